@@ -1,0 +1,1 @@
+"""Galaxy Zoo DECaLS as a benchmark."""

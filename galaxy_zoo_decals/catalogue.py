@@ -1,0 +1,179 @@
+"""Vote catalogues: read a table of volunteers' votes by column name and check every count in it."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from galaxy_zoo_decals.schema import GZD5, Tree
+
+METADATA: dict[str, str] = {
+    "ra": "float64",
+    "dec": "float64",
+    "redshift": "float32",
+    "mag_r": "float32",
+    "petro_th50": "float32",
+    "petro_th90": "float32",
+    "petro_theta": "float32",
+    "upload_group": "string",
+    "random_selection": "boolean",
+    "wrong_size_warning": "boolean",
+}
+"""What every edition knows of a galaxy beside its votes, with pandas dtypes: degrees, magnitudes, arcsec.
+Null where unknown; for ``random_selection`` null means that the catalogue does not have the column."""
+
+
+class CatalogueError(ValueError):
+    """A catalogue that cannot be used; the message names file, row and column and says what to do."""
+
+
+def read(path: Path, tree: Tree = GZD5) -> pd.DataFrame:
+    """Read a vote catalogue (CSV or Parquet, columns as on Zenodo 4573248) and return its checked rows.
+
+    Returns iauname, the columns of ``METADATA`` (null where the file has none) and the tree's vote columns as
+    int16, in the file's order. Raises CatalogueError naming file, row and column.
+    """
+    table = _read_table(path, tree)
+    return check(table, tree, str(path))
+
+
+def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
+    """Return the table with canonical columns and dtypes, or raise CatalogueError; ``where`` names its origin.
+
+    Rows are named as a reader of the file finds them: row 1 is the first row of data.
+    """
+    _check_columns(table, tree, where)
+    names = table["iauname"]
+    if names.isna().any():
+        raise CatalogueError(f"{where}: row {_first(names.isna())} has no iauname; every galaxy needs a name.")
+    names = names.astype(str)
+    repeated = names.duplicated(keep=False)
+    if repeated.any():
+        name = names[repeated].iloc[0]
+        rows = ", ".join(str(i + 1) for i in np.flatnonzero((names == name).to_numpy())[:5])
+        raise CatalogueError(
+            f"{where}: iauname {name} stands in rows {rows} ({names[repeated].nunique()} names are repeated); "
+            "keep one row a galaxy."
+        )
+    columns: dict[str, pd.Series] = {"iauname": names.reset_index(drop=True)}
+    for column, dtype in METADATA.items():
+        columns[column] = _metadata(table, column, dtype, where)
+    columns |= _votes(table, tree, where)
+    return pd.DataFrame(columns)
+
+
+def _read_table(path: Path, tree: Tree) -> pd.DataFrame:
+    if not path.exists():
+        raise CatalogueError(f"{path}: there is no such file.")
+    wanted = {"iauname", *METADATA, *tree.vote_columns}
+    try:
+        if path.suffix == ".parquet":
+            present = pq.read_schema(path).names
+            return pd.read_parquet(path, columns=[c for c in present if c in wanted])
+        _check_last_line(path)
+        return pd.read_csv(path, usecols=lambda c: c in wanted, dtype={"iauname": str}, low_memory=False)
+    except (
+        pa.ArrowException,
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+        OSError,
+    ) as error:
+        raise CatalogueError(f"{path}: not a readable table ({error}). Download the file again.") from None
+
+
+def _check_last_line(path: Path) -> None:
+    """Raise if the CSV ends in the middle of a row, as an interrupted download does."""
+    with path.open("rb") as file:
+        header = file.readline()
+        file.seek(max(len(header), path.stat().st_size - 65536))
+        lines = file.read().rstrip(b"\r\n").splitlines()
+    if not lines:
+        raise CatalogueError(f"{path}: the file has a header and no rows. Download it again.")
+    expected, found = (len(next(csv.reader([text.decode("utf-8", "replace")]))) for text in (header, lines[-1]))
+    if found != expected:
+        raise CatalogueError(
+            f"{path}: the last row has {found} of {expected} columns: the file is cut short. Download it again."
+        )
+
+
+def _check_columns(table: pd.DataFrame, tree: Tree, where: str) -> None:
+    missing = [c for c in ("iauname", *tree.vote_columns) if c not in table.columns]
+    if not missing:
+        return
+    close = difflib.get_close_matches(missing[0], [str(c) for c in table.columns], n=1)
+    hint = f"; the nearest column it has is {close[0]!r}" if close else ""
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    raise CatalogueError(f"{where}: column {missing[0]!r}{more} of the {tree.name} tree is missing{hint}.")
+
+
+def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Series:
+    if column not in table.columns:
+        fill = False if column == "wrong_size_warning" else None
+        return pd.Series([fill] * len(table), dtype=dtype)  # type: ignore[call-overload]
+    values = table[column].reset_index(drop=True)
+    try:
+        values = values.astype(dtype)  # type: ignore[call-overload]
+    except (ValueError, TypeError):
+        if dtype.startswith("float"):
+            row = _first(pd.to_numeric(values, errors="coerce").isna() & values.notna())
+        else:
+            row = _first(~values.isin([True, False, 0, 1]) & values.notna())
+        raise CatalogueError(
+            f"{where}: row {row}, column {column!r} holds {values.iloc[row - 1]!r}, which is no {dtype}."
+        ) from None
+    return values.fillna(False) if column == "wrong_size_warning" else values
+
+
+def _votes(table: pd.DataFrame, tree: Tree, where: str) -> dict[str, pd.Series]:
+    """Return the vote columns as int16; a question that nobody was asked may be empty in all its columns."""
+    columns: dict[str, pd.Series] = {}
+    for question in tree.questions:
+        names = (question.total, *question.columns)
+        values = np.column_stack([_counts(table, name, where) for name in names])
+        empty = np.isnan(values)
+        values[empty.all(axis=1)] = 0
+        for problem, bad in (
+            ("is empty though others of its question are not", np.isnan(values)),
+            ("is negative", values < 0),
+            ("is no whole number", values != np.round(values)),
+            ("is larger than any vote count", values > np.iinfo(np.int16).max),
+        ):
+            if bad.any():
+                row, column = np.argwhere(bad)[0]
+                raise CatalogueError(
+                    f"{where}: row {row + 1}, column {names[column]!r} {problem} ({values[row, column]:g}); "
+                    "votes are whole numbers from 0."
+                )
+        wrong = values[:, 0] != values[:, 1:].sum(axis=1)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise CatalogueError(
+                f"{where}: row {row + 1}, column {question.total!r} says {values[row, 0]:g} but its answers add up "
+                f"to {values[row, 1:].sum():g} ({int(wrong.sum())} such rows); totals must agree with their answers."
+            )
+        for name, column_values in zip(names, values.T):
+            columns[name] = pd.Series(column_values.astype(np.int16))
+    return columns
+
+
+def _counts(table: pd.DataFrame, column: str, where: str) -> np.ndarray:
+    values = pd.to_numeric(table[column], errors="coerce")
+    bad = (values.isna() & table[column].notna()).to_numpy() | np.isinf(values.to_numpy(float))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise CatalogueError(
+            f"{where}: row {row + 1}, column {column!r} holds {table[column].iloc[row]!r}, which is no number of votes."
+        )
+    return values.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _first(mask: pd.Series) -> int:
+    """Return the 1-based position of the first true value."""
+    return int(np.flatnonzero(mask.to_numpy(dtype=bool))[0]) + 1

@@ -1,0 +1,181 @@
+"""Editions on disk: which there are, which is in use, and their tables without the images."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from galaxy_zoo_decals.schema import SPLITS, TREES, Tree
+
+NAMES = ("sample", "simulated", "gz2", "gzd5")
+"""Editions that have a name of their own; any other is named by its folder."""
+
+ENVIRONMENT = "GALAXY_ZOO_DECALS_EDITION"
+HOME_ENVIRONMENT = "GALAXY_ZOO_DECALS_HOME"
+
+
+class EditionError(ValueError):
+    """An edition that cannot be found or read; the message says what there is and what to do."""
+
+
+def home() -> Path:
+    """Return the folder of prepared editions: $GALAXY_ZOO_DECALS_HOME, else the user's cache folder."""
+    if os.environ.get(HOME_ENVIRONMENT):
+        return Path(os.environ[HOME_ENVIRONMENT]).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "galaxy_zoo_decals"
+
+
+def default_path(name: str) -> Path:
+    """Return where an edition of this name belongs: the sample in the package, the others under ``home()``."""
+    return Path(__file__).parent if name == "sample" else home() / "editions" / name
+
+
+def is_edition(path: Path) -> bool:
+    """Return whether the folder holds an edition."""
+    return (path / "edition.json").is_file() and (path / "README.md").is_file()
+
+
+def available() -> dict[str, Path]:
+    """Return the named editions that are ready on this machine."""
+    found = {name: default_path(name) for name in NAMES}
+    folder = home() / "editions"
+    if folder.is_dir():
+        found |= {p.name: p for p in sorted(folder.iterdir()) if p.name not in found and not p.suffix}
+    return {name: path for name, path in found.items() if is_edition(path)}
+
+
+def in_use() -> str:
+    """Return the name or path of the edition in use: the environment's, else the chosen one, else the sample."""
+    if os.environ.get(ENVIRONMENT):
+        return os.environ[ENVIRONMENT]
+    chosen = home() / "in-use"
+    return chosen.read_text().strip() if chosen.is_file() else "sample"
+
+
+def use(edition: str) -> Path:
+    """Make an edition (a name or a folder) the one in use from now on and return its folder."""
+    path = find(edition)
+    home().mkdir(parents=True, exist_ok=True)
+    beside = home() / "in-use.partial"
+    beside.write_text(edition if edition in available() else str(path))
+    beside.replace(home() / "in-use")
+    return path
+
+
+def find(edition: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder of an edition, given by name or folder; None is the one in use.
+
+    Raises EditionError that names the editions there are and how to prepare the others.
+    """
+    wanted = str(edition) if edition is not None else in_use()
+    ready = available()
+    if wanted in ready:
+        return ready[wanted].resolve()
+    path = Path(wanted).expanduser()
+    if path.is_dir():
+        if is_edition(path):
+            return path.resolve()
+        raise EditionError(
+            f"{path} is a folder but no edition (it has no edition.json). Editions are made by "
+            "`galaxy-zoo-decals prepare`."
+        )
+    if wanted in NAMES:
+        raise EditionError(
+            f"the edition {wanted!r} is not prepared yet. Run `galaxy-zoo-decals prepare {wanted}`; "
+            f"ready: {', '.join(ready)}."
+        )
+    close = difflib.get_close_matches(wanted, [*ready, *NAMES], n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise EditionError(f"there is no edition {wanted!r}.{hint} Ready: {', '.join(ready)}; or give a folder.")
+
+
+def digest(lines: list[str]) -> str:
+    """Return the sha256 of some lines of text."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Edition:
+    """An edition's folder with its facts; tables are read on demand, without the images."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, edition: str | os.PathLike[str] | None = None) -> Edition:
+        """Open an edition by name or folder; None is the one in use."""
+        return cls(find(edition))
+
+    @cached_property
+    def facts(self) -> dict[str, object]:
+        """The content of edition.json."""
+        try:
+            facts: dict[str, object] = json.loads((self.path / "edition.json").read_text())
+        except ValueError as error:
+            raise EditionError(f"{self.path / 'edition.json'} is not readable JSON ({error}).") from None
+        return facts
+
+    @property
+    def name(self) -> str:
+        """The edition's name, shown with every result."""
+        return str(self.facts["name"])
+
+    @property
+    def title(self) -> str:
+        """What to call the edition in titles of tables and plots, telling real from simulated."""
+        return str(self.facts["title"])
+
+    @property
+    def tree(self) -> Tree:
+        """The decision tree its votes follow."""
+        return TREES[str(self.facts["tree"])]
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of names, splits, flags and votes: what results are bound to. Pixels are hashed apart."""
+        return str(self.facts["content_hash"])
+
+    @property
+    def split_hash(self) -> str:
+        """Hash of which galaxy lies in which split."""
+        return str(self.facts["split_hash"])
+
+    def shards(self, split: str) -> list[Path]:
+        """Return the Parquet files of a split in order; raises EditionError if there are none."""
+        if split not in SPLITS:
+            raise EditionError(f"there is no split {split!r}; choose from {', '.join(SPLITS)}.")
+        found = sorted((self.path / "data").glob(f"{split}-*.parquet"))
+        if not found:
+            raise EditionError(f"{self.path / 'data'} holds no {split}-*.parquet: prepare the edition again.")
+        return found
+
+    def table(self, split: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Return the rows of a split in their frozen order (by iauname), without images unless asked for."""
+        if columns is None:
+            columns = [c for c in pq.read_schema(self.shards(split)[0]).names if c != "image"]
+        parts = [pd.read_parquet(shard, columns=columns) for shard in self.shards(split)]
+        return pd.concat(parts, ignore_index=True)
+
+    def votes(self, split: str) -> np.ndarray:
+        """Return the vote counts of a split, int64 (galaxies, answers), in the order of ``tree.answers``."""
+        return self.table(split, list(self.tree.answer_columns)).to_numpy(dtype=np.int64)
+
+    def images(self, split: str, names: list[str] | None = None) -> dict[str, bytes]:
+        """Return the JPEG bytes of some galaxies of a split (all if None), by iauname in the edition's order."""
+        wanted = None if names is None else set(names)
+        found: dict[str, bytes] = {}
+        for shard in self.shards(split):
+            for batch in pq.ParquetFile(shard).iter_batches(columns=["iauname", "image"], batch_size=256):
+                for name, image in zip(batch["iauname"].to_pylist(), batch["image"].to_pylist()):
+                    if wanted is None or name in wanted:
+                        found[name] = image["bytes"]
+        return found

@@ -1,0 +1,59 @@
+"""Image files in, JPEG of one size out: checked, resized with antialias, encoded the same way for every source."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image
+
+from galaxy_zoo_decals.sources import ImageError
+
+SIZE = 224
+QUALITY = 90
+MAX_PIXELS = 4096 * 4096
+"""Larger images are refused before they are decoded: no galaxy cutout is that large, a decompression bomb is."""
+
+
+def decode(data: bytes) -> Image.Image:
+    """Return the RGB image held in the bytes of a JPEG or PNG file.
+
+    Raises ImageError for anything else, for truncated files and for images of more than ``MAX_PIXELS``.
+    """
+    if not data:
+        raise ImageError("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(f"{image.width} x {image.height} pixels are more than a cutout has")
+            image.load()
+    except ImageError:
+        raise
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        raise ImageError(f"not a readable JPEG or PNG image ({error})") from None
+    return image.convert("RGB")
+
+
+def encode(image: Image.Image | np.ndarray, size: int = SIZE) -> bytes:
+    """Return the image as JPEG of ``size`` x ``size`` pixels (Lanczos with antialias, quality 90, 4:2:0).
+
+    ``image`` is a PIL image or a uint8 array of shape (height, width, 3); raises ImageError if it is not square.
+    """
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    if image.width != image.height:
+        raise ImageError(f"{image.width} x {image.height} pixels: a cutout is square")
+    if image.width != size:
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()

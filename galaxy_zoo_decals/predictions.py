@@ -1,0 +1,184 @@
+"""Prediction files: what a model says of every scored test galaxy, in one Parquet form for each task."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from galaxy_zoo_decals.schema import CLASSES, VIEWS, Tree
+
+FORMAT = "1"
+SCALE = 65535
+"""Probabilities are stored as uint16 v and mean v / 65535."""
+
+
+class PredictionError(ValueError):
+    """A prediction file that cannot be scored; the message names file, row and column and says what to do."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions for one task: float64 ``values`` (galaxies, columns) in the order of ``columns(task, tree)``.
+
+    multiclass, multilabel and hierarchical hold probabilities (groups normalised), votes concentrations.
+    """
+
+    task: str
+    edition: str
+    content_hash: str
+    split_hash: str
+    seed: int
+    names: tuple[str, ...]
+    values: np.ndarray
+
+
+def columns(task: str, tree: Tree) -> tuple[str, ...]:
+    """Return the value columns of a task's prediction file."""
+    if task == "multiclass":
+        return tuple(f"p_{name}" for name in CLASSES)
+    if task == "multilabel":
+        return tuple(f"p_{name}" for name in tree.label_names)
+    if task == "hierarchical":
+        return tuple(f"p_{column}" for name in tree.scored_questions for column in tree.question(name).columns)
+    if task == "votes":
+        return tuple(f"a_{column}" for column in tree.answer_columns)
+    raise PredictionError(f"there is no task {task!r}; choose from {', '.join(VIEWS)}.")
+
+
+def groups(task: str, tree: Tree) -> tuple[slice, ...]:
+    """Return the runs of columns whose probabilities sum to 1."""
+    if task == "multiclass":
+        return (slice(0, len(CLASSES)),)
+    if task == "hierarchical":
+        found, start = [], 0
+        for name in tree.scored_questions:
+            found.append(slice(start, start + len(tree.question(name).answers)))
+            start = found[-1].stop
+        return tuple(found)
+    return ()
+
+
+def write(path: Path, predictions: Predictions, tree: Tree) -> None:
+    """Write a prediction file (zstd Parquet), beside first and then renamed.
+
+    Raises PredictionError if a value is not finite, a probability lies outside [0, 1] or a concentration is not
+    above 0, naming the galaxy.
+    """
+    names = columns(predictions.task, tree)
+    _check_values(predictions, names, str(path))
+    data: dict[str, pa.Array] = {"iauname": pa.array(predictions.names, pa.string())}
+    for name, values in zip(names, predictions.values.T):
+        if predictions.task == "votes":
+            data[name] = pa.array(values.astype(np.float32))
+        else:
+            data[name] = pa.array(np.round(values * SCALE).astype(np.uint16))
+    table = pa.table(data).replace_schema_metadata(
+        {
+            "format": FORMAT,
+            "edition": predictions.edition,
+            "content_hash": predictions.content_hash,
+            "split_hash": predictions.split_hash,
+            "task": predictions.task,
+            "seed": str(predictions.seed),
+        }
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    pq.write_table(table, beside, compression="zstd")
+    beside.replace(path)
+
+
+def read(path: Path, tree: Tree) -> Predictions:
+    """Read a prediction file and check its form; raises PredictionError naming file, row and column."""
+    try:
+        table = pq.ParquetFile(path).read()
+    except (OSError, pa.ArrowException) as error:
+        raise PredictionError(f"{path}: not a readable Parquet file ({error}).") from None
+    metadata = {k.decode(): v.decode("utf-8", "replace") for k, v in (table.schema.metadata or {}).items()}
+    missing = [k for k in ("format", "edition", "content_hash", "split_hash", "task", "seed") if k not in metadata]
+    if missing:
+        raise PredictionError(f"{path}: the file's metadata lacks {', '.join(missing)}; see docs/predictions.md.")
+    if metadata["format"] != FORMAT:
+        raise PredictionError(f"{path}: format {metadata['format']!r} is not {FORMAT!r}, the one this version reads.")
+    task = metadata["task"]
+    names = columns(task, tree)
+    expected = ["iauname", *names]
+    if table.column_names != expected:
+        wrong = next((c for c in expected if c not in table.column_names), None)
+        word = f"column {wrong!r} is missing" if wrong else "columns are surplus or in another order"
+        raise PredictionError(f"{path}: {word}; a {task} file on {tree.name} has {', '.join(expected)}.")
+    stored = pa.float32() if task == "votes" else pa.uint16()
+    for name, field_type in zip(expected, [pa.string(), *[stored] * len(names)]):
+        if table.schema.field(name).type != field_type:
+            raise PredictionError(f"{path}: column {name!r} is {table.schema.field(name).type}, not {field_type}.")
+        if table[name].null_count:
+            raise PredictionError(f"{path}: column {name!r} has {table[name].null_count} empty values.")
+    if not metadata["seed"].isdigit():
+        raise PredictionError(f"{path}: the seed {metadata['seed']!r} is no number.")
+    values = np.column_stack([table[name].to_numpy().astype(float) for name in names])
+    if task != "votes":
+        values /= SCALE
+    galaxies = tuple(table["iauname"].to_pylist())
+    predictions = Predictions(
+        task, metadata["edition"], metadata["content_hash"], metadata["split_hash"], int(metadata["seed"]),
+        galaxies, values,
+    )  # fmt: skip
+    _check_values(predictions, names, str(path))
+    for group in groups(task, tree):
+        total = values[:, group].sum(axis=1)
+        # Rounding k values to 1/65535 moves their sum by at most k/2 steps; k steps leave room.
+        off = np.abs(total - 1) > (group.stop - group.start) / SCALE
+        if off.any():
+            row = int(np.flatnonzero(off)[0])
+            raise PredictionError(
+                f"{path}: row {row + 1} ({galaxies[row]}): {', '.join(names[group])} sum to {total[row]:.4f}, not 1."
+            )
+        values[:, group] /= total[:, None]
+    return predictions
+
+
+def check_against(predictions: Predictions, truth_hash: tuple[str, str], names: tuple[str, ...], where: str) -> None:
+    """Raise PredictionError unless the predictions are of this edition (content, split hash) and these galaxies."""
+    for word, found, expected in (
+        ("content", predictions.content_hash, truth_hash[0]),
+        ("split", predictions.split_hash, truth_hash[1]),
+    ):
+        if found != expected:
+            raise PredictionError(
+                f"{where}: made on another version of the edition ({word} hash {found[:12]}, expected "
+                f"{expected[:12]}). Predict again on this edition."
+            )
+    if len(predictions.names) != len(names):
+        raise PredictionError(
+            f"{where}: {len(predictions.names)} rows, but the edition has {len(names)} scored test galaxies."
+        )
+    for row, (found, expected) in enumerate(zip(predictions.names, names), start=1):
+        if found != expected:
+            raise PredictionError(
+                f"{where}: row {row} is {found!r}, expected {expected!r}: one row a scored test galaxy, in the "
+                "edition's order."
+            )
+
+
+def _check_values(predictions: Predictions, names: tuple[str, ...], where: str) -> None:
+    values = predictions.values
+    if values.shape != (len(predictions.names), len(names)):
+        raise PredictionError(
+            f"{where}: values of shape {values.shape}, expected {(len(predictions.names), len(names))}."
+        )
+    for problem, bad in (
+        ("is not finite", ~np.isfinite(values)),
+        ("is not above 0", values <= 0 if predictions.task == "votes" else np.zeros(values.shape, bool)),
+        ("is no probability", (values < 0) | (values > 1) if predictions.task != "votes" else values < 0),
+    ):
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise PredictionError(
+                f"{where}: row {row + 1} ({predictions.names[row]}), column {names[column]!r} {problem}: "
+                f"{values[row, column]}."
+            )

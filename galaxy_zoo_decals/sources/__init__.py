@@ -1,0 +1,55 @@
+"""Where editions come from: each source gives a catalogue of votes and the images that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from galaxy_zoo_decals.schema import Tree
+
+
+class ImageError(ValueError):
+    """An image that cannot be used; the message says why. The galaxy is left out, counted and named."""
+
+
+class Source(Protocol):
+    """What the pipeline asks of a source. Instances are picklable: workers get a copy each.
+
+    ``describe`` is the source's entry in edition.json: JSON-ready, the same on every machine (no host, path or
+    time in it), and enough to say which data these are (its parameters, or the hashes of its files).
+    """
+
+    name: str
+    title: str
+    tree: Tree
+    licence: str
+    citation: str
+    extra_columns: tuple[str, ...]
+    """Float columns beyond the common ones that the edition keeps (``true_*``, ``visible_*`` of a simulation)."""
+
+    def describe(self) -> dict[str, object]:
+        """Return what edition.json says of this source."""
+        ...
+
+    def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
+        """Return one validated row a galaxy: iauname, votes as int, metadata (see catalogue.py), extra columns.
+
+        ``work`` is a folder for intermediate results that survives an interrupted run: what is finished there
+        need not be done again.
+        """
+        ...
+
+    def split(self, catalogue: pd.DataFrame) -> pd.Series:
+        """Return the split name of every row."""
+        ...
+
+    def scored(self, catalogue: pd.DataFrame) -> pd.Series:
+        """Return whether each row has the votes and the origin that metrics ask for (whatever its split)."""
+        ...
+
+    def encoder(self, work: Path, size: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
+        """Return a picklable function from iaunames to JPEG bytes of ``size`` pixels, or why there are none."""
+        ...
