@@ -116,7 +116,7 @@ def _check_columns(table: pd.DataFrame, tree: Tree, where: str) -> None:
 def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Series:
     if column not in table.columns:
         fill = False if column == "wrong_size_warning" else None
-        return pd.Series([fill] * len(table), dtype=dtype)  # type: ignore[call-overload]
+        return pd.Series([fill] * len(table), dtype=dtype)
     values = table[column].reset_index(drop=True)
     try:
         values = values.astype(dtype)  # type: ignore[call-overload]
