@@ -11,6 +11,10 @@ import pandas as pd
 from galaxy_zoo_decals.schema import Tree
 
 
+MISSING = "there is no image file"
+"""The message of an ImageError where a galaxy has votes but no image at all."""
+
+
 class ImageError(ValueError):
     """An image that cannot be used; the message says why. The galaxy is left out, counted and named."""
 
@@ -48,6 +52,10 @@ class Source(Protocol):
 
     def scored(self, catalogue: pd.DataFrame) -> pd.Series:
         """Return whether each row has the votes and the origin that metrics ask for (whatever its split)."""
+        ...
+
+    def unlisted_images(self, catalogue: pd.DataFrame) -> int:
+        """Return how many images of the source have no row in the catalogue; they are counted and ignored."""
         ...
 
     def encoder(self, work: Path, size: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:

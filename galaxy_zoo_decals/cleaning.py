@@ -1,0 +1,82 @@
+"""Cleaning a catalogue: one filter after the other, each with the count it removed and the reason."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import pandas as pd
+
+MIN_VOTES = 3
+"""First-question votes below which a fraction says nothing (Walmsley et al. 2022 train from 3 votes upward)."""
+
+NAMED = 20
+"""Names listed of what a step removed because of its files; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One filter: what it asks for, why, how many galaxies it removed and how many are left."""
+
+    name: str
+    reason: str
+    removed: int
+    left: int
+    examples: dict[str, str] = field(default_factory=dict)
+    """Names of removed galaxies with what was wrong, where each case differs (images)."""
+
+
+@dataclass
+class Report:
+    """From all rows of the catalogue to the galaxies of the edition, step by step, and then view by view."""
+
+    rows: int
+    steps: list[Step] = field(default_factory=list)
+    unlisted_images: int = 0
+    views: dict[str, int] = field(default_factory=dict)
+    """Galaxies in each view; the multiclass view leaves out those without a class."""
+
+    @property
+    def left(self) -> int:
+        """Galaxies left after the last step."""
+        return self.steps[-1].left if self.steps else self.rows
+
+    def add(self, name: str, reason: str, removed: int, examples: dict[str, str] | None = None) -> None:
+        """Append a step."""
+        self.steps.append(Step(name, reason, removed, self.left - removed, examples or {}))
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report as JSON-ready values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Return the report as a table to print."""
+        lines = [f"{'rows in the catalogue':<44} {'':>9} {self.rows:>9,}"]
+        for step in self.steps:
+            lines.append(f"{step.name:<44} {-step.removed if step.removed else 0:>9,} {step.left:>9,}")
+            lines += [f"    {name}: {problem}" for name, problem in list(step.examples.items())[:5]]
+        if self.unlisted_images:
+            lines.append(f"{'images without a row (ignored)':<44} {self.unlisted_images:>9,}")
+        lines += [f"{'in the view ' + view:<44} {'':>9} {count:>9,}" for view, count in self.views.items()]
+        return "\n".join(lines)
+
+
+def clean(
+    catalogue: pd.DataFrame, min_votes: int = MIN_VOTES, keep_wrong_size: bool = False
+) -> tuple[pd.DataFrame, Report]:
+    """Return the galaxies worth keeping, in the order of the catalogue, and the report of what was left out.
+
+    ``min_votes`` asks for first-question votes; ``keep_wrong_size`` keeps galaxies whose field of view is wrong
+    (they stay flagged and are never scored).
+    """
+    report = Report(rows=len(catalogue))
+    votes = catalogue["smooth-or-featured_total-votes"]
+    catalogue = catalogue[votes >= min_votes]
+    report.add(
+        f"fewer than {min_votes} votes for the first question",
+        "a fraction of so few votes says nothing",
+        report.left - len(catalogue),
+    )
+    if not keep_wrong_size:
+        catalogue = catalogue[~catalogue["wrong_size_warning"].to_numpy(dtype=bool)]
+        report.add("field of view of the wrong size", "volunteers saw another scale", report.left - len(catalogue))
+    return catalogue.reset_index(drop=True), report
