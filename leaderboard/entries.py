@@ -1,0 +1,165 @@
+"""Entries as the site shows them: committed submissions with their stored scores, and local runs scored here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.scoring import BOARDS
+from leaderboard import runs, scores, submission
+from leaderboard.files import LeaderboardError, read_text, sha256
+from leaderboard.runs import Run, RunEdition, prediction_path
+from leaderboard.scores import Score
+from leaderboard.submission import Submission
+from leaderboard.truths import Key, Truths
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One prediction file of an entry with the run that made it and its scores on every board it enters.
+
+    ``unscored`` says why there are none.
+    """
+
+    run: Run
+    task: str
+    predictions: Path
+    sha256: str
+    scores: dict[str, Score]
+    unscored: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Name and content hash of the edition."""
+        return self.run.edition.name, self.run.edition.content_hash
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the boards: the same model and recipe, in one or more seeds, on one or more editions."""
+
+    slug: str
+    title: str
+    local: bool
+    trained: list[Trained]
+    submission: Submission | None = None
+    readme: str = ""
+    folder: Path | None = field(default=None, compare=False)
+
+    @property
+    def run(self) -> Run:
+        """The facts of the first run, for what is common to all of them."""
+        return self.trained[0].run
+
+    @cached_property
+    def editions(self) -> dict[Key, RunEdition]:
+        """The editions it was tested on."""
+        return {t.key: t.run.edition for t in self.trained}
+
+    @cached_property
+    def _by_board(self) -> dict[tuple[Key, str], list[Trained]]:
+        found: dict[tuple[Key, str], list[Trained]] = {}
+        for key in self.editions:
+            for board in BOARDS:
+                here = [t for t in self.trained if t.key == key and board in t.scores]
+                # A file made for the board comes before a votes file that enters it too.
+                made = [t for t in here if t.task == board]
+                if here:
+                    found[key, board] = sorted(made or here, key=lambda t: t.run.seed)
+        return found
+
+    def seeds(self, key: Key, board: str) -> list[Trained]:
+        """Return the prediction files that count on a board of an edition, one a seed."""
+        return self._by_board.get((key, board), [])
+
+    def score(self, key: Key, board: str) -> Score | None:
+        """Return the mean over seeds on a board of an edition, None if the entry is not on it."""
+        if (key, board) not in self._means:
+            here = self.seeds(key, board)
+            self._means[key, board] = scores.mean([t.scores[board] for t in here]) if here else None
+        return self._means[key, board]
+
+    @cached_property
+    def _means(self) -> dict[tuple[Key, str], Score | None]:
+        return {}
+
+
+def submitted(root: Path, truths: Truths) -> list[Entry]:
+    """Read the committed submissions below ``root`` with their stored scores, in the order of their names.
+
+    Raises LeaderboardError if one has no scores, or scores of other prediction files.
+    """
+    entries = []
+    for folder in sorted(p for p in (root / "submissions").glob("*") if p.is_dir() and not p.name.startswith(".")):
+        said = submission.read(folder / "submission.yaml")
+        trained = []
+        for stored in scores.read(root / "scores" / folder.name):
+            place = prediction_path(stored.edition["name"], stored.task, stored.seed)
+            digest = sha256(folder / place)
+            if digest != stored.prediction_sha256:
+                raise LeaderboardError(
+                    f"{folder / place}: not the file that was scored: restore it, or run "
+                    f"`python -m leaderboard score {folder.name}`."
+                )
+            run = runs.read(folder / submission.run_path(place))
+            trained.append(Trained(run, stored.task, folder / place, digest, stored.boards))
+        if not trained:
+            raise LeaderboardError(f"{folder}: has no scores: run `python -m leaderboard score {folder.name}`.")
+        readme = read_text(folder / "README.md", 64 * 2**10)
+        entries.append(Entry(folder.name, said.name, False, trained, said, readme, folder))
+    return entries
+
+
+def local(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
+    """Read run folders below ``root`` as entries, scored now; also return a warning for each folder left out.
+
+    Runs of the same edition, model and resolved recipe are seeds of one entry.
+    """
+    groups: dict[str, list[Trained]] = {}
+    slugs: dict[str, tuple[str, str]] = {}
+    warnings = []
+    for folder in runs.find(root):
+        try:
+            trained = _trained(folder, truths)
+        except ValueError as error:
+            warnings.append(f"left out: {error}")
+            continue
+        run = trained[0].run
+        same = [run.edition.content_hash, run.model, run.title, run.settings, run.resolution]
+        group = hashlib.sha256(json.dumps(same, sort_keys=True, default=str).encode()).hexdigest()
+        doubled = {(t.task, t.run.seed) for t in groups.get(group, [])} & {(t.task, t.run.seed) for t in trained}
+        if doubled:
+            warnings.append(f"left out: {folder}: the same model, recipe and seed {run.seed} stand in another folder.")
+            continue
+        groups.setdefault(group, []).extend(trained)
+        slugs[group] = (f"local-{run.edition.name}-{run.model}".replace("_", "-"), f"-{run.recipe_name}")
+    entries = []
+    plain = [slug for slug, _ in slugs.values()]
+    named = [slug + recipe for slug, recipe in slugs.values()]
+    for group, trained in groups.items():
+        slug, recipe = slugs[group]
+        if plain.count(slug) > 1:
+            slug = slug + recipe if named.count(slug + recipe) == 1 else f"{slug}{recipe}-{group[:6]}"
+        slug = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "-" for c in slug)
+        entries.append(Entry(slug, trained[0].run.title, True, trained))
+    return sorted(entries, key=lambda e: e.slug), warnings
+
+
+def _trained(folder: Path, truths: Truths) -> list[Trained]:
+    run = runs.read(folder / "run.json")
+    key = (run.edition.name, run.edition.content_hash)
+    truth = truths.truth(key)
+    found = []
+    for task in run.tasks:
+        path = folder / prediction_path(run.edition.name, task, run.seed)
+        submission.check_predictions(path, run, task, truths)
+        if truth is None:
+            found.append(Trained(run, task, path, sha256(path), {}, truths.missing(key)))
+            continue
+        values = prediction_files.read(path, truth.tree)
+        found.append(Trained(run, task, path, sha256(path), scores.of_predictions(truth, values, str(path))))
+    return found

@@ -1,0 +1,72 @@
+"""Reading and writing files that may be hostile or half-finished: bounded, without links, renamed into place."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+MEBIBYTE = 2**20
+LARGEST_TEXT = 4 * MEBIBYTE
+"""Largest text file that is read at all; the checks set tighter bounds for submissions."""
+
+
+class LeaderboardError(ValueError):
+    """Something that cannot be submitted, scored or shown; the message says where and what to do."""
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_text(path: Path, limit: int = LARGEST_TEXT) -> str:
+    """Return a small UTF-8 text file; raises LeaderboardError if it is a link, too large or not UTF-8."""
+    if path.is_symlink() or not path.is_file():
+        raise LeaderboardError(f"{path}: not a regular file.")
+    if path.stat().st_size > limit:
+        raise LeaderboardError(f"{path}: {path.stat().st_size:,} bytes; at most {limit:,} are read.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise LeaderboardError(f"{path}: not UTF-8 text (byte {error.start}).") from None
+
+
+def read_json(path: Path, limit: int = LARGEST_TEXT) -> Any:
+    """Return a small JSON file; raises LeaderboardError with the line where it breaks."""
+    try:
+        return json.loads(read_text(path, limit))
+    except json.JSONDecodeError as error:
+        raise LeaderboardError(f"{path}: line {error.lineno}: not JSON ({error.msg}).") from None
+    except RecursionError:
+        raise LeaderboardError(f"{path}: JSON nested too deeply to be read.") from None
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON with a fixed form (sorted keys, one value a line), so that equal content has equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+
+
+@contextlib.contextmanager
+def folder_in_place(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``target`` that takes its place when the block ends well, else vanishes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        yield beside
+        old = target.with_name(f".{target.name}.{os.getpid()}.old")
+        if target.exists():
+            target.rename(old)
+        beside.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

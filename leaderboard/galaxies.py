@@ -1,0 +1,312 @@
+"""Galaxies for the site: which ones stand in panels and galleries, and what volunteers and models say of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from galaxy_zoo_decals import views
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.schema import CLASSES, SPLITS, Tree
+from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring.metrics import path_sets
+from galaxy_zoo_decals.scoring.results import board_values
+from leaderboard.truths import may_show
+
+DECK = ("J004507.95+002116.0", "J024227.38-075931.0", "J015144.90+010544.4", "J100355.04+072645.4")
+"""The four galaxies that the student work put through every model."""
+
+LARGEST_IMAGE = 24 * 2**10
+"""Thumbnails above this many bytes are encoded again."""
+
+
+def words(name: str) -> str:
+    """Return a name of the tree as a reader would write it."""
+    return name.replace("-", " ").replace("featured or disk", "featured or disc").replace("disk", "disc")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One answer: the predicted and the volunteers' fraction in 0..1 (None where not said or not to be shown)."""
+
+    label: str
+    predicted: float | None
+    true: float | None
+    votes: int | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The answers to one question, or the classes, or the labels."""
+
+    title: str
+    bars: list[Bar]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A galaxy on a page; ``image`` and ``votes`` are None where they may not be passed on."""
+
+    name: str
+    anchor: str
+    image: str | None
+    alt: str
+    said: str
+    votes: list[Group] | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A galaxy with one model's predictions; ``verdict`` says in a few words what the model makes of it."""
+
+    galaxy: Shown
+    verdict: str
+    groups: list[Group]
+
+
+def simulated(edition: Edition) -> bool:
+    """Return whether an edition's galaxies were drawn by a program: only those carry what its volunteers saw."""
+    extra = edition.facts.get("extra_columns")
+    return isinstance(extra, list) and any(str(column).startswith("visible_") for column in extra)
+
+
+class Images:
+    """Thumbnails of the site: asked for by name while pages are rendered, written once at the end."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.wanted: dict[Path, tuple[Edition, dict[str, str]]] = {}
+
+    def href(self, edition: Edition, name: str) -> str:
+        """Return the address of a galaxy's thumbnail, relative to the site's root."""
+        file = f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jpg"
+        address = f"images/{edition.name}-{edition.content_hash[:8]}/{file}"
+        self.wanted.setdefault(edition.path, (edition, {}))[1][name] = address
+        return address
+
+    def write(self) -> int:
+        """Write all thumbnails that were asked for and return how many bytes they have."""
+        size = 0
+        for edition, names in self.wanted.values():
+            for split in reversed(SPLITS):
+                for name, data in edition.images(split, list(names)).items():
+                    path = self.out / names[name]
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(_bounded(data))
+                    size += path.stat().st_size
+        return size
+
+
+def _bounded(data: bytes) -> bytes:
+    if len(data) <= LARGEST_IMAGE and data[:3] == b"\xff\xd8\xff":
+        return data
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.open(io.BytesIO(data)).convert("RGB").resize((224, 224)).save(out, "JPEG", quality=82)
+    return out.getvalue()
+
+
+def _by_hash(names: tuple[str, ...], rows: np.ndarray) -> list[int]:
+    """Return rows in the order of the hash of their names: a fixed choice that looks at nothing else."""
+    return sorted((int(r) for r in rows), key=lambda r: hashlib.sha256(names[r].encode()).digest())
+
+
+def panel(truth: Truth) -> list[int]:
+    """Return the rows of the four galaxies of an edition that every model is shown on.
+
+    The student work's four where all of them are test galaxies; else one clear galaxy a class, by the hash of its
+    name.
+    """
+    if set(DECK) <= set(truth.names):
+        return [truth.names.index(name) for name in DECK]
+    found = [rows[0] for c in range(len(CLASSES)) if (rows := of_class(truth, c, clear=True))]
+    rest = _by_hash(truth.names, np.arange(len(truth.names)))
+    return (found + [r for r in rest if r not in found])[: len(DECK)]
+
+
+def of_class(truth: Truth, label: int, clear: bool = False) -> list[int]:
+    """Return the rows of a class in the order of the hash of their names; ``clear``: over 0.6 of the votes."""
+    rows = truth.classes.label == label
+    return _by_hash(truth.names, np.flatnonzero(rows & truth.classes.confident if clear else rows))
+
+
+def path_words(truth: Truth, row: int) -> str:
+    """Return the volunteers' path through the scored questions: "spiral arms: yes (21 of 28)"."""
+    tree = truth.tree
+    top = views.top_answers(tree, truth.fractions[row : row + 1])
+    follows = (views.on_path(tree, top) & (top >= 0))[0]
+    parts = []
+    for name in tree.scored_questions:
+        q = tree.question_index[name]
+        if follows[q]:
+            answer = tree.questions[q].answers[top[0, q]]
+            votes = truth.votes[row, tree.slices[name].start + top[0, q]]
+            what = words(answer) if name == tree.questions[0].name else f"{words(name)} {words(answer)}"
+            parts.append(f"{what} ({votes} of {truth.totals[row, q]})")
+    return ", ".join(parts)
+
+
+def vote_groups(truth: Truth, row: int) -> list[Group]:
+    """Return the volunteers' votes at the scored questions that anyone was asked."""
+    tree = truth.tree
+    groups = []
+    for name in tree.scored_questions:
+        total = int(truth.totals[row, tree.question_index[name]])
+        if total:
+            columns = tree.slices[name]
+            bars = [
+                Bar(words(a), None, float(f), int(v))
+                for a, f, v in zip(
+                    tree.question(name).answers, truth.fractions[row, columns], truth.votes[row, columns]
+                )
+            ]
+            groups.append(Group(f"{words(name)}, {total} votes", bars))
+    return groups
+
+
+def shown(truth: Truth, edition: Edition, row: int, images: Images) -> Shown:
+    """Return a galaxy as a page shows it; of editions that may not be passed on, its name alone."""
+    name = truth.names[row]
+    anchor = f"g-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+    if not may_show(truth.tree):
+        return Shown(name, anchor, None, "", "", None)
+    label = int(truth.classes.label[row])
+    kind = f"{CLASSES[label]} galaxy" if label >= 0 else "galaxy without a clear class"
+    said = path_words(truth, row)
+    alt = f"{'Simulated ' if simulated(edition) else ''}{kind} {name}; volunteers: {said}."
+    return Shown(name, anchor, images.href(edition, name), alt[0].upper() + alt[1:], said, vote_groups(truth, row))
+
+
+def predicted_groups(truth: Truth, predictions: Predictions, row: int, whole: bool = False) -> list[Group]:
+    """Return what a model predicts of a galaxy beside the volunteers' fractions.
+
+    Trees show the scored questions (``whole``: all that a votes file predicts) that lie on the true or the
+    predicted path.
+    """
+    tree, task, values = truth.tree, predictions.task, predictions.values[row : row + 1]
+    true = truth.fractions[row] if may_show(tree) else np.full(len(tree.answers), np.nan)
+    if task == "multiclass":
+        shares = truth.classes.shares[row]
+        given = shares / shares.sum() if may_show(tree) and shares.sum() else np.full(len(CLASSES), np.nan)
+        return [Group("class", [_bar(*bar) for bar in zip(CLASSES, values[0], given)])]
+    if task == "multilabel":
+        asked = truth.labels_asked[row]
+        known = np.where(asked, views.label_fractions(tree, true[None])[0], np.nan)
+        return [Group("labels", [_bar(words(n), p, t) for n, p, t in zip(tree.label_names, values[0], known)])]
+    fractions = board_values(tree, predictions_of(predictions, row))["hierarchical"]
+    follows = views.on_path(tree, views.top_answers(tree, fractions))[0]
+    if may_show(tree):
+        top = views.top_answers(tree, true[None])
+        follows = follows | (views.on_path(tree, top) & (top >= 0))[0]
+    names = [q.name for q in tree.questions] if whole and task == "votes" else list(tree.scored_questions)
+    return [
+        Group(
+            words(name),
+            [
+                _bar(words(a), p, t)
+                for a, p, t in zip(tree.question(name).answers, fractions[0, columns], true[columns])
+            ],
+        )
+        for name in names
+        if follows[tree.question_index[name]]
+        for columns in (tree.slices[name],)
+    ]
+
+
+def predictions_of(predictions: Predictions, row: int) -> Predictions:
+    """Return the predictions for one galaxy."""
+    return Predictions(
+        predictions.task, predictions.edition, predictions.content_hash, predictions.split_hash, predictions.seed,
+        (predictions.names[row],), predictions.values[row : row + 1],
+    )  # fmt: skip
+
+
+def _bar(label: str, predicted: float, true: float) -> Bar:
+    return Bar(label, float(predicted), None if np.isnan(true) else float(true))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's answers to all galaxies of its task: ``sure`` in 0..1, ``right`` and ``known`` bool, a verdict each."""
+
+    sure: np.ndarray
+    right: np.ndarray
+    known: np.ndarray
+    verdicts: list[str]
+
+
+def judge(truth: Truth, predictions: Predictions) -> Judged:
+    """Judge predictions by their own task: the class, all asked labels, or the path through the tree.
+
+    A votes file is judged by the class that follows from its fractions.
+    """
+    values = board_values(truth.tree, predictions)
+    if "multiclass" in values:
+        p = values["multiclass"]
+        guess, sure = p.argmax(axis=1), p.max(axis=1)
+        label = truth.classes.label
+        return Judged(sure, guess == label, label >= 0, [f"{CLASSES[g]}, {s:.0%}" for g, s in zip(guess, sure)])
+    if "multilabel" in values:
+        p, asked = values["multilabel"], truth.labels_asked
+        distance = np.where(asked, 2 * np.abs(p - 0.5), np.nan)
+        sure = np.nanmin(np.where(asked.any(axis=1, keepdims=True), distance, 0.0), axis=1)
+        right = ((p > 0.5) == truth.labels) | ~asked
+        wrong = (~right).sum(axis=1)
+        verdicts = [f"{int(a) - int(w)} of {int(a)} labels right" for a, w in zip(asked.sum(axis=1), wrong)]
+        if not may_show(truth.tree):
+            verdicts = [f"least certain label at {0.5 + s / 2:.0%}" for s in sure]
+        return Judged(sure, wrong == 0, asked.any(axis=1), verdicts)
+    fractions = values["hierarchical"]
+    sets = path_sets(truth.tree, fractions)
+    sure = np.where(sets, fractions, 1.0).prod(axis=1)
+    right = (sets == path_sets(truth.tree, truth.fractions)).all(axis=1)
+    last = [_leaf(truth.tree, row) for row in sets]
+    return Judged(sure, right, np.ones(len(sets), bool), [f"{w}, {s:.0%}" for w, s in zip(last, sure)])
+
+
+def _leaf(tree: Tree, path: np.ndarray) -> str:
+    """Return the answers of a predicted path in short: "smooth, round" or "featured or disc, spiral arms"."""
+    names = {
+        ("disk-edge-on", "yes"): "edge-on",
+        ("disk-edge-on", "no"): "face-on",
+        ("has-spiral-arms", "yes"): "spiral arms",
+        ("has-spiral-arms", "no"): "no arms",
+    }
+    parts = []
+    for (question, answer), on in zip(tree.answers, path):
+        if on and not (question in ("merging", "odd") and answer in ("none", "no")):
+            parts.append(names.get((question, answer), "odd" if question == "odd" else words(answer)))
+    return ", ".join(parts)
+
+
+def examples(truth: Truth, judged: Judged, each: int = 6) -> dict[str, list[int]]:
+    """Return rows for an entry's gallery: right and sure, wrong and sure, unsure.
+
+    Of an edition that may not be passed on, right and wrong would tell the volunteers' answers: surest and least
+    sure are given instead.
+    """
+    order = np.argsort(-judged.sure, kind="stable")
+    order = order[judged.known[order]]
+    if not may_show(truth.tree):
+        return {"Surest": order[:each].tolist(), "Least sure": order[::-1][:each].tolist()}
+    right = order[judged.right[order]]
+    return {
+        "Right and sure": _varied(truth, right, each),
+        "Wrong and sure": order[~judged.right[order]][:each].tolist(),
+        "Unsure": order[::-1][:each].tolist(),
+    }
+
+
+def _varied(truth: Truth, rows: np.ndarray, each: int) -> list[int]:
+    """Return the first rows of every class in turn: the surest galaxies alone are nearly all of one class."""
+    label = truth.classes.label[rows]
+    turn = np.zeros(len(rows), int)
+    for c in np.unique(label):
+        turn[label == c] = np.arange((label == c).sum())
+    return rows[np.argsort(turn, kind="stable")][:each].tolist()

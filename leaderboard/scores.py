@@ -1,0 +1,245 @@
+"""Scores of prediction files: computed by the package's scorer, stored with all that the site shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.predictions import PredictionError, Predictions
+from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
+from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
+from leaderboard.files import LeaderboardError, folder_in_place, read_json, sha256, write_json
+from leaderboard.runs import prediction_path
+
+FORMAT = "1"
+
+SCORER = "1"
+"""Version of the scorer that stored scores are bound to: raised when a metric's definition changes."""
+
+TOLERANCE = 1e-6
+"""Largest difference between a stored and a recomputed number."""
+
+Interval = tuple[float, float, float]
+"""Value, low and high end of its 95 % interval; NaN where undefined."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one prediction file, or the mean of several seeds, scores on one board; draws are float32 (2000,)."""
+
+    galaxies: int
+    metrics: dict[str, Interval]
+    rows: list[dict[str, Any]]
+    confusions: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]]
+    draws: dict[str, np.ndarray] = field(repr=False)
+
+    @classmethod
+    def of(cls, result: Result) -> Score:
+        """Take over a result of the package's scorer."""
+        return cls.from_json(result.to_json(), result.draws)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any], draws: dict[str, np.ndarray]) -> Score:
+        """Read the JSON form (null is NaN) with the draws that lie beside it."""
+        return cls(
+            galaxies=int(stored["galaxies"]),
+            metrics={k: (_real(v["value"]), _real(v["low"]), _real(v["high"])) for k, v in stored["metrics"].items()},
+            rows=[{k: math.nan if v is None else v for k, v in row.items()} for row in stored["rows"]],
+            confusions={
+                k: (tuple(c["labels"]), tuple(tuple(int(v) for v in row) for row in c["counts"]))
+                for k, c in stored["confusions"].items()
+            },
+            draws=draws,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the draws as JSON-ready values; undefined numbers are null."""
+        return {
+            "galaxies": self.galaxies,
+            "metrics": {
+                k: {"value": _null(v), "low": _null(low), "high": _null(high)}
+                for k, (v, low, high) in self.metrics.items()
+            },
+            "rows": [{k: _null(v) for k, v in row.items()} for row in self.rows],
+            "confusions": {
+                k: {"labels": list(labels), "counts": [list(row) for row in counts]}
+                for k, (labels, counts) in self.confusions.items()
+            },
+        }
+
+
+def _real(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _null(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def mean(scores: list[Score]) -> Score:
+    """Return the mean over seeds: values, paired draws and rows are averaged, confusion counts added."""
+    first = scores[0]
+    if len(scores) == 1:
+        return first
+    draws = {k: np.stack([s.draws[k] for s in scores]).astype(float).mean(axis=0) for k in first.draws}
+    metrics = {k: (float(np.mean([s.metrics[k][0] for s in scores])), *interval(draws[k])) for k in first.metrics}
+    rows = []
+    for parts in zip(*(s.rows for s in scores)):
+        rows.append({k: _mean_cell([part[k] for part in parts]) for k in parts[0]})
+    confusions = {}
+    for name, (labels, _) in first.confusions.items():
+        total = np.sum([s.confusions[name][1] for s in scores], axis=0)
+        confusions[name] = (labels, tuple(tuple(int(v) for v in row) for row in total))
+    return Score(first.galaxies, metrics, rows, confusions, {k: v.astype(np.float32) for k, v in draws.items()})
+
+
+def _mean_cell(values: list[Any]) -> Any:
+    return float(np.mean(values)) if isinstance(values[0], float) else values[0]
+
+
+def spread(scores: list[Score], metric: str) -> float:
+    """Return the standard deviation over seeds of a metric, NaN for a single seed."""
+    values = [s.metrics[metric][0] for s in scores]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+
+def of_predictions(truth: Truth, predictions: Predictions, where: str) -> dict[str, Score]:
+    """Score predictions on every board they enter; raises PredictionError (a ValueError) naming ``where``."""
+    return {board: Score.of(result) for board, result in score(truth, predictions, where).items()}
+
+
+def of_references(truth: Truth) -> dict[str, dict[str, Score]]:
+    """Return the reference rows of each board, {board: {name: Score}}."""
+    return {board: {k: Score.of(r) for k, r in rows.items()} for board, rows in references(truth).items()}
+
+
+def read_predictions(path: Path, truth: Truth) -> Predictions:
+    """Read a prediction file of an edition whose truth is known.
+
+    The footer is looked at first, so that a file which claims far more rows or bytes than the edition can have is
+    refused before it is unpacked. Raises PredictionError naming file, row and column.
+    """
+    bounded(path, len(truth.names))
+    return prediction_files.read(path, truth.tree)
+
+
+def bounded(path: Path, rows: int | None) -> None:
+    """Raise PredictionError if a Parquet file's footer claims more rows or bytes than predictions can have."""
+    try:
+        footer = pq.ParquetFile(path).metadata
+        unpacked = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
+    except (OSError, pa.ArrowException) as error:
+        raise PredictionError(f"{path}: not a readable Parquet file ({error}).") from None
+    if rows is not None and footer.num_rows != rows:
+        raise PredictionError(f"{path}: {footer.num_rows} rows, but the edition has {rows} scored test galaxies.")
+    if footer.num_columns > 100 or unpacked > 2**28:
+        raise PredictionError(f"{path}: {footer.num_columns} columns, {unpacked:,} bytes unpacked: no prediction file.")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Scores of one prediction file as they lie in ``scores/<slug>/``."""
+
+    edition: dict[str, str]
+    task: str
+    seed: int
+    prediction_sha256: str
+    boards: dict[str, Score]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name and content hash of the edition."""
+        return self.edition["name"], self.edition["content_hash"]
+
+
+def write(folder: Path, stored: list[Stored]) -> None:
+    """Write all scores of an entry: summary.json and draws/<edition>/<task>/seed<k>.parquet (float32)."""
+    with folder_in_place(folder) as beside:
+        files = []
+        for item in sorted(stored, key=lambda s: (s.edition["name"], s.task, s.seed)):
+            draws = {f"{board}/{name}": d for board, s in item.boards.items() for name, d in s.draws.items()}
+            path = (
+                beside
+                / "draws"
+                / prediction_path(item.edition["name"], item.task, item.seed).relative_to("predictions")
+            )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.table({k: pa.array(v, pa.float32()) for k, v in draws.items()}), path, compression="zstd")
+            files.append(
+                {
+                    "edition": item.edition,
+                    "task": item.task,
+                    "seed": item.seed,
+                    "prediction_sha256": item.prediction_sha256,
+                    "draws_sha256": sha256(path),
+                    "boards": {board: s.to_json() for board, s in item.boards.items()},
+                }
+            )
+        write_json(beside / "summary.json", {"format": FORMAT, "scorer": SCORER, "files": files})
+
+
+def read(folder: Path) -> list[Stored]:
+    """Read the scores of an entry; raises LeaderboardError if they are absent, of another scorer or damaged."""
+    path = folder / "summary.json"
+    if not path.is_file():
+        raise LeaderboardError(f"{folder}: no summary.json: run `python -m leaderboard score {folder.name}`.")
+    summary = read_json(path)
+    if summary.get("scorer") != SCORER:
+        raise LeaderboardError(
+            f"{path}: made by scorer {summary.get('scorer')!r}, this is {SCORER!r}: "
+            f"run `python -m leaderboard score {folder.name}`."
+        )
+    try:
+        return [_read_file(folder, item) for item in summary["files"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LeaderboardError(
+            f"{path}: not in the scorer's form ({error!r}): run `python -m leaderboard score {folder.name}`."
+        ) from None
+
+
+def _read_file(folder: Path, item: dict[str, Any]) -> Stored:
+    below = prediction_path(item["edition"]["name"], item["task"], int(item["seed"])).relative_to("predictions")
+    draws_path = folder / "draws" / below
+    if not draws_path.is_file() or sha256(draws_path) != item["draws_sha256"]:
+        raise LeaderboardError(
+            f"{draws_path}: not the file summary.json names: run `python -m leaderboard score {folder.name}`."
+        )
+    table = pq.read_table(draws_path)
+    boards: dict[str, Score] = {}
+    for board, content in item["boards"].items():
+        draws = {name: table[f"{board}/{name}"].to_numpy() for name in BOARDS[board].metrics}
+        if any(d.shape != (DRAWS,) for d in draws.values()):
+            raise LeaderboardError(f"{draws_path}: not {DRAWS} draws: run `python -m leaderboard score {folder.name}`.")
+        boards[board] = Score.from_json(content, draws)
+    return Stored(dict(item["edition"]), item["task"], int(item["seed"]), item["prediction_sha256"], boards)
+
+
+def differences(stored: Score, fresh: Score) -> list[str]:
+    """Say in words where a stored score departs from a recomputed one by more than 1e-6; empty if nowhere."""
+    found: list[str] = []
+    _compare("", stored.to_json(), fresh.to_json(), found)
+    for name, draws in fresh.draws.items():
+        if not np.allclose(stored.draws[name], draws, rtol=0, atol=1e-5, equal_nan=True):
+            found.append(f"bootstrap draws of {name} differ")
+    return found
+
+
+def _compare(where: str, stored: Any, fresh: Any, found: list[str]) -> None:
+    if isinstance(stored, dict) and isinstance(fresh, dict) and stored.keys() == fresh.keys():
+        for key in fresh:
+            _compare(f"{where}.{key}".lstrip("."), stored[key], fresh[key], found)
+    elif isinstance(stored, list) and isinstance(fresh, list) and len(stored) == len(fresh):
+        for i, (a, b) in enumerate(zip(stored, fresh)):
+            _compare(f"{where}[{i}]", a, b, found)
+    elif isinstance(stored, int | float) and isinstance(fresh, int | float):
+        if abs(stored - fresh) > TOLERANCE:
+            found.append(f"{where} is {stored}, recomputed {fresh}")
+    elif stored != fresh:
+        found.append(f"{where} is {stored!r}, recomputed {fresh!r}")

@@ -1,0 +1,313 @@
+"""Submissions: one folder by pull request, its submission.yaml strictly typed, made from run folders."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from galaxy_zoo_decals import predictions as prediction_files
+from leaderboard import runs, scores
+from leaderboard.files import LeaderboardError, folder_in_place, read_text, write_json
+from leaderboard.runs import Hash, Line, Paragraph, Run, prediction_path
+from leaderboard.truths import Truths, tree_of
+
+SLUG = re.compile(r"^20\d{6}-[a-z0-9]+(-[a-z0-9]+)*$")
+LARGEST_FILE = 5 * 2**20
+LARGEST_SUBMISSION = 40 * 2**20
+LARGEST_YAML = 64 * 2**10
+
+
+def spdx(text: str) -> str:
+    """Return the text if it is an SPDX licence expression, else raise ValueError."""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    try:
+        return canonicalize_license_expression(text)
+    except InvalidLicenseExpression:
+        raise ValueError("not an SPDX licence expression, such as Apache-2.0") from None
+
+
+Url = Annotated[str, StringConstraints(max_length=500, pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[^\s<>\"'\\]*)?$")]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+Licence = Annotated[str, StringConstraints(max_length=100), AfterValidator(spdx)]
+
+
+class Strict(BaseModel):
+    """A mapping of submission.yaml: unknown keys and loose types are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Code(Strict):
+    """Where the code is and how it was run."""
+
+    repository: Url | None = Field(description="https address of the public repository")
+    commit: Commit | None = Field(description="40-digit commit the runs were made with, without local changes")
+    command: Paragraph = Field(description="exact command line of one run")
+    recipe: Line = Field(description="name of the recipe")
+
+
+class Weights(Strict):
+    """Where the trained weights can be had."""
+
+    url: Url | None = Field(description="https address of the weights")
+    sha256: Hash | None = Field(description="sha256 of the weights file")
+    licence: Licence | None = Field(description="SPDX licence of the weights")
+
+
+class Overlap(Strict):
+    """Whether anything the model learned from holds test galaxies."""
+
+    status: Literal["none", "declared", "unknown"] | None = Field(
+        description="none, declared or unknown: encoders trained on Galaxy Zoo votes have seen our test galaxies"
+    )
+    note: Paragraph | None = Field(description="why this holds, in a sentence")
+
+
+class Submission(Strict):
+    """The content of submission.yaml; None stands for what its author has still to fill in."""
+
+    format: Literal["1"]
+    name: Line
+    authors: list[Line] = Field(max_length=50, description="list of names")
+    official: bool
+    contact: Line | None = Field(description="e-mail address or handle for questions about the entry")
+    description: Paragraph | None = Field(description="what the model is and what is new, in a few sentences")
+    code: Code
+    weights: Weights | Literal["not published"] = Field(description="url, sha256 and licence; or: not published")
+    training_data: Paragraph | None = Field(description="all data the weights have seen, pretraining included")
+    test_overlap: Overlap
+    selection: Literal["validation only"] | None = Field(
+        description="'validation only', if no choice was made by looking at test scores"
+    )
+    parameters: Annotated[int, Field(ge=0)]
+    status: Literal["active", "superseded", "withdrawn"]
+    status_reason: Paragraph | None
+    attestation: bool = Field(description="true, if all above is true to the best of the authors' knowledge")
+
+    def remaining(self) -> dict[str, str]:
+        """Return what has still to be filled in: {dotted key: what to write}."""
+        found = _empty(self, "")
+        if not self.authors:
+            found["authors"] = str(Submission.model_fields["authors"].description)
+        if self.status == "active":
+            found.pop("status_reason", None)
+        if not self.attestation:
+            found["attestation"] = str(Submission.model_fields["attestation"].description)
+        return found
+
+
+def _empty(model: Strict, prefix: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, Strict):
+            found |= _empty(value, f"{prefix}{name}.")
+        elif value is None:
+            found[f"{prefix}{name}"] = field.description or "why"
+    return found
+
+
+class YamlError(LeaderboardError):
+    """What is wrong with a submission.yaml, one (line, message) for each fault."""
+
+    def __init__(self, path: Path, faults: list[tuple[int, str]]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(f"{path}: line {line}: {message}" for line, message in faults))
+
+
+def read(path: Path) -> Submission:
+    """Read a submission.yaml strictly; raises YamlError with line and key of every fault.
+
+    Anchors, aliases and tags are refused: they hide what a reader sees (and expand without bound).
+    """
+    text = read_text(path, LARGEST_YAML)
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if getattr(event, "anchor", None) or getattr(event, "tag", None):
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise YamlError(path, [(line, "anchors, aliases and tags are not allowed.")])
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise YamlError(path, [(line, f"not YAML ({error.problem}).")]) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, YamlError):
+            raise
+        raise YamlError(path, [(1, f"not YAML ({error}).")]) from None
+    lines, doubled = _lines(root)
+    if doubled:
+        raise YamlError(path, [(line, f"key {key!r} stands here a second time; keep one.") for key, line in doubled])
+    try:
+        return Submission.model_validate(content)
+    except ValidationError as error:
+        raise YamlError(path, [_fault(e, lines) for e in error.errors(include_url=False)]) from None
+
+
+def lines(path: Path) -> dict[tuple[str, ...], int]:
+    """Return the line of each key of a YAML file that ``read`` accepts, by its path of keys."""
+    return _lines(yaml.compose(read_text(path, LARGEST_YAML), Loader=yaml.SafeLoader))[0]
+
+
+def _lines(node: Any) -> tuple[dict[tuple[str, ...], int], list[tuple[str, int]]]:
+    found: dict[tuple[str, ...], int] = {(): 1}
+    doubled: list[tuple[str, int]] = []
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), node)]
+    while waiting:
+        here, node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                place = (*here, str(key.value))
+                if place in found:
+                    doubled.append((str(key.value), key.start_mark.line + 1))
+                found[place] = key.start_mark.line + 1
+                waiting.append((place, value))
+        elif isinstance(node, yaml.SequenceNode):
+            for i, value in enumerate(node.value):
+                found[(*here, str(i))] = value.start_mark.line + 1
+                waiting.append(((*here, str(i)), value))
+    return found, doubled
+
+
+def _fault(error: Any, lines: dict[tuple[str, ...], int]) -> tuple[int, str]:
+    """Turn an error of pydantic into a line and a sentence that says what to do."""
+    place = tuple(str(part) for part in error["loc"])
+    known = place
+    while known not in lines:
+        known = known[:-1]
+    key = ".".join(part for part in place if part not in ("Weights",) and not part.startswith("literal["))
+    kind, message = error["type"], error["msg"]
+    if kind == "extra_forbidden":
+        return lines[known], f"unknown key {key!r}: remove it or mend its spelling."
+    if kind == "missing":
+        return lines[known], f"the key {key!r} is missing: add it."
+    given = repr(error["input"])
+    short = given if len(given) <= 60 else given[:57] + "..."
+    return lines[known], f"{key}: {message[0].lower()}{message[1:]}; it holds {short}."
+
+
+def slug(name: str, day: date) -> str:
+    """Return the folder name of a submission: date and the name in plain letters."""
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:48].strip("-")
+    if not words:
+        raise LeaderboardError(f"--name {name!r}: give a name with some letters or digits a-z, 0-9.")
+    return f"{day:%Y%m%d}-{words}"
+
+
+def write_yaml(path: Path, submission: Submission) -> None:
+    """Write a submission.yaml with a remark at every key that its author has still to fill in."""
+    text = yaml.safe_dump(submission.model_dump(), sort_keys=False, allow_unicode=True, width=1000)
+    remarks = {key.rpartition(".")[2]: hint for key, hint in submission.remaining().items()}
+    written = []
+    for line in text.splitlines():
+        key = line.strip().partition(":")[0]
+        written.append(f"{line}  # fill in: {remarks[key]}" if key in remarks else line)
+    path.write_text("\n".join(written) + "\n", encoding="utf-8")
+
+
+def gather(folders: Iterable[Path], truths: Truths) -> list[tuple[Path, Run]]:
+    """Read some run folders that are to be one entry, with all predictions checked.
+
+    Raises LeaderboardError if a folder is no run, a prediction file is missing or bad, two runs are of the same
+    edition, task and seed, or the runs differ in model, recipe or commit.
+    """
+    found = [(folder, runs.read(folder / "run.json")) for folder in folders]
+    seen: dict[tuple[str, str, int], Path] = {}
+    for folder, run in found:
+        for task in run.tasks:
+            key = (run.edition.name, task, run.seed)
+            if key in seen:
+                raise LeaderboardError(
+                    f"{folder} and {seen[key]} are both seed {run.seed} of {task} on {run.edition.name}: give one."
+                )
+            seen[key] = folder
+            check_predictions(folder / prediction_path(*key), run, task, truths)
+    first_folder, first = found[0]
+    for folder, run in found[1:]:
+        for word, a, b in (
+            ("models", first.title, run.title),
+            ("recipes", (first.recipe_name, first.settings), (run.recipe_name, run.settings)),
+            ("commits", first.git, run.git),
+        ):
+            if a != b:
+                raise LeaderboardError(f"{first_folder} and {folder} are of different {word}: submit them apart.")
+    return found
+
+
+def check_predictions(path: Path, run: Run, task: str, truths: Truths) -> None:
+    """Raise LeaderboardError or PredictionError unless this prediction file is whole and belongs to the run."""
+    if path.is_symlink() or not path.is_file():
+        raise LeaderboardError(f"{path}: missing, though run.json says that {task} was predicted: run it again.")
+    key = (run.edition.name, run.edition.content_hash)
+    truth = truths.truth(key)
+    if truth is not None:
+        predictions = scores.read_predictions(path, truth)
+        prediction_files.check_against(predictions, (truth.content_hash, truth.split_hash), truth.names, str(path))
+    else:
+        scores.bounded(path, None)
+        predictions = prediction_files.read(path, tree_of(run.edition.name, truths))
+    said = (task, run.edition.name, run.edition.content_hash, run.edition.split_hash, run.seed)
+    holds = (
+        predictions.task, predictions.edition, predictions.content_hash, predictions.split_hash, predictions.seed,
+    )  # fmt: skip
+    for word, a, b in zip(("task", "edition", "content hash", "split hash", "seed"), said, holds):
+        if a != b:
+            raise LeaderboardError(f"{path}: its {word} is {b!r}, but run.json says {a!r}: run it again.")
+
+
+def create(folder: Path, found: list[tuple[Path, Run]], name: str, authors: list[str]) -> Submission:
+    """Make a submission folder from runs that ``gather`` accepted; raises LeaderboardError if it exists."""
+    if folder.exists():
+        raise LeaderboardError(f"{folder} exists already: choose another --name, or remove it if it is a draft.")
+    run = found[0][1]
+    clean = run.git is not None and run.git.dirty is False
+    try:
+        submission = Submission(
+            format="1",
+            name=name,
+            authors=authors,
+            official=False,
+            contact=None,
+            description=None,
+            code=Code(
+                repository=None,
+                commit=run.git.commit if run.git and clean else None,
+                command=run.command,
+                recipe=run.recipe_name,
+            ),
+            weights=Weights(url=None, sha256=None, licence=None),
+            training_data=None,
+            test_overlap=Overlap(status=None, note=None),
+            selection=None,
+            parameters=max(r.parameters for _, r in found),
+            status="active",
+            status_reason=None,
+            attestation=False,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise LeaderboardError(f"{key}: {first['msg']} (given: {first['input']!r}).") from None
+    with folder_in_place(folder) as beside:
+        write_yaml(beside / "submission.yaml", submission)
+        (beside / "README.md").write_text(f"# {name}\n\n{run.title}, recipe {run.recipe_name}.\n", encoding="utf-8")
+        for source, run in found:
+            for task in run.tasks:
+                place = prediction_path(run.edition.name, task, run.seed)
+                (beside / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / place, beside / place)
+                write_json(beside / run_path(place), run.model_dump(mode="json"))
+    return submission
+
+
+def run_path(prediction: Path) -> Path:
+    """Return where the facts of the run that made a prediction file lie in a submission."""
+    return Path("runs", *prediction.parts[1:]).with_suffix(".json")
