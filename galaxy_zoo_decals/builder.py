@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,10 +49,16 @@ def build(
     Work goes on in ``out``.partial, which an interrupted run leaves behind for the next one; an edition that lies
     in ``out`` stays whole until the new one replaces it. Raises EditionError if ``out`` holds anything else.
     """
+    _restore(out)
     check_target(out)
     work = out.with_name(out.name + ".partial")
     work.mkdir(parents=True, exist_ok=True)
-    catalogue = source.catalogue(work, processes)
+    try:
+        catalogue = source.catalogue(work, processes)
+    except Exception:
+        if not any(work.iterdir()):  # a source that was refused leaves no trace
+            work.rmdir()
+        raise
     catalogue["split"] = source.split(catalogue)
     catalogue["scored"] = (source.scored(catalogue) & (catalogue["split"] != "train")).astype(bool)
     catalogue = catalogue.sort_values("iauname", ignore_index=True)
@@ -123,14 +130,19 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
         names = rows["iauname"].tolist()
         images = self.converted[split].images()
         for start in range(0, len(rows), ROW_GROUP):
-            part = rows.iloc[start : start + ROW_GROUP].copy()
+            part = rows.iloc[start : start + ROW_GROUP]
             found = [next(images) for _ in range(len(part))]
             if [name for name, _ in found] != names[start : start + ROW_GROUP]:
                 raise EditionError("images and catalogue rows are out of step; remove the .partial folder and retry.")
-            part["image"] = [{"bytes": data, "path": f"{name}.jpg"} for name, data in found]
+            images_column = [{"bytes": data, "path": f"{name}.jpg"} for name, data in found]
             self.image_hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in found}
             schema = self.features.arrow_schema
-            columns = {field.name: _array(part[field.name], field.type) for field in schema}
+            columns = {
+                field.name: pa.array(images_column, field.type)
+                if field.name == "image"
+                else _array(part[field.name], field.type)
+                for field in schema
+            }
             yield datasets.builder.Key(0, start), pa.table(columns, schema=schema)
 
 
@@ -169,6 +181,8 @@ def _write_shards(
     builder = EditionBuilder(fresh.parent, source, catalogue, converted)
     shards = fresh.parent / "shards"
     shutil.rmtree(shards, ignore_errors=True)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
     builder.download_and_prepare(str(shards), file_format="parquet", max_shard_size=SHARD)
     (fresh / "data").mkdir(parents=True)
     for split in SPLITS:
@@ -223,9 +237,19 @@ def content_hash(tree: Tree, catalogue: pd.DataFrame) -> str:
     return digest([tree.name, " ".join(tree.vote_columns), *lines])
 
 
+def _old(out: Path) -> Path:
+    return out.with_name(out.name + ".old")
+
+
+def _restore(out: Path) -> None:
+    """Bring the old edition back if a run was killed between the two renames of ``_replace``."""
+    if _old(out).exists() and not out.exists():
+        _old(out).rename(out)
+
+
 def _replace(fresh: Path, out: Path) -> None:
     """Put the new edition in the place of the old one; the old one is removed last."""
-    old = out.with_name(out.name + ".old")
+    old = _old(out)
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)

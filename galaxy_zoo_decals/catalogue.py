@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import GZD5, Tree
 
 METADATA: dict[str, str] = {
@@ -29,7 +30,7 @@ METADATA: dict[str, str] = {
 Null where unknown; for ``random_selection`` null means that the catalogue does not have the column."""
 
 
-class CatalogueError(ValueError):
+class CatalogueError(UserError):
     """A catalogue that cannot be used; the message names file, row and column and says what to do."""
 
 
@@ -53,6 +54,10 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
     if names.isna().any():
         raise CatalogueError(f"{where}: row {_first(names.isna())} has no iauname; every galaxy needs a name.")
     names = names.astype(str)
+    # Names become file names: nothing that could leave a folder.
+    odd = ~names.str.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
+    if odd.any():
+        raise CatalogueError(f"{where}: row {_first(odd)}: {names[odd].iloc[0]!r} cannot be the name of a galaxy.")
     repeated = names.duplicated(keep=False)
     if repeated.any():
         name = names[repeated].iloc[0]

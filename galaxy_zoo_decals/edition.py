@@ -14,16 +14,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import SPLITS, TREES, Tree
 
-NAMES = ("sample", "simulated", "gz2", "gzd5")
+NAMES = ("sample", "simulated", "gz2")
 """Editions that have a name of their own; any other is named by its folder."""
 
 ENVIRONMENT = "GALAXY_ZOO_DECALS_EDITION"
 HOME_ENVIRONMENT = "GALAXY_ZOO_DECALS_HOME"
 
 
-class EditionError(ValueError):
+class EditionError(UserError):
     """An edition that cannot be found or read; the message says what there is and what to do."""
 
 

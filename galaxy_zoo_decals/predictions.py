@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import CLASSES, VIEWS, Tree
 
 FORMAT = "1"
@@ -17,7 +18,7 @@ SCALE = 65535
 """Probabilities are stored as uint16 v and mean v / 65535."""
 
 
-class PredictionError(ValueError):
+class PredictionError(UserError):
     """A prediction file that cannot be scored; the message names file, row and column and says what to do."""
 
 

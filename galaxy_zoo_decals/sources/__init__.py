@@ -10,7 +10,6 @@ import pandas as pd
 
 from galaxy_zoo_decals.schema import Tree
 
-
 MISSING = "there is no image file"
 """The message of an ImageError where a galaxy has votes but no image at all."""
 
@@ -26,13 +25,35 @@ class Source(Protocol):
     time in it), and enough to say which data these are (its parameters, or the hashes of its files).
     """
 
-    name: str
-    title: str
-    tree: Tree
-    licence: str
-    citation: str
-    extra_columns: tuple[str, ...]
-    """Float columns beyond the common ones that the edition keeps (``true_*``, ``visible_*`` of a simulation)."""
+    @property
+    def name(self) -> str:
+        """The kind of source."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What to call its editions in titles of tables and plots, telling real from simulated."""
+        ...
+
+    @property
+    def tree(self) -> Tree:
+        """The decision tree its votes follow."""
+        ...
+
+    @property
+    def licence(self) -> str:
+        """SPDX name of the licence of its data, or "other"."""
+        ...
+
+    @property
+    def citation(self) -> str:
+        """Whose data these are and how to cite them."""
+        ...
+
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """Float columns beyond the common ones (``true_*``, ``visible_*`` of a simulation)."""
+        ...
 
     def describe(self) -> dict[str, object]:
         """Return what edition.json says of this source."""

@@ -1,0 +1,45 @@
+# Everything a fresh machine with python3 >= 3.11 (with venv), make and git needs to do with this repository.
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUNS := runs
+SITE := build/site
+
+help:            ## show what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: .venv/installed  ## a virtual environment in .venv with the locked packages
+
+# uv installs the locked packages in about half a minute; it lives in an environment of its own, since the
+# locked one is made to hold exactly what the lock says.
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "python3 >= 3.11 is needed; this is $$($(PYTHON) --version). Try make PYTHON=python3.12 ..."; exit 1; }
+	@test -x .venv/uv/bin/uv || { $(PYTHON) -m venv --clear .venv/uv && .venv/uv/bin/python -m pip install -q 'uv>=0.9,<1'; }
+	@test -x $(BIN)/python || { $(PYTHON) -m venv --without-pip .venv/fresh && cp -a .venv/fresh/. .venv/ && rm -rf .venv/fresh; }
+	.venv/uv/bin/uv pip sync -q --python $(BIN)/python requirements.lock
+	.venv/uv/bin/uv pip install -q --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+benchmark: setup  ## train and score every model on the embedded sample (CPU, minutes) and render the site
+	$(BIN)/accelerate launch benchmark/run.py --model all --edition sample --recipe quick --seed 0 --overwrite
+	$(BIN)/python -m leaderboard site --runs $(RUNS) --out $(SITE)
+
+site: setup  ## render the leaderboard from the committed entries
+	$(BIN)/python -m leaderboard site --out $(SITE)
+
+test: setup  ## lint, types and all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+lock:            ## resolve the versions in requirements.lock anew
+	.venv/uv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	  pyproject.toml -o requirements.lock
+
+clean:           ## remove the environment and everything made
+	rm -rf .venv build dist runs
+
+.PHONY: help setup benchmark site test lock clean
+.DEFAULT_GOAL := help

@@ -1,0 +1,203 @@
+"""The command galaxy-zoo-decals: prepare, choose, look at and score editions."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from galaxy_zoo_decals.errors import UserError
+
+# Everything else is imported where it is used: --help and a wrong argument answer at once.
+if TYPE_CHECKING:
+    from galaxy_zoo_decals.sources import Source
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (0, 1 on a user's error, 2 on wrong arguments, 130 if interrupted)."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except UserError as error:
+        print(f"galaxy-zoo-decals: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ngalaxy-zoo-decals: interrupted. The same command goes on where it stopped.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        full = next((e for e in _causes(error) if isinstance(e, OSError) and e.errno == errno.ENOSPC), None)
+        known = next((e for e in _causes(error) if isinstance(e, UserError)), None)
+        if full is None and known is None:
+            raise
+        words = known or (
+            f"no space is left on the disk ({full}). Nothing that stood before was changed; make room and run the "
+            "same command again: it goes on where it stopped."
+        )
+        print(f"galaxy-zoo-decals: {words}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the argument parser of all commands."""
+    top = argparse.ArgumentParser(prog="galaxy-zoo-decals", description=__doc__)
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    prepare = commands.add_parser("prepare", help="make an edition from a source")
+    sources = prepare.add_subparsers(title="sources", required=True, metavar="SOURCE", dest="source_name")
+    gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Zoo Challenge (SDSS images, real votes)")
+    gz2.add_argument(
+        "--source", type=Path, required=True, metavar="DIR",
+        help="folder with training_solutions_rev1.csv and images_training_rev1/",
+    )  # fmt: skip
+    simulated = sources.add_parser("simulated", help="simulated galaxies and volunteers, the truth known")
+    simulated.add_argument("--galaxies", type=_positive, default=20_000, metavar="N", help="default 20,000")
+    simulated.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+    catalogue = sources.add_parser("catalogue", help="a table of your own with GZD-5 columns, and its images")
+    catalogue.add_argument("--votes", type=Path, required=True, metavar="FILE", help="CSV or Parquet")
+    catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
+    for source in (gz2, simulated, catalogue):
+        default = source.prog.rsplit(" ", 1)[-1]
+        source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
+        source.add_argument("--name", default=default, help=f"the edition's name (default {default})")
+        source.add_argument("--size", type=_positive, default=224, metavar="PX", help="side of the images (224)")
+        source.add_argument("--min-votes", type=int, default=3, metavar="N", help="first-question votes asked for (3)")
+        source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
+        source.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
+        source.set_defaults(run=_prepare)
+
+    info = commands.add_parser("info", help="which editions there are, which is in use, what is in one")
+    info.add_argument("edition", nargs="?", help="a name or a folder; without it, all editions")
+    info.add_argument("--json", action="store_true", help="print edition.json")
+    info.set_defaults(run=_info)
+
+    use = commands.add_parser("use", help="choose the edition that the bare name means")
+    use.add_argument("edition", help="a name or a folder")
+    use.set_defaults(run=_use)
+
+    show = commands.add_parser("show", help="a contact sheet of an edition: galaxies of each class with their votes")
+    show.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
+    show.add_argument("--out", type=Path, default=Path("contact-sheet.png"), metavar="PNG")
+    show.add_argument("--split", default="test")
+    show.set_defaults(run=_show)
+
+    score = commands.add_parser("score", help="score a prediction file")
+    score.add_argument("edition", help="a name or a folder")
+    score.add_argument("predictions", type=Path, help="a Parquet file as described in docs/predictions.md")
+    score.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    score.set_defaults(run=_score)
+    return top
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.builder import build, check_target
+    from galaxy_zoo_decals.edition import default_path
+
+    out = (options.out or default_path(options.name)).expanduser().absolute()
+    check_target(out)
+    report = build(
+        _source(options),
+        out,
+        name=options.name,
+        size=options.size,
+        min_votes=options.min_votes,
+        keep_wrong_size=options.keep_wrong_size,
+        processes=options.processes,
+    )
+    print(report)
+    print(f"\nThe edition {options.name} is ready: {out}")
+    print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
+
+
+def _source(options: argparse.Namespace) -> Source:
+    if options.source_name == "gz2":
+        from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
+
+        return GZ2Challenge(options.source.expanduser())
+    if options.source_name == "simulated":
+        from galaxy_zoo_decals.sources.simulated import Simulated
+
+        return Simulated(options.galaxies, options.seed, size=options.size)
+    from galaxy_zoo_decals.sources.folder import Folder
+
+    return Folder(options.votes.expanduser(), options.images.expanduser())
+
+
+def _info(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.edition import Edition, available, in_use
+
+    if options.edition is None:
+        chosen = in_use()
+        for name, path in available().items():
+            edition = Edition(path)
+            print(f"{'*' if name == chosen else ' '} {name:<12} {_galaxies(edition):>9,} galaxies  {edition.title}")
+        if chosen not in available():
+            print(f"* {chosen}")
+        print("\n* in use. Others are made by `galaxy-zoo-decals prepare` and chosen by `galaxy-zoo-decals use`.")
+        return
+    edition = Edition.open(options.edition)
+    if options.json:
+        print(json.dumps(edition.facts, indent=1))
+        return
+    counts = edition.facts["counts"]
+    print(f"{edition.title}\n{edition.path}\ntree {edition.tree.name}, content {edition.content_hash[:16]}\n")
+    if isinstance(counts, dict):
+        columns = list(next(iter(counts.values())))
+        print(f"{'':<12}" + "".join(f"{column:>13}" for column in columns))
+        for split, numbers in counts.items():
+            print(f"{split:<12}" + "".join(f"{numbers[column]:>13,}" for column in columns))
+
+
+def _galaxies(edition: object) -> int:
+    return sum(split["galaxies"] for split in edition.facts["counts"].values())  # type: ignore[attr-defined]
+
+
+def _use(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.edition import use
+
+    path = use(options.edition)
+    print(f'load_dataset("galaxy_zoo_decals") now means {path}')
+
+
+def _show(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.sheet import contact_sheet
+
+    edition = Edition.open(options.edition)
+    contact_sheet(edition, options.split).save(options.out)
+    print(options.out)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals import predictions
+    from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.scoring import Truth, score
+
+    truth = Truth.of(Edition.open(options.edition))
+    results = score(truth, predictions.read(options.predictions, truth.tree), str(options.predictions))
+    print("\n\n".join(result.report() for result in results.values()))
+    if options.json:
+        beside = options.json.with_name(options.json.name + ".partial")
+        beside.write_text(json.dumps({k: r.to_json() for k, r in results.items()}, indent=1) + "\n")
+        beside.replace(options.json)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+# Before any test module imports datasets: tests stay out of the user's caches, editions and choices, and off the
+# network.
+_HOME = tempfile.TemporaryDirectory(prefix="galaxy-zoo-tests-")
+os.environ["GALAXY_ZOO_DECALS_HOME"] = str(Path(_HOME.name) / "galaxy_zoo_decals")
+os.environ["HF_HOME"] = str(Path(_HOME.name) / "huggingface")
+os.environ["HF_DATASETS_CACHE"] = str(Path(_HOME.name) / "huggingface" / "datasets")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.pop("GALAXY_ZOO_DECALS_EDITION", None)
+
+
+@pytest.fixture(scope="session")
+def toy_catalogue(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A vote table with GZD-5 columns and its folder of images: 150 toy galaxies."""
+    from tests.toys import write_catalogue
+
+    return write_catalogue(tmp_path_factory.mktemp("toy-source"))
+
+
+@pytest.fixture(scope="session")
+def toy_edition(toy_catalogue: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an edition made of the toy catalogue."""
+    from galaxy_zoo_decals.builder import build
+    from galaxy_zoo_decals.sources.folder import Folder
+
+    out = tmp_path_factory.mktemp("editions") / "toy"
+    build(Folder(*toy_catalogue), out, name="toy")
+    return out
