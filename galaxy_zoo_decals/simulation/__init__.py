@@ -1,0 +1,1 @@
+"""The simulator: which galaxies there are, their light, the telescope, the picture, and the volunteers."""

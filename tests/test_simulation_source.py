@@ -1,0 +1,100 @@
+"""The source of simulated galaxies: one galaxy is always the same, and its catalogue is one that GZD-5 could be."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from galaxy_zoo_decals import catalogue, pixels
+from galaxy_zoo_decals.schema import GZD5
+from galaxy_zoo_decals.simulation import survey
+from galaxy_zoo_decals.sources import ImageError
+from galaxy_zoo_decals.sources.simulated import Simulated, simulate
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Path, pd.DataFrame]:
+    work = tmp_path_factory.mktemp("work")
+    source = Simulated(galaxies=24, seed=5, size=SIZE)
+    return source, work, source.catalogue(work, processes=2)
+
+
+def test_rows_are_sorted_checked_and_have_every_column(made):
+    source, _, table = made
+    assert list(table.columns) == ["iauname", *catalogue.METADATA, *GZD5.vote_columns, *source.extra_columns]
+    assert table["iauname"].is_monotonic_increasing
+    assert table["random_selection"].isna().all()
+    assert set(source.split(table)) <= {"train", "validation", "test"}
+
+
+def test_a_galaxy_does_not_depend_on_number_order_or_processes(made):
+    _, work, table = made
+    alone = {row["iauname"]: row for row in (simulate(5, SIZE, index) for index in (17, 3))}
+    rows = table.set_index("iauname")
+    encoder = Simulated(galaxies=24, seed=5, size=SIZE).encoder(work, SIZE)
+    for name, row in alone.items():
+        for column in (*GZD5.vote_columns, "ra", "upload_group"):
+            assert rows.loc[name, column] == row[column]
+        assert encoder([name]) == [row["image"]]
+
+
+def test_finished_pieces_are_used_again_and_lost_ones_made_again(made, monkeypatch):
+    source, work, table = made
+    import galaxy_zoo_decals.sources.simulated as module
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "simulate", lambda *_: pytest.fail("simulated again"))
+        pd.testing.assert_frame_equal(source.catalogue(work, processes=1), table)
+
+
+def test_images_by_name_and_what_is_refused(made):
+    source, work, table = made
+    reader = pickle.loads(pickle.dumps(source.encoder(work, SIZE)))
+    images = reader(list(table["iauname"]))
+    assert all(pixels.decode(data).size == (SIZE, SIZE) for data in images)
+    unknown = reader(["J000000.00+000000.0", "J999999.99+999999.9"])
+    assert all(isinstance(problem, ImageError) for problem in unknown)
+    with pytest.raises(ValueError, match="64 pixels wide, not 224"):
+        source.encoder(work, 224)
+    with pytest.raises(ValueError, match="at least 1"):
+        Simulated(galaxies=0)
+
+
+def test_visible_probabilities_sum_to_one_and_are_millionths(made):
+    _, _, table = made
+    for question in GZD5.questions:
+        visible = table[[f"visible_{column}" for column in question.columns]].to_numpy(float)
+        assert np.allclose(visible.sum(axis=1), 1, atol=1e-6)
+        assert np.allclose(visible * 1e6, np.rint(visible * 1e6), atol=0.1)
+
+
+def test_names_are_those_of_the_survey():
+    # 150 degrees are 10 hours; 0.51 s of time are 0.002125 degrees; a tenth of an arcsec is the last digit
+    assert survey.iauname(150.002126, -1.5) == "J100000.51-013000.0"
+    assert survey.iauname(0.25, 0.0000278) == "J000100.00+000000.1"
+    assert survey.iauname(359.9999999, 5.0) == "J235959.99+050000.0"
+
+
+def test_debiased_columns_follow_the_published_rule(made):
+    _, _, table = made
+    full = survey.catalogue_table(table)
+    votes, total = full["bar_no"], full["bar_total-votes"]
+    assert np.allclose((votes / total)[total > 0], full["bar_no_fraction"][total > 0])
+    assert full["bar_no_fraction"][total == 0].isna().all()
+    magnitude, redshift = full["elpetro_absmag_r"], full["redshift"]
+    inside = magnitude.between(-23, -21.5) & redshift.between(0.02, 0.15) & (table[GZD5.questions[0].total] >= 30)
+    column = full["smooth-or-featured_smooth_debiased"]
+    assert column[~inside].isna().all() and column[inside].notna().all()
+    assert catalogue.check(full, GZD5, "table").equals(table[["iauname", *catalogue.METADATA, *GZD5.vote_columns]])
+
+
+def test_the_picture_is_not_empty(made):
+    source, work, table = made
+    data = source.encoder(work, SIZE)([table["iauname"][0]])[0]
+    levels = np.asarray(Image.Image.convert(pixels.decode(data), "L"), float)
+    assert levels[24:40, 24:40].mean() > levels[:8, :8].mean() + 10
