@@ -49,7 +49,7 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
 
     Rows are named as a reader of the file finds them: row 1 is the first row of data.
     """
-    _check_columns(table, tree, where)
+    _check_columns(list(table.columns), tree, where)
     names = table["iauname"]
     if names.isna().any():
         raise CatalogueError(f"{where}: row {_first(names.isna())} has no iauname; every galaxy needs a name.")
@@ -80,8 +80,10 @@ def _read_table(path: Path, tree: Tree) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             present = pq.read_schema(path).names
+            _check_columns(present, tree, str(path))
             return pd.read_parquet(path, columns=[c for c in present if c in wanted])
-        _check_last_line(path)
+        check_last_line(path)
+        _check_columns(list(pd.read_csv(path, nrows=0).columns), tree, str(path))
         return pd.read_csv(path, usecols=lambda c: c in wanted, dtype={"iauname": str}, low_memory=False)
     except (
         pa.ArrowException,
@@ -93,8 +95,8 @@ def _read_table(path: Path, tree: Tree) -> pd.DataFrame:
         raise CatalogueError(f"{path}: not a readable table ({error}). Download the file again.") from None
 
 
-def _check_last_line(path: Path) -> None:
-    """Raise if the CSV ends in the middle of a row, as an interrupted download does."""
+def check_last_line(path: Path) -> None:
+    """Raise CatalogueError if the CSV ends in the middle of a row, as an interrupted download does."""
     with path.open("rb") as file:
         header = file.readline()
         file.seek(max(len(header), path.stat().st_size - 65536))
@@ -108,11 +110,11 @@ def _check_last_line(path: Path) -> None:
         )
 
 
-def _check_columns(table: pd.DataFrame, tree: Tree, where: str) -> None:
-    missing = [c for c in ("iauname", *tree.vote_columns) if c not in table.columns]
+def _check_columns(present: list[str], tree: Tree, where: str) -> None:
+    missing = [c for c in ("iauname", *tree.vote_columns) if c not in present]
     if not missing:
         return
-    close = difflib.get_close_matches(missing[0], [str(c) for c in table.columns], n=1)
+    close = difflib.get_close_matches(missing[0], [c for c in present if c not in tree.vote_columns], n=1)
     hint = f"; the nearest column it has is {close[0]!r}" if close else ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     raise CatalogueError(f"{where}: column {missing[0]!r}{more} of the {tree.name} tree is missing{hint}.")
@@ -122,18 +124,25 @@ def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Se
     if column not in table.columns:
         fill = False if column == "wrong_size_warning" else None
         return pd.Series([fill] * len(table), dtype=dtype)
-    values = table[column].reset_index(drop=True)
-    try:
-        values = values.astype(dtype)  # type: ignore[call-overload]
-    except (ValueError, TypeError):
-        if dtype.startswith("float"):
-            row = _first(pd.to_numeric(values, errors="coerce").isna() & values.notna())
-        else:
-            row = _first(~values.isin([True, False, 0, 1]) & values.notna())
+    given = table[column].reset_index(drop=True)
+    if dtype == "boolean":
+        values = given.astype("string").str.lower().map(_BOOLEANS)
+        bad = values.isna() & given.notna()
+    elif dtype == "string":
+        values, bad = given, given.isna() & False
+    else:
+        values = pd.to_numeric(given, errors="coerce")
+        bad = values.isna() & given.notna()
+    if bad.any():
+        row = _first(bad)
         raise CatalogueError(
-            f"{where}: row {row}, column {column!r} holds {values.iloc[row - 1]!r}, which is no {dtype}."
-        ) from None
+            f"{where}: row {row}, column {column!r} holds {given.iloc[row - 1]!r}, which is no {dtype}."
+        )
+    values = values.astype(dtype)  # type: ignore[call-overload]
     return values.fillna(False) if column == "wrong_size_warning" else values
+
+
+_BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
 def _votes(table: pd.DataFrame, tree: Tree, where: str) -> dict[str, pd.Series]:

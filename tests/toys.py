@@ -26,13 +26,16 @@ def draw_votes(rng: np.random.Generator, tree: Tree, total: int, probabilities: 
 
 def galaxy(rng: np.random.Generator, tree: Tree = GZD5) -> tuple[dict, np.ndarray]:
     """One galaxy: its votes (about 40) and its image (96 x 96 x 3, uint8)."""
-    kind = rng.choice(["round", "edge-on", "spiral", "disc", "merger"], p=[0.3, 0.2, 0.25, 0.15, 0.1])
-    featured = {"round": 0.1, "edge-on": 0.85, "spiral": 0.9, "disc": 0.65, "merger": 0.5}[kind]
+    kind = rng.choice(
+        ["round", "edge-on", "spiral", "disc", "merger", "artifact"], p=[0.28, 0.2, 0.25, 0.12, 0.1, 0.05]
+    )
+    featured = {"round": 0.1, "edge-on": 0.85, "spiral": 0.9, "disc": 0.65, "merger": 0.5, "artifact": 0.1}[kind]
+    artifact = 0.8 if kind == "artifact" else 0.03
     edge_on = 0.95 if kind == "edge-on" else 0.03
     spiral = 0.92 if kind == "spiral" else 0.08
     odd = 0.9 if kind == "merger" else 0.05
     probabilities = {
-        "smooth-or-featured": [0.97 - featured, featured, 0.03],
+        "smooth-or-featured": [*np.multiply([1 - featured, featured], 1 - artifact), artifact],
         "disk-edge-on": [edge_on, 1 - edge_on],
         "has-spiral-arms": [spiral, 1 - spiral],
         "merging": [1 - odd, odd * 0.1, odd * 0.2, odd * 0.7],
@@ -49,6 +52,8 @@ def galaxy(rng: np.random.Generator, tree: Tree = GZD5) -> tuple[dict, np.ndarra
     if kind == "merger":
         light = light + 0.8 * np.exp(-np.hypot(x - 18, y - 10) / 6)
     colour = np.array([1.0, 0.85, 0.6]) if kind == "round" else np.array([0.8, 0.85, 1.0])
+    if kind == "artifact":
+        light = light * 0.2 + np.exp(-np.abs(u) / 2)
     image = 20 + 210 * light[..., None] * colour + rng.normal(0, 6, (96, 96, 3))
     return votes, image.clip(0, 255).astype(np.uint8)
 

@@ -1,0 +1,41 @@
+"""The columns of every view are a contract: docs/columns.md holds them, and this test holds them to it.
+
+After a meant change: ``python -m tests.test_features > docs/columns.md``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from galaxy_zoo_decals.features import COMMON, label_columns, view_features
+from galaxy_zoo_decals.schema import TREES, VIEWS
+
+HEAD = """\
+# The columns of every view
+
+Every view carries the common columns; its own come after them. A view's rows are those whose flag (`in_multiclass`,
+`in_multilabel`, `in_hierarchical`, `in_votes`) is true. Simulated editions have `true_*` and `visible_*` columns
+(float32) at the end of the votes view. Types are those of `datasets`.
+"""
+
+
+def columns_page() -> str:
+    lines = [HEAD]
+    common = view_features("votes", TREES["GZD5"])
+    lines += ["## Common to all views", "", "| column | type |", "|---|---|"]
+    lines += [f"| `{name}` | {common[name]} |" for name in COMMON]
+    for tree in TREES.values():
+        for view in VIEWS:
+            features = view_features(view, tree)
+            lines += ["", f"## {view}, {tree.name} tree", "", "| column | type |", "|---|---|"]
+            lines += [f"| `{name}` | {features[name]} |" for name in label_columns(view, tree)]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_documented_columns_are_the_real_ones() -> None:
+    page = Path(__file__).parents[1] / "docs" / "columns.md"
+    assert page.read_text() == columns_page(), "columns changed: raise builder.FORMAT and write the page anew"
+
+
+if __name__ == "__main__":
+    print(columns_page(), end="")

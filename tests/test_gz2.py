@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from galaxy_zoo_decals import cli, views
+from galaxy_zoo_decals.builder import build
+from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.schema import GZ2
+from galaxy_zoo_decals.sources.gz2 import (
+    FOLDER,
+    TABLE,
+    GZ2Challenge,
+    class_columns,
+    largest_remainder,
+    votes_from_fractions,
+)
+from tests.toys import galaxy
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "gz2-challenge"
+
+
+@given(
+    shares=st.lists(st.floats(0.0, 1.0), min_size=2, max_size=7).filter(lambda s: sum(s) > 1e-3),
+    total=st.integers(0, 80),
+)
+def test_largest_remainders_keep_the_total_and_stay_within_one(shares: list[float], total: int) -> None:
+    p = np.array([shares]) / sum(shares)
+    counts = largest_remainder(p, np.array([total]))
+    assert counts.sum() == total and (counts >= 0).all()
+    assert np.abs(counts - p * total).max() < 1 + 1e-6
+
+
+def test_counts_by_hand() -> None:
+    values = np.zeros((1, 37))
+
+    def put(column: str, value: float) -> None:
+        names = [name for columns in class_columns().values() for name in columns]
+        values[0, names.index(column)] = value
+
+    put("Class1.1", 0.25), put("Class1.2", 0.74), put("Class1.3", 0.01)  # 10, 29.6, 0.4 of 40: 10, 30, 0
+    put("Class7.1", 0.20), put("Class7.2", 0.05)  # of 10: 8, 2
+    put("Class2.1", 0.10), put("Class2.2", 0.64)  # of 30: 4.05, 25.95: 4, 26
+    put("Class4.1", 0.48), put("Class4.2", 0.16)  # of 26: 19.5, 6.5: equal remainders, the first gets it
+    put("Class6.1", 0.5), put("Class6.2", 0.5)  # of smooth + featured = 40
+    votes = votes_from_fractions(values)[0]
+
+    def found(question: str) -> list[int]:
+        return votes[GZ2.slices[question]].tolist()
+
+    assert found("smooth-or-featured") == [10, 30, 0]
+    assert found("how-rounded") == [8, 2, 0]
+    assert found("disk-edge-on") == [4, 26]
+    assert found("has-spiral-arms") == [20, 6]
+    assert found("odd") == [20, 20]
+    assert found("bar") == [0, 0], "no values, no votes"
+    assert found("odd-feature") == [0] * 7
+
+
+@pytest.fixture
+def challenge(tmp_path: Path) -> Path:
+    """The challenge's layout with toy galaxies: fractions of their votes, cumulative down the tree."""
+    rng = np.random.default_rng(5)
+    images = tmp_path / "source" / FOLDER
+    images.mkdir(parents=True)
+    rows = []
+    for i in range(60):
+        votes, image = galaxy(rng, GZ2)
+        counts = np.array([[votes[c] for c in GZ2.answer_columns]])
+        fractions = views.fractions(GZ2, counts)
+        reach = views.relevance(GZ2, fractions)
+        row: dict[str, object] = {"GalaxyID": 100008 + 7 * i}
+        for q, (name, columns) in enumerate(class_columns().items()):
+            row |= dict(zip(columns, np.nan_to_num(fractions[0, GZ2.slices[name]] * reach[0, q])))
+        rows.append(row)
+        Image.fromarray(image).save(images / f"{row['GalaxyID']}.jpg", quality=95)
+    pd.DataFrame(rows).to_csv(tmp_path / "source" / TABLE, index=False)
+    return tmp_path / "source"
+
+
+def test_the_challenge_becomes_an_edition(challenge: Path, tmp_path: Path) -> None:
+    build(GZ2Challenge(challenge, tests=15), tmp_path / "gz2", name="gz2", size=64)
+    edition = Edition(tmp_path / "gz2")
+    test = edition.table("test")
+    assert test["iauname"].tolist() == [str(100008 + 7 * i) for i in range(15)], "the lowest GalaxyIDs"
+    assert test["scored"].all()
+    assert (test["smooth-or-featured_total-votes"] == 40).all()
+    assert test["ra"].isna().all()
+    assert edition.tree is GZ2 and "assumed" in edition.title
+    assert "40 assumed volunteers" in (edition.path / "README.md").read_text()
+
+
+def test_rows_without_some_classes_are_never_scored(challenge: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(challenge / TABLE)
+    table.loc[3, [c for c in table.columns if c.startswith(("Class3", "Class4"))]] = np.nan
+    table.to_csv(challenge / TABLE, index=False)
+    build(GZ2Challenge(challenge, tests=15), tmp_path / "gz2", name="gz2", size=32)
+    test = Edition(tmp_path / "gz2").table("test").set_index("iauname")
+    assert not test.loc[str(100008 + 21), "scored"]
+    assert test.loc[str(100008 + 21), "bar_total-votes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda t: t.drop(columns="Class8.6"), ["'Class8.6'", "missing"]),
+        (lambda t: t.assign(GalaxyID=t["GalaxyID"].where(t.index != 4, t["GalaxyID"][2])), ["rows 3, 5"]),
+        (lambda t: t.assign(**{"Class2.1": t["Class2.1"].where(t.index != 4, -0.5)}), ["row 5", "'Class2.1'"]),
+        (lambda t: t.assign(GalaxyID=t["GalaxyID"].astype(object).where(t.index != 4, "x1")), ["row 5", "'x1'"]),
+    ],
+)  # fmt: skip
+def test_damaged_tables_are_named(challenge: Path, tmp_path: Path, damage: object, words: list[str]) -> None:
+    damage(pd.read_csv(challenge / TABLE)).to_csv(challenge / TABLE, index=False)  # type: ignore[operator]
+    with pytest.raises(CatalogueError) as error:
+        build(GZ2Challenge(challenge), tmp_path / "gz2", name="gz2")
+    for word in (TABLE, *words):
+        assert word in str(error.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["source"], "nothing half-written"
+
+
+def test_a_table_cut_short_and_a_missing_folder(
+    challenge: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (challenge / TABLE).read_text()
+    (challenge / TABLE).write_text(text[: text.rindex(",") - 400])
+    assert cli.main(["prepare", "gz2", "--source", str(challenge), "--out", str(tmp_path / "gz2")]) == 1
+    assert "cut short" in capsys.readouterr().err
+    (challenge / TABLE).write_text(text)
+    shutil.rmtree(challenge / FOLDER)
+    assert cli.main(["prepare", "gz2", "--source", str(challenge), "--out", str(tmp_path / "gz2")]) == 1
+    assert FOLDER in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the Kaggle challenge's files in ../shared/data/gz2-challenge")
+def test_the_real_challenge_files_give_the_known_test_split(tmp_path: Path) -> None:
+    source = GZ2Challenge(REAL)
+    catalogue = source.catalogue(tmp_path, 1)
+    catalogue["split"] = source.split(catalogue)
+    test = catalogue[catalogue["split"] == "test"]
+    assert len(catalogue) == 9064 and len(test) == 1000
+    assert (test["iauname"].astype(int).min(), test["iauname"].astype(int).max()) == (100008, 115091)
+    assert test["complete"].all()
+    f = views.fractions(GZ2, test[list(GZ2.answer_columns)].to_numpy(int))
+    top = views.top_answers(GZ2, f)[:, 0]
+    assert np.bincount(top, minlength=3).tolist()[2] == 0, "no artifact among them"
+    assert 0.40 < (top == 0).mean() < 0.44 and 0.54 < (top == 1).mean() < 0.58
+    table = pd.read_csv(REAL / TABLE, dtype={"GalaxyID": str}).set_index("GalaxyID").loc[test["iauname"]]
+    # Counts of 40 come as near to the published fractions as counts of 40 can.
+    assert np.abs(f[:, :3] - table[["Class1.1", "Class1.2", "Class1.3"]].to_numpy()).max() <= 1 / 40
