@@ -1,36 +1,43 @@
-"""From fluxes in g, r and z to the picture that volunteers saw (Walmsley et al. 2022, section 2.3)."""
+"""From fluxes in g, r and z to the picture that volunteers saw (Walmsley et al. 2022, section 2.3).
+
+The paper describes how faint pixels are drawn towards grey but gives no units; the weight used here is the one
+of the program that made the published pictures (zooniverse/decals, the DR2 style), on which real images agree.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-from galaxy_zoo_decals.simulation.telescope import CUTOUT_PIXELS
-
+CUTOUT_PIXELS = 424
 SCALES = (125.0, 71.43, 52.63)
-"""Factors of g, r, z, shown as blue, green and red."""
+"""Factors of g, r, z in nanomaggies a native pixel, shown as blue, green and red."""
 LOW, HIGH = -0.5, 300.0
 """Scaled fluxes shown as black and white."""
-COLOUR_ONSET = 1.0
-"""Scaled mean flux from which a pixel keeps its full colour. The paper gives it as 0.01 sqrt(mean T / lambda)
-without units; 1 reproduces the colour of the noise in published images."""
+SPAN = float(np.arcsinh(HIGH) - np.arcsinh(LOW))
 
 
-def resize(band: np.ndarray, pixels: int = CUTOUT_PIXELS) -> np.ndarray:
-    """Return a square band resampled by Lanczos interpolation, float32; surface brightness is kept."""
-    image = Image.fromarray(np.ascontiguousarray(band, dtype=np.float32), mode="F")
-    return np.asarray(image.resize((pixels, pixels), Image.Resampling.LANCZOS))
+def displayed(scaled: np.ndarray) -> np.ndarray:
+    """Return the brightness of scaled fluxes, 0 for ``LOW`` and 1 for ``HIGH``, unclipped."""
+    brightness: np.ndarray = (np.arcsinh(scaled) - np.arcsinh(LOW)) / SPAN
+    return brightness
 
 
 def to_rgb(grz: np.ndarray) -> np.ndarray:
     """Return the picture of three bands in nanomaggies a pixel, shape (3, h, w), as uint8 of shape (h, w, 3).
 
-    Faint pixels are drawn towards grey so that noise has no colour, then brightness is compressed by arcsinh.
+    Brightness is compressed by arcsinh; then pixels dominated by one colour, as noise is, are drawn to grey.
     """
-    scaled = np.stack([grz[band] * SCALES[band] for band in (2, 1, 0)], axis=-1).astype(np.float32)
-    mean = scaled.mean(axis=-1, keepdims=True)
-    colour = np.minimum(np.sqrt(np.maximum(mean, 0) / COLOUR_ONSET), 1)
-    shown = np.arcsinh(mean + colour * (scaled - mean))
-    low, high = np.arcsinh(LOW), np.arcsinh(HIGH)
-    levels = (shown - low) * (255 / (high - low))
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    shown = displayed(np.stack([grz[band] * SCALES[band] for band in (2, 1, 0)], axis=-1).astype(np.float32))
+    mean = shown.mean(axis=-1, keepdims=True)
+    dominance = np.clip(shown.max(axis=-1, keepdims=True) / np.maximum(mean, 1e-3) / 2.5, 0, 1)
+    weight = np.sin((1 - dominance) * (np.pi / 2))
+    grey = 1 - weight
+    shown = shown * (weight + mean * grey * grey) + mean * grey
+    return (np.clip(shown, 0, 1) * 255).astype(np.uint8)
+
+
+def to_cutout(picture: np.ndarray) -> np.ndarray:
+    """Return the picture resampled by Lanczos interpolation to the 424 pixels of a cutout."""
+    image = Image.fromarray(picture)
+    return np.asarray(image.resize((CUTOUT_PIXELS, CUTOUT_PIXELS), Image.Resampling.LANCZOS))

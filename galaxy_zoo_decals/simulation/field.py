@@ -54,7 +54,7 @@ def draw_neighbours(rng: np.random.Generator, side_arcsec: float) -> list[Neighb
         half_light = float(np.clip(10 ** (-0.12 * (magnitude - 20) - 0.05 + rng.normal(0, 0.2)), 0.2, 4))
         north, east = rng.uniform(-0.5, 0.5, 2) * side_arcsec
         profile = Bulge(1.0, float(rng.choice([1, 1, 2.5, 4])), half_light, rng.uniform(0.35, 1))
-        g_r = float(np.clip(rng.normal(0.85, 0.35), 0.1, 1.9))
+        g_r = float(np.clip(rng.normal(0.70, 0.28), 0.05, 1.8))
         r_z = 0.72 * g_r + rng.normal(0.1, 0.12)
         neighbours.append(Neighbour(magnitude, north, east, profile, rng.uniform(0, np.pi), g_r, r_z))
     return neighbours

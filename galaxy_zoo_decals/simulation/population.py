@@ -262,11 +262,11 @@ def _elliptical(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
 
 def _scale_arcsec(galaxy: Galaxy, bulge_to_total: float) -> float:
     """Return the scale length of a disc whose galaxy, bulge and all, has the drawn half-light radius."""
-    return galaxy.half_light_arcsec / 1.678 * (1 + 0.45 * bulge_to_total)
+    return galaxy.half_light_arcsec / 1.678 * (1 + 1.3 * bulge_to_total)
 
 
 def _disc_bulge(galaxy: Galaxy, fraction: float, n: float, cos_inclination: float, flattening: float) -> Bulge:
-    radius = galaxy.half_light_arcsec * float(np.clip(0.18 + 0.75 * fraction, 0.14, 0.75))
+    radius = galaxy.half_light_arcsec * float(np.clip(0.13 + 0.45 * fraction, 0.14, 0.60))
     return Bulge(fraction, n, radius, flattening + (0.97 - flattening) * cos_inclination)
 
 
@@ -290,16 +290,16 @@ def _lenticular(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
 def _spiral(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
     """Draw a spiral from its Hubble stage, 1 (Sa) to 8 (Sdm); trends with stage from Roberts & Haynes 1994."""
     faintness = galaxy.absolute_mag_r + 20.6
-    stage = float(np.clip(rng.normal(4.0 + 0.55 * faintness, 1.6), 1, 8))
-    fraction = float(np.clip(10 ** (-0.32 - 0.17 * stage + rng.normal(0, 0.2)), 0.004, 0.6))
+    stage = float(np.clip(rng.normal(3.4 + 0.60 * faintness, 1.6), 1, 8))
+    fraction = float(np.clip(10 ** (-0.24 - 0.145 * stage + rng.normal(0, 0.2)), 0.004, 0.6))
     cos_inclination = rng.uniform(0, 1)
-    g_r = 0.70 - 0.045 * stage + 1.36 * (galaxy.redshift - 0.05) + rng.normal(0, 0.05)
+    g_r = 0.88 - 0.035 * stage + 1.5 * (galaxy.redshift - 0.05) + rng.normal(0, 0.05)
     disc = Disc(
         scale_arcsec=_scale_arcsec(galaxy, fraction),
         cos_inclination=cos_inclination,
         thickness_rd=rng.uniform(0.11, 0.19),
         g_r=g_r,
-        r_z=0.80 * g_r + rng.normal(0, 0.04),
+        r_z=0.76 * g_r + rng.normal(0, 0.04),
         optical_depth=float(np.clip(rng.normal(1.15 - 0.25 * (faintness - 0.2), 0.45), 0.15, 2.6)),
         break_rd=rng.uniform(2.8, 5.5),
         lopsidedness=abs(rng.normal(0, 0.06)),

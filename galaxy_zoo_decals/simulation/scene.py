@@ -17,7 +17,6 @@ from galaxy_zoo_decals.simulation.volunteers import Visibility
 VERSION = "1"
 """Of the simulator as a whole: raised by every change that alters an image or a vote of any seed."""
 WRONG_SIZE_SHARE = 0.01
-_DISPLAY_SPAN = float(np.arcsinh(colour.HIGH) - np.arcsinh(colour.LOW))
 
 
 class Stream(IntEnum):
@@ -114,8 +113,7 @@ def render(scene: Scene) -> Cutout:
     rng = generator(scene.seed, scene.index, Stream.NOISE)
     telescope.add_noise(rng, observed, scene.conditions, grid.pixel_arcsec)
     telescope.add_fault(rng, observed, scene.fault)
-    picture = colour.to_rgb(np.stack([colour.resize(band) for band in observed]))
-    return Cutout(picture, visibility)
+    return Cutout(colour.to_cutout(colour.to_rgb(observed)), visibility)
 
 
 def _encounter_light(scene: Scene, grid: Grid, host: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -135,8 +133,7 @@ def _encounter_light(scene: Scene, grid: Grid, host: np.ndarray, rng: np.random.
 
 def _displayed(flux_r: np.ndarray) -> np.ndarray:
     """Return the brightness, 0 to 1, that the colour recipe gives an r-band flux."""
-    scaled = flux_r * colour.SCALES[1]
-    return np.arcsinh(np.maximum(scaled, colour.LOW)) / _DISPLAY_SPAN
+    return colour.displayed(np.maximum(flux_r * colour.SCALES[1], colour.LOW))
 
 
 def _visibility(
@@ -159,7 +156,7 @@ def _visibility(
     bright = clean > sigma
     lit = bright & (clean > 0.02 * clean.max())
     # the eye averages over a few pixels, so a third of the noise counts
-    noise = 0.35 * sigma / np.hypot(telescope.DISPLAY_UNIT[1], clean) / _DISPLAY_SPAN
+    noise = 0.35 * sigma / np.hypot(telescope.DISPLAY_UNIT[1], clean) / colour.SPAN
     extra = target_r - host.grz[1]
 
     def contrast(other: np.ndarray | None) -> float:

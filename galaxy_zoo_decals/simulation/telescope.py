@@ -9,18 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from galaxy_zoo_decals.simulation.colour import CUTOUT_PIXELS
 from galaxy_zoo_decals.simulation.field import BRIGHT_STAR_MAG, Star
 from galaxy_zoo_decals.simulation.light import Grid
 
 NATIVE_ARCSEC = 0.262
 """Pixel of the DECam coadds."""
 MAX_NATIVE_PIXELS = 512
-CUTOUT_PIXELS = 424
 MEDIAN_SEEING_ARCSEC = (1.29, 1.18, 1.11)
 MEDIAN_DEPTH_MAG = (24.65, 23.61, 22.84)
 """Median FWHM and 5-sigma depth (AB) in g, r, z of the survey (Dey et al. 2019, table 4)."""
+DEPTH_GAIN_MAG = (0.20, 0.28, 0.43)
+SKY_ERROR_UNITS = (-0.050, -0.060, -0.060)
+"""Fitted to the corners of published images: how much deeper a point source is detected than the depths above,
+which are those of faint galaxies, and the mean sky left after its subtraction in units of ``DISPLAY_UNIT``."""
 MOFFAT_BETA = 3.2
 FAULTS = ("none", "star", "satellite", "band-shift", "bright-star", "missing-data")
 """What makes volunteers call an image an artifact; ``star`` is a star in the place of the galaxy."""
@@ -69,12 +72,12 @@ def draw_conditions(rng: np.random.Generator) -> Conditions:
     exposures = rng.choice([1, 2, 3, 4, 6], size=3, p=[0.15, 0.35, 0.30, 0.15, 0.05])
     noise, errors = [], []
     for band in range(3):
-        depth = MEDIAN_DEPTH_MAG[band] + 1.25 * np.log10(exposures[band] / 2)
+        depth = MEDIAN_DEPTH_MAG[band] + DEPTH_GAIN_MAG[band] + 1.25 * np.log10(exposures[band] / 2)
         # a point source of the limiting magnitude is 5 sigma in its best aperture
         area = effective_pixels(seeing[band])
         sigma = 10 ** (0.4 * (22.5 - depth)) / 5 / np.sqrt(area)
         noise.append(float(sigma))
-        errors.append(float(rng.normal(0, 0.06) * sigma))
+        errors.append(float(rng.normal(0, 0.05) * sigma + SKY_ERROR_UNITS[band] * DISPLAY_UNIT[band]))
     return Conditions(_triple(seeing), _triple(noise), _triple(errors))
 
 
@@ -139,20 +142,17 @@ def add_bright_stars(grz: np.ndarray, grid: Grid, stars: list[Star], conditions:
 
 
 def add_noise(rng: np.random.Generator, grz: np.ndarray, conditions: Conditions, pixel_arcsec: float) -> None:
-    """Add sky noise, correlated by the resampling of the coadd, photon noise of the sources and sky errors."""
+    """Add sky noise, photon noise of the sources and sky errors."""
     area = (pixel_arcsec / NATIVE_ARCSEC) ** 2
     for band in range(3):
         sigma = conditions.noise[band] * np.sqrt(area)
-        sky = gaussian_filter(rng.standard_normal(grz.shape[1:], dtype=np.float32), _CORRELATION_PIXELS, mode="wrap")
+        sky = rng.standard_normal(grz.shape[1:], dtype=np.float32)
         photons = rng.standard_normal(grz.shape[1:], dtype=np.float32)
         # photon noise as a share of the sky's: a source as bright as the sky doubles the variance
         source = np.sqrt(np.maximum(grz[band], 0) / _SKY_FLUX[band]) * conditions.noise[band]
-        grz[band] += sigma * sky / _SMOOTHED_RMS + source * photons + conditions.sky_error[band] * area
+        grz[band] += sigma * sky + source * photons + conditions.sky_error[band] * area
 
 
-_CORRELATION_PIXELS = 0.5
-_SMOOTHED_RMS = float((gaussian_filter1d(np.eye(1, 33, 16)[0], _CORRELATION_PIXELS) ** 2).sum())
-"""Standard deviation of unit white noise after the Gaussian filter in two dimensions."""
 _SKY_FLUX = tuple(10 ** (0.4 * (22.5 - mag)) * NATIVE_ARCSEC**2 for mag in (22.0, 21.1, 19.0))
 """Sky of a native pixel for typical brightnesses of 22.0, 21.1 and 19.0 magnitudes an arcsec^2."""
 
