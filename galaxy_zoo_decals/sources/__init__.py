@@ -21,7 +21,8 @@ class ImageError(ValueError):
 class Source(Protocol):
     """What the pipeline asks of a source. Instances are picklable: workers get a copy each.
 
-    ``describe`` is the source's entry in edition.json: JSON-ready, the same on every machine (no host, path or
+    ``describe`` is the source's entry in edition.json, with ``kind`` and ``description`` (the card's first
+    paragraph) at least: JSON-ready, the same on every machine (no host, path or
     time in it), and enough to say which data these are (its parameters, or the hashes of its files).
     """
 

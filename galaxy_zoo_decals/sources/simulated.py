@@ -58,7 +58,18 @@ class Simulated:
 
     def describe(self) -> dict[str, object]:
         """Return what decides every galaxy and every pixel."""
-        return {"galaxies": self.galaxies, "seed": self.seed, "simulator": VERSION}
+        return {
+            "kind": "simulated",
+            "description": (
+                "Simulated galaxies in the look of Galaxy Zoo DECaLS cutouts, and simulated volunteers who vote on what "
+                "is visible after seeing and noise. No real galaxy and no real volunteer is among them: `true_*` "
+                "columns hold what was drawn, `visible_*` the answer probabilities the votes were drawn with. "
+                "`_debiased` fractions do not exist here."
+            ),
+            "galaxies": self.galaxies,
+            "seed": self.seed,
+            "simulator": VERSION,
+        }
 
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
         """Return the catalogue of all galaxies in the order of their names, simulating what ``work`` lacks."""
