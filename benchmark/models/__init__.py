@@ -1,0 +1,23 @@
+"""The models and their registry; importing this makes transformers' Auto classes and pipelines know them."""
+
+from transformers import AutoConfig, AutoModelForImageClassification
+
+from benchmark.models.dirichlet import DirichletModel
+from benchmark.models.efficientnetv2 import EfficientNetClassifier
+from benchmark.models.hierarchical import HierarchicalCNN
+from benchmark.models.model import GalaxyModel
+from benchmark.models.multiclass import MulticlassCNN
+from benchmark.models.multilabel import MultilabelCNN
+
+MODELS: dict[str, type[GalaxyModel]] = {
+    "multiclass": MulticlassCNN,
+    "multilabel": MultilabelCNN,
+    "hierarchical": HierarchicalCNN,
+    "efficientnetv2": EfficientNetClassifier,
+    "dirichlet": DirichletModel,
+}
+"""The registry: what --model chooses from."""
+
+for _model in MODELS.values():
+    AutoConfig.register(_model.config_class.model_type, _model.config_class, exist_ok=True)
+    AutoModelForImageClassification.register(_model.config_class, _model, exist_ok=True)

@@ -1,0 +1,109 @@
+"""One network for every answer of the tree, trained on the votes themselves; it enters every board.
+
+The likelihood is that of Walmsley et al. 2022 (MNRAS 509, 3966), eqs 5-7.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.modeling_outputs import ImageClassifierOutput
+
+from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
+from benchmark.models.networks import backbone, backbone_title, image_form
+from benchmark.recipes import Backbone
+from galaxy_zoo_decals import views
+from galaxy_zoo_decals.schema import CLASSES, Tree
+from galaxy_zoo_decals.scoring import Truth, metrics
+
+MIN_VOTES = 3
+"""First-question votes below which a galaxy tells too little to learn from."""
+
+
+class DirichletConfig(GalaxyConfig):
+    """Config of the Dirichlet model."""
+
+    model_type = "galaxy_zoo_dirichlet"
+    backbone: str = "tf_efficientnetv2_m.in21k_ft_in1k"
+    dropout: float = 0.5
+    drop_path: float = 0.0
+
+
+class DirichletModel(GalaxyModel):
+    """Predicts Dirichlet concentrations of every answer; logits are the log class shares that follow from them."""
+
+    config_class = DirichletConfig
+    task = "votes"
+
+    def __init__(self, config: DirichletConfig) -> None:
+        super().__init__(config)
+        self.network = backbone(config.backbone, len(self.tree.answers), config.dropout, config.drop_path)
+        self.post_init()
+
+    @classmethod
+    def from_recipe(cls, recipe: Backbone, tree: Tree) -> Self:
+        """Return the network with random weights and one output an answer of the tree."""
+        return cls(
+            DirichletConfig(
+                backbone=recipe.backbone,
+                dropout=recipe.dropout,
+                drop_path=recipe.drop_path,
+                **image_form(recipe.backbone),
+                **config_values(recipe, tree, CLASSES),
+            )
+        )
+
+    @classmethod
+    def title(cls, recipe: Backbone) -> str:
+        """Return backbone and first weights by their own names."""
+        return f"Dirichlet on {backbone_title(recipe)}"
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Return the one network."""
+        return {"dirichlet": self.network}
+
+    def examples(self, network: str, votes: np.ndarray) -> Examples:
+        """Return the votes of every galaxy with at least three, whatever questions are missing."""
+        rows = np.flatnonzero(views.totals(self.tree, votes)[:, 0] >= MIN_VOTES)
+        return Examples(rows, votes[rows].astype(np.float32))
+
+    def loss(self, network: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return minus the log likelihood of each galaxy's votes, summed over questions."""
+        return dirichlet_multinomial_loss(self.tree, concentrations(outputs), targets)
+
+    def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
+        """Return the mean accuracy of the most voted answer over questions."""
+        alpha = concentrations(torch.from_numpy(outputs)).numpy()
+        return float(metrics.votes_metrics(truth, alpha, np.ones((1, len(outputs))))["accuracy"][0])
+
+    def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return the concentrations of all answers (n, answers)."""
+        return concentrations(self.network(pixel_values))
+
+    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
+        """Return log class shares (n, 4)."""
+        alpha = self.predict(pixel_values)
+        fractions = views.fractions(self.tree, alpha.detach().cpu().numpy())
+        return ImageClassifierOutput(logits=log_shares(views.predicted_classes(self.tree, fractions), alpha))
+
+
+def concentrations(outputs: torch.Tensor) -> torch.Tensor:
+    """Return alpha = 1 + 100 sigmoid(x), float32: Zoobot's head, which keeps every answer possible."""
+    return 1 + 100 * outputs.float().sigmoid()
+
+
+def dirichlet_multinomial_loss(tree: Tree, alpha: torch.Tensor, votes: torch.Tensor) -> torch.Tensor:
+    """Return minus the log likelihood of votes (n, answers) under concentrations alpha, summed over questions, (n,).
+
+    Float32 throughout (bfloat16 has no lgamma). A question without votes adds exactly 0 and has zero gradient.
+    """
+    alpha, votes = alpha.float(), votes.float()
+    answers = (torch.lgamma(alpha + votes) - torch.lgamma(alpha) - torch.lgamma(votes + 1)).sum(dim=1)
+    for question in tree.questions:
+        columns = tree.slices[question.name]
+        n, a = votes[:, columns].sum(dim=1), alpha[:, columns].sum(dim=1)
+        answers = answers + torch.lgamma(n + 1) + torch.lgamma(a) - torch.lgamma(a + n)
+    return -answers

@@ -1,0 +1,118 @@
+"""What all models share: the config, the form in which they are trained, and the one in which they predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import CLIPImageProcessor, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import ImageClassifierOutput
+
+from benchmark.recipes import Recipe
+from galaxy_zoo_decals.schema import TREES, Tree
+from galaxy_zoo_decals.scoring import Truth
+
+
+class GalaxyConfig(PreTrainedConfig):
+    """What every model's config holds: its tree and the form of its images (shares of the side, mean and std)."""
+
+    tree: str = "GZD5"
+    image_size: int = 64
+    crop: float = 1.0
+    image_mean: tuple[float, ...] | list[float] = (0.5, 0.5, 0.5)
+    image_std: tuple[float, ...] | list[float] = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What one network learns: ``rows`` int64 (n,) among the galaxies of a split, ``targets`` float32 (n, k).
+
+    ``strata`` (n,) are the classes that sampling may even out; None where there are none.
+    """
+
+    rows: np.ndarray
+    targets: np.ndarray
+    strata: np.ndarray | None = None
+
+
+class GalaxyModel(PreTrainedModel):
+    """A model of galaxies: one or several networks trained apart, and one ``predict`` for its task.
+
+    ``forward`` gives the pipeline's logits: the log of shares, so that softmax returns the shares themselves.
+    """
+
+    config_class = GalaxyConfig
+    main_input_name = "pixel_values"
+    task: ClassVar[str]
+
+    @property
+    def tree(self) -> Tree:
+        """The decision tree whose answers the model predicts."""
+        return TREES[self.config.tree]
+
+    @classmethod
+    def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
+        """Return a model with fresh (or the recipe's first) weights for this tree."""
+        raise NotImplementedError
+
+    @classmethod
+    def title(cls, recipe: Any) -> str:
+        """Return what is trained, with backbone and weights by their own names."""
+        raise NotImplementedError
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Return the networks that are trained apart, by name: pixel_values (n, 3, size, size) -> outputs (n, k)."""
+        raise NotImplementedError
+
+    def examples(self, network: str, votes: np.ndarray) -> Examples:
+        """Return which galaxies a network learns from and what, given votes (galaxies, answers)."""
+        raise NotImplementedError
+
+    def loss(self, network: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each galaxy, float32 (n,)."""
+        raise NotImplementedError
+
+    def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
+        """Return the metric shown beside the validation loss; NaN where too few galaxies have labels."""
+        raise NotImplementedError
+
+    def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return predictions for the model's task, float32 (n, columns of the task's prediction file)."""
+        raise NotImplementedError
+
+    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
+        """Return logits (n, labels); softmax (for several labels at once: sigmoid) makes shares of them."""
+        raise NotImplementedError
+
+    def image_processor(self) -> CLIPImageProcessor:
+        """Return the processor that makes ``pixel_values`` of any image just as the training did."""
+        size = self.config.image_size
+        return CLIPImageProcessor(
+            size={"shortest_edge": round(size / self.config.crop)},
+            crop_size={"height": size, "width": size},
+            resample=1,  # Lanczos, as in pixels.decode.
+            image_mean=list(self.config.image_mean),
+            image_std=list(self.config.image_std),
+        )
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Keep the weights the layers were made with; transformers would draw all with a standard deviation of 0.02."""
+
+
+def config_values(recipe: Recipe, tree: Tree, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Return the config entries every model takes from its recipe: tree, image form and names of the logits."""
+    return {
+        "tree": tree.name,
+        "image_size": recipe.resolution,
+        "crop": recipe.crop,
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: i for i, label in enumerate(labels)},
+    }
+
+
+def log_shares(shares: np.ndarray | torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Return the logs of shares, clipped at 1e-6, as float32 on the device of ``like``."""
+    return torch.as_tensor(shares).to(like.device, torch.float32).clamp(min=1e-6).log()

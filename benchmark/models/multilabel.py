@@ -1,0 +1,91 @@
+"""The multi-label CNN: 16-32-64 channels, 256 units, dropout 0.5, one sigmoid a label."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers.modeling_outputs import ImageClassifierOutput
+
+from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
+from benchmark.models.networks import convolutional
+from benchmark.recipes import Convolutional
+from galaxy_zoo_decals import views
+from galaxy_zoo_decals.schema import Tree
+from galaxy_zoo_decals.scoring import Truth, metrics
+
+
+class MultilabelConfig(GalaxyConfig):
+    """Config of the multi-label CNN."""
+
+    model_type = "galaxy_zoo_multilabel"
+    channels: tuple[int, ...] | list[int] = (16, 32, 64)
+    hidden: int = 256
+    dropout: float = 0.5
+
+
+class MultilabelCNN(GalaxyModel):
+    """Predicts the probability that each label is true, given that its question was asked."""
+
+    config_class = MultilabelConfig
+    task = "multilabel"
+
+    def __init__(self, config: MultilabelConfig) -> None:
+        super().__init__(config)
+        self.network = convolutional(
+            tuple(config.channels), config.hidden, config.dropout, config.image_size, config.num_labels
+        )
+        self.post_init()
+
+    @classmethod
+    def from_recipe(cls, recipe: Convolutional, tree: Tree) -> Self:
+        """Return the CNN with random weights and one output a label of the tree."""
+        return cls(
+            MultilabelConfig(
+                channels=recipe.channels,
+                hidden=recipe.hidden,
+                dropout=recipe.dropout,
+                problem_type="multi_label_classification",
+                **config_values(recipe, tree, tree.label_names),
+            )
+        )
+
+    @classmethod
+    def title(cls, recipe: Convolutional) -> str:
+        """Return what is trained."""
+        return f"Multi-label CNN {'-'.join(map(str, recipe.channels))}"
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Return the one CNN."""
+        return {"multilabel": self.network}
+
+    def examples(self, network: str, votes: np.ndarray) -> Examples:
+        """Return the labels of all galaxies, 1 or 0, and NaN where the question was not asked."""
+        fractions = views.fractions(self.tree, votes)
+        known = views.label_asked(self.tree, views.asked(self.tree, views.totals(self.tree, votes)))
+        labels = np.where(known, views.label_fractions(self.tree, fractions) > 0.5, np.nan)
+        rows = np.flatnonzero(known.any(axis=1))
+        return Examples(rows, labels[rows].astype(np.float32))
+
+    def loss(self, network: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the masked binary cross-entropy of each galaxy: the sum over known labels / number of labels."""
+        known = ~targets.isnan()
+        terms = functional.binary_cross_entropy_with_logits(
+            outputs.float(), targets.nan_to_num(), weight=known.float(), reduction="none"
+        )
+        return terms.mean(dim=1)
+
+    def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
+        """Return the macro mean of the average precision over the labels with enough positives."""
+        return float(metrics.multilabel_metrics(truth, outputs, np.ones((1, len(outputs))))["macro_map"][0])
+
+    def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return the probability of each label (n, labels)."""
+        return self.network(pixel_values).float().sigmoid()
+
+    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
+        """Return logits (n, labels)."""
+        return ImageClassifierOutput(logits=self.network(pixel_values))

@@ -1,0 +1,200 @@
+"""Recipes: every setting of every model as frozen data; nothing here imports torch."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from benchmark import BenchmarkError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one model is trained; all settings are listed here and in the two classes below."""
+
+    resolution: int
+    """Side of the images the network sees, in pixels."""
+    crop: float = 1.0
+    """Share of the image's side that is kept around the centre before it is scaled to ``resolution``."""
+    epochs: int
+    """Passes over the training galaxies at most."""
+    patience: int = 0
+    """Epochs without a better validation loss after which training stops; 0 never stops early."""
+    batch: int = 64
+    """Galaxies a step, over all processes together."""
+    learning_rate: float
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """Of the learning rate: constant, or one half cosine down to 0."""
+    warmup: float = 0.0
+    """Share of all steps in which the learning rate rises from 0."""
+    dropout: float = 0.5
+    augmentation: Literal["none", "flips", "dihedral"] = "dihedral"
+    """What every training image is drawn from: itself, its mirror images, or all eight flips and quarter turns."""
+    shift: int = 0
+    """Largest random displacement of a training image, in pixels each way."""
+    balance: float = 0.0
+    """How far classes are evened out by sampling: a class of share s is drawn in proportion to s^(1 - balance)."""
+    compile: bool = False
+    """Compile the network (on CUDA only: elsewhere compiling costs more than it saves)."""
+
+    def __post_init__(self) -> None:
+        for name in ("resolution", "epochs", "batch", "learning_rate"):
+            _check(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name)}")
+        for name in ("patience", "weight_decay", "shift"):
+            _check(getattr(self, name) >= 0, f"{name} must not be negative, not {getattr(self, name)}")
+        for name in ("dropout", "warmup", "balance"):
+            _check(0 <= getattr(self, name) <= 1, f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+        _check(0 < self.crop <= 1, f"crop must lie between 0 and 1, not {self.crop}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolutional(Recipe):
+    """A plain CNN trained from scratch: 3x3 convolutions with max pooling, then one hidden layer."""
+
+    channels: tuple[int, ...]
+    hidden: int
+    """Units of the hidden layer."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(bool(self.channels), "channels needs at least one number")
+        _check(min(self.channels, default=1) > 0 and self.hidden > 0, "channels and hidden must be above 0")
+        smallest = 2 ** len(self.channels)
+        _check(self.resolution >= smallest, f"resolution must be at least {smallest} for {len(self.channels)} poolings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone(Recipe):
+    """A timm backbone with a new head, all layers trained."""
+
+    backbone: str
+    """Any model name of timm."""
+    weights: str = "imagenet"
+    """First weights: "imagenet" (the pretrained ones of this backbone), "none", or a file of them."""
+    drop_path: float = 0.0
+    """Rate of stochastic depth."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(0 <= self.drop_path < 1, f"drop_path must lie between 0 and 1, not {self.drop_path}")
+
+
+def _check(right: bool, problem: str) -> None:
+    if not right:
+        raise BenchmarkError(f"{problem}.")
+
+
+_LITE0, _V2M = "tf_efficientnet_lite0", "tf_efficientnetv2_m.in21k_ft_in1k"
+
+# Minutes on two CPU cores; chosen on the train and validation galaxies of gz2.
+_QUICK_CNN = Convolutional(
+    resolution=64, crop=0.7, epochs=8, learning_rate=1e-3, dropout=0.5, channels=(16, 32, 64), hidden=256
+)
+_QUICK_BACKBONE = Backbone(
+    resolution=64, crop=0.7, epochs=4, batch=32, learning_rate=1e-3, warmup=0.1, weight_decay=0.01, dropout=0.2,
+    backbone=_LITE0,
+)  # fmt: skip
+
+# Architecture, optimiser, schedule and balancing of the student work (Adam at 1e-4, flips); labels, split and test
+# are the board's. Where it gives no number (channels and hidden layer of its classic CNN), those of its other
+# CNN stand.
+_STUDENT_CNN = Convolutional(
+    resolution=224, epochs=15, batch=32, learning_rate=1e-4, schedule="constant", augmentation="flips", dropout=0.5,
+    channels=(16, 32, 64), hidden=256,
+)  # fmt: skip
+_STUDENT_BACKBONE = Backbone(
+    resolution=224, epochs=10, batch=32, learning_rate=1e-4, schedule="constant", augmentation="flips", dropout=0.5,
+    backbone=_V2M,
+)  # fmt: skip
+
+# For a GPU; a first version. The backbone's settings are after gz-evo's EfficientNetV2-M (AdamW, weight decay 0.05,
+# dropout 0.5, drop path 0.2, patience 5).
+_BEST_CNN = Convolutional(
+    resolution=128, crop=0.7, epochs=60, patience=10, batch=128, learning_rate=1e-3, weight_decay=0.05, warmup=0.05,
+    dropout=0.5, shift=4, channels=(32, 64, 128), hidden=256,
+)  # fmt: skip
+_BEST_BACKBONE = Backbone(
+    resolution=224, crop=0.8, epochs=30, patience=5, batch=128, learning_rate=2e-4, weight_decay=0.05, warmup=0.05,
+    dropout=0.5, drop_path=0.2, shift=8, compile=True, backbone=_V2M,
+)  # fmt: skip
+
+RECIPES: dict[str, dict[str, Recipe]] = {
+    "quick": {
+        "multiclass": replace(_QUICK_CNN, dropout=0.25, balance=0.5),
+        "multilabel": _QUICK_CNN,
+        "hierarchical": replace(_QUICK_CNN, epochs=6),
+        "efficientnetv2": replace(_QUICK_BACKBONE, balance=0.5),
+        "dirichlet": _QUICK_BACKBONE,
+    },
+    "paper": {
+        "multiclass": replace(_STUDENT_CNN, epochs=20, dropout=0.25, balance=1.0),
+        "multilabel": _STUDENT_CNN,
+        "hierarchical": _STUDENT_CNN,
+        "efficientnetv2": _STUDENT_BACKBONE,
+        # Beyond the student work: as Walmsley et al. 2022 trained theirs, an EfficientNet-B0 from scratch.
+        "dirichlet": replace(
+            _STUDENT_BACKBONE, epochs=100, patience=10, batch=128, learning_rate=1e-3, augmentation="dihedral",
+            dropout=0.2, backbone="tf_efficientnet_b0.in1k", weights="none",
+        ),
+    },
+    "best": {
+        "multiclass": replace(_BEST_CNN, balance=0.5),
+        "multilabel": _BEST_CNN,
+        "hierarchical": _BEST_CNN,
+        "efficientnetv2": replace(_BEST_BACKBONE, balance=0.5),
+        "dirichlet": _BEST_BACKBONE,
+    },
+}  # fmt: skip
+"""The registry of recipes: {recipe: {model: settings}}."""
+
+MODELS = tuple(RECIPES["quick"])
+"""Names of the models, known without importing torch; ``benchmark.models`` holds the models themselves."""
+
+
+def choose(recipe: str, model: str) -> dict[str, Recipe]:
+    """Return the settings of the chosen models ("all": every one); BenchmarkError names the choices."""
+    by_model = RECIPES[one_of("recipe", recipe, RECIPES)]
+    return dict(by_model) if model == "all" else {model: by_model[one_of("model", model, (*MODELS, "all"))]}
+
+
+def one_of(word: str, name: str, choices: Any) -> str:
+    """Return the name if it is one of the choices; else raise BenchmarkError naming them and the nearest."""
+    if name in choices:
+        return name
+    near = difflib.get_close_matches(name, list(choices), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise BenchmarkError(f"there is no {word} {name!r}.{hint} Choose from {', '.join(choices)}.")
+
+
+def override(recipes: dict[str, Recipe], settings: list[str]) -> dict[str, Recipe]:
+    """Return the recipes with settings of the form key=value applied to every model that has the key.
+
+    Raises BenchmarkError for a key that none of them has, or for a value of the wrong kind.
+    """
+    for setting in settings:
+        key, sign, text = setting.partition("=")
+        if not sign:
+            raise BenchmarkError(f"{setting!r} is no setting: write key=value, as in epochs=3.")
+        types = {name: get_type_hints(type(recipe)) for name, recipe in recipes.items()}
+        one_of("setting", key, sorted(set().union(*types.values())))
+        recipes = {
+            name: replace(recipe, **{key: _parse(key, text, types[name][key])}) if key in types[name] else recipe
+            for name, recipe in recipes.items()
+        }
+    return recipes
+
+
+def _parse(key: str, text: str, kind: Any) -> Any:
+    """Return the value of a setting in its own type."""
+    if get_origin(kind) is Literal:
+        return one_of(f"{key} named", text, get_args(kind))
+    try:
+        if get_origin(kind) is tuple:
+            return tuple(int(part) for part in text.strip("()[]").replace("-", ",").split(",") if part.strip())
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError):
+        names = {int: "a whole number", float: "a number", bool: "true or false"}
+        wanted = names.get(kind, "whole numbers, as in 16,32,64")
+        raise BenchmarkError(f"{key}={text}: {text!r} is not {wanted}.") from None

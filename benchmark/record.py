@@ -1,0 +1,108 @@
+"""The folder a run leaves behind: run.json, the model, its predictions; whole or not at all (docs/runs.md)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmark import BenchmarkError
+from benchmark.recipes import Recipe
+
+FORMAT = "1"
+
+PACKAGES = ("torch", "transformers", "timm", "accelerate", "datasets")
+
+
+def check_target(out: Path, overwrite: bool) -> None:
+    """Raise BenchmarkError unless a run may be written to ``out``: free, empty, or a run to be overwritten."""
+    if out.is_file():
+        raise BenchmarkError(f"{out} is a file; a run is a folder. Choose another --out.")
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / "run.json").is_file():
+            raise BenchmarkError(
+                f"{out} exists and is not a run (it has no run.json); nothing in it was touched. Choose another --out."
+            )
+        if not overwrite:
+            raise BenchmarkError(
+                f"{out} holds a finished run already. Choose another --out or --seed, or replace it with --overwrite."
+            )
+    existing = next(parent for parent in (out, *out.parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise BenchmarkError(f"{existing} is no folder that can be written to. Choose another --out.")
+
+
+@contextmanager
+def folder(out: Path) -> Iterator[Path]:
+    """Give a folder beside ``out`` that takes its place when the block ends well and vanishes when it does not."""
+    work = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
+        if out.exists():
+            # Renamed first: a killed process leaves the old run whole or the new one, never half of either.
+            old = out.with_name(f"{out.name}.old.partial")
+            shutil.rmtree(old, ignore_errors=True)
+            out.rename(old)
+            work.rename(out)
+            shutil.rmtree(old)
+        else:
+            work.rename(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def resolved(name: str, recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe's name and every setting, as they stand in run.json."""
+    return {"name": name, **dataclasses.asdict(recipe)}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, the libraries that matter and this package."""
+    found = {"python": platform.python_version()}
+    for package in (*PACKAGES, "galaxy-zoo-decals"):
+        try:
+            found[package.replace("-", "_")] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            # Run from a clone that was never installed.
+            found[package.replace("-", "_")] = "not installed"
+    return found
+
+
+def git() -> dict[str, Any]:
+    """Return the commit of the code and whether tracked files differ from it; null outside a repository."""
+    root = Path(__file__).resolve().parents[1]
+
+    def ask(*words: str) -> str | None:
+        try:
+            answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    if ask("rev-parse", "--show-toplevel") != str(root):
+        return {"commit": None, "dirty": None}
+    changes = ask("status", "--porcelain", "--untracked-files=no")
+    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+
+
+def command() -> str:
+    """Return the command line, as launched."""
+    launcher = "accelerate launch" if "ACCELERATE_MIXED_PRECISION" in os.environ else "python"
+    return f"{launcher} {shlex.join(sys.argv)}"
+
+
+def write(path: Path, facts: dict[str, Any]) -> None:
+    """Write run.json."""
+    (path / "run.json").write_text(json.dumps({"format": FORMAT, **facts}, indent=1) + "\n")
