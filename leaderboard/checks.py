@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import stat
@@ -196,12 +197,27 @@ def _agree(path: Path, run: Run, place: tuple[str, str, int], said: Submission |
         )
 
 
+def digests(folders: list[Path], truths: Truths) -> dict[str, str]:
+    """Return the digests of the readable predictions of some submissions, {digest: file}, to find copies of them."""
+    seen: dict[str, str] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("predictions/*/*/*.parquet")):
+            with contextlib.suppress(ValueError):
+                scores.bounded(path, None)
+                seen[_digest(prediction_files.read(path, tree_of(path.parts[-3], truths)))] = str(path)
+    return seen
+
+
+def _digest(predictions: Predictions) -> str:
+    return hashlib.sha256(predictions.values.tobytes() + predictions.content_hash.encode()).hexdigest()
+
+
 def _honest(path: Path, predictions: Predictions, seen: dict[str, str]) -> None:
     if len(predictions.values) > 1 and not np.ptp(predictions.values, axis=0).any():
         raise PredictionError(
             f"{path}: says the same of every galaxy: that is the class prior, which stands there already."
         )
-    digest = hashlib.sha256(predictions.values.tobytes() + predictions.content_hash.encode()).hexdigest()
+    digest = _digest(predictions)
     if digest in seen:
         raise PredictionError(f"{path}: the same predictions as {seen[digest]}: every seed and entry needs its own.")
     seen[digest] = str(path)

@@ -163,3 +163,27 @@ def _trained(folder: Path, truths: Truths) -> list[Trained]:
         values = prediction_files.read(path, truth.tree)
         found.append(Trained(run, task, path, sha256(path), scores.of_predictions(truth, values, str(path))))
     return found
+
+
+def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored], list[str]]:
+    """Score every prediction file of a submission; also return what kept a file from being scored, in words."""
+    stored, problems = [], []
+    for path in sorted(folder.glob("predictions/*/*/*.parquet")):
+        try:
+            run_file = folder / submission.run_path(path.relative_to(folder))
+            run = runs.read(run_file)
+            task = path.parts[-2]
+            if prediction_path(run.edition.name, task, run.seed) != path.relative_to(folder) or task not in run.tasks:
+                raise LeaderboardError(f"{run_file}: is of another edition, task or seed than its place says.")
+            key = (run.edition.name, run.edition.content_hash)
+            truth = truths.truth(key)
+            if truth is None:
+                raise LeaderboardError(f"{path}: {truths.missing(key)}")
+            submission.check_predictions(path, run, task, truths)
+            found = scores.of_predictions(truth, prediction_files.read(path, truth.tree), str(path))
+            stored.append(scores.Stored(run.edition.model_dump(), task, run.seed, sha256(path), found))
+        except ValueError as error:
+            problems.append(str(error))
+    if not stored and not problems:
+        problems.append(f"{folder}: holds no predictions/<edition>/<task>/seed<k>.parquet.")
+    return stored, problems

@@ -31,7 +31,7 @@ class Scale:
     """A horizontal axis of ``width`` px for interval charts, shared by all rows of a table."""
 
     ticks: list[float]
-    width: int = 180
+    width: int = 150
     margin: int = 8
 
     @classmethod

@@ -27,7 +27,7 @@ LARGEST_IMAGE = 24 * 2**10
 
 def words(name: str) -> str:
     """Return a name of the tree as a reader would write it."""
-    return name.replace("-", " ").replace("featured or disk", "featured or disc").replace("disk", "disc")
+    return name.removeprefix("has-").replace("-", " ").replace("disk", "disc")
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,9 @@ class Example:
     groups: list[Group]
 
 
-def simulated(edition: Edition) -> bool:
-    """Return whether an edition's galaxies were drawn by a program: only those carry what its volunteers saw."""
-    extra = edition.facts.get("extra_columns")
-    return isinstance(extra, list) and any(str(column).startswith("visible_") for column in extra)
+def simulated(title: str) -> bool:
+    """Return whether an edition's galaxies were drawn by a program; every edition's title tells."""
+    return "simulated" in title.lower()
 
 
 class Images:
@@ -153,12 +152,14 @@ def path_words(truth: Truth, row: int) -> str:
 
 
 def vote_groups(truth: Truth, row: int) -> list[Group]:
-    """Return the volunteers' votes at the scored questions that anyone was asked."""
+    """Return the volunteers' votes at the scored questions on their most voted path."""
     tree = truth.tree
+    top = views.top_answers(tree, truth.fractions[row : row + 1])
+    follows = (views.on_path(tree, top) & (top >= 0))[0]
     groups = []
     for name in tree.scored_questions:
         total = int(truth.totals[row, tree.question_index[name]])
-        if total:
+        if follows[tree.question_index[name]]:
             columns = tree.slices[name]
             bars = [
                 Bar(words(a), None, float(f), int(v))
@@ -166,7 +167,7 @@ def vote_groups(truth: Truth, row: int) -> list[Group]:
                     tree.question(name).answers, truth.fractions[row, columns], truth.votes[row, columns]
                 )
             ]
-            groups.append(Group(f"{words(name)}, {total} votes", bars))
+            groups.append(Group(f"{words(name)}, {total} {'vote' if total == 1 else 'votes'}", bars))
     return groups
 
 
@@ -178,8 +179,8 @@ def shown(truth: Truth, edition: Edition, row: int, images: Images) -> Shown:
         return Shown(name, anchor, None, "", "", None)
     label = int(truth.classes.label[row])
     kind = f"{CLASSES[label]} galaxy" if label >= 0 else "galaxy without a clear class"
-    said = path_words(truth, row)
-    alt = f"{'Simulated ' if simulated(edition) else ''}{kind} {name}; volunteers: {said}."
+    alt = f"{'Simulated ' if simulated(edition.title) else ''}{kind} {name}; volunteers: {path_words(truth, row)}."
+    said = _leaf(truth.tree, path_sets(truth.tree, truth.fractions[row : row + 1])[0])
     return Shown(name, anchor, images.href(edition, name), alt[0].upper() + alt[1:], said, vote_groups(truth, row))
 
 
@@ -205,18 +206,16 @@ def predicted_groups(truth: Truth, predictions: Predictions, row: int, whole: bo
         top = views.top_answers(tree, true[None])
         follows = follows | (views.on_path(tree, top) & (top >= 0))[0]
     names = [q.name for q in tree.questions] if whole and task == "votes" else list(tree.scored_questions)
-    return [
-        Group(
-            words(name),
-            [
-                _bar(words(a), p, t)
-                for a, p, t in zip(tree.question(name).answers, fractions[0, columns], true[columns])
-            ],
-        )
-        for name in names
-        if follows[tree.question_index[name]]
-        for columns in (tree.slices[name],)
-    ]
+    return [_question(tree, name, fractions[0], true) for name in names if follows[tree.question_index[name]]]
+
+
+def _question(tree: Tree, name: str, predicted: np.ndarray, true: np.ndarray) -> Group:
+    """Return the bars of one question; of a yes or no, the yes alone says all."""
+    columns, answers = tree.slices[name], tree.question(name).answers
+    bars = [_bar(words(a), p, t) for a, p, t in zip(answers, predicted[columns], true[columns])]
+    if answers == ("yes", "no"):
+        return Group("", [Bar(words(name), bars[0].predicted, bars[0].true)])
+    return Group(words(name), bars)
 
 
 def predictions_of(predictions: Predictions, row: int) -> Predictions:
@@ -251,7 +250,9 @@ def judge(truth: Truth, predictions: Predictions) -> Judged:
         p = values["multiclass"]
         guess, sure = p.argmax(axis=1), p.max(axis=1)
         label = truth.classes.label
-        return Judged(sure, guess == label, label >= 0, [f"{CLASSES[g]}, {s:.0%}" for g, s in zip(guess, sure)])
+        return Judged(
+            sure, np.equal(guess, label), label >= 0, [f"{CLASSES[g]}, {100 * s:.0f} %" for g, s in zip(guess, sure)]
+        )
     if "multilabel" in values:
         p, asked = values["multilabel"], truth.labels_asked
         distance = np.where(asked, 2 * np.abs(p - 0.5), np.nan)
@@ -260,14 +261,14 @@ def judge(truth: Truth, predictions: Predictions) -> Judged:
         wrong = (~right).sum(axis=1)
         verdicts = [f"{int(a) - int(w)} of {int(a)} labels right" for a, w in zip(asked.sum(axis=1), wrong)]
         if not may_show(truth.tree):
-            verdicts = [f"least certain label at {0.5 + s / 2:.0%}" for s in sure]
-        return Judged(sure, wrong == 0, asked.any(axis=1), verdicts)
+            verdicts = [f"least certain label at {50 + 50 * s:.0f} %" for s in sure]
+        return Judged(sure, np.equal(wrong, 0), np.any(asked, axis=1), verdicts)
     fractions = values["hierarchical"]
     sets = path_sets(truth.tree, fractions)
     sure = np.where(sets, fractions, 1.0).prod(axis=1)
     right = (sets == path_sets(truth.tree, truth.fractions)).all(axis=1)
     last = [_leaf(truth.tree, row) for row in sets]
-    return Judged(sure, right, np.ones(len(sets), bool), [f"{w}, {s:.0%}" for w, s in zip(last, sure)])
+    return Judged(sure, right, np.ones(len(sets), bool), [f"{w}, {100 * s:.0f} %" for w, s in zip(last, sure)])
 
 
 def _leaf(tree: Tree, path: np.ndarray) -> str:

@@ -243,3 +243,29 @@ def _compare(where: str, stored: Any, fresh: Any, found: list[str]) -> None:
             found.append(f"{where} is {stored}, recomputed {fresh}")
     elif stored != fresh:
         found.append(f"{where} is {stored!r}, recomputed {fresh!r}")
+
+
+def write_references(root: Path, truth: Truth) -> None:
+    """Store the reference rows of an edition in ``root``/references, for sites built where its truth is absent."""
+    rows = {board: {name: s.to_json() for name, s in found.items()} for board, found in of_references(truth).items()}
+    content = {
+        "format": FORMAT,
+        "scorer": SCORER,
+        "edition": truth.edition,
+        "content_hash": truth.content_hash,
+        "boards": rows,
+    }
+    write_json(root / "references" / f"{truth.edition}-{truth.content_hash[:12]}.json", content)
+
+
+def read_references(root: Path) -> dict[tuple[str, str], dict[str, dict[str, Score]]]:
+    """Return the stored reference rows: {(edition, content hash): {board: {name: Score}}}, without draws."""
+    found = {}
+    for path in sorted((root / "references").glob("*.json")):
+        content = read_json(path)
+        if content.get("scorer") == SCORER:
+            found[content["edition"], content["content_hash"]] = {
+                board: {name: Score.from_json(s, {}) for name, s in rows.items()}
+                for board, rows in content["boards"].items()
+            }
+    return found

@@ -1,0 +1,125 @@
+"""Boards as tables: which entries stand where, with their places, charts and reference rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring.boards import Board, Metric
+from leaderboard import ranking, scores
+from leaderboard.entries import Entry, Trained
+from leaderboard.figures import Scale
+from leaderboard.literature import Work
+from leaderboard.ranking import Place
+from leaderboard.scores import Score
+from leaderboard.truths import Key
+
+PER_ROW = {
+    "multiclass": "f1",
+    "multilabel": "average_precision",
+    "hierarchical": "conditional_accuracy",
+    "votes": "accuracy",
+}
+"""The column of a board's per-class table that entries are compared by."""
+
+SEEDS = 3
+"""Seeds from which the spread of training can be told; fewer bear a badge."""
+
+
+def number(value: float, metric: Metric) -> str:
+    """Return a score as text; a dash where it is undefined."""
+    return format(value, metric.format) if math.isfinite(value) else "–"
+
+
+def interval_words(score: Score, metric: Metric) -> str:
+    """Return a score with its interval in words."""
+    value, low, high = score.metrics[metric.name]
+    if not math.isfinite(value):
+        return "not defined"
+    return f"{number(value, metric)}, 95 % interval {number(low, metric)} to {number(high, metric)}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entry, or one reference (``entry`` None), on a board."""
+
+    title: str
+    score: Score
+    chart: Markup
+    entry: Entry | None = None
+    seeds: list[Trained] = field(default_factory=list)
+    place: Place | None = None
+    spread: float = math.nan
+
+
+@dataclass(frozen=True)
+class Table:
+    """A board of an edition: ranked rows, references, published numbers."""
+
+    key: Key
+    edition: str
+    slug: str
+    board: Board
+    rows: list[Row]
+    references: list[Row]
+    retired: list[Row]
+    works: list[tuple[Work, list[int]]]
+    scale: Scale
+    smallest: float
+    galaxies: int
+
+    @property
+    def primary(self) -> Metric:
+        """The metric the board is ranked by."""
+        return self.board.metrics[self.board.primary]
+
+    @property
+    def per_row(self) -> tuple[str, list[str]]:
+        """The column that per-class tables compare by, and the names of the classes."""
+        scored = [*self.rows, *self.references]
+        return PER_ROW[self.board.task], [str(row["name"]) for row in scored[0].score.rows] if scored else []
+
+
+def table(
+    key: Key, edition: str, slug: str, task: str, entries: list[Entry], references: dict[str, Score], works: list[Work],
+    tree: str,
+) -> Table:  # fmt: skip
+    """Return the board of a task on an edition; superseded and withdrawn entries stand below, without a place."""
+    board = BOARDS[task]
+    primary = board.metrics[board.primary]
+    present = [(e, s) for e in entries if (s := e.score(key, task)) is not None]
+    standing = [(e, s) for e, s in present if _active(e)]
+    values = [[t.scores[task].metrics[primary.name][0] for t in e.seeds(key, task)] for e, _ in standing]
+    ranked = ranking.rank(values, [s.draws[primary.name] for _, s in standing], primary.higher_is_better)
+    everything = [s for _, s in present] + list(references.values())
+    ends = [v for s in everything for v in s.metrics[primary.name]]
+    scale = Scale.over(ends, primary.low, primary.high)
+
+    def chart(score: Score, kind: str) -> Markup:
+        return scale.interval(*score.metrics[primary.name], interval_words(score, primary), kind)
+
+    rows = [
+        Row(e.title, s, chart(s, "entry"), e, e.seeds(key, task), place, scores.spread(
+            [t.scores[task] for t in e.seeds(key, task)], primary.name))
+        for (e, s), place in zip(standing, ranked.places)
+    ]  # fmt: skip
+    sign = -1 if primary.higher_is_better else 1
+    rows.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title, r.entry.slug if r.entry else ""))
+    below = [Row(name, score, chart(score, "reference")) for name, score in references.items()]
+    retired = [Row(e.title, s, chart(s, "reference"), e, e.seeds(key, task)) for e, s in present if not _active(e)]
+    mine = [(w, [i for i, n in enumerate(w.numbers) if n.board == task]) for w in works if w.tree == tree]
+    galaxies = everything[0].galaxies if everything else 0
+    cited = [(w, found) for w, found in mine if found]
+    return Table(key, edition, slug, board, rows, below, retired, cited, scale, ranked.smallest, galaxies)
+
+
+def _active(entry: Entry) -> bool:
+    return entry.submission is None or entry.submission.status == "active"
+
+
+def _last(value: float) -> tuple[bool, float]:
+    """Return a sort key that puts undefined scores last."""
+    return (not math.isfinite(value), value if math.isfinite(value) else 0.0)

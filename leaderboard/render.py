@@ -1,0 +1,362 @@
+"""The site: pages rendered by the templates in ``site/`` from entries, scores and editions; same input, same bytes."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals import views
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.schema import CLASSES, SPLITS
+from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
+from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
+from leaderboard import boards, figures, galaxies, literature, scores
+from leaderboard.boards import SEEDS, Table
+from leaderboard.entries import Entry, Trained
+from leaderboard.files import LeaderboardError, folder_in_place
+from leaderboard.galaxies import Example, Images, Shown
+from leaderboard.ranking import ALPHA
+from leaderboard.truths import Key, Truths, may_show, tree_of
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATES = ROOT / "site" / "templates"
+STATIC = ROOT / "site" / "static"
+
+ORDER = ("gzd5", "gz2", "simulated", "sample")
+"""Real galaxies come before simulated ones."""
+
+HERO = 15
+"""Galaxies in the head of the first page."""
+
+GALLERY = 12
+"""Galaxies a class on the data page."""
+
+PANEL_ENTRIES = 3
+"""Entries a task that the panel of galaxies shows."""
+
+COMPACT_ROWS = 5
+"""Rows of the compact boards on the first page."""
+
+
+@dataclass(frozen=True)
+class EditionPage:
+    """An edition as the site knows it; ``edition`` and ``truth`` are None where it is not on this machine."""
+
+    key: Key
+    title: str
+    slug: str
+    edition: Edition | None
+    truth: Truth | None
+    tables: dict[str, Table]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its galaxies were drawn by a program."""
+        return galaxies.simulated(self.title)
+
+    @property
+    def short(self) -> str:
+        """Its name in few words, for titles of small charts."""
+        return f"{self.key[0]}, simulated" if self.simulated and self.key[0] != "simulated" else self.key[0]
+
+    @property
+    def open(self) -> bool:
+        """Whether images and single galaxies' votes are here and may be shown."""
+        return self.truth is not None and may_show(self.truth.tree)
+
+
+def site(
+    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, scores.Score]]], out: Path,
+    works: list[literature.Work],
+) -> list[Path]:  # fmt: skip
+    """Render the whole site into ``out``, in place of the site that lies there, and return the pages, index first.
+
+    Raises LeaderboardError if ``out`` holds anything but a site.
+    """
+    inside = {p.name for p in out.iterdir()} if out.is_dir() else set()
+    if (out.exists() and not out.is_dir()) or (inside and not {"404.html", "methodology.html", "static"} <= inside):
+        raise LeaderboardError(f"{out} exists and is not a site; nothing in it was touched. Choose another --out.")
+    with folder_in_place(out) as beside:
+        images = Images(beside)
+        editions = _editions(entries, truths, references, works)
+        common = {"editions": editions, "entries": entries}
+        pages: dict[str, str] = {}
+        environment = _environment()
+
+        def page(path: str, template: str, **context: Any) -> None:
+            root = "../" * path.count("/")
+            pages[path] = environment.get_template(template).render(root=root, path=path, **common, **context)
+
+        page("index.html", "index.html", **_index(editions, entries, images))
+        for edition in editions:
+            for table in edition.tables.values():
+                page(f"boards/{table.slug}.html", "board.html", table=table, edition=edition)
+            if edition.edition is not None and edition.truth is not None:
+                page(f"data/{edition.slug}.html", "data.html", edition=edition, **_data(edition, images))
+        for entry in entries:
+            page(f"entries/{entry.slug}.html", "entry.html", entry=entry, **_entry(entry, editions, images))
+        page("methodology.html", "methodology.html", boards=BOARDS, numbers=_numbers())
+        page("404.html", "404.html")
+        for path, text in pages.items():
+            (beside / path).parent.mkdir(parents=True, exist_ok=True)
+            (beside / path).write_text(text, encoding="utf-8")
+        shutil.copytree(STATIC, beside / "static")
+        images.write()
+    return [out / path for path in pages]
+
+
+def _numbers() -> dict[str, Any]:
+    """Return the constants the methodology speaks of, from the code that uses them."""
+    return {
+        "draws": DRAWS,
+        "confidence": CONFIDENCE,
+        "alpha": ALPHA,
+        "min_positives": MIN_POSITIVES,
+        "confident": views.CONFIDENT,
+        "seeds": SEEDS,
+        "scorer": scores.SCORER,
+        "scale": prediction_files.SCALE,
+    }
+
+
+def _editions(
+    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, scores.Score]]],
+    works: list[literature.Work],
+) -> list[EditionPage]:  # fmt: skip
+    """Return the editions that entries stand on, and the sample; real ones first."""
+    titles: dict[Key, str] = {}
+    for entry in entries:
+        titles |= {key: run_edition.title for key, run_edition in entry.editions.items()}
+    for key, edition in truths.editions.items():
+        if key in titles or key[0] == "sample":
+            titles[key] = edition.title
+    names = [name for name, _ in titles]
+
+    def place(key: Key) -> tuple[int, str, bool, str]:
+        first = ORDER.index(key[0]) if key[0] in ORDER else len(ORDER)
+        return first, key[0], truths.edition(key) is None, key[1]
+
+    pages: list[EditionPage] = []
+    for key in sorted(titles, key=place):
+        slug = key[0] if names.count(key[0]) == 1 else f"{key[0]}-{key[1][:8]}"
+        truth = truths.truth(key)
+        if truth is not None and key not in references:
+            references[key] = scores.of_references(truth)
+        tree = tree_of(key[0], truths).name
+        tables = {
+            task: boards.table(
+                key, titles[key], f"{slug}-{task}", task, entries, references.get(key, {}).get(task, {}), works, tree
+            )
+            for task in BOARDS
+        }
+        shown = {task: t for task, t in tables.items() if t.rows or t.references or t.retired}
+        pages.append(EditionPage(key, titles[key], slug, truths.edition(key), truth, shown))
+    return pages
+
+
+def _index(editions: list[EditionPage], entries: list[Entry], images: Images) -> dict[str, Any]:
+    return {"hero": _hero(editions, images), "panels": [_panel(e, entries, images) for e in editions if e.truth]}
+
+
+def _hero(editions: list[EditionPage], images: Images) -> tuple[EditionPage, list[Shown]] | None:
+    """Return galaxies for the head of the first page, the clearest of each class in turn, from an open edition."""
+    for page in editions:
+        if page.open and page.truth and page.edition:
+            picks: list[int] = []
+            for turn in range(HERO):
+                for c in (1, 0, 2, 3):
+                    picks += galaxies.of_class(page.truth, c, clear=True)[turn : turn + 1]
+            return page, [galaxies.shown(page.truth, page.edition, row, images) for row in picks[:HERO]]
+    return None
+
+
+def _predictions(trained: Trained, truth: Truth) -> Predictions:
+    return prediction_files.read(trained.predictions, truth.tree)
+
+
+def _panel(page: EditionPage, entries: list[Entry], images: Images) -> dict[str, Any]:
+    """Return the fixed galaxies of an edition and what the best entries of every task predict for them."""
+    truth, edition = page.truth, page.edition
+    assert truth is not None and edition is not None
+    rows = galaxies.panel(truth)
+    models = []
+    for task, table in page.tables.items():
+        own = [r for r in table.rows if r.seeds and r.seeds[0].task == task]
+        for row in own[:PANEL_ENTRIES]:
+            predictions = _predictions(row.seeds[0], truth)
+            cells = [galaxies.predicted_groups(truth, predictions, r) for r in rows]
+            models.append((row, table.board, cells))
+    return {"edition": page, "galaxies": [galaxies.shown(truth, edition, r, images) for r in rows], "models": models}
+
+
+def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[str, Any]:
+    parts = []
+    for page in editions:
+        if page.key in entry.editions:
+            seeds = [t for t in entry.trained if t.key == page.key]
+            scored = [(page.tables[b], s) for b in BOARDS if b in page.tables and (s := entry.score(page.key, b))]
+            parts.append(
+                {
+                    "edition": page,
+                    "scores": scored,
+                    "seeds": seeds,
+                    "curves": _curves(seeds, page.title),
+                    "galleries": _galleries(entry, page, images),
+                }
+            )
+    return {"parts": parts, "readme": _markdown(entry.readme), "run": entry.run}
+
+
+def _curves(seeds: list[Trained], title: str) -> list[dict[str, Any]]:
+    """Return one chart a trained network, its seeds together."""
+    networks: dict[str, list[tuple[int, Any]]] = {}
+    for trained in sorted(seeds, key=lambda t: (t.run.seed, t.task)):
+        for curve in trained.run.curves:
+            here = networks.setdefault(curve.name, [])
+            if (trained.run.seed, curve) not in here:
+                here.append((trained.run.seed, curve))
+    return [
+        {
+            "name": name,
+            "curves": found,
+            "chart": figures.learning(found, f"Training and validation loss of {name} by epoch, {title}"),
+        }
+        for name, found in networks.items()
+    ]
+
+
+def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Trained, dict[str, list[Example]]]]:
+    """Return example galaxies of the first seed of every task, where the edition is on this machine."""
+    if page.truth is None or page.edition is None:
+        return []
+    found: dict[str, Trained] = {}
+    for trained in sorted((t for t in entry.trained if t.key == page.key), key=lambda t: t.run.seed):
+        found.setdefault(trained.task, trained)
+    galleries = []
+    for trained in found.values():
+        predictions = _predictions(trained, page.truth)
+        judged = galaxies.judge(page.truth, predictions)
+        gallery = {
+            heading: [
+                Example(
+                    galaxies.shown(page.truth, page.edition, row, images),
+                    judged.verdicts[row],
+                    galaxies.predicted_groups(page.truth, predictions, row, whole=True),
+                )
+                for row in rows
+            ]
+            for heading, rows in galaxies.examples(page.truth, judged).items()
+        }
+        galleries.append((trained, gallery))
+    return galleries
+
+
+def _data(page: EditionPage, images: Images) -> dict[str, Any]:
+    """Return the facts of an edition: cleaning, counts, class and label balance, a gallery a class."""
+    edition, truth = page.edition, page.truth
+    assert edition is not None and truth is not None
+    tree = edition.tree
+    classes: dict[str, dict[str, int]] = {name: {} for name in (*CLASSES, "no class")}
+    labels: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in tree.label_names}
+    for split in SPLITS:
+        votes = edition.votes(split)
+        fractions = views.fractions(tree, votes)
+        label = views.multiclass(tree, fractions).label
+        for c, name in enumerate((*CLASSES, "no class")):
+            classes[name][split] = int((label == (c if c < len(CLASSES) else -1)).sum())
+        asked = views.label_asked(tree, views.asked(tree, views.totals(tree, votes)))
+        with np.errstate(invalid="ignore"):
+            true = views.label_fractions(tree, fractions) > 0.5
+        for j, name in enumerate(tree.label_names):
+            labels[name][split] = (int((true & asked)[:, j].sum()), int(asked[:, j].sum()))
+    gallery = {}
+    if page.open:
+        for c, name in enumerate(CLASSES):
+            rows = galaxies.of_class(truth, c)[:GALLERY]
+            gallery[name] = [galaxies.shown(truth, edition, row, images) for row in rows]
+    return {"facts": edition.facts, "tree": tree, "classes": classes, "labels": labels, "gallery": gallery}
+
+
+def _markdown(text: str) -> Markup:
+    """Return Markdown as HTML: no raw HTML, no images (a request would leave), https links only, headings from h3."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).disable("image")
+    parser.validateLink = lambda url: url.startswith("https://")  # type: ignore[method-assign]
+    tokens = parser.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+    return Markup(parser.renderer.render(tokens, parser.options, {}))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": boards.number,
+        "interval_words": boards.interval_words,
+        "count": lambda value: f"{value:,}".replace(",", "\u202f"),
+        "percent": lambda value: f"{100 * value:.0f}",
+        "duration": _duration,
+        "size": _size,
+        "cell": _cell,
+        "words": galaxies.words,
+        "title_words": lambda name: str(name).replace("_", " "),
+    }
+    environment.globals |= {
+        "BOARDS": BOARDS,
+        "COMPACT_ROWS": COMPACT_ROWS,
+        "SEEDS": SEEDS,
+        "isfinite": math.isfinite,
+        "spread": _spread,
+        "zip": zip,
+    }
+    return environment
+
+
+def _spread(seeds: list[Trained], board: str, metric: str) -> float:
+    return scores.spread([t.scores[board] for t in seeds], metric)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}" if seconds < 10 * length else f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _size(count: float | None) -> str:
+    """Return a large number in short: 12.9 M."""
+    if count is None:
+        return "–"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f}"
+
+
+def _cell(value: Any) -> str:
+    """Return a value of a per-class table as text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}" if math.isfinite(value) else "–"
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)

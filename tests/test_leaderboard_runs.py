@@ -1,0 +1,139 @@
+"""Run folders as the harness writes them, made up from the truth and some noise; and how they are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.scoring import Truth
+from leaderboard import runs
+from leaderboard.files import LeaderboardError
+
+MODELS = {
+    "multiclass": ("multiclass", "Three-layer CNN, four classes", ["four classes"]),
+    "multilabel": ("multilabel", "Three-layer CNN, labels", ["labels"]),
+    "hierarchical": (
+        "hierarchical",
+        "Five three-layer CNNs along the tree",
+        ["smooth-or-featured", "how-rounded", "disk-edge-on", "has-spiral-arms", "merging"],
+    ),
+    "efficientnetv2": ("multiclass", "EfficientNet-Lite0, ImageNet", ["four classes"]),
+    "dirichlet": ("votes", "Three-layer CNN, Dirichlet-multinomial", ["votes"]),
+}
+
+
+def guess(truth: Truth, task: str, skill: float, rng: np.random.Generator) -> np.ndarray:
+    """Return predictions (galaxies, columns) that lie between the truth (skill 1) and noise (skill 0)."""
+    n = len(truth.names)
+    mixed = np.empty(truth.fractions.shape)
+    for columns in truth.tree.slices.values():
+        k = columns.stop - columns.start
+        noise = rng.dirichlet(np.full(k, 1.5), n)
+        known = np.where(np.isnan(truth.fractions[:, columns]), 1 / k, truth.fractions[:, columns])
+        mixed[:, columns] = skill * known + (1 - skill) * noise
+    if task == "votes":
+        return 20 * mixed + 0.1
+    if task == "hierarchical":
+        return np.column_stack([mixed[:, truth.tree.slices[q]] for q in truth.tree.scored_questions])
+    if task == "multilabel":
+        return mixed[:, [truth.tree.answer_index[label.answer] for label in truth.tree.labels]]
+    shares = truth.classes.shares + 1e-3
+    return skill * shares / shares.sum(axis=1, keepdims=True) + (1 - skill) * rng.dirichlet(np.ones(4), n)
+
+
+def write_run(edition: Path, root: Path, model: str, seed: int = 0, skill: float = 0.6, **changes: Any) -> Path:
+    """Write a run folder of a model on an edition and return it; ``changes`` go over the facts in run.json."""
+    truth = Truth.of(Edition(edition))
+    task, title, curves = MODELS[model]
+    rng = np.random.default_rng([seed, *model.encode()])
+    folder = root / truth.edition / model / f"seed{seed}"
+    predictions = Predictions(
+        task, truth.edition, truth.content_hash, truth.split_hash, seed, truth.names, guess(truth, task, skill, rng)
+    )
+    prediction_files.write(folder / runs.prediction_path(truth.edition, task, seed), predictions, truth.tree)
+    facts = {
+        "format": "1",
+        "model": model,
+        "title": title,
+        "backbone": "cnn-16-32-64",
+        "weights": "none",
+        "tasks": [task],
+        "edition": {
+            "name": truth.edition,
+            "title": truth.title,
+            "content_hash": truth.content_hash,
+            "split_hash": truth.split_hash,
+        },
+        "seed": seed,
+        "recipe": {"name": "quick", "epochs": 8, "lr": 1e-3, "batch_size": 64, "flips": True},
+        "resolution": 64,
+        "parameters": 1_234_567,
+        "device": "2 CPU cores",
+        "precision": "float32",
+        "processes": 1,
+        "train_seconds": 61.5,
+        "gpu_hours": None,
+        "images_per_second": 212.4,
+        "peak_memory_bytes": 1_500_000_000,
+        "versions": {"python": "3.11.2", "torch": "2.15.0", "timm": None},
+        "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
+        "command": f"accelerate launch benchmark/run.py --model {model} --seed {seed}",
+        "curves": [
+            {
+                "name": name,
+                "best_epoch": 6,
+                "points": [
+                    {
+                        "epoch": e,
+                        "train_loss": 1.2 * 0.8**e + 0.2,
+                        "validation_loss": 0.9 * 0.8**e + 0.35 + 0.005 * e**1.5 + 0.01 * rng.normal(),
+                        "validation_metric": 0.7 - 0.4 * 0.7**e,
+                    }
+                    for e in range(1, 9)
+                ],
+            }
+            for name in curves
+        ],
+    }
+    (folder / "run.json").write_text(json.dumps(facts | changes))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        ({"seed": -1}, "seed"),
+        ({"title": "two\nlines"}, "title"),
+        ({"title": "right\u202eleft"}, "U+202E"),
+        ({"edition": {"name": "../elsewhere"}}, "edition.name"),
+        ({"tasks": ["everything"]}, "tasks"),
+    ],
+)
+def test_a_bad_run_names_file_and_key(toy_edition: Path, tmp_path: Path, damage: dict[str, Any], word: str) -> None:
+    folder = write_run(toy_edition, tmp_path, "multiclass", **damage)
+    with pytest.raises(LeaderboardError, match=r"run\.json") as caught:
+        runs.read(folder / "run.json")
+    assert word in str(caught.value)
+
+
+def test_a_truncated_run_names_the_line(toy_edition: Path, tmp_path: Path) -> None:
+    folder = write_run(toy_edition, tmp_path, "multiclass")
+    (folder / "run.json").write_text((folder / "run.json").read_text()[:200])
+    with pytest.raises(LeaderboardError, match="line 1: not JSON"):
+        runs.read(folder / "run.json")
+
+
+def test_runs_are_found_in_order_and_links_are_not_followed(toy_edition: Path, tmp_path: Path) -> None:
+    inside, outside = tmp_path / "runs", tmp_path / "outside"
+    write_run(toy_edition, outside, "multilabel")
+    for seed in (1, 0):
+        write_run(toy_edition, inside, "multiclass", seed=seed)
+    (inside / "linked").symlink_to(outside)
+    assert [p.name for p in runs.find(inside)] == ["seed0", "seed1"]
