@@ -64,13 +64,13 @@ def groups(task: str, tree: Tree) -> tuple[slice, ...]:
     return ()
 
 
-def write(path: Path, predictions: Predictions, tree: Tree) -> None:
+def write(path: str | os.PathLike[str], predictions: Predictions, tree: Tree) -> None:
     """Write a prediction file (zstd Parquet), beside first and then renamed.
 
     Raises PredictionError if a value is not finite, a probability lies outside [0, 1] or a concentration is not
     above 0, naming the galaxy.
     """
-    names = columns(predictions.task, tree)
+    path, names = Path(path), columns(predictions.task, tree)
     _check_values(predictions, names, str(path))
     data: dict[str, pa.Array] = {"iauname": pa.array(predictions.names, pa.string())}
     for name, values in zip(names, predictions.values.T):
@@ -94,7 +94,7 @@ def write(path: Path, predictions: Predictions, tree: Tree) -> None:
     beside.replace(path)
 
 
-def read(path: Path, tree: Tree) -> Predictions:
+def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
     """Read a prediction file and check its form; raises PredictionError naming file, row and column."""
     try:
         table = pq.ParquetFile(path).read()
@@ -107,6 +107,8 @@ def read(path: Path, tree: Tree) -> Predictions:
     if metadata["format"] != FORMAT:
         raise PredictionError(f"{path}: format {metadata['format']!r} is not {FORMAT!r}, the one this version reads.")
     task = metadata["task"]
+    if task not in VIEWS:
+        raise PredictionError(f"{path}: there is no task {task!r}; choose from {', '.join(VIEWS)}.")
     names = columns(task, tree)
     expected = ["iauname", *names]
     if table.column_names != expected:

@@ -33,11 +33,15 @@ def contact_sheet(edition: Edition, split: str = "test", rows_each: int = 2) -> 
 
     cell = THUMBNAIL + MARGIN
     heights = {name: 34 + -(-len(rows) // COLUMNS) * (THUMBNAIL + CAPTION) for name, rows in groups.items()}
-    sheet = Image.new("RGB", (COLUMNS * cell + MARGIN, sum(heights.values()) + 60), PAPER)
+    sheet = Image.new("RGB", (COLUMNS * cell + MARGIN, sum(heights.values()) + 68), PAPER)
     draw = ImageDraw.Draw(sheet)
     head, small = ImageFont.load_default(20), ImageFont.load_default(12)
-    draw.text((MARGIN, 12), f"{edition.title}: {split} split, unselected", INK, head)
-    top = 48
+    draw.text((MARGIN, 10), f"{edition.title}: {split} split, unselected", INK, head)
+    legend = f"votes: {' / '.join(first.answers)}"
+    if f"visible_{first.columns[0]}" in table.columns:
+        legend += "; truth: the probabilities they were drawn with"
+    draw.text((MARGIN, 34), legend, QUIET, small)
+    top = 56
     for name, rows in groups.items():
         total = int((table["label"] == CLASSES.index(name)).sum()) if name in CLASSES else len(table)
         words = f"{name}: {total:,} galaxies" if name in CLASSES else name
@@ -47,12 +51,12 @@ def contact_sheet(edition: Edition, split: str = "test", rows_each: int = 2) -> 
             x, y = MARGIN + (i % COLUMNS) * cell, top + 34 + i // COLUMNS * (THUMBNAIL + CAPTION)
             thumbnail = Image.open(io.BytesIO(images[galaxy["iauname"]])).convert("RGB")
             sheet.paste(thumbnail.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS), (x, y))
-            votes = "  ".join(f"{a.split('-')[0]} {galaxy[c]}" for a, c in zip(first.answers, first.columns))
+            votes = "votes " + "  ".join(str(galaxy[c]) for c in first.columns)
             draw.text((x, y + THUMBNAIL + 2), galaxy["iauname"], INK, small)
             draw.text((x, y + THUMBNAIL + 15), votes, QUIET, small)
             seen = [f"visible_{c}" for c in first.columns]
             if seen[0] in table.columns:
-                truth = "truth " + " ".join(f"{galaxy[c]:.2f}" for c in seen)
+                truth = "truth " + "  ".join(f"{galaxy[c]:.2f}" for c in seen)
                 draw.text((x, y + THUMBNAIL + 28), truth, QUIET, small)
         top += heights[name]
     return sheet

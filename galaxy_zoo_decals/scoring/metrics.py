@@ -54,8 +54,10 @@ def precision_recall_f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple
 def average_precision(weights: np.ndarray, truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the weighted average precision (draws,) of one label: sum over thresholds of (R_k - R_k-1) P_k.
 
-    ``truth`` bool and ``scores`` float, (galaxies,); equal scores share one threshold (scikit-learn's definition).
+    NaN where no galaxy is positive. ``truth`` bool and ``scores`` float, (galaxies,); equal scores share one threshold (scikit-learn's definition).
     """
+    if not len(truth):
+        return np.full(len(weights), np.nan)
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
     positive = truth[order].astype(float)
