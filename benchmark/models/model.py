@@ -17,13 +17,18 @@ from galaxy_zoo_decals.scoring import Truth
 
 
 class GalaxyConfig(PreTrainedConfig):
-    """What every model's config holds: its tree and the form of its images (shares of the side, mean and std)."""
+    """What every model's config holds: its tree and the form of its images.
+
+    Images are scaled to ``image_size`` / ``crop`` pixels and their centre is cut out. Values from 0 to 1 get
+    ``image_mean`` subtracted and are divided by ``image_std``: as most of an image is dark sky, a network trained
+    from scratch wants other numbers than photographs do.
+    """
 
     tree: str = "GZD5"
     image_size: int = 64
     crop: float = 1.0
-    image_mean: tuple[float, ...] | list[float] = (0.5, 0.5, 0.5)
-    image_std: tuple[float, ...] | list[float] = (0.5, 0.5, 0.5)
+    image_mean: tuple[float, ...] | list[float] = (0.1, 0.1, 0.1)
+    image_std: tuple[float, ...] | list[float] = (0.15, 0.15, 0.15)
 
 
 @dataclass(frozen=True)

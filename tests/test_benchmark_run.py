@@ -1,0 +1,139 @@
+"""The command line as users meet it: fast answers, plain errors, and real launches by accelerate."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark import BenchmarkError, recipes, run
+from galaxy_zoo_decals import predictions as files
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.scoring import Truth
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "transformers", "timm", "accelerate", "datasets")
+
+WRONG = [
+    (["--help"], "--recipe|--seed|hierarchical"),
+    (["--model", "hierarchial"], "Did you mean 'hierarchical'?"),
+    (["--model", "nothing"], "multiclass, multilabel, hierarchical, efficientnetv2, dirichlet, all"),
+    (["--model", "all", "--recipe", "quik"], "Did you mean 'quick'?"),
+    (["--model", "all", "--edition", "sampel"], "Did you mean 'sample'?"),
+    (["--model", "all", "--set", "learnin_rate=1"], "Did you mean 'learning_rate'?"),
+    (["--model", "multiclass", "--set", "epochs=many"], "'many' is not a whole number"),
+    (["--model", "multiclass", "--set", "epochs"], "write key=value"),
+    (["--model", "multiclass", "--backbone", "resnet18"], "there is no setting 'backbone'"),
+    (["--model", "multiclass", "--seed", "-1"], "--seed must not be negative"),
+]
+
+
+def test_help_and_wrong_arguments_are_answered_without_heavy_imports() -> None:
+    script = f"""
+import contextlib, io, json, sys
+sys.argv[0] = "run.py"
+from benchmark import run
+for arguments in {[arguments for arguments, _ in WRONG]!r}:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            status = run.main(arguments)
+        except SystemExit as end:
+            status = end.code
+    loaded = [name for name in {HEAVY!r} if name in sys.modules]
+    print(json.dumps([status, out.getvalue(), loaded]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    for (arguments, word), line in zip(WRONG, done.stdout.splitlines(), strict=True):
+        status, printed, loaded = json.loads(line)
+        assert status == (0 if arguments == ["--help"] else 2), printed
+        assert all(part in printed for part in word.split("|")) or word in printed, printed
+        assert "Traceback" not in printed
+        assert loaded == [], f"{arguments} loads {loaded}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("epochs=0", "epochs must be above 0"),
+        ("dropout=1.5", "dropout must lie between 0 and 1"),
+        ("crop=0", "crop must lie between 0 and 1"),
+        ("augmentation=mirror", "Choose from none, flips, dihedral"),
+        ("channels=16,x", "not whole numbers"),
+        ("resolution=4", "resolution must be at least 8"),
+        ("compile=maybe", "not true or false"),
+    ],
+)
+def test_settings_of_the_wrong_kind(setting: str, problem: str) -> None:
+    with pytest.raises(BenchmarkError, match=problem):
+        recipes.override(recipes.choose("quick", "multiclass"), [setting])
+
+
+def test_settings_go_to_the_models_that_have_them() -> None:
+    changed = recipes.override(recipes.choose("quick", "all"), ["channels=8,16", "epochs=2", "backbone=resnet18"])
+    assert {r.epochs for r in changed.values()} == {2}
+    assert getattr(changed["multilabel"], "channels", None) == (8, 16)
+    assert getattr(changed["dirichlet"], "backbone", None) == "resnet18"
+    assert not hasattr(changed["dirichlet"], "channels")
+
+
+def test_a_folder_that_is_no_run_is_refused_before_anything_is_loaded(
+    toy_edition: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    assert run.main(["--model", "multiclass", "--edition", str(toy_edition), "--out", str(tmp_path)]) == 2
+    assert "not a run" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_edition_of_the_hub_that_cannot_be_had(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--model", "multiclass", "--edition", "nobody/nothing"]) == 2
+    printed = capsys.readouterr().err
+    assert "'nobody/nothing'" in printed and "Traceback" not in printed
+
+
+def launch(launcher: list[str], out: Path, edition: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    arguments = ["--model", "multiclass", "--edition", str(edition), "--out", str(out), "--set", "resolution=32"]
+    tiny = ["--set", "channels=4,8", "--set", "hidden=8", "--set", "batch=16", "--set", "epochs=2"]
+    # Dropout is drawn in each process; everything else is the same however many there are.
+    command = [*launcher, "benchmark/run.py", *arguments, *tiny, "--set", "dropout=0", *more]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_two_processes_give_what_one_gives(toy_edition: Path, tmp_path: Path) -> None:
+    edition = Edition.open(toy_edition)
+    one = launch(["accelerate", "launch"], tmp_path / "one", toy_edition)
+    assert one.returncode == 0, one.stderr
+    two = launch(
+        ["accelerate", "launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port",
+         "0"], tmp_path / "two", toy_edition,
+    )  # fmt: skip
+    assert two.returncode == 0, two.stderr
+    assert one.stdout.count("Macro F1") == two.stdout.count("Macro F1") == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"one", "two"}
+    values, facts = [], []
+    for name in ("one", "two"):
+        facts.append(json.loads((tmp_path / name / "run.json").read_text()))
+        path = tmp_path / name / "predictions" / edition.name / "multiclass" / "seed0.parquet"
+        predictions = files.read(path, edition.tree)
+        assert predictions.names == Truth.of(edition).names
+        values.append(predictions.values)
+    assert [f["processes"] for f in facts] == [1, 2]
+    np.testing.assert_allclose(values[0], values[1], atol=2e-3)
+    losses = [[p["validation_loss"] for p in f["curves"][0]["points"]] for f in facts]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+    assert facts[0]["command"].startswith("accelerate launch benchmark/run.py --model multiclass")
+
+
+def test_a_mistake_is_told_once_however_many_processes_there_are() -> None:
+    command = [sys.executable, "benchmark/run.py", "--model", "all", "--recipe", "bets"]
+    for rank, said in (("0", "benchmark/run.py: error: there is no recipe 'bets'. Did you mean 'best'?"), ("1", "")):
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | {"RANK": rank}, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith(said) and bool(done.stderr) == bool(said)

@@ -1,0 +1,308 @@
+"""Training: pixels, order, the best checkpoint, and runs through the command line in this process."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from benchmark import BenchmarkError, pixels, recipes, record, run, training
+from benchmark.models import MODELS, GalaxyModel
+from benchmark.recipes import Recipe
+from galaxy_zoo_decals import predictions as files
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.scoring import Truth, score
+
+TINY = ["--set", "resolution=32", "--set", "epochs=2", "--set", "batch=16"]
+TINY_CNN = [*TINY, "--set", "channels=4,8", "--set", "hidden=8"]
+
+
+@pytest.fixture(scope="module")
+def edition(toy_edition: Path) -> Edition:
+    return Edition.open(toy_edition)
+
+
+@pytest.fixture(scope="module")
+def accelerator() -> Accelerator:
+    return training.accelerator()
+
+
+def recipe(model: str = "multiclass", *more: str) -> Recipe:
+    settings = ["resolution=32", "epochs=2", "batch=16", "channels=4,8", "hidden=8", *more]
+    return recipes.override(recipes.choose("quick", model), settings)[model]
+
+
+def train(
+    accelerator: Accelerator, edition: Edition, settings: Recipe, model: str = "multiclass", seed: int = 0
+) -> tuple[GalaxyModel, training.Training, training.Data]:
+    torch.manual_seed(seed)
+    network = MODELS[model].from_recipe(settings, edition.tree)
+    data, validation = (training.Data.of(edition, s, settings, accelerator) for s in ("train", "validation"))
+    return network, training.train(accelerator, network, settings, seed, data, validation), validation
+
+
+# Pixels
+
+
+def test_the_eight_moves_are_the_symmetries_of_the_square() -> None:
+    image = torch.arange(3 * 16, dtype=torch.uint8).view(1, 3, 4, 4)
+    moves = np.array([[a, b, c, 0, 0] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
+    found = {pixels.move(image, m[None]).numpy().tobytes() for m in moves}
+    expected = {
+        turned.rot90(k, (-2, -1)).contiguous().numpy().tobytes() for turned in (image, image.flip(-1)) for k in range(4)
+    }
+    assert len(found) == 8 and found == expected
+
+
+def test_shifts_move_the_image_and_repeat_the_edge() -> None:
+    image = torch.arange(3 * 16, dtype=torch.uint8).view(1, 3, 4, 4)
+    moved = pixels.move(image, np.array([[0, 0, 0, 1, -2]]))
+    assert torch.equal(moved[0, :, :3, 2:], image[0, :, 1:, :2])
+    assert torch.equal(moved[0, :, 3, 2:], image[0, :, 3, :2])
+    assert torch.equal(moved[0, :, :3, 0], image[0, :, 1:, 0])
+
+
+def test_drawn_moves_follow_the_recipe() -> None:
+    drawn = {a: pixels.draw_moves(np.random.default_rng(0), 500, recipe("multiclass", f"augmentation={a}", "shift=2"))
+             for a in ("none", "flips", "dihedral")}  # fmt: skip
+    assert not drawn["none"][:, :3].any()
+    assert drawn["flips"][:, :2].any(axis=0).all() and not drawn["flips"][:, 2].any()
+    assert drawn["dihedral"][:, :3].any(axis=0).all()
+    assert set(np.unique(drawn["none"][:, 3:])) == {-2, -1, 0, 1, 2}
+    again = pixels.draw_moves(np.random.default_rng(0), 500, recipe("multiclass", "augmentation=none", "shift=2"))
+    assert (again == drawn["none"]).all()
+
+
+def test_normalise() -> None:
+    image = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
+    found = pixels.normalise(image, (0.1, 0.2, 0.5), (0.1, 0.2, 0.25)).flatten().tolist()
+    assert found == pytest.approx([-1, 0, 2], abs=1e-6)
+
+
+def test_the_store_holds_each_galaxy_in_the_row_of_its_name(edition: Edition) -> None:
+    settings = recipe("multiclass", "crop=0.8")
+    for split in ("train", "test"):
+        stored = pixels.store(edition, split, settings, show=False)
+        names = pixels.galaxies(edition, split)["iauname"].tolist()
+        images = edition.images(split)
+        assert stored.shape == (len(names), 32, 32, 3)
+        for row in (0, len(names) // 2, len(names) - 1):
+            assert (stored[row] == pixels.decode(images[names[row]], 32, 0.8)).all()
+    assert tuple(names) == Truth.of(edition).names
+
+
+def test_pillow_gives_the_same_pixels(edition: Edition, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = next(iter(edition.images("test").values()))
+    fast = pixels.decode(data, 48, 0.7)
+    monkeypatch.setattr(pixels, "simplejpeg", None)
+    assert np.abs(fast.astype(int) - pixels.decode(data, 48, 0.7)).max() <= 1
+
+
+def test_the_store_is_made_once_and_keyed_by_the_images(edition: Edition, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = recipe("multiclass", "crop=0.9")
+    first = pixels.store(edition, "test", settings, show=False)
+    monkeypatch.setattr(pixels, "decode", lambda *_: pytest.fail("decoded again"))
+    assert (pixels.store(edition, "test", settings, show=False) == first).all()
+    monkeypatch.undo()
+    other = Edition(edition.path)
+    other.__dict__["facts"] = {**edition.facts, "image_hash": "another"}
+    files_before = set(_stores())
+    pixels.store(other, "test", settings, show=False)
+    assert len(set(_stores()) - files_before) == 1
+
+
+def test_an_unreadable_image_is_named_and_nothing_stays(edition: Edition, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = pixels.galaxies(edition, "test")["iauname"][3]
+    bad = edition.images("test")[name]
+    before = _stores()
+    real = pixels.decode
+    monkeypatch.setattr(pixels, "decode", lambda data, *rest: real(b"cut" if data == bad else data, *rest))
+    with pytest.raises(BenchmarkError, match=rf"the image of {name.replace('+', '.')} is not readable"):
+        pixels.store(edition, "test", recipe("multiclass", "crop=0.85"), show=False)
+    assert _stores() == before
+
+
+def _stores() -> list[Path]:
+    from galaxy_zoo_decals.edition import home
+
+    return sorted((home() / "pixels").iterdir())
+
+
+# Training
+
+
+def test_the_best_epoch_is_the_one_that_predicts(accelerator: Accelerator, edition: Edition) -> None:
+    # A rate this high makes later epochs worse than earlier ones.
+    settings = recipe("multiclass", "epochs=6", "learning_rate=0.05", "schedule=constant", "balance=0")
+    model, done, validation = train(accelerator, edition, settings)
+    (curve,) = done.curves
+    losses = [point.validation_loss for point in curve.points]
+    assert curve.best_epoch == int(np.argmin(losses)) + 1
+    assert min(losses) < losses[-1], "the case shows nothing unless the last epoch is worse"
+    held_out = model.examples("multiclass", validation.truth.votes)
+    shares = training.predict(accelerator, model, validation)[held_out.rows]
+    loss = -(held_out.targets * np.log(shares)).sum(axis=1).mean()
+    assert loss == pytest.approx(min(losses), abs=1e-5)
+
+
+def test_patience_stops_early(accelerator: Accelerator, edition: Edition) -> None:
+    settings = recipe("multiclass", "epochs=40", "learning_rate=0.05", "schedule=constant", "patience=2")
+    (curve,) = train(accelerator, edition, settings)[1].curves
+    assert len(curve.points) == min(40, curve.best_epoch + 2)
+
+
+def test_every_network_of_the_tree_has_its_curve(accelerator: Accelerator, edition: Edition) -> None:
+    _, done, _ = train(accelerator, edition, recipe("hierarchical"), "hierarchical")
+    assert [curve.name for curve in done.curves] == list(edition.tree.scored_questions)
+
+
+def test_a_tiny_set_can_be_learnt_by_heart(accelerator: Accelerator, edition: Edition) -> None:
+    settings = recipe(
+        "multiclass", "epochs=60", "learning_rate=0.005", "augmentation=none", "dropout=0", "balance=0",
+        "schedule=constant", "channels=8,16", "hidden=32",
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = MODELS["multiclass"].from_recipe(settings, edition.tree)
+    data = training.Data.of(edition, "validation", settings, accelerator)
+    done = training.train(accelerator, model, settings, 0, data, data)
+    found = model.examples("multiclass", data.truth.votes)
+    entropy = -(found.targets * np.log(np.clip(found.targets, 1e-9, 1))).sum(axis=1).mean()
+    assert min(p.validation_loss for p in done.curves[0].points) < entropy + 0.1
+
+
+def test_a_loss_that_is_no_number_stops_with_a_word(
+    accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MODELS["multiclass"], "loss", lambda self, name, outputs, targets: outputs.sum(1) * math.nan)
+    with pytest.raises(BenchmarkError, match=r"no longer a number \(epoch 1\).*learning_rate"):
+        train(accelerator, edition, recipe("multiclass"))
+
+
+def test_balance_evens_out_classes() -> None:
+    strata = np.array([0] * 900 + [1] * 90 + [2] * 10)
+    examples = training.Examples(np.arange(1000), np.zeros((1000, 3), np.float32), strata)
+    rng = np.random.default_rng(0)
+    for balance, expected in ((1.0, [1 / 3] * 3), (0.5, np.sqrt([0.9, 0.09, 0.01]) / np.sqrt([0.9, 0.09, 0.01]).sum())):
+        weights = training._balance(examples, balance)
+        drawn = np.concatenate([strata[training._order(rng, examples, weights)] for _ in range(20)])
+        np.testing.assert_allclose(np.bincount(drawn) / len(drawn), expected, atol=0.02)
+    plain = training._order(rng, examples, training._balance(examples, 0.0))
+    assert sorted(plain) == list(range(1000))
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    rate = training._rate(recipe("multiclass", "warmup=0.1"), 100)
+    values = [rate(i) for i in range(100)]
+    assert values[0] < values[9] < 1 and values[10] == 1 and values[-1] < 0.01
+    assert {training._rate(recipe("multiclass", "schedule=constant"), 9)(i) for i in range(9)} == {1.0}
+
+
+# Runs in this process
+
+
+def run_json(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def test_all_models_leave_what_the_contract_says(
+    toy_edition: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", "all", "--edition", str(toy_edition), "--out", str(tmp_path), "--set", "epochs=1"]
+    assert run.main([*arguments, *TINY_CNN[:2], *TINY_CNN[4:], "--weights", "none", "--seed", "3"]) == 0
+    printed = capsys.readouterr().out
+    edition, keys = Edition.open(toy_edition), None
+    for name in recipes.MODELS:
+        folder = tmp_path / name / "seed3"
+        facts = run_json(folder)
+        keys = keys or list(facts)
+        assert list(facts) == keys
+        assert facts["model"] == name and facts["seed"] == 3 and facts["recipe"]["name"] == "quick"
+        assert facts["recipe"]["epochs"] == 1 and facts["edition"]["content_hash"] == edition.content_hash
+        assert {p.name for p in folder.iterdir()} == {"run.json", "model", "predictions"}
+        assert {p.name for p in (folder / "model").iterdir()} == {
+            "config.json", "model.safetensors", "preprocessor_config.json",
+        }  # fmt: skip
+        (task,) = facts["tasks"]
+        found = files.read(folder / "predictions" / edition.name / task / "seed3.parquet", edition.tree)
+        assert found.seed == 3 and found.names == Truth.of(edition).names
+        for result in score(Truth.of(edition), found).values():
+            assert result.report() in printed
+    documented = (Path(__file__).parents[1] / "docs" / "runs.md").read_text()
+    assert keys is not None and all(f"`{key}`" in documented for key in keys)
+
+
+def test_the_same_seed_gives_the_same_predictions(toy_edition: Path, tmp_path: Path) -> None:
+    values = {}
+    for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        arguments = ["--model", "multilabel", "--edition", str(toy_edition), "--out", str(tmp_path / out)]
+        assert run.main([*arguments, "--seed", seed, *TINY_CNN]) == 0
+        (path,) = (tmp_path / out).rglob("*.parquet")
+        values[out] = files.read(path, Edition.open(toy_edition).tree).values
+    assert (values["a"] == values["b"]).all()
+    assert (values["a"] != values["c"]).any()
+
+
+def test_predictions_are_joined_by_name(toy_edition: Path, accelerator: Accelerator) -> None:
+    edition = Edition.open(toy_edition)
+    settings = recipe()
+    data = training.Data.of(edition, "test", settings, accelerator)
+    model = MODELS["multiclass"].from_recipe(settings, edition.tree).eval()
+    values = training.predict(accelerator, model, data)
+    images = edition.images("test")
+    for row in (0, 5, len(values) - 1):
+        image = torch.from_numpy(pixels.decode(images[data.truth.names[row]], 32, settings.crop).copy())
+        with torch.inference_mode():
+            alone = model.predict(training._inputs(model, image.permute(2, 0, 1)[None]))
+        np.testing.assert_allclose(values[row], alone[0].numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device", "x")])
+@pytest.mark.parametrize("moment", ["predict", "write"])
+def test_a_run_that_ends_early_leaves_nothing_and_the_old_run_whole(
+    problem: BaseException,
+    moment: str,
+    toy_edition: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise problem
+
+    arguments = ["--model", "multiclass", "--edition", str(toy_edition), "--out", str(tmp_path / "run"), *TINY_CNN]
+    monkeypatch.setattr(*((training, "predict") if moment == "predict" else (record, "write")), fail)
+    assert run.main(arguments) == (130 if isinstance(problem, KeyboardInterrupt) else 1)
+    assert list(tmp_path.iterdir()) == []
+    word = "interrupted" if isinstance(problem, KeyboardInterrupt) else "No space left on device"
+    assert word in capsys.readouterr().err
+    monkeypatch.undo()
+    assert run.main(arguments) == 0
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    monkeypatch.setattr(*((training, "predict") if moment == "predict" else (record, "write")), fail)
+    assert run.main([*arguments, "--overwrite"]) != 0
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_a_finished_run_is_replaced_only_if_asked(
+    toy_edition: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["--model", "multiclass", "--edition", str(toy_edition), "--out", str(out), *TINY_CNN]
+    assert run.main([*arguments, "--seed", "1"]) == 0
+    assert run.main([*arguments, "--seed", "2"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run_json(out)["seed"] == 1
+    assert run.main([*arguments, "--seed", "2", "--overwrite"]) == 0
+    assert run_json(out)["seed"] == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    (out / "run.json").unlink()
+    assert run.main([*arguments, "--overwrite"]) == 2
+    assert "not a run" in capsys.readouterr().err
+    assert (out / "model").is_dir()
