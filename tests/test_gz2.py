@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from galaxy_zoo_decals import cli, views
+from galaxy_zoo_decals import cli, panels, views
 from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.catalogue import CatalogueError
 from galaxy_zoo_decals.edition import Edition
@@ -20,8 +20,6 @@ from galaxy_zoo_decals.sources.gz2 import (
     TABLE,
     GZ2Challenge,
     class_columns,
-    largest_remainder,
-    votes_from_fractions,
 )
 from tests.toys import galaxy
 
@@ -34,7 +32,7 @@ REAL = Path(__file__).parents[2] / "shared" / "data" / "gz2-challenge"
 )
 def test_largest_remainders_keep_the_total_and_stay_within_one(shares: list[float], total: int) -> None:
     p = np.array([shares]) / sum(shares)
-    counts = largest_remainder(p, np.array([total]))
+    counts = panels.largest_remainder(p, np.array([total]))
     assert counts.sum() == total and (counts >= 0).all()
     assert np.abs(counts - p * total).max() < 1 + 1e-6
 
@@ -51,7 +49,7 @@ def test_counts_by_hand() -> None:
     put("Class2.1", 0.10), put("Class2.2", 0.64)  # of 30: 4.05, 25.95: 4, 26
     put("Class4.1", 0.48), put("Class4.2", 0.16)  # of 26: 19.5, 6.5: equal remainders, the first gets it
     put("Class6.1", 0.5), put("Class6.2", 0.5)  # of smooth + featured = 40
-    votes = votes_from_fractions(values)[0]
+    votes = panels.recount(GZ2, values, np.array([40]))[0]
 
     def found(question: str) -> list[int]:
         return votes[GZ2.slices[question]].tolist()

@@ -13,7 +13,7 @@ from scipy.special import gammaln
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
-from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Truth
+from galaxy_zoo_decals.scoring.truth import Truth
 
 CLIP = 1e-6
 """Probabilities are clipped here before a logarithm."""
@@ -54,7 +54,8 @@ def precision_recall_f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple
 def average_precision(weights: np.ndarray, truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the weighted average precision (draws,) of one label: sum over thresholds of (R_k - R_k-1) P_k.
 
-    NaN where no galaxy is positive. ``truth`` bool and ``scores`` float, (galaxies,); equal scores share one threshold (scikit-learn's definition).
+    NaN where no galaxy is positive. ``truth`` bool and ``scores`` float, (galaxies,); equal scores share one
+    threshold (scikit-learn's definition).
     """
     if not len(truth):
         return np.full(len(weights), np.nan)
@@ -90,7 +91,7 @@ def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: np.ndar
     predicted, confidence = p.argmax(axis=1), p.max(axis=1)
     right = predicted == label
     one_hot = label[:, None] == classes
-    counted = one_hot.sum(axis=0) >= MIN_POSITIVES
+    counted = truth.counted["classes"]
     tp, fp, fn = counts(w, one_hot, predicted[:, None] == classes, np.ones_like(one_hot))
     _, recall, f1 = precision_recall_f1(tp, fp, fn)
     clear, sure = truth.classes.confident[known], confidence > views.CONFIDENT
@@ -114,7 +115,7 @@ def multilabel_metrics(truth: Truth, probabilities: np.ndarray, weights: np.ndar
     out: Values = {}
     predicted = probabilities > 0.5
     labels, asked = truth.labels, truth.labels_asked
-    counted = (labels & asked).sum(axis=0) >= MIN_POSITIVES
+    counted = truth.counted["labels"]
     ap = np.column_stack(
         [average_precision(weights[:, m], labels[m, j], probabilities[m, j]) for j, m in enumerate(asked.T)]
     )
@@ -193,7 +194,7 @@ def hierarchical_metrics(truth: Truth, fractions: np.ndarray, weights: np.ndarra
     precision = ratio(common, weights @ sets.sum(axis=1))
     recall = ratio(common, weights @ true_sets.sum(axis=1))
     reached, right, arrived = question_hits(truth, fractions)
-    counted = reached.sum(axis=0) >= MIN_POSITIVES
+    counted = truth.counted["path"]
     asked = weights @ reached.astype(np.float32)
     n = weights.sum(axis=1)
     return {
@@ -226,14 +227,6 @@ def dirichlet_multinomial_nll(tree: Tree, votes: np.ndarray, concentrations: np.
     return np.where(views.totals(tree, votes) == 0, 0.0, out)
 
 
-def paper_mask(truth: Truth) -> np.ndarray:
-    """Return which questions count for which galaxies by the paper's rules, bool (galaxies, questions).
-
-    At least half of the galaxy's volunteers were asked (Walmsley et al. 2022, table 1).
-    """
-    return (truth.totals > 0) & (truth.totals >= truth.totals[:, :1] / 2)
-
-
 def equivalent_volunteers(
     weights: np.ndarray, votes: np.ndarray, fractions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -254,38 +247,36 @@ def equivalent_volunteers(
 
 def votes_metrics(truth: Truth, concentrations: np.ndarray, weights: np.ndarray) -> Values:
     """Return the metrics of Dirichlet concentrations (galaxies, answers)."""
-    tree = truth.tree
+    tree, counted = truth.tree, truth.counted
     predicted = views.fractions(tree, concentrations)
-    n = weights.sum(axis=1)
-    per_question: dict[str, list[np.ndarray]] = {name: [] for name in ("mae", "rmse", "accuracy", "f1", "confident")}
-    asked_by_paper = paper_mask(truth)
+    per_question: dict[str, list[np.ndarray]] = {name: [] for name in ("mae", "rmse", "accuracy", "f1", "clear")}
     for i, q in enumerate(tree.questions):
         columns = tree.slices[q.name]
-        rows = truth.asked[:, i]
-        if rows.sum() >= MIN_POSITIVES:
-            gap = predicted[rows, columns] - truth.fractions[rows, columns]
-            w = weights[:, rows]
+        if counted["asked"][i]:
+            rows = truth.asked[:, i]
+            gap, w = predicted[rows, columns] - truth.fractions[rows, columns], weights[:, rows]
             per_question["mae"].append(ratio(w @ np.abs(gap).mean(axis=1), w.sum(axis=1)))
             per_question["rmse"].append(np.sqrt(ratio(w @ (gap**2).mean(axis=1), w.sum(axis=1))))
-        rows = asked_by_paper[:, i]
-        if rows.sum() >= MIN_POSITIVES:
-            fractions, w = truth.fractions[rows, columns], weights[:, rows]
-            label, guess = fractions.argmax(axis=1), predicted[rows, columns].argmax(axis=1)
+        if counted["paper"][i]:
+            rows = truth.paper_mask[:, i]
+            w, clear = weights[:, rows], truth.clear[rows, i]
+            label = truth.fractions[rows, columns].argmax(axis=1)
+            guess = predicted[rows, columns].argmax(axis=1)
             per_question["accuracy"].append(ratio(w @ (label == guess), w.sum(axis=1)))
             per_question["f1"].append(weighted_f1(w, label, guess, len(q.answers)))
-            clear = fractions.max(axis=1) > 0.8
-            if clear.sum() >= MIN_POSITIVES:
-                per_question["confident"].append(ratio(w @ (clear & (label == guess)), w @ clear))
+            if counted["clear"][i]:
+                per_question["clear"].append(ratio(w @ (clear & (label == guess)), w @ clear))
     first = tree.slices[tree.questions[0].name]
     nothing = np.full(len(weights), np.nan)
     mean = {name: np.mean(values, axis=0) if values else nothing for name, values in per_question.items()}
+    nll = dirichlet_multinomial_nll(tree, truth.votes, concentrations).sum(axis=1)
     return {
-        "nll": ratio(weights @ dirichlet_multinomial_nll(tree, truth.votes, concentrations).sum(axis=1), n),
+        "nll": ratio(weights @ nll, weights.sum(axis=1)),
         "mae": mean["mae"],
         "rmse": mean["rmse"],
         "accuracy": mean["accuracy"],
         "f1": mean["f1"],
-        "confident_accuracy": mean["confident"],
+        "confident_accuracy": mean["clear"],
         "equivalent_volunteers": equivalent_volunteers(weights, truth.votes[:, first], predicted[:, first])[0],
     }
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.special import digamma
 
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
@@ -17,7 +16,8 @@ from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import interval, weights
-from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Truth
+from galaxy_zoo_decals.scoring.priors import fit
+from galaxy_zoo_decals.scoring.truth import Truth
 
 
 @dataclass(frozen=True)
@@ -138,30 +138,9 @@ def references(truth: Truth) -> dict[str, dict[str, Result]]:
     }
 
 
-def prior_concentrations(tree: Tree, votes: np.ndarray, rounds: int = 500) -> np.ndarray:
-    """Return the Dirichlet concentrations (answers,) that best explain all votes, one Dirichlet a question.
-
-    Maximum likelihood by Minka's fixed point (2000, "Estimating a Dirichlet distribution", eq. 65). A question
-    without votes gets 1 everywhere.
-    """
-    out = np.ones(len(tree.answers))
-    for q in tree.questions:
-        k = votes[:, tree.slices[q.name]].astype(float)
-        k = k[k.sum(axis=1) > 0]
-        if not len(k):
-            continue
-        alpha = 5 * (k.sum(axis=0) + 0.5) / (k.sum() + 0.5 * k.shape[1])
-        for _ in range(rounds):
-            a = alpha.sum()
-            top = (digamma(k + alpha) - digamma(alpha)).sum(axis=0)
-            bottom = (digamma(k.sum(axis=1) + a) - digamma(a)).sum()
-            # An answer that nobody gave would go to 0, where the likelihood is not defined.
-            new = np.maximum(alpha * top / bottom, 1e-3) if bottom > 0 else alpha
-            if np.abs(new - alpha).max() < 1e-7 * a:
-                break
-            alpha = new
-        out[tree.slices[q.name]] = alpha
-    return out
+def prior_concentrations(tree: Tree, votes: np.ndarray) -> np.ndarray:
+    """Return the Dirichlet concentrations (answers,) that best explain all votes, one Dirichlet a question."""
+    return np.concatenate([fit(votes[:, tree.slices[q.name]], components=1).alphas[0] for q in tree.questions])
 
 
 _METRICS: dict[str, Callable[[Truth, np.ndarray, np.ndarray], m.Values]] = {
@@ -200,7 +179,7 @@ def _multiclass_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[str,
     label, guess = truth.classes.label[known], values[known].argmax(axis=1)
     rows = []
     for c, name in enumerate(CLASSES):
-        rows.append({"name": name, **_binary(label == c, guess == c)})
+        rows.append({"name": name, **_binary(label == c, guess == c, truth.counted["classes"][c])})
     return rows, {"class": _confusion(CLASSES, label, guess)}
 
 
@@ -210,7 +189,9 @@ def _multilabel_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[str,
         known = truth.labels_asked[:, j]
         label, p = truth.labels[known, j], values[known, j]
         ap = m.average_precision(np.ones((1, len(p))), label, p)[0] if len(p) else math.nan
-        rows.append({"name": name, "average_precision": float(ap), **_binary(label, p > 0.5)})
+        rows.append(
+            {"name": name, "average_precision": float(ap), **_binary(label, p > 0.5, truth.counted["labels"][j])}
+        )
         confusions[name] = _confusion(("no", "yes"), label.astype(int), (p > 0.5).astype(int))
     return rows, confusions
 
@@ -227,7 +208,7 @@ def _hierarchical_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[st
             {
                 "name": name,
                 "n": n,
-                "counted": n >= MIN_POSITIVES,
+                "counted": bool(truth.counted["path"][i]),
                 "conditional_accuracy": float(m.ratio((on & right[:, i]).sum(), n)),
                 "end_to_end_accuracy": float(m.ratio((on & right[:, i] & arrived[:, i]).sum(), n)),
             }
@@ -241,20 +222,19 @@ def _votes_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[str, Any]
     tree = truth.tree
     predicted = views.fractions(tree, values)
     nll = m.dirichlet_multinomial_nll(tree, truth.votes, values)
-    mask = m.paper_mask(truth)
     rows, confusions = [], {}
     for i, q in enumerate(tree.questions):
-        columns, on, asked = tree.slices[q.name], mask[:, i], truth.asked[:, i]
+        columns, on, asked = tree.slices[q.name], truth.paper_mask[:, i], truth.asked[:, i]
         fractions = truth.fractions[on, columns]
         label, guess = fractions.argmax(axis=1), predicted[on, columns].argmax(axis=1)
-        clear = fractions.max(axis=1) > 0.8
+        clear = truth.clear[on, i]
         one = np.ones((1, len(label)))
         answered = truth.totals[:, i] > 0
         rows.append(
             {
                 "name": q.name,
                 "n": len(label),
-                "counted": len(label) >= MIN_POSITIVES,
+                "counted": bool(truth.counted["paper"][i]),
                 "accuracy": float(m.ratio((label == guess).sum(), len(label))),
                 "f1": float(m.weighted_f1(one, label, guess, len(q.answers))[0]),
                 "n_confident": int(clear.sum()),
@@ -275,14 +255,13 @@ _TABLES: dict[str, Callable[[Truth, np.ndarray], tuple[list[dict[str, Any]], dic
 }
 
 
-def _binary(label: np.ndarray, guess: np.ndarray) -> dict[str, Any]:
+def _binary(label: np.ndarray, guess: np.ndarray, counted: bool) -> dict[str, Any]:
     tp, fp, fn = (label & guess).sum(), (~label & guess).sum(), (label & ~guess).sum()
     precision, recall, f1 = m.precision_recall_f1(tp, fp, fn)
-    positives = int(label.sum())
     return {
         "n": len(label),
-        "positives": positives,
-        "counted": positives >= MIN_POSITIVES,
+        "positives": int(label.sum()),
+        "counted": bool(counted),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),

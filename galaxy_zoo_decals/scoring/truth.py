@@ -9,7 +9,7 @@ import numpy as np
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.schema import Tree
+from galaxy_zoo_decals.schema import CLASSES, Tree
 
 MIN_POSITIVES = 20
 """A class, label or question with fewer positives is listed and left out of macro means."""
@@ -29,6 +29,9 @@ class Truth:
     split_hash: str
     names: tuple[str, ...]
     votes: np.ndarray
+    counted_as: Truth | None = None
+    """Truth that decides which classes, labels and questions enter macro means, if not this one: a panel drawn anew
+    is scored on what the board scores, even where a rare class falls under the limit by chance."""
 
     @classmethod
     def of(cls, edition: Edition) -> Truth:
@@ -64,6 +67,42 @@ class Truth:
     def classes(self) -> views.Multiclass:
         """The multiclass view: labels, shares, confidence."""
         return views.multiclass(self.tree, self.fractions)
+
+    @cached_property
+    def paper_mask(self) -> np.ndarray:
+        """Which questions count by the rules of Walmsley et al. 2022, table 1, bool (galaxies, questions).
+
+        At least half of the galaxy's volunteers were asked.
+        """
+        return (self.totals > 0) & (self.totals >= self.totals[:, :1] / 2)
+
+    @cached_property
+    def clear(self) -> np.ndarray:
+        """Where one answer has a fraction over 0.8 ("confident" in that table), bool (galaxies, questions)."""
+        with np.errstate(invalid="ignore"):
+            over = self.fractions > 0.8
+        return np.column_stack([over[:, self.tree.slices[q.name]].any(axis=1) for q in self.tree.questions])
+
+    @cached_property
+    def counted(self) -> dict[str, np.ndarray]:
+        """Which columns have at least MIN_POSITIVES galaxies and so enter macro means, bool arrays by kind.
+
+        "classes" and "labels" by their positives; "path" for the scored questions by the galaxies whose path comes
+        to them; "asked", "paper" and "clear" for all questions by the galaxies of that mask.
+        """
+        if self.counted_as is not None:
+            return self.counted_as.counted
+        index = [self.tree.question_index[name] for name in self.tree.scored_questions]
+        top = views.top_answers(self.tree, self.fractions)
+        numbers = {
+            "classes": np.bincount(self.classes.label + 1, minlength=len(CLASSES) + 1)[1:],
+            "labels": (self.labels & self.labels_asked).sum(axis=0),
+            "path": (views.on_path(self.tree, top) & (top >= 0))[:, index].sum(axis=0),
+            "asked": self.asked.sum(axis=0),
+            "paper": self.paper_mask.sum(axis=0),
+            "clear": (self.paper_mask & self.clear).sum(axis=0),
+        }
+        return {kind: number >= MIN_POSITIVES for kind, number in numbers.items()}
 
     @cached_property
     def labels(self) -> np.ndarray:

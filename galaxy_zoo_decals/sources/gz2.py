@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from galaxy_zoo_decals import catalogue as catalogues
-from galaxy_zoo_decals import pixels, splits
+from galaxy_zoo_decals import panels, pixels, splits
 from galaxy_zoo_decals.catalogue import CatalogueError
 from galaxy_zoo_decals.schema import GZ2, Tree
 from galaxy_zoo_decals.sources import MISSING, ImageError
@@ -83,7 +83,8 @@ class GZ2Challenge:
         if bad_id.any():
             row = int(np.flatnonzero(bad_id)[0])
             raise CatalogueError(f"{path}: row {row + 1}: GalaxyID {table['GalaxyID'].iloc[row]!r} is no number.")
-        counts = votes_from_fractions(values.to_numpy(float))
+        # Cumulative values of a question divide as its fractions do: its sum is the share that came to it.
+        counts = panels.recount(GZ2, values.to_numpy(float), np.full(len(values), ROOT_VOTES))
         columns: dict[str, object] = {"iauname": table["GalaxyID"]}
         for q in GZ2.questions:
             part = counts[:, GZ2.slices[q.name]]
@@ -143,38 +144,3 @@ def class_columns() -> dict[str, tuple[str, ...]]:
         q.name: tuple(f"Class{i}.{j}" for j in range(1, len(q.answers) + 1))
         for i, q in enumerate(GZ2.questions, start=1)
     }
-
-
-def votes_from_fractions(values: np.ndarray, root: int = ROOT_VOTES) -> np.ndarray:
-    """Return counts (galaxies, answers) made top-down from the challenge's cumulative values of the same shape.
-
-    ``root`` votes at the first question; a child's total is the count of the answers it is asked after; largest
-    remainders round, so that totals agree. A question whose values are missing (NaN) or all 0 has no votes, and so
-    have those behind it.
-    """
-    counts = np.zeros(values.shape, dtype=np.int64)
-    for q in GZ2.questions:
-        columns = GZ2.slices[q.name]
-        if q.parents:
-            total = sum(counts[:, GZ2.answer_index[parent]] for parent in q.parents)
-        else:
-            total = np.full(len(values), root)
-        part = values[:, columns]
-        summed = part.sum(axis=1, keepdims=True)
-        known = (summed > 0)[:, 0]
-        shares = np.divide(part, summed, out=np.zeros_like(part), where=summed > 0)
-        counts[:, columns] = largest_remainder(shares, np.where(known, total, 0))
-    return counts
-
-
-def largest_remainder(shares: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Return whole numbers (rows, parts) near shares * total that sum to ``total`` (rows,).
-
-    Shares sum to 1 a row; of equal remainders the first gets the vote.
-    """
-    # Rounded, so that remainders equal on paper are equal here and every machine gives the vote to the same one.
-    exact = np.round(shares * np.asarray(total)[:, None], 9)
-    floor = np.floor(exact).astype(np.int64)
-    left = np.asarray(total) - floor.sum(axis=1)
-    rank = np.argsort(np.argsort(-np.round(exact - floor, 9), axis=1, kind="stable"), axis=1)
-    return np.where(np.asarray(total)[:, None] > 0, floor + (rank < left[:, None]), 0)
