@@ -32,7 +32,7 @@ class Scale:
 
     ticks: list[float]
     width: int = 150
-    margin: int = 8
+    margin: int = 14
 
     @classmethod
     def over(cls, values: list[float], low: float | None, high: float | None) -> Scale:
@@ -50,17 +50,11 @@ class Scale:
 
     def axis(self) -> Markup:
         """Return the axis for the table's head."""
-        labels = "".join(
-            f'<text x="{self.x(t)}" y="11" text-anchor="{self._anchor(i)}">{t:g}</text>'
-            for i, t in enumerate(self.ticks)
-        )
+        labels = "".join(f'<text x="{self.x(t)}" y="11" text-anchor="middle">{t:g}</text>' for t in self.ticks)
         return Markup(
             f'<svg class="axis" width="{self.width}" height="14" viewBox="0 0 {self.width} 14" aria-hidden="true">'
             f"{labels}</svg>"
         )
-
-    def _anchor(self, i: int) -> str:
-        return "start" if i == 0 else "end" if i == len(self.ticks) - 1 else "middle"
 
     def interval(self, value: float, low: float, high: float, words: str, kind: str = "entry") -> Markup:
         """Return a row's chart: the value as a dot, its 95 % interval as a bar; ``words`` say the same."""

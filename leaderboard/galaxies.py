@@ -135,6 +135,19 @@ def of_class(truth: Truth, label: int, clear: bool = False) -> list[int]:
     return _by_hash(truth.names, np.flatnonzero(rows & truth.classes.confident if clear else rows))
 
 
+def clearest(truth: Truth, count: int) -> list[int]:
+    """Return rows of the galaxies that volunteers agree on most, the classes in turn, spirals twice as often."""
+    order = np.argsort(-truth.classes.confidence, kind="stable")
+    waiting = {c: [int(r) for r in order if truth.classes.label[r] == c] for c in range(len(CLASSES))}
+    turns = [CLASSES.index(c) for c in ("spiral", "irregular", "spiral", "lenticular", "elliptical")]
+    found: list[int] = []
+    while len(found) < count and any(waiting.values()):
+        for c in turns:
+            found += waiting[c][:1]
+            del waiting[c][:1]
+    return found[:count]
+
+
 def path_words(truth: Truth, row: int) -> str:
     """Return the volunteers' path through the scored questions: "spiral arms: yes (21 of 28)"."""
     tree = truth.tree

@@ -60,13 +60,17 @@ def rank(values: list[list[float]], draws: list[np.ndarray], higher_is_better: b
     d = np.array([np.asarray(draws[i], float) for i in order])
     d = d[:, np.isfinite(d).all(axis=0)]
     seeds = training_variance([values[i] for i in order]) / np.array([len(values[i]) for i in order])
-    gap = d[:, None] - d[None]
-    sampled = gap.std(axis=2)
-    upper = np.triu_indices(len(order), 1)
-    # Two equal prediction files have no spread at all; they are equal, not infinitely different.
-    usable = sampled[upper] > 0
-    centred = np.abs(gap[upper] - gap[upper].mean(axis=1, keepdims=True))[usable] / sampled[upper][usable, None]
-    critical = float(np.quantile(centred.max(axis=0), 1 - ALPHA)) if usable.any() else 0.0
+    sampled = np.zeros((len(order), len(order)))
+    largest = np.zeros(d.shape[1])
+    for i in range(len(order)):
+        gap = d[i] - d
+        sampled[i] = gap.std(axis=1)
+        # Two equal prediction files have no spread at all; they are equal, not infinitely different.
+        usable = sampled[i] > 0
+        if usable.any():
+            deviation = np.abs(gap - gap.mean(axis=1, keepdims=True))[usable] / sampled[i][usable, None]
+            largest = np.maximum(largest, deviation.max(axis=0))
+    critical = float(np.quantile(largest, 1 - ALPHA))
     needed = critical * np.sqrt(sampled**2 + seeds[:, None] + seeds[None])
     s = score[order]
     ahead = (s[:, None] - s[None]) * (1 if higher_is_better else -1)
@@ -74,7 +78,7 @@ def rank(values: list[list[float]], draws: list[np.ndarray], higher_is_better: b
     letters = _letters(better)
     for i, entry in enumerate(order):
         places[entry] = Place(1 + int(better[:, i].sum()), len(order) - int(better[i].sum()), letters[i])
-    return Ranking(places, float(np.median(needed[upper])))
+    return Ranking(places, float(np.median(needed[np.triu_indices(len(order), 1)])))
 
 
 def _letters(better: np.ndarray) -> list[str]:

@@ -96,7 +96,7 @@ def site(
             root = "../" * path.count("/")
             pages[path] = environment.get_template(template).render(root=root, path=path, **common, **context)
 
-        page("index.html", "index.html", **_index(editions, entries, images))
+        page("index.html", "index.html", **_index(editions, images))
         for edition in editions:
             for table in edition.tables.values():
                 page(f"boards/{table.slug}.html", "board.html", table=table, edition=edition)
@@ -139,6 +139,8 @@ def _editions(
     for key, edition in truths.editions.items():
         if key in titles or key[0] == "sample":
             titles[key] = edition.title
+    # Two editions of one source share its title: the name tells them apart.
+    titles = {k: title if k[0] in title.lower() else f"{title} ({k[0]})" for k, title in titles.items()}
     names = [name for name, _ in titles]
 
     def place(key: Key) -> tuple[int, str, bool, str]:
@@ -163,19 +165,18 @@ def _editions(
     return pages
 
 
-def _index(editions: list[EditionPage], entries: list[Entry], images: Images) -> dict[str, Any]:
-    return {"hero": _hero(editions, images), "panels": [_panel(e, entries, images) for e in editions if e.truth]}
+def _index(editions: list[EditionPage], images: Images) -> dict[str, Any]:
+    # Pictures first: the panel of an edition that may not be shown is identifiers and bars.
+    panels = [_panel(e, images) for e in sorted(editions, key=lambda e: not e.open) if e.truth]
+    return {"hero": _hero(editions, images), "panels": panels}
 
 
 def _hero(editions: list[EditionPage], images: Images) -> tuple[EditionPage, list[Shown]] | None:
-    """Return galaxies for the head of the first page, the clearest of each class in turn, from an open edition."""
+    """Return galaxies for the head of the first page, from the first edition whose images may be shown."""
     for page in editions:
         if page.open and page.truth and page.edition:
-            picks: list[int] = []
-            for turn in range(HERO):
-                for c in (1, 0, 2, 3):
-                    picks += galaxies.of_class(page.truth, c, clear=True)[turn : turn + 1]
-            return page, [galaxies.shown(page.truth, page.edition, row, images) for row in picks[:HERO]]
+            rows = galaxies.clearest(page.truth, HERO)
+            return page, [galaxies.shown(page.truth, page.edition, row, images) for row in rows]
     return None
 
 
@@ -183,7 +184,7 @@ def _predictions(trained: Trained, truth: Truth) -> Predictions:
     return prediction_files.read(trained.predictions, truth.tree)
 
 
-def _panel(page: EditionPage, entries: list[Entry], images: Images) -> dict[str, Any]:
+def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
     """Return the fixed galaxies of an edition and what the best entries of every task predict for them."""
     truth, edition = page.truth, page.edition
     assert truth is not None and edition is not None
