@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import expit
 
-from galaxy_zoo_decals.simulation.population import Arms, Bar, Galaxy, Ring
+from galaxy_zoo_decals.simulation.population import YOUNG_SCALE_RD, Arms, Bar, Galaxy, Ring
 
 _TABLE = 4096
 """Steps of the tabulated light across the arms, enough for 0.1 degree."""
@@ -60,7 +60,7 @@ def spiral_pattern(
     inner = 0.95 * bar.length_rd if bar else rng.uniform(0.2, 0.5)
     outer = min(rng.uniform(3.2, 5.2), 1.15 * break_rd)
     taper = expit((radius - inner) / 0.13) * expit((outer - radius) / 0.6)
-    smooth = np.exp(-radius / 1.45) * taper
+    smooth = np.exp(-radius / YOUNG_SCALE_RD) * taper
     young = smooth * light
     return Pattern(young / young.sum(), smooth / smooth.sum(), lanes * taper * np.exp(-radius / 3))
 

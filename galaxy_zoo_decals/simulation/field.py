@@ -9,9 +9,9 @@ import numpy as np
 from galaxy_zoo_decals.simulation.light import Grid, band_ratios, sersic
 from galaxy_zoo_decals.simulation.population import Bulge
 
-GALAXIES_PER_ARCMIN2 = 28.0
+GALAXIES_PER_ARCMIN2 = 22.0
 """Galaxies with 17.5 < r < 24 (counts of Yasuda et al. 2001 and Kashikawa et al. 2004)."""
-STARS_PER_ARCMIN2 = 2.6
+STARS_PER_ARCMIN2 = 3.0
 """Stars with r < 23 at high galactic latitude."""
 BRIGHT_STAR_MAG = 17.0
 """Stars brighter than this have visible wings and spikes, and are drawn without the Fourier transform."""
@@ -51,20 +51,20 @@ def draw_neighbours(rng: np.random.Generator, side_arcsec: float) -> list[Neighb
     neighbours = []
     for _ in range(rng.poisson(GALAXIES_PER_ARCMIN2 * (side_arcsec / 60) ** 2)):
         magnitude = 24 + np.log10(1 - rng.random() * (1 - 10 ** (-0.37 * 6.5))) / 0.37
-        half_light = float(np.clip(10 ** (-0.12 * (magnitude - 20) - 0.05 + rng.normal(0, 0.2)), 0.2, 4))
+        half_light = float(np.clip(10 ** (-0.12 * (magnitude - 20) - 0.15 + rng.normal(0, 0.2)), 0.2, 4))
         north, east = rng.uniform(-0.5, 0.5, 2) * side_arcsec
         profile = Bulge(1.0, float(rng.choice([1, 1, 2.5, 4])), half_light, rng.uniform(0.35, 1))
-        g_r = float(np.clip(rng.normal(0.70, 0.28), 0.05, 1.8))
+        g_r = float(np.clip(rng.normal(0.70, 0.45), -0.2, 1.9))
         r_z = 0.72 * g_r + rng.normal(0.1, 0.12)
         neighbours.append(Neighbour(magnitude, north, east, profile, rng.uniform(0, np.pi), g_r, r_z))
     return neighbours
 
 
 def draw_stars(rng: np.random.Generator, side_arcsec: float) -> list[Star]:
-    """Return the stars of a square field: flat counts to r = 23, colours along the stellar locus."""
+    """Return the stars of a square field: 13.5 < r < 23, counts that grow as 10^(0.155 m), colours of the locus."""
     stars = []
     for _ in range(rng.poisson(STARS_PER_ARCMIN2 * (side_arcsec / 60) ** 2)):
-        magnitude = 23 - 8.5 * rng.random() ** 1.6 * rng.random()
+        magnitude = 23 + np.log10(1 - rng.random() * (1 - 10 ** (-0.155 * 9.5))) / 0.155
         north, east = rng.uniform(-0.5, 0.5, 2) * side_arcsec
         stars.append(Star(magnitude, north, east, *star_colours(rng)))
     return stars

@@ -175,19 +175,17 @@ class _DiscGalaxy:
     def _draw_structure(self, rng: np.random.Generator, plane_x: np.ndarray, plane_y: np.ndarray) -> None:
         galaxy, disc = self.galaxy, self.disc
         self.pattern: structure.Pattern | None = None
-        self.young_share = self.knot_share = 0.0
+        self.young_share, self.knot_share = galaxy.young_share, 0.0
         if galaxy.arms:
             angle = np.arctan2(plane_y, plane_x)
             self.pattern = structure.spiral_pattern(rng, galaxy.arms, galaxy.bar, disc.break_rd, self.radius, angle)
-            self.young_share = 0.15 + 0.75 * galaxy.arms.contrast
         elif galaxy.type == IRREGULAR:
             self.pattern = structure.clumpy_pattern(rng, disc.clumpiness, plane_x, plane_y)
-            self.young_share = 0.75
         if self.pattern and galaxy.knots:
             self.knots = structure.knot_map(
                 rng, galaxy, self.pattern.young, self.radius, self.grid.pixel_arcsec / disc.scale_arcsec
             )
-            self.knot_share = 0.05 if galaxy.type == SPIRAL else 0.14
+            self.knot_share = 0.001 * min(galaxy.knots, 40) if galaxy.type == SPIRAL else 0.14
         if galaxy.bar:
             self.bar = structure.bar_map(galaxy.bar, plane_x, plane_y)
         if galaxy.ring:
@@ -248,7 +246,7 @@ class _DiscGalaxy:
         # discs grow bluer outwards (de Jong 1996)
         gradient = np.clip(-0.10 * np.log(np.maximum(self.radius, 0.3)), -0.2, 0.12) * (-1, 0, 0.6)[band]
         light = self.old * (share * old_share * band_ratios(disc.g_r, disc.r_z)[band]) * 10 ** (0.4 * gradient)
-        young = band_ratios(disc.g_r - 0.30, disc.r_z - 0.26)[band]
+        young = band_ratios(disc.g_r - 0.24, disc.r_z - 0.22)[band]
         if self.pattern:
             light += share * self.young_share * young * (self.pattern.young if pattern else self.pattern.smooth)
         if self.knot_share:

@@ -136,6 +136,13 @@ class Galaxy:
         return float(10 ** (0.4 * (22.5 - self.mag_r)))
 
     @property
+    def young_share(self) -> float:
+        """Share of the disc's light in young stars, which follow arms or clumps."""
+        if self.type == IRREGULAR:
+            return 0.75
+        return 0.10 + 0.75 * self.arms.contrast if self.arms else 0.0
+
+    @property
     def bulge_to_total(self) -> float:
         """Share of the light in the bulge."""
         return self.bulge.fraction if self.bulge else 0.0
@@ -189,8 +196,8 @@ def draw_type(rng: np.random.Generator, magnitude: float) -> str:
 
     Shares follow the type-dependent luminosity functions of Nair & Abraham 2010 (ApJS 186, 427).
     """
-    irregular = 0.015 + 0.34 * expit((magnitude + 19.1) / 0.5)
-    early = 0.31 + 0.40 * expit((-21.4 - magnitude) / 0.7)
+    irregular = 0.010 + 0.26 * expit((magnitude + 19.1) / 0.5)
+    early = 0.39 + 0.36 * expit((-21.4 - magnitude) / 0.7)
     u = rng.random()
     if u < irregular:
         return IRREGULAR
@@ -266,12 +273,12 @@ def _scale_arcsec(galaxy: Galaxy, bulge_to_total: float) -> float:
 
 
 def _disc_bulge(galaxy: Galaxy, fraction: float, n: float, cos_inclination: float, flattening: float) -> Bulge:
-    radius = galaxy.half_light_arcsec * float(np.clip(0.13 + 0.45 * fraction, 0.14, 0.60))
+    radius = galaxy.half_light_arcsec * float(np.clip(0.09 + 0.30 * fraction, 0.10, 0.45))
     return Bulge(fraction, n, radius, flattening + (0.97 - flattening) * cos_inclination)
 
 
 def _lenticular(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
-    bar = _bar(rng, 0.26, 0.14)
+    bar = _bar(rng, 0.32, 0.13)
     fraction = 0.08 + 0.9 * rng.beta(4, 4.5)
     cos_inclination = rng.uniform(0, 1)
     disc = Disc(
@@ -284,14 +291,14 @@ def _lenticular(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
         break_rd=rng.uniform(3, 6),
     )
     bulge = _disc_bulge(galaxy, fraction, rng.uniform(2, 4), cos_inclination, 0.62)
-    return replace(galaxy, bulge=bulge, disc=disc, bar=bar, ring=_ring(rng, bar, 0.25))
+    return replace(galaxy, bulge=bulge, disc=disc, bar=bar, ring=_ring(rng, bar, 0.30))
 
 
 def _spiral(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
     """Draw a spiral from its Hubble stage, 1 (Sa) to 8 (Sdm); trends with stage from Roberts & Haynes 1994."""
     faintness = galaxy.absolute_mag_r + 20.6
     stage = float(np.clip(rng.normal(3.4 + 0.60 * faintness, 1.6), 1, 8))
-    fraction = float(np.clip(10 ** (-0.24 - 0.145 * stage + rng.normal(0, 0.2)), 0.004, 0.6))
+    fraction = float(np.clip(10 ** (-0.20 - 0.125 * stage + rng.normal(0, 0.2)), 0.004, 0.6))
     cos_inclination = rng.uniform(0, 1)
     g_r = 0.88 - 0.035 * stage + 1.5 * (galaxy.redshift - 0.05) + rng.normal(0, 0.05)
     disc = Disc(
@@ -304,16 +311,20 @@ def _spiral(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
         break_rd=rng.uniform(2.8, 5.5),
         lopsidedness=abs(rng.normal(0, 0.06)),
     )
-    bar = _bar(rng, 0.50, 0.21)
-    bulge = _disc_bulge(galaxy, fraction * (0.8 if bar else 1.0), _bulge_n(rng, stage), cos_inclination, 0.75)
+    bar = _bar(rng, 0.60, 0.18)
+    bulge = _disc_bulge(galaxy, fraction * (0.9 if bar else 1.0), _bulge_n(rng, stage), cos_inclination, 0.75)
+    ring = _ring(rng, bar, 0.30 if stage < 3.5 else 0.08)
+    arms = _arms(rng, stage)
+    if ring:  # the gas that makes a ring is missing in the arms
+        arms = replace(arms, contrast=0.55 * arms.contrast)
     return replace(
         galaxy,
         bulge=bulge,
         disc=disc,
         bar=bar,
-        ring=_ring(rng, bar, 0.15),
-        arms=_arms(rng, stage),
-        knots=int(rng.poisson(8 + 7 * stage)),
+        ring=ring,
+        arms=arms,
+        knots=int(rng.poisson(7 * stage)),
     )
 
 
@@ -331,7 +342,7 @@ def _arms(rng: np.random.Generator, stage: float) -> Arms:
     return Arms(
         number=int(number),
         pitch_deg=float(np.clip(rng.normal(10 + 2.1 * stage, 4.0), 7, 38)),
-        contrast=float(np.clip(rng.lognormal(np.log(0.52 if grand else 0.36), 0.45), 0.05, 0.9)),
+        contrast=float(np.clip(rng.lognormal(np.log(0.60 if grand else 0.42), 0.45), 0.05, 0.95)),
         flocculence=rng.uniform(0.05, 0.30) if grand else rng.uniform(0.45, 0.85),
         sense=int(rng.choice([-1, 1])),
         phase=rng.uniform(0, 2 * np.pi),
@@ -364,9 +375,9 @@ def _bar(rng: np.random.Generator, any_share: float, strong_share: float) -> Bar
     strong = u < strong_share
     return Bar(
         strong=strong,
-        fraction=rng.uniform(0.10, 0.22) if strong else rng.uniform(0.04, 0.10),
-        length_rd=rng.uniform(0.85, 1.5) if strong else rng.uniform(0.5, 1.0),
-        axis_ratio=rng.uniform(0.20, 0.34) if strong else rng.uniform(0.30, 0.50),
+        fraction=rng.uniform(0.10, 0.22) if strong else rng.uniform(0.06, 0.13),
+        length_rd=rng.uniform(0.85, 1.5) if strong else rng.uniform(0.55, 1.05),
+        axis_ratio=rng.uniform(0.20, 0.34) if strong else rng.uniform(0.28, 0.45),
         angle=rng.uniform(0, np.pi),
     )
 
@@ -375,9 +386,9 @@ def _ring(rng: np.random.Generator, bar: Bar | None, share: float) -> Ring | Non
     """Draw a ring: at the end of the bar or, outer ones, at twice its length (Buta & Combes 1996)."""
     if rng.random() > share:
         return None
-    inner = bar.length_rd * rng.uniform(0.95, 1.15) if bar else rng.uniform(1.0, 2.2)
+    inner = bar.length_rd * rng.uniform(0.95, 1.2) if bar else rng.uniform(1.0, 2.2)
     outer = rng.random() < 0.35
-    return Ring(rng.uniform(0.06, 0.22), min(inner * 2.1, 3.5) if outer else inner, rng.uniform(0.10, 0.20))
+    return Ring(rng.uniform(0.10, 0.32), min(inner * 2.1, 3.5) if outer else inner, rng.uniform(0.12, 0.30))
 
 
 def draw_encounter(rng: np.random.Generator, galaxy: Galaxy, kind: str | None = None) -> Encounter:
@@ -412,6 +423,8 @@ def sersic_total(n: float) -> float:
     return float(2 * np.pi * n * np.exp(b) * b ** (-2 * n) * gamma(2 * n))
 
 
+YOUNG_SCALE_RD = 1.25
+"""Scale length of the young stars over that of the old disc."""
 SURVEY_SEEING_ARCSEC = 1.4
 """FWHM of the SDSS images on which the Petrosian radii of the catalogue were measured."""
 
@@ -419,8 +432,8 @@ SURVEY_SEEING_ARCSEC = 1.4
 def petrosian(galaxy: Galaxy) -> tuple[float, float, float]:
     """Return petro_th50, petro_th90 and petro_theta in arcsec, in circular apertures (Blanton et al. 2001).
 
-    Measured on the smooth light of bulge and disc, without arms and dust, on a grid of radius and angle;
-    seeing is added in quadrature.
+    Measured on bulge, disc and ring, with young stars spread evenly and without dust, on a grid of radius and
+    angle; seeing is added in quadrature.
     """
     size = galaxy.half_light_arcsec
     radii = size * np.geomspace(0.02, 14, 120)[:, None]
@@ -433,13 +446,7 @@ def petrosian(galaxy: Galaxy) -> tuple[float, float, float]:
         amplitude = b.fraction / (sersic_total(b.sersic_n) * b.half_light_arcsec**2)
         light += amplitude * np.exp(-sersic_b(b.sersic_n) * (r ** (1 / b.sersic_n) - 1))
     if galaxy.disc:
-        d = galaxy.disc
-        q = max(np.hypot(d.cos_inclination, 1.1 * d.thickness_rd), 0.1)
-        light += (
-            (1 - galaxy.bulge_to_total)
-            / (2 * np.pi * d.scale_arcsec**2 * min(q, 1))
-            * np.exp(-np.hypot(x, y / min(q, 1)) / d.scale_arcsec)
-        )
+        light += (1 - galaxy.bulge_to_total) * _disc_profile(galaxy, galaxy.disc, x, y)
     profile = light.mean(axis=1)
     r = radii[:, 0]
     enclosed = np.concatenate(
@@ -451,3 +458,21 @@ def petrosian(galaxy: Galaxy) -> tuple[float, float, float]:
     r50, r90 = np.interp([0.5 * total, 0.9 * total], enclosed, r)
     blur = SURVEY_SEEING_ARCSEC / 2
     return float(np.hypot(r50, blur)), float(np.hypot(r90, 1.8 * blur)), float(np.hypot(theta, 2 * blur))
+
+
+def _disc_profile(galaxy: Galaxy, disc: Disc, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the surface brightness of a disc of unit flux; x and y (arcsec) on a log-polar grid."""
+    q = min(max(np.hypot(disc.cos_inclination, 1.1 * disc.thickness_rd), 0.1), 1.0)
+    r = np.hypot(x, y / q) / disc.scale_arcsec
+    area = np.hypot(x, y) ** 2  # of a cell, but for a constant factor
+
+    def scaled(light: np.ndarray, share: float) -> np.ndarray:
+        return share * light / (light * area).sum()
+
+    ring_share = galaxy.ring.fraction if galaxy.ring else 0.0
+    light = scaled(np.exp(-r), 1 - galaxy.young_share - ring_share)
+    light += scaled(np.exp(-r / YOUNG_SCALE_RD) * expit((r - 0.4) / 0.13), galaxy.young_share)
+    if galaxy.ring:
+        light += scaled(np.exp(-0.5 * ((r - galaxy.ring.radius_rd) / galaxy.ring.width_rd) ** 2), ring_share)
+    cell = np.log(np.hypot(x[1, 0], y[1, 0]) / np.hypot(x[0, 0], y[0, 0])) * 2 * np.pi / x.shape[1]
+    return light / cell

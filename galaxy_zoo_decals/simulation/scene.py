@@ -112,6 +112,7 @@ def render(scene: Scene) -> Cutout:
     observed = telescope.crop(observed, shown).astype(np.float32)
     rng = generator(scene.seed, scene.index, Stream.NOISE)
     telescope.add_noise(rng, observed, scene.conditions, grid.pixel_arcsec)
+    telescope.add_cosmic_rays(rng, observed)
     telescope.add_fault(rng, observed, scene.fault)
     return Cutout(colour.to_cutout(colour.to_rgb(observed)), visibility)
 

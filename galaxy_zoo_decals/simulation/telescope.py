@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from galaxy_zoo_decals.simulation.colour import CUTOUT_PIXELS
 from galaxy_zoo_decals.simulation.field import BRIGHT_STAR_MAG, Star
@@ -20,11 +21,15 @@ MAX_NATIVE_PIXELS = 512
 MEDIAN_SEEING_ARCSEC = (1.29, 1.18, 1.11)
 MEDIAN_DEPTH_MAG = (24.65, 23.61, 22.84)
 """Median FWHM and 5-sigma depth (AB) in g, r, z of the survey (Dey et al. 2019, table 4)."""
-DEPTH_GAIN_MAG = (0.20, 0.28, 0.43)
+SEEING_FACTOR = 0.92
+NOISE_CORRELATION_PIXELS = 0.42
+DEPTH_GAIN_MAG = (0.31, 0.42, 0.60)
 SKY_ERROR_UNITS = (-0.050, -0.060, -0.060)
-"""Fitted to the corners of published images: how much deeper a point source is detected than the depths above,
-which are those of faint galaxies, and the mean sky left after its subtraction in units of ``DISPLAY_UNIT``."""
+"""Fitted to stars and corners of published images: how much sharper they are than the median, the Gaussian by
+which the resampling of exposures has smoothed the noise, how much deeper a point source is detected than the
+depths above, which are those of faint galaxies, and the mean sky left after its subtraction in ``DISPLAY_UNIT``."""
 MOFFAT_BETA = 3.2
+COSMIC_RAY_SHARE = 0.15
 FAULTS = ("none", "star", "satellite", "band-shift", "bright-star", "missing-data")
 """What makes volunteers call an image an artifact; ``star`` is a star in the place of the galaxy."""
 FAULT_SHARES = (0.966, 0.008, 0.006, 0.006, 0.008, 0.006)
@@ -67,8 +72,8 @@ def field_grid(scale_arcsec: float) -> tuple[Grid, int]:
 
 
 def draw_conditions(rng: np.random.Generator) -> Conditions:
-    """Return seeing (10 % scatter), depth (1 to 6 exposures) and sky error of a coadd."""
-    seeing = [float(np.clip(rng.lognormal(np.log(s), 0.10), 0.85, 2.0)) for s in MEDIAN_SEEING_ARCSEC]
+    """Return seeing (12 % scatter), depth (1 to 6 exposures) and sky error of a coadd."""
+    seeing = [float(np.clip(rng.lognormal(np.log(SEEING_FACTOR * s), 0.12), 0.75, 2.0)) for s in MEDIAN_SEEING_ARCSEC]
     exposures = rng.choice([1, 2, 3, 4, 6], size=3, p=[0.15, 0.35, 0.30, 0.15, 0.05])
     noise, errors = [], []
     for band in range(3):
@@ -142,19 +147,38 @@ def add_bright_stars(grz: np.ndarray, grid: Grid, stars: list[Star], conditions:
 
 
 def add_noise(rng: np.random.Generator, grz: np.ndarray, conditions: Conditions, pixel_arcsec: float) -> None:
-    """Add sky noise, photon noise of the sources and sky errors."""
+    """Add sky noise, slightly correlated, photon noise of the sources and sky errors."""
     area = (pixel_arcsec / NATIVE_ARCSEC) ** 2
     for band in range(3):
         sigma = conditions.noise[band] * np.sqrt(area)
-        sky = rng.standard_normal(grz.shape[1:], dtype=np.float32)
+        sky = gaussian_filter(
+            rng.standard_normal(grz.shape[1:], dtype=np.float32), NOISE_CORRELATION_PIXELS, mode="wrap"
+        )
         photons = rng.standard_normal(grz.shape[1:], dtype=np.float32)
         # photon noise as a share of the sky's: a source as bright as the sky doubles the variance
         source = np.sqrt(np.maximum(grz[band], 0) / _SKY_FLUX[band]) * conditions.noise[band]
-        grz[band] += sigma * sky + source * photons + conditions.sky_error[band] * area
+        grz[band] += sigma / _SMOOTHED_RMS * sky + source * photons + conditions.sky_error[band] * area
 
 
+_SMOOTHED_RMS = float((gaussian_filter1d(np.eye(1, 33, 16)[0], NOISE_CORRELATION_PIXELS) ** 2).sum())
+"""Standard deviation of unit white noise after the filter above, in two dimensions."""
 _SKY_FLUX = tuple(10 ** (0.4 * (22.5 - mag)) * NATIVE_ARCSEC**2 for mag in (22.0, 21.1, 19.0))
 """Sky of a native pixel for typical brightnesses of 22.0, 21.1 and 19.0 magnitudes an arcsec^2."""
+
+
+def add_cosmic_rays(rng: np.random.Generator, grz: np.ndarray) -> None:
+    """Add what cosmic rays left in coadds of few exposures: short tracks in one band of some cutouts."""
+    if rng.random() > COSMIC_RAY_SHARE:
+        return
+    n = grz.shape[-1]
+    rows, columns = np.ogrid[:n, :n]
+    for _ in range(1 + rng.poisson(0.5)):
+        band, angle = int(rng.integers(3)), rng.uniform(0, np.pi)
+        row, column = rng.uniform(0.05, 0.95, 2) * n
+        along = (columns - column) * np.cos(angle) + (rows - row) * np.sin(angle)
+        across = (rows - row) * np.cos(angle) - (columns - column) * np.sin(angle)
+        track = (np.abs(along) < rng.uniform(2, 7)) * np.exp(-((across / 0.6) ** 2))
+        grz[band] += rng.uniform(3, 20) * DISPLAY_UNIT[band] * track
 
 
 def add_fault(rng: np.random.Generator, grz: np.ndarray, fault: str) -> None:

@@ -17,7 +17,7 @@ from galaxy_zoo_decals.simulation.population import IRREGULAR, LENTICULAR, SPIRA
 from galaxy_zoo_decals.simulation.telescope import FAULTS
 
 MILLION = 1_000_000
-CONCENTRATION = {"smooth-or-featured": 16.0, "disk-edge-on": 25.0, "merging": 18.0}
+CONCENTRATION = {"smooth-or-featured": 18.0, "disk-edge-on": 25.0, "merging": 18.0}
 """Concentration of the Dirichlet distribution that a galaxy's probabilities are drawn from, once: images of
 alike galaxies get different votes by more than chance."""
 OTHER_CONCENTRATION = 12.0
@@ -63,7 +63,7 @@ def answer_probabilities(galaxy: Galaxy, encounter: Encounter, fault: str, seen:
         "disk-edge-on": np.array([edge_on, 1 - edge_on]),
         "has-spiral-arms": np.array([spiral, 1 - spiral]),
         "bar": _bar_probabilities(galaxy, seen),
-        "bulge-size": _steps(bulge, [-1.75, -0.90, -0.42, -0.15], 0.17)[::-1],
+        "bulge-size": _steps(bulge, [-2.0, -0.98, -0.43, 0.0], 0.16)[::-1],
         "how-rounded": _steps(seen.axis_ratio, [0.37, 0.80], 0.055)[::-1],
         "edge-on-bulge": np.array([boxy * (1 - bulgeless), bulgeless, (1 - boxy) * (1 - bulgeless)]),
         "spiral-winding": _winding_probabilities(galaxy, seen),
@@ -74,14 +74,14 @@ def answer_probabilities(galaxy: Galaxy, encounter: Encounter, fault: str, seen:
 
 def _featured_logit(galaxy: Galaxy, encounter: Encounter, seen: Visibility) -> float:
     """Return the log odds of featured: the strongest of structure, thinness and disturbance decides."""
-    structure = np.hypot(seen.pattern, 0.9 * seen.bar)
+    structure = np.hypot(seen.pattern * (1.2 if galaxy.type == SPIRAL else 0.9), 0.8 * seen.bar)
     if galaxy.disc is None:
-        reasons = [-2.6]
+        reasons = [-2.4]
     else:
-        base = -2.35 if galaxy.type == LENTICULAR else -2.4
+        base = -2.05 if galaxy.type == LENTICULAR else -2.15
         reasons = [
-            2.6 * np.log(max(structure, 0.003) / 0.030),
-            (0.330 - seen.axis_ratio) / 0.045,
+            3.3 * np.log(max(structure, 0.003) / 0.0400),
+            (0.320 - seen.axis_ratio) / 0.045,
             base + 0.25 * np.log(galaxy.half_light_arcsec / 2.5),
         ]
     if encounter.kind != "none":
@@ -92,11 +92,11 @@ def _featured_logit(galaxy: Galaxy, encounter: Encounter, seen: Visibility) -> f
 def _spiral_probability(galaxy: Galaxy, seen: Visibility) -> float:
     if galaxy.type == SPIRAL:
         contrast = seen.pattern * (1.0 if seen.axis_ratio > 0.33 else 0.5)
-        return float(expit(1.8 * np.log(max(contrast, 0.002) / 0.014)))
+        return float(expit(2.2 * np.log(max(contrast, 0.002) / 0.0080)))
     if galaxy.type == IRREGULAR:
-        return 0.25
+        return 0.30
     if galaxy.ring:  # a ring passes for tightly wound arms
-        return 0.10 + 0.35 * float(expit(1.8 * np.log(max(seen.pattern, 0.002) / 0.03)))
+        return 0.12 + 0.40 * float(expit(1.8 * np.log(max(seen.pattern, 0.002) / 0.03)))
     return 0.11
 
 
@@ -104,8 +104,8 @@ def _bar_probabilities(galaxy: Galaxy, seen: Visibility) -> np.ndarray:
     barred = 0.09
     strong = 0.15
     if galaxy.bar:
-        barred = max(barred, float(expit(2.0 * np.log(max(seen.bar, 0.001) / 0.0125))))
-        strong = 0.72 if galaxy.bar.strong else 0.17
+        barred = max(barred, float(expit(2.2 * np.log(max(seen.bar, 0.001) / 0.0105))))
+        strong = 0.62 if galaxy.bar.strong else 0.15
     return np.array([barred * strong, barred * (1 - strong), 1 - barred])
 
 
