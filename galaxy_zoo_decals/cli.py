@@ -90,6 +90,12 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("predictions", type=Path, help="a Parquet file as described in docs/predictions.md")
     score.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     score.set_defaults(run=_score)
+
+    ceiling = commands.add_parser("ceiling", help="the noise ceilings: the best scores that noisy labels allow")
+    ceiling.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
+    ceiling.add_argument("--draws", type=_positive, default=200, metavar="N", help="panels of volunteers drawn (200)")
+    ceiling.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    ceiling.set_defaults(run=_ceiling)
     return top
 
 
@@ -181,9 +187,24 @@ def _score(options: argparse.Namespace) -> None:
     results = score(truth, predictions.read(options.predictions, truth.tree), str(options.predictions))
     print("\n\n".join(result.report() for result in results.values()))
     if options.json:
-        beside = options.json.with_name(options.json.name + ".partial")
-        beside.write_text(json.dumps({k: r.to_json() for k, r in results.items()}, indent=1) + "\n")
-        beside.replace(options.json)
+        _write_json(options.json, {k: r.to_json() for k, r in results.items()})
+
+
+def _ceiling(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.scoring import ceilings
+
+    edition = Edition.open(options.edition)
+    found = ceilings.of_edition(edition, options.draws)
+    print(ceilings.report(edition, found))
+    if options.json:
+        _write_json(options.json, ceilings.to_json(found))
+
+
+def _write_json(path: Path, content: object) -> None:
+    beside = path.with_name(path.name + ".partial")
+    beside.write_text(json.dumps(content, indent=1) + "\n")
+    beside.replace(path)
 
 
 def _positive(text: str) -> int:

@@ -64,10 +64,10 @@ class Result:
             "edition": self.edition,
             "galaxies": self.galaxies,
             "metrics": {
-                k: {"value": _json(e.value), "low": _json(e.low), "high": _json(e.high)}
+                k: {"value": finite(e.value), "low": finite(e.low), "high": finite(e.high)}
                 for k, e in self.metrics.items()
             },
-            "rows": [{k: _json(v) for k, v in row.items()} for row in self.rows],
+            "rows": [{k: finite(v) for k, v in row.items()} for row in self.rows],
             "confusions": {
                 k: {"labels": list(c.labels), "counts": [list(r) for r in c.counts]} for k, c in self.confusions.items()
             },
@@ -103,19 +103,22 @@ def board_values(tree: Tree, predictions: Predictions) -> dict[str, np.ndarray]:
     """
     values = predictions.values
     if predictions.task == "votes":
-        fractions = views.fractions(tree, values)
-        return {
-            "multiclass": views.predicted_classes(tree, fractions),
-            "multilabel": views.label_fractions(tree, fractions),
-            "hierarchical": fractions,
-            "votes": values,
-        }
+        return {**fraction_values(tree, views.fractions(tree, values)), "votes": values}
     if predictions.task == "hierarchical":
         fractions = np.full((len(values), len(tree.answers)), np.nan)
         for name, group in zip(tree.scored_questions, files.groups("hierarchical", tree)):
             fractions[:, tree.slices[name]] = values[:, group]
         return {"hierarchical": fractions}
     return {predictions.task: values}
+
+
+def fraction_values(tree: Tree, fractions: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what the first three boards score of predicted fractions (galaxies, answers), through views.py."""
+    return {
+        "multiclass": views.predicted_classes(tree, fractions),
+        "multilabel": views.label_fractions(tree, fractions),
+        "hierarchical": fractions,
+    }
 
 
 def references(truth: Truth) -> dict[str, dict[str, Result]]:
@@ -143,20 +146,21 @@ def prior_concentrations(tree: Tree, votes: np.ndarray) -> np.ndarray:
     return np.concatenate([fit(votes[:, tree.slices[q.name]], components=1).alphas[0] for q in tree.questions])
 
 
-_METRICS: dict[str, Callable[[Truth, np.ndarray, np.ndarray], m.Values]] = {
+METRICS: dict[str, Callable[[Truth, np.ndarray, np.ndarray], m.Values]] = {
     "multiclass": m.multiclass_metrics,
     "multilabel": m.multilabel_metrics,
     "hierarchical": m.hierarchical_metrics,
     "votes": m.votes_metrics,
 }
+"""What computes the metrics of each board from truth, values and bootstrap weights."""
 
 
 def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
     n = len(truth.names)
-    plain = _METRICS[board](truth, values, np.ones((1, n), np.float32))
-    drawn = _METRICS[board](truth, values, weights(n)) if n else {name: np.full(1, np.nan) for name in plain}
+    plain = METRICS[board](truth, values, np.ones((1, n), np.float32))
+    drawn = METRICS[board](truth, values, weights(n)) if n else {name: np.full(1, np.nan) for name in plain}
     names = BOARDS[board].metrics
-    rows, confusions = _TABLES[board](truth, values)
+    rows, confusions = TABLES[board](truth, values)
     return Result(
         board=board,
         edition=truth.edition,
@@ -247,12 +251,13 @@ def _votes_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[str, Any]
     return rows, confusions
 
 
-_TABLES: dict[str, Callable[[Truth, np.ndarray], tuple[list[dict[str, Any]], dict[str, Confusion]]]] = {
+TABLES: dict[str, Callable[[Truth, np.ndarray], tuple[list[dict[str, Any]], dict[str, Confusion]]]] = {
     "multiclass": _multiclass_tables,
     "multilabel": _multilabel_tables,
     "hierarchical": _hierarchical_tables,
     "votes": _votes_tables,
 }
+"""What makes the rows by class, label or question and the confusion matrices of each board."""
 
 
 def _binary(label: np.ndarray, guess: np.ndarray, counted: bool) -> dict[str, Any]:
@@ -277,5 +282,6 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
-def _json(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a value for JSON, which has no NaN: an undefined number is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
