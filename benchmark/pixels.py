@@ -85,7 +85,9 @@ def _fill(edition: Edition, split: str, recipe: Recipe, path: Path, show: bool) 
         pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
         rows, filled = {name: row for row, name in enumerate(names)}, 0
         with (
-            tqdm(total=len(names), desc=f"decoding {split}", unit="img", disable=not show, leave=False) as bar,
+            tqdm(
+                total=len(names), desc=f"decoding {split}", unit="img", disable=None if show else True, leave=False
+            ) as bar,
             ThreadPoolExecutor(os.cpu_count()) as threads,
         ):
             for found, images in _batches(edition.shards(split)):

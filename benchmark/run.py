@@ -19,7 +19,7 @@ if not __package__:
 # runs on it. OpenMP reads this when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from benchmark import BenchmarkError, recipes, record
+from benchmark import BenchmarkError, hub, recipes, record, weights
 from benchmark.recipes import MODELS, RECIPES, Recipe
 
 # torch, transformers and the edition's tables are imported where they are needed: --help and wrong arguments
@@ -88,6 +88,11 @@ def _run(args: argparse.Namespace) -> None:
     for target in targets.values():
         record.check_target(target, args.overwrite)
 
+    for recipe in chosen.values():
+        if isinstance(recipe, recipes.Backbone):
+            # With --model all: better now than after the first models are trained.
+            weights.find(recipe)
+
     from benchmark import training
     from galaxy_zoo_decals.scoring import Truth
 
@@ -111,7 +116,9 @@ def open_edition(edition: str | None) -> Edition:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
         try:
-            return Edition.open(snapshot_download(edition, repo_type="dataset"))
+            # What is in the Hub's cache is enough where the Hub cannot be reached.
+            folder = snapshot_download(edition, repo_type="dataset", local_files_only=not hub.answers())
+            return Edition.open(folder)
         except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, ConnectionError) as error:
             raise BenchmarkError(
                 f"{edition!r} is neither a folder nor an edition that the Hugging Face Hub gives out "
@@ -132,6 +139,7 @@ def run_model(
 ) -> None:
     """Train one model, write its run folder and print its scores."""
     from accelerate.utils import set_seed
+    from transformers.utils import logging
 
     from benchmark import training
     from benchmark.models import MODELS
@@ -140,12 +148,13 @@ def run_model(
     from galaxy_zoo_decals.predictions import Predictions
     from galaxy_zoo_decals.scoring import score
 
+    logging.disable_progress_bar()  # Of saving a few megabytes.
     kind = MODELS[name]
     title = kind.title(recipe)
     accelerator.print(f"\n{name}: {title}, recipe {recipe_name}, seed {seed}, on {edition.title}")
     set_seed(seed)
     model = kind.from_recipe(recipe, edition.tree)
-    weights = load_first_weights(model.network, recipe) if isinstance(recipe, recipes.Backbone) else "none"
+    source = load_first_weights(model.network, recipe) if isinstance(recipe, recipes.Backbone) else "none"
     train, validation, test = (
         training.Data.of(edition, split, recipe, accelerator) for split in ("train", "validation", "test")
     )
@@ -162,7 +171,7 @@ def run_model(
         "model": name,
         "title": title,
         "backbone": recipe.backbone if isinstance(recipe, recipes.Backbone) else title,
-        "weights": weights,
+        "weights": source,
         "tasks": [kind.task],
         "edition": {
             "name": edition.name,

@@ -217,6 +217,10 @@ def _train_network(
             elif recipe.patience and epoch - curve.best_epoch >= recipe.patience:
                 break
     network.load_state_dict(best_state)
+    if accelerator.num_processes > 1:
+        # Gradients are shared, the statistics of batch normalisation are not: those of the main process are kept.
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, 0)
     accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
     kept = curve.points[curve.best_epoch - 1]
     metric = "" if kept.validation_metric is None else f", metric {kept.validation_metric:.3f}"

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification, pipeline
 
-from benchmark import BenchmarkError, recipes
+from benchmark import BenchmarkError, hub, recipes, weights
 from benchmark.models import MODELS, GalaxyModel, networks
 from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss
 from benchmark.pixels import decode, normalise
@@ -34,6 +34,12 @@ def tiny(model: str, *more: str) -> Recipe:
 def test_registry_and_recipes_name_the_same_models() -> None:
     assert tuple(MODELS) == recipes.MODELS
     assert all(tuple(by_model) == recipes.MODELS for by_model in RECIPES.values())
+
+
+def test_the_students_multilabel_cnn_has_their_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = MODELS["multilabel"].from_recipe(RECIPES["paper"]["multilabel"], GZD5)
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(12.9e6, rel=0.005)
 
 
 # Dirichlet-multinomial loss (Walmsley et al. 2022, eqs 5-7)
@@ -291,10 +297,11 @@ def test_lite0_gets_its_imagenet_weights_from_the_package() -> None:
 
 @pytest.mark.parametrize("model", ["efficientnetv2", "dirichlet"])
 def test_weights_out_of_reach_name_the_remedies(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks, "_hub_answers", lambda *_: False)
+    monkeypatch.setattr(hub, "answers", lambda: False)
     recipe = recipes.choose("best", model)[model]
+    assert isinstance(recipe, recipes.Backbone)
     with pytest.raises(BenchmarkError, match=r"--weights PATH.*tf_efficientnet_lite0.*--weights none"):
-        networks.load_first_weights(torch.nn.Linear(1, 1), recipe)
+        weights.find(recipe)
 
 
 def test_weights_from_a_file(tmp_path: Path) -> None:

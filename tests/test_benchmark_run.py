@@ -30,15 +30,19 @@ WRONG = [
     (["--model", "multiclass", "--set", "epochs"], "write key=value"),
     (["--model", "multiclass", "--backbone", "resnet18"], "there is no setting 'backbone'"),
     (["--model", "multiclass", "--seed", "-1"], "--seed must not be negative"),
+    (["--model", "all", "--recipe", "best", "--edition", "TOY"], "--weights none"),
+    (["--model", "efficientnetv2", "--weights", "no.pt", "--edition", "TOY"], "there is no weight file no.pt"),
 ]
 
 
-def test_help_and_wrong_arguments_are_answered_without_heavy_imports() -> None:
+# Nothing that is answered at once may wait for a library that takes seconds to load.
+def test_help_and_wrong_arguments_are_answered_without_heavy_imports(toy_edition: Path) -> None:
+    cases = [([str(toy_edition) if a == "TOY" else a for a in arguments], word) for arguments, word in WRONG]
     script = f"""
 import contextlib, io, json, sys
 sys.argv[0] = "run.py"
 from benchmark import run
-for arguments in {[arguments for arguments, _ in WRONG]!r}:
+for arguments in {[arguments for arguments, _ in cases]!r}:
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
@@ -49,7 +53,7 @@ for arguments in {[arguments for arguments, _ in WRONG]!r}:
     print(json.dumps([status, out.getvalue(), loaded]))
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    for (arguments, word), line in zip(WRONG, done.stdout.splitlines(), strict=True):
+    for (arguments, word), line in zip(cases, done.stdout.splitlines(), strict=True):
         status, printed, loaded = json.loads(line)
         assert status == (0 if arguments == ["--help"] else 2), printed
         assert all(part in printed for part in word.split("|")) or word in printed, printed
