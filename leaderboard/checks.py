@@ -25,6 +25,7 @@ ALLOWED = re.compile(
     r"|predictions/[a-z0-9][a-z0-9_.-]{0,63}/(multiclass|multilabel|hierarchical|votes)/seed\d{1,9}\.parquet"
 )
 MOST_FILES = 500
+LARGEST_RUN = 2**20
 LARGEST_TEXT = {"README.md": 64 * 2**10, "citation.bib": 64 * 2**10, "submission.yaml": submission.LARGEST_YAML}
 
 
@@ -87,7 +88,7 @@ def _layout(folder: Path, report: Report) -> None:
             )
         if status.st_mode & 0o111:
             report.faults.append(f"{path}: is executable; run `chmod -x` on it.")
-        limit = LARGEST_TEXT.get(name, LARGEST_FILE)
+        limit = LARGEST_TEXT.get(name, LARGEST_RUN if path.suffix == ".json" else LARGEST_FILE)
         if status.st_size > limit:
             report.faults.append(f"{path}: {status.st_size:,} bytes; at most {limit:,} are allowed.")
         total += status.st_size

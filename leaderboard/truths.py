@@ -34,7 +34,8 @@ class Truths:
                 edition = Edition(find(folder if equals else word))
                 key = (edition.name, edition.content_hash)
             except (EditionError, KeyError) as error:
-                raise LeaderboardError(f"--edition {word}: {error}") from None
+                problem = f"its edition.json lacks {error}" if isinstance(error, KeyError) else error
+                raise LeaderboardError(f"--edition {word}: {problem}") from None
             if equals and name != edition.name:
                 raise LeaderboardError(f"--edition {word}: this folder is the edition {edition.name!r}, not {name!r}.")
             editions[key] = edition
@@ -42,8 +43,10 @@ class Truths:
         with contextlib.suppress(EditionError):
             folders.append(find())  # the edition in use may be a folder without a name
         for path in folders:
-            edition = Edition(path)
-            editions.setdefault((edition.name, edition.content_hash), edition)
+            # One that cannot be read is as good as absent: what needs it says so.
+            with contextlib.suppress(EditionError, KeyError):
+                edition = Edition(path)
+                editions.setdefault((edition.name, edition.content_hash), edition)
         return cls(editions)
 
     def edition(self, key: Key) -> Edition | None:

@@ -139,10 +139,12 @@ def test_a_truncated_run_names_the_line(toy_edition: Path, tmp_path: Path) -> No
         runs.read(folder / "run.json")
 
 
-def test_runs_are_found_in_order_and_links_are_not_followed(toy_edition: Path, tmp_path: Path) -> None:
+def test_runs_are_found_in_order_but_no_links_and_no_unfinished_ones(toy_edition: Path, tmp_path: Path) -> None:
     inside, outside = tmp_path / "runs", tmp_path / "outside"
     write_run(toy_edition, outside, "multilabel")
     for seed in (1, 0):
         write_run(toy_edition, inside, "multiclass", seed=seed)
     (inside / "linked").symlink_to(outside)
+    (inside / "toy/multiclass/seed2.partial").mkdir()
+    (inside / "toy/multiclass/seed2.partial/run.json").write_text("{}")
     assert [p.name for p in runs.find(inside)] == ["seed0", "seed1"]
