@@ -16,7 +16,7 @@ setup: .venv/installed  ## a virtual environment in .venv with the locked packag
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "python3 >= 3.11 is needed; this is $$($(PYTHON) --version). Try make PYTHON=python3.12 ..."; exit 1; }
 	@test -x .venv/uv/bin/uv || { $(PYTHON) -m venv --clear .venv/uv && .venv/uv/bin/python -m pip install -q 'uv>=0.9,<1'; }
-	@test -x $(BIN)/python || { $(PYTHON) -m venv --without-pip .venv/fresh && cp -a .venv/fresh/. .venv/ && rm -rf .venv/fresh; }
+	@test -x $(BIN)/python || .venv/uv/bin/uv venv -q --allow-existing --python $(PYTHON) .venv
 	.venv/uv/bin/uv pip sync -q --python $(BIN)/python requirements.lock
 	.venv/uv/bin/uv pip install -q --python $(BIN)/python --no-deps --editable .
 	@touch $@

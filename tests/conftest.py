@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,16 @@ os.environ["HF_HOME"] = str(Path(_HOME.name) / "huggingface")
 os.environ["HF_DATASETS_CACHE"] = str(Path(_HOME.name) / "huggingface" / "datasets")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("GALAXY_ZOO_DECALS_EDITION", None)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    """With REQUIRE_BROWSER a skipped browser test is a failed one: the machine that judges must have a browser."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if os.environ.get("REQUIRE_BROWSER") and report.skipped and item.get_closest_marker("browser"):
+        report.outcome = "failed"
+        report.longrepr = f"a browser test was skipped although REQUIRE_BROWSER is set: {report.longrepr}"
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,7 @@ def ceilings(
     return {board: {title: _reference(title, board, plain, spread) for title in plain.titles} for board in BOARDS}
 
 
-def visible_truth(truth: Truth, probabilities: np.ndarray) -> dict[str, Reference]:
+def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS) -> dict[str, Reference]:
     """Return what known probabilities (galaxies, answers) score on every board: the ceiling of a simulated edition.
 
     Intervals are the bootstrap's over galaxies; the panel is the one that voted.
@@ -192,7 +192,7 @@ def visible_truth(truth: Truth, probabilities: np.ndarray) -> dict[str, Referenc
     scores.add(KNOWN, truth, probabilities, probabilities * SURE)
     spread = _Scores()
     rng = np.random.default_rng(0)
-    for _ in range(DRAWS):
+    for _ in range(draws):
         rows = rng.integers(0, n, n)
         drawn = replace(truth, votes=truth.votes[rows], names=tuple(truth.names[j] for j in rows), counted_as=truth)
         spread.add(KNOWN, drawn, probabilities[rows], probabilities[rows] * SURE)
