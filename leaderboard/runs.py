@@ -133,9 +133,9 @@ def find(root: Path, depth: int = 6) -> Iterator[Path]:
         raise LeaderboardError(f"there is no folder {root}: train something first, for example `make benchmark`.")
     for folder, below, names in os.walk(root, followlinks=False):
         here = Path(folder)
-        below[:] = (
-            sorted(b for b in below if not b.startswith(".")) if len(here.relative_to(root).parts) < depth else []
-        )
+        deep = len(here.relative_to(root).parts) >= depth
+        # The harness renames a finished run into place; what still ends in .partial is not whole.
+        below[:] = [] if deep else sorted(b for b in below if not b.startswith(".") and not b.endswith(".partial"))
         if "run.json" in names:
             below.clear()
             yield here
