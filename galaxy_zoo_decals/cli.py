@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
 
     ceiling = commands.add_parser("ceiling", help="the noise ceilings: the best scores that noisy labels allow")
     ceiling.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
-    ceiling.add_argument("--draws", type=_positive, default=200, metavar="N", help="panels of volunteers drawn (200)")
+    ceiling.add_argument("--draws", type=_positive, default=100, metavar="N", help="panels of volunteers drawn (100)")
     ceiling.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
     ceiling.set_defaults(run=_ceiling)
     return top

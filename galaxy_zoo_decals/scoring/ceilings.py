@@ -28,7 +28,7 @@ VOLUNTEERS = (5, 10, 40)
 ASSUMED = (20, 40, 60)
 """First-question votes tried where a catalogue publishes none."""
 
-DRAWS = 200
+DRAWS = 100
 REFITS = 8
 """Bootstrap refits of the prior, used in turn by the draws: its uncertainty is a small part of the interval's."""
 
