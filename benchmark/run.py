@@ -81,10 +81,10 @@ def _run(args: argparse.Namespace) -> None:
     chosen = recipes.override(recipes.choose(args.recipe, args.model), [*settings, *args.set])
     edition = open_edition(args.edition)
     if args.model == "all" or not args.out:
-        root = args.out or Path("runs") / edition.name
+        root = args.out or Path("runs", edition.name)
         targets = {name: root / name / f"seed{args.seed}" for name in chosen}
     else:
-        targets = {args.model: args.out}
+        targets = {args.model: args.out.absolute()}
     for target in targets.values():
         record.check_target(target, args.overwrite)
 

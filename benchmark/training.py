@@ -211,6 +211,11 @@ def _train_network(
                     f"written. Try a lower learning rate, as in --set learning_rate={recipe.learning_rate / 3:.1g}."
                 )
             bar.set_postfix(epoch=epoch, train=f"{point.train_loss:.3f}", validation=f"{point.validation_loss:.3f}")
+            if bar.disable:
+                # No terminal: a line an epoch tells the log that work goes on.
+                accelerator.print(
+                    f"  epoch {epoch}: train {point.train_loss:.3f}, validation {point.validation_loss:.3f}", flush=True
+                )
             if point.validation_loss < best:
                 best, curve.best_epoch = point.validation_loss, epoch
                 best_state = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}

@@ -42,7 +42,11 @@ def backbone(name: str, outputs: int, dropout: float, drop_path: float) -> nn.Mo
         hint = f" Nearest: {', '.join(near)}." if near else " See timm.list_models()."
         raise BenchmarkError(f"timm has no backbone {name!r}.{hint}")
     extra: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
-    network: nn.Module = timm.create_model(name, num_classes=outputs, drop_rate=dropout, **extra)
+    network: Any = timm.create_model(name, num_classes=outputs, drop_rate=dropout, **extra)
+    # timm draws the head of some networks so large that the first steps spoil the pretrained layers below it.
+    for layer in network.get_classifier().modules():
+        for parameter in layer.parameters(recurse=False):
+            nn.init.zeros_(parameter)
     return network
 
 
