@@ -76,16 +76,16 @@ class Entry:
         """Return the prediction files that count on a board of an edition, one a seed."""
         return self._by_board.get((key, board), [])
 
+    @cached_property
+    def _scores(self) -> dict[tuple[Key, str], Score]:
+        return {
+            (key, board): scores.mean([t.scores[board] for t in seeds])
+            for (key, board), seeds in self._by_board.items()
+        }
+
     def score(self, key: Key, board: str) -> Score | None:
         """Return the mean over seeds on a board of an edition, None if the entry is not on it."""
-        if (key, board) not in self._means:
-            here = self.seeds(key, board)
-            self._means[key, board] = scores.mean([t.scores[board] for t in here]) if here else None
-        return self._means[key, board]
-
-    @cached_property
-    def _means(self) -> dict[tuple[Key, str], Score | None]:
-        return {}
+        return self._scores.get((key, board))
 
 
 def submitted(root: Path, truths: Truths) -> list[Entry]:

@@ -151,13 +151,10 @@ def _editions(
     for key in sorted(titles, key=place):
         slug = key[0] if names.count(key[0]) == 1 else f"{key[0]}-{key[1][:8]}"
         truth = truths.truth(key)
-        if truth is not None and key not in references:
-            references[key] = scores.of_references(truth)
+        below = scores.of_references(truth) if truth is not None else references.get(key, {})
         tree = tree_of(key[0], truths).name
         tables = {
-            task: boards.table(
-                key, titles[key], f"{slug}-{task}", task, entries, references.get(key, {}).get(task, {}), works, tree
-            )
+            task: boards.table(key, titles[key], f"{slug}-{task}", task, entries, below.get(task, {}), works, tree)
             for task in BOARDS
         }
         shown = {task: t for task, t in tables.items() if t.rows or t.references or t.retired}
@@ -297,6 +294,9 @@ def _markdown(text: str) -> Markup:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+        for child in token.children or []:
+            if child.type == "link_open":
+                child.attrSet("rel", "nofollow noopener")
     return Markup(parser.renderer.render(tokens, parser.options, {}))
 
 
