@@ -317,6 +317,7 @@ def _environment() -> Environment:
         "duration": _duration,
         "size": _size,
         "cell": _cell,
+        "setting": _setting,
         "words": galaxies.words,
         "title_words": lambda name: str(name).replace("_", " "),
     }
@@ -333,6 +334,15 @@ def _environment() -> Environment:
 
 def _spread(seeds: list[Trained], board: str, metric: str) -> float:
     return scores.spread([t.scores[board] for t in seeds], metric)
+
+
+def _setting(value: Any) -> str:
+    """Return a setting of a recipe as text."""
+    if isinstance(value, list):
+        return ", ".join(_setting(v) for v in value) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "–", True: "yes", False: "no"}[value]
+    return str(value)
 
 
 def _duration(seconds: float | None) -> str:

@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -30,6 +30,10 @@ Paragraph = Annotated[str, StringConstraints(min_length=1, max_length=4000), Aft
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 """A name that is also a folder: no separators, no leading dot."""
+
+Scalar = bool | int | float | Annotated[str, StringConstraints(max_length=500), AfterValidator(plain)] | None
+Setting = Scalar | Annotated[list[Scalar], Field(max_length=100)]
+"""A setting of a recipe: flat, so that a page can show it."""
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["multiclass", "multilabel", "hierarchical", "votes"]
@@ -86,7 +90,7 @@ class Run(Facts):
     tasks: list[Task] = Field(min_length=1, max_length=len(VIEWS))
     edition: RunEdition
     seed: Seed
-    recipe: dict[str, Any]
+    recipe: Annotated[dict[Line, Setting], Field(max_length=200)]
     resolution: int | None
     parameters: Annotated[int, Field(ge=0)]
     device: Line
@@ -96,7 +100,7 @@ class Run(Facts):
     gpu_hours: float | None = None
     images_per_second: float | None = None
     peak_memory_bytes: int | None = None
-    versions: dict[str, str | None] = {}
+    versions: Annotated[dict[Line, Line | None], Field(max_length=50)] = {}
     git: Git | None = None
     command: Paragraph
     curves: list[Curve] = Field(default=[], max_length=64)
@@ -107,7 +111,7 @@ class Run(Facts):
         return str(self.recipe.get("name", "unnamed"))
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Setting]:
         """The recipe's settings as resolved, without its name and the seed, which differs among an entry's runs."""
         return {k: v for k, v in self.recipe.items() if k not in ("name", "seed")}
 

@@ -122,6 +122,7 @@ def change_run(path: Path, **changes: Any) -> None:
         ({"title": "right\u202eleft"}, "U+202E"),
         ({"edition": {"name": "../elsewhere"}}, "edition.name"),
         ({"tasks": ["everything"]}, "tasks"),
+        ({"recipe": {"deep": [[[[]]]]}}, "recipe.deep"),
     ],
 )
 def test_a_bad_run_names_file_and_key(toy_edition: Path, tmp_path: Path, damage: dict[str, Any], word: str) -> None:
