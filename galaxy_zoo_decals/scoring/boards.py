@@ -16,6 +16,10 @@ class Metric:
     high: float | None = 1.0
     higher_is_better: bool = True
     format: str = ".3f"
+    biased: bool = False
+    """Finite samples push it up, for bootstrap draws twice: value and draws are corrected by the bootstrap's bias."""
+    target: float | None = None
+    """The value of a calibrated model, where neither higher nor lower is better."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ MULTICLASS = Board(
         Metric("coverage", "Sure", "Share of galaxies where the model's largest probability is over 0.6."),
         _error("nll", "NLL", "Mean of minus the natural logarithm of the probability given to the volunteers' class."),
         _error("brier", "Brier", "Mean over galaxies of the summed squared difference to the one-hot class.", 2.0),
-        _error("ece", "ECE", "Expected calibration error of the most probable class, 15 bins of equal mass.", 1.0),
+        Metric("ece", "ECE",
+               "Expected calibration error of the most probable class, 15 bins of equal mass, corrected for the bias "
+               "of finite bins.", higher_is_better=False, biased=True),
     ),
 )  # fmt: skip
 
@@ -132,6 +138,10 @@ VOTES = Board(
         Metric("f1", "F1 by question", "As the accuracy, with F1 weighted by support."),
         Metric("confident_accuracy", "Accuracy, clear answers",
                "As the accuracy, only for galaxies where one answer has a fraction over 0.8."),
+        Metric("coverage_50", "Coverage of 50 %",
+               "Share of the votes inside the central 50 % predictive intervals, corrected for finite votes: 0.5 if "
+               "calibrated, less if too sure.", target=0.5),
+        Metric("coverage_90", "Coverage of 90 %", "As the coverage of 50 %, for 90 % intervals.", target=0.9),
         Metric("equivalent_volunteers", "Equivalent volunteers",
                "How many volunteers have the model's mean squared error on smooth-or-featured (unbiased for the finite "
                "number of votes); not a number where the error is not measurable.", high=None, format=".1f"),

@@ -172,7 +172,7 @@ def ceilings(
         ):
             probabilities = draw_probabilities(tree, priors, votes, rng)
             panel = panels.draw(tree, probabilities, votes_first(truth), rng)
-            fresh = replace(truth, votes=panel[rows], names=tuple(truth.names[j] for j in rows), counted_as=truth)
+            fresh = replace(truth, votes=panel, counted_as=truth).take(rows)
             keep.add(CEILING, fresh, probabilities[rows], probabilities[rows] * SURE)
             for k in volunteers:
                 said = panels.draw(tree, probabilities, np.full(n, k), rng)[rows]
@@ -194,8 +194,7 @@ def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS) -
     rng = np.random.default_rng(0)
     for _ in range(draws):
         rows = rng.integers(0, n, n)
-        drawn = replace(truth, votes=truth.votes[rows], names=tuple(truth.names[j] for j in rows), counted_as=truth)
-        spread.add(KNOWN, drawn, probabilities[rows], probabilities[rows] * SURE)
+        spread.add(KNOWN, truth.take(rows), probabilities[rows], probabilities[rows] * SURE)
     return {board: _reference(KNOWN, board, scores, spread) for board in BOARDS}
 
 
@@ -318,13 +317,14 @@ class _Scores:
         """Score fractions on every board; the likelihood is that of the concentrations."""
         tree, one = truth.tree, np.ones((1, len(truth.names)), np.float32)
         for board, values in {**fraction_values(tree, fractions), "votes": np.maximum(fractions, 1e-9)}.items():
-            found = {name: float(v[0]) for name, v in METRICS[board](truth, values, one).items()}
             if board == "votes":
+                found = m.fraction_metrics(truth, fractions, one)
+                found |= m.likelihood_metrics(truth, np.maximum(concentrations, 1e-6), one)
                 if title in (CEILING, KNOWN):  # no error but the panel's: as many volunteers as one likes
-                    found["equivalent_volunteers"] = float("nan")
-                likelihood = m.dirichlet_multinomial_nll(tree, truth.votes, np.maximum(concentrations, 1e-6))
-                found["nll"] = float(likelihood.sum(axis=1).mean())
-            self.metrics.setdefault((board, title), []).append(found)
+                    found["equivalent_volunteers"] = np.array([np.nan])
+            else:
+                found = METRICS[board](truth, values, one)
+            self.metrics.setdefault((board, title), []).append({name: float(v[0]) for name, v in found.items()})
             self.rows.setdefault((board, title), []).append(TABLES[board](truth, values)[0])
 
 

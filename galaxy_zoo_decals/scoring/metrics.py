@@ -13,13 +13,11 @@ from scipy.special import gammaln
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
+from galaxy_zoo_decals.scoring.calibration import BINS, interval_coverage
 from galaxy_zoo_decals.scoring.truth import Truth
 
 CLIP = 1e-6
 """Probabilities are clipped here before a logarithm."""
-
-BINS = 15
-"""Bins of the expected calibration error."""
 
 CHUNK = 250
 """Draws handled at once where a metric needs an array of (draws, galaxies): bounds the memory."""
@@ -31,6 +29,12 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float = np.nan) -
     """Return numerator / denominator, ``empty`` where the denominator is 0."""
     top, bottom = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
     return np.divide(top, bottom, out=np.full(top.shape, empty), where=bottom != 0)
+
+
+def mean_known(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the weighted mean (draws,) of values (galaxies,) that are not NaN."""
+    known = ~np.isnan(values)
+    return ratio(weights[:, known] @ values[known], weights[:, known].sum(axis=1))
 
 
 def macro(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
@@ -247,8 +251,23 @@ def equivalent_volunteers(
 
 def votes_metrics(truth: Truth, concentrations: np.ndarray, weights: np.ndarray) -> Values:
     """Return the metrics of Dirichlet concentrations (galaxies, answers)."""
+    fractions = views.fractions(truth.tree, concentrations)
+    return likelihood_metrics(truth, concentrations, weights) | fraction_metrics(truth, fractions, weights)
+
+
+def likelihood_metrics(truth: Truth, concentrations: np.ndarray, weights: np.ndarray) -> Values:
+    """Return the metrics that take the whole predictive distribution of the votes."""
+    tree = truth.tree
+    nll = dirichlet_multinomial_nll(tree, truth.votes, concentrations).sum(axis=1)
+    return {"nll": mean_known(weights, nll)} | {
+        f"coverage_{level}": mean_known(weights, interval_coverage(tree, truth.votes, concentrations, level / 100))
+        for level in (50, 90)
+    }
+
+
+def fraction_metrics(truth: Truth, predicted: np.ndarray, weights: np.ndarray) -> Values:
+    """Return the metrics of predicted fractions (galaxies, answers) alone."""
     tree, counted = truth.tree, truth.counted
-    predicted = views.fractions(tree, concentrations)
     per_question: dict[str, list[np.ndarray]] = {name: [] for name in ("mae", "rmse", "accuracy", "f1", "clear")}
     for i, q in enumerate(tree.questions):
         columns = tree.slices[q.name]
@@ -269,9 +288,7 @@ def votes_metrics(truth: Truth, concentrations: np.ndarray, weights: np.ndarray)
     first = tree.slices[tree.questions[0].name]
     nothing = np.full(len(weights), np.nan)
     mean = {name: np.mean(values, axis=0) if values else nothing for name, values in per_question.items()}
-    nll = dirichlet_multinomial_nll(tree, truth.votes, concentrations).sum(axis=1)
     return {
-        "nll": ratio(weights @ nll, weights.sum(axis=1)),
         "mae": mean["mae"],
         "rmse": mean["rmse"],
         "accuracy": mean["accuracy"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,12 @@ from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import interval, weights
+from galaxy_zoo_decals.scoring.calibration import reliability, risk_coverage
 from galaxy_zoo_decals.scoring.priors import fit
-from galaxy_zoo_decals.scoring.truth import Truth
+from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Truth
+
+STRATUM_DRAWS = 400
+"""Bootstrap draws of a stratum's interval: a table of sixteen needs no third digit."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Result:
-    """All that a prediction file scores on one board. ``rows`` tell of each class, label or question.
+    """All that a prediction file scores on one board.
 
-    ``draws`` are the bootstrap draws of every metric, float32 (2000,), paired among all entries of the board.
+    ``rows`` tell of each class, label or question. ``curves`` are further tables by name: "reliability" and
+    "risk_coverage" (multiclass; see calibration.py) and "strata" (where the catalogue tells redshift, size or
+    magnitude). ``draws`` are the bootstrap draws of every metric, float32 (2000,), paired among all entries of the
+    board.
     """
 
     board: str
@@ -50,6 +58,7 @@ class Result:
     metrics: dict[str, Estimate]
     rows: list[dict[str, Any]]
     confusions: dict[str, Confusion]
+    curves: dict[str, list[dict[str, Any]]]
     draws: dict[str, np.ndarray] = field(repr=False)
 
     @property
@@ -70,6 +79,9 @@ class Result:
             "rows": [{k: finite(v) for k, v in row.items()} for row in self.rows],
             "confusions": {
                 k: {"labels": list(c.labels), "counts": [list(r) for r in c.counts]} for k, c in self.confusions.items()
+            },
+            "curves": {
+                k: [{a: finite(b) for a, b in row.items()} for row in curve] for k, curve in self.curves.items()
             },
         }
 
@@ -159,6 +171,12 @@ def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
     n = len(truth.names)
     plain = METRICS[board](truth, values, np.ones((1, n), np.float32))
     drawn = METRICS[board](truth, values, weights(n)) if n else {name: np.full(1, np.nan) for name in plain}
+    for metric in BOARDS[board].all_metrics:
+        if metric.biased and not np.isnan(plain[metric.name]).any():
+            # The plain value is biased by b, the draws by 2 b; b is seen as their distance.
+            bias = float(np.nanmean(drawn[metric.name])) - plain[metric.name]
+            plain[metric.name] = np.maximum(plain[metric.name] - bias, 0)
+            drawn[metric.name] = np.maximum(drawn[metric.name] - 2 * bias, 0)
     names = BOARDS[board].metrics
     rows, confusions = TABLES[board](truth, values)
     return Result(
@@ -168,8 +186,47 @@ def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
         metrics={name: Estimate(float(plain[name][0]), *interval(drawn[name])) for name in names},
         rows=rows,
         confusions=confusions,
+        curves=_curves(truth, board, values),
         draws={name: drawn[name].astype(np.float32) for name in names},
     )
+
+
+def _curves(truth: Truth, board: str, values: np.ndarray) -> dict[str, list[dict[str, Any]]]:
+    curves: dict[str, list[dict[str, Any]]] = {}
+    if board == "multiclass":
+        known = truth.classes.label >= 0
+        confidence = values[known].max(axis=1)
+        right = values[known].argmax(axis=1) == truth.classes.label[known]
+        if known.any():
+            curves = {"reliability": reliability(confidence, right), "risk_coverage": risk_coverage(confidence, right)}
+    strata = _strata(truth, board, values)
+    return curves | ({"strata": strata} if strata else {})
+
+
+def _strata(truth: Truth, board: str, values: np.ndarray) -> list[dict[str, Any]]:
+    """Return the board's primary metric in quarters of redshift, size, magnitude and votes, with its interval.
+
+    A quarter cuts few of a rare class: macro means keep the board's classes, so compare quarters of one property.
+    """
+    primary, rows = BOARDS[board].primary, []
+    for name, property_values in truth.properties.items():
+        known = ~np.isnan(property_values)
+        edges = np.quantile(property_values[known], [0, 0.25, 0.5, 0.75, 1]) if known.sum() >= 4 * MIN_POSITIVES else []
+        for i, (low, high) in enumerate(pairwise(edges)):
+            inside = (
+                known & (property_values >= low) & ((property_values < high) | ((i == 3) & (property_values == high)))
+            )
+            if inside.sum() < MIN_POSITIVES or low == high:
+                continue
+            part = truth.take(np.flatnonzero(inside))
+            drawn = METRICS[board](part, values[inside], weights(int(inside.sum()))[:STRATUM_DRAWS])[primary]
+            plain = METRICS[board](part, values[inside], np.ones((1, int(inside.sum())), np.float32))[primary]
+            bounds = interval(drawn)
+            rows.append(
+                {"property": name, "low": float(low), "high": float(high), "n": int(inside.sum())}
+                | {"value": float(plain[0]), "value_low": bounds[0], "value_high": bounds[1]}
+            )
+    return rows
 
 
 def _confusion(labels: tuple[str, ...], true: np.ndarray, guess: np.ndarray) -> Confusion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,9 @@ from galaxy_zoo_decals.schema import CLASSES, Tree
 
 MIN_POSITIVES = 20
 """A class, label or question with fewer positives is listed and left out of macro means."""
+
+PROPERTIES = ("redshift", "petro_th50", "mag_r")
+"""Columns by which errors are looked at: redshift, Petrosian half-light radius (arcsec), r magnitude."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,15 @@ class Truth:
     counted_as: Truth | None = None
     """Truth that decides which classes, labels and questions enter macro means, if not this one: a panel drawn anew
     is scored on what the board scores, even where a rare class falls under the limit by chance."""
+    properties: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the catalogue knows of each galaxy, float (galaxies,) by column; NaN where unknown."""
 
     @classmethod
     def of(cls, edition: Edition) -> Truth:
         """Read the truth of an edition."""
-        table = edition.table("test", ["iauname", "scored", *edition.tree.answer_columns])
+        table = edition.table("test", ["iauname", "scored", *PROPERTIES, *edition.tree.answer_columns])
         table = table[table["scored"]]
+        properties = {name: table[name].to_numpy(dtype=float, na_value=np.nan) for name in PROPERTIES}
         return cls(
             edition=edition.name,
             title=edition.title,
@@ -46,6 +52,17 @@ class Truth:
             split_hash=edition.split_hash,
             names=tuple(table["iauname"]),
             votes=table[list(edition.tree.answer_columns)].to_numpy(dtype=np.int64),
+            properties={name: values for name, values in properties.items() if not np.isnan(values).all()},
+        )
+
+    def take(self, rows: np.ndarray) -> Truth:
+        """Return the truth of some galaxies, by position; macro means keep the classes of all."""
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in rows),
+            votes=self.votes[rows],
+            properties={name: values[rows] for name, values in self.properties.items()},
+            counted_as=self.counted_as or self,
         )
 
     @cached_property

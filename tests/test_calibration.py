@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from galaxy_zoo_decals import panels
+from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.schema import GZD5
+from galaxy_zoo_decals.scoring import calibration, score
+from tests.test_ceilings import sky, truth_of
+
+
+def test_reliability_bins_hold_equal_numbers() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.3, 1, 1503)
+    right = rng.random(1503) < confidence
+    rows = calibration.reliability(confidence, right)
+    assert [row["n"] for row in rows] == [101] * 3 + [100] * 12
+    assert sum(row["n"] * row["accuracy"] for row in rows) == pytest.approx(right.sum())
+    assert all(abs(row["accuracy"] - row["confidence"]) < 4 * row["error"] + 0.01 for row in rows)
+
+
+def test_risk_coverage_holds_the_students_rule() -> None:
+    confidence = np.array([0.35, 0.55, 0.65, 0.85, 0.99])
+    right = np.array([False, False, True, False, True])
+    rows = {row["threshold"]: row for row in calibration.risk_coverage(confidence, right)}
+    assert rows[0.6]["coverage"] == 3 / 5 and rows[0.6]["accuracy"] == pytest.approx(2 / 3)
+    assert rows[0.0]["coverage"] == 1
+    assert rows[0.95]["accuracy"] == 1
+
+
+def test_the_beta_binomial_is_scipys() -> None:
+    rng = np.random.default_rng(1)
+    n = rng.integers(1, 60, 200)
+    k, a, b = rng.integers(0, n + 1), rng.gamma(1, 5, 200) + 0.05, rng.gamma(1, 5, 200) + 0.05
+    below, through = calibration.beta_binomial_cdf(k, n, a, b)
+    np.testing.assert_allclose(below, stats.betabinom.cdf(k - 1, n, a, b), atol=1e-9)
+    np.testing.assert_allclose(through, stats.betabinom.cdf(k, n, a, b), atol=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_intervals_cover_what_they_say_for_any_number_of_votes(level: float) -> None:
+    rng = np.random.default_rng(2)
+    alpha = rng.gamma(2.0, 2.0, (3000, 34)) + 0.2
+    probabilities = np.column_stack(
+        [
+            rng.standard_gamma(alpha[:, GZD5.slices[q.name]]) + 1e-12
+            for q in GZD5.questions
+        ]
+    )  # fmt: skip
+    for total in (5, 40):
+        votes = panels.draw(GZD5, probabilities, np.full(3000, total), rng)
+        covered = calibration.interval_coverage(GZD5, votes, alpha, level)
+        assert np.nanmean(covered) == pytest.approx(level, abs=0.012)
+    sure = calibration.interval_coverage(GZD5, votes, alpha * 30, level)
+    assert np.nanmean(sure) < level - 0.05, "a model that is too sure covers less"
+
+
+def test_the_calibration_error_is_freed_of_its_bias() -> None:
+    # A calibrated model has no calibration error, but 15 bins of some galaxies each always show one.
+    p = sky(900, 3)
+    rng = np.random.default_rng(4)
+    truth = truth_of(panels.draw(GZD5, p, np.full(900, 40), rng))
+    known = truth.classes.label >= 0
+    probabilities = rng.dirichlet([1.2] * 4, 900)
+    label = np.array([rng.choice(4, p=row) for row in probabilities])
+
+    class Labelled(type(truth)):  # type: ignore[misc]
+        @property
+        def classes(self):  # type: ignore[no-untyped-def]
+            return replace(truth.classes, label=np.where(known, label, -1))
+
+    relabelled = Labelled("sky", "Sky", GZD5, "c", "s", truth.names, truth.votes)
+    given = Predictions("multiclass", "sky", "c", "s", 0, truth.names, probabilities)
+    e = score(relabelled, given)["multiclass"].metrics["ece"]
+    rows = calibration.reliability(
+        probabilities[known].max(axis=1), probabilities[known].argmax(axis=1) == label[known]
+    )
+    plain = np.mean([abs(row["accuracy"] - row["confidence"]) for row in rows])
+    assert plain > 0.02
+    assert e.value < 0.6 * plain
+    assert e.low <= 0.005
+
+
+def test_scores_come_with_curves_and_strata() -> None:
+    p = sky(800, 5)
+    rng = np.random.default_rng(6)
+    truth = truth_of(panels.draw(GZD5, p, np.full(800, 40), rng))
+    size = rng.uniform(2, 12, 800)
+    truth = replace(truth, properties={"petro_th50": size, "redshift": np.full(800, np.nan)})
+    result = score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, p * 20 + 1e-3))
+    rows = result["votes"].curves["strata"]
+    assert [row["property"] for row in rows] == ["petro_th50"] * 4
+    assert sum(row["n"] for row in rows) == 800
+    assert all(row["value_low"] < row["value"] < row["value_high"] for row in rows)
+    mean = sum(row["n"] * row["value"] for row in rows) / 800
+    assert mean == pytest.approx(result["votes"].metrics["nll"].value)
+    assert {"reliability", "risk_coverage", "strata"} <= set(result["multiclass"].curves)
+    assert result["votes"].to_json()["curves"]["strata"][0]["n"] == rows[0]["n"]
