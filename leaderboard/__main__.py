@@ -74,6 +74,10 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is no day of the form YYYYMMDD") from None
 
 
+def _files(count: int) -> str:
+    return f"{count} prediction {'file' if count == 1 else 'files'}"
+
+
 def _submit(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import submission
 
@@ -116,7 +120,7 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
             truth = truths.truth(key)
             if truth is not None:
                 scores.write_references(options.root / "scores", truth)
-        print(f"{slug}: {len(stored)} prediction files scored, see {options.root / 'scores' / slug}")
+        print(f"{slug}: {_files(len(stored))} scored, see {options.root / 'scores' / slug}")
     return 1 if left else 0
 
 
@@ -138,8 +142,10 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
         for fault in report.faults:
             print(f"fault: {fault}", file=sys.stderr)
         faults += len(report.faults)
-        verdict = f"{len(report.faults)} faults" if report.faults else "good"
-        print(f"{folder.name}: {verdict}; {report.files} prediction files, {report.rescored} re-scored.")
+        verdict = (
+            f"{len(report.faults)} {'fault' if len(report.faults) == 1 else 'faults'}" if report.faults else "good"
+        )
+        print(f"{folder.name}: {verdict}; {_files(report.files)}, {report.rescored} re-scored.")
     if not wanted:
         print(f"No submissions in {submissions}.")
     return 1 if faults else 0

@@ -57,7 +57,7 @@ class Code(Strict):
 class Weights(Strict):
     """Where the trained weights can be had."""
 
-    url: Url | None = Field(description="https address of the weights")
+    url: Url | None = Field(description="https address of the weights; or the one line `weights: not published`")
     sha256: Hash | None = Field(description="sha256 of the weights file")
     licence: Licence | None = Field(description="SPDX licence of the weights")
 
@@ -205,11 +205,10 @@ def slug(name: str, day: date) -> str:
 def write_yaml(path: Path, submission: Submission) -> None:
     """Write a submission.yaml with a remark at every key that its author has still to fill in."""
     text = yaml.safe_dump(submission.model_dump(), sort_keys=False, allow_unicode=True, width=1000)
-    remarks = {key.rpartition(".")[2]: hint for key, hint in submission.remaining().items()}
-    written = []
-    for line in text.splitlines():
-        key = line.strip().partition(":")[0]
-        written.append(f"{line}  # fill in: {remarks[key]}" if key in remarks else line)
+    written = text.splitlines()
+    places, _ = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    for key, hint in submission.remaining().items():
+        written[places[tuple(key.split("."))] - 1] += f"  # fill in: {hint}"
     path.write_text("\n".join(written) + "\n", encoding="utf-8")
 
 

@@ -86,6 +86,9 @@ def test_a_draft_says_what_remains(toy_edition: Path, tmp_path: Path, capsys: py
     said = capsys.readouterr().out
     for key in ("contact", "code.repository", "weights.url", "test_overlap.status", "attestation", "authors"):
         assert key in said
+    draft = (only(tmp_path) / "submission.yaml").read_text()
+    assert draft.count("# fill in") == len(submission.read(only(tmp_path) / "submission.yaml").remaining())
+    assert "status: active\n" in draft and "contact: null  # fill in: e-mail" in draft
     assert main(["score", "--root", str(tmp_path), "--edition", str(toy_edition)]) == 0
     said = faults(tmp_path, toy_edition, capsys)
     assert "submission.yaml: line" in said and "contact is still to be filled in" in said
