@@ -115,7 +115,7 @@ def submitted(root: Path, truths: Truths) -> list[Entry]:
 
 
 def local(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
-    """Read run folders below ``root`` as entries, scored now; also return a warning for each folder left out.
+    """Read run folders below ``root`` as entries, scored now; also return a warning for each left out or not scored.
 
     Runs of the same edition, model and resolved recipe are seeds of one entry.
     """
@@ -128,6 +128,7 @@ def local(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
         except ValueError as error:
             warnings.append(f"left out: {error}")
             continue
+        warnings += [f"{folder}: {t.task} is shown without scores: {t.unscored}" for t in trained if t.unscored]
         run = trained[0].run
         same = [run.edition.content_hash, run.model, run.title, run.settings, run.resolution]
         group = hashlib.sha256(json.dumps(same, sort_keys=True, default=str).encode()).hexdigest()
