@@ -56,7 +56,7 @@ def spiral_pattern(
         lumps, [phase * 128 / np.pi, log_radius * 9 + turned * 128 / (2 * np.pi)], order=1, mode="grid-wrap"
     )
     f = arms.flocculence
-    light = light * np.exp(0.45 * along - 0.1) * (1 - 0.55 * f) + 0.55 * f * np.exp(0.8 * patches - 0.3)
+    light = light * np.exp(0.36 * along - 0.06) * (1 - 0.55 * f) + 0.55 * f * np.exp(0.8 * patches - 0.3)
     inner = 0.95 * bar.length_rd if bar else rng.uniform(0.2, 0.5)
     outer = min(rng.uniform(3.2, 5.2), 1.15 * break_rd)
     taper = expit((radius - inner) / 0.13) * expit((outer - radius) / 0.6)

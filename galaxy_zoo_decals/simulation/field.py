@@ -9,8 +9,8 @@ import numpy as np
 from galaxy_zoo_decals.simulation.light import Grid, band_ratios, sersic
 from galaxy_zoo_decals.simulation.population import Bulge
 
-GALAXIES_PER_ARCMIN2 = 22.0
-"""Galaxies with 17.5 < r < 24 (counts of Yasuda et al. 2001 and Kashikawa et al. 2004)."""
+GALAXIES_PER_ARCMIN2 = 30.0
+"""Galaxies with 17.5 < r < 24.5 (counts of Yasuda et al. 2001 and Kashikawa et al. 2004)."""
 STARS_PER_ARCMIN2 = 3.0
 """Stars with r < 23 at high galactic latitude."""
 BRIGHT_STAR_MAG = 17.0
@@ -50,8 +50,8 @@ def draw_neighbours(rng: np.random.Generator, side_arcsec: float) -> list[Neighb
     """Return the galaxies of a square field, with counts that grow as 10^(0.37 m) and correlated colours."""
     neighbours = []
     for _ in range(rng.poisson(GALAXIES_PER_ARCMIN2 * (side_arcsec / 60) ** 2)):
-        magnitude = 24 + np.log10(1 - rng.random() * (1 - 10 ** (-0.37 * 6.5))) / 0.37
-        half_light = float(np.clip(10 ** (-0.12 * (magnitude - 20) - 0.15 + rng.normal(0, 0.2)), 0.2, 4))
+        magnitude = 24.5 + np.log10(1 - rng.random() * (1 - 10 ** (-0.37 * 7))) / 0.37
+        half_light = float(np.clip(10 ** (-0.12 * (magnitude - 20) - 0.20 + rng.normal(0, 0.2)), 0.2, 4))
         north, east = rng.uniform(-0.5, 0.5, 2) * side_arcsec
         profile = Bulge(1.0, float(rng.choice([1, 1, 2.5, 4])), half_light, rng.uniform(0.35, 1))
         g_r = float(np.clip(rng.normal(0.70, 0.45), -0.2, 1.9))

@@ -196,7 +196,7 @@ def draw_type(rng: np.random.Generator, magnitude: float) -> str:
 
     Shares follow the type-dependent luminosity functions of Nair & Abraham 2010 (ApJS 186, 427).
     """
-    irregular = 0.010 + 0.26 * expit((magnitude + 19.1) / 0.5)
+    irregular = 0.010 + 0.22 * expit((magnitude + 19.1) / 0.5)
     early = 0.39 + 0.36 * expit((-21.4 - magnitude) / 0.7)
     u = rng.random()
     if u < irregular:
@@ -253,7 +253,7 @@ def _structure(rng: np.random.Generator, kind: str, magnitude: float, redshift: 
         half_light_arcsec=size,
         position_angle=rng.uniform(0, np.pi),
         old_g_r=0.80 + reddening + rng.normal(0, 0.035),
-        old_r_z=0.66 + 0.5 * reddening + rng.normal(0, 0.04),
+        old_r_z=0.63 + 0.5 * reddening + rng.normal(0, 0.04),
         bulge=None,
     )
     draw = {ELLIPTICAL: _elliptical, LENTICULAR: _lenticular, SPIRAL: _spiral, IRREGULAR: _irregular}[kind]
@@ -297,16 +297,16 @@ def _lenticular(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
 def _spiral(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
     """Draw a spiral from its Hubble stage, 1 (Sa) to 8 (Sdm); trends with stage from Roberts & Haynes 1994."""
     faintness = galaxy.absolute_mag_r + 20.6
-    stage = float(np.clip(rng.normal(3.4 + 0.60 * faintness, 1.6), 1, 8))
-    fraction = float(np.clip(10 ** (-0.20 - 0.125 * stage + rng.normal(0, 0.2)), 0.004, 0.6))
+    stage = float(np.clip(rng.normal(3.3 + 0.60 * faintness, 1.6), 1, 8))
+    fraction = float(np.clip(10 ** (-0.08 - 0.125 * stage + rng.normal(0, 0.22)), 0.004, 0.65))
     cos_inclination = rng.uniform(0, 1)
-    g_r = 0.88 - 0.035 * stage + 1.5 * (galaxy.redshift - 0.05) + rng.normal(0, 0.05)
+    g_r = 0.93 - 0.035 * stage + 1.5 * (galaxy.redshift - 0.05) + rng.normal(0, 0.05)
     disc = Disc(
         scale_arcsec=_scale_arcsec(galaxy, fraction),
         cos_inclination=cos_inclination,
         thickness_rd=rng.uniform(0.11, 0.19),
         g_r=g_r,
-        r_z=0.76 * g_r + rng.normal(0, 0.04),
+        r_z=0.70 * g_r + rng.normal(0, 0.04),
         optical_depth=float(np.clip(rng.normal(1.15 - 0.25 * (faintness - 0.2), 0.45), 0.15, 2.6)),
         break_rd=rng.uniform(2.8, 5.5),
         lopsidedness=abs(rng.normal(0, 0.06)),
@@ -316,7 +316,7 @@ def _spiral(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
     ring = _ring(rng, bar, 0.30 if stage < 3.5 else 0.08)
     arms = _arms(rng, stage)
     if ring:  # the gas that makes a ring is missing in the arms
-        arms = replace(arms, contrast=0.55 * arms.contrast)
+        arms = replace(arms, contrast=0.45 * arms.contrast)
     return replace(
         galaxy,
         bulge=bulge,
@@ -342,11 +342,11 @@ def _arms(rng: np.random.Generator, stage: float) -> Arms:
     return Arms(
         number=int(number),
         pitch_deg=float(np.clip(rng.normal(10 + 2.1 * stage, 4.0), 7, 38)),
-        contrast=float(np.clip(rng.lognormal(np.log(0.60 if grand else 0.42), 0.45), 0.05, 0.95)),
+        contrast=float(np.clip(rng.lognormal(np.log(0.52 if grand else 0.38), 0.42), 0.05, 0.95)),
         flocculence=rng.uniform(0.05, 0.30) if grand else rng.uniform(0.45, 0.85),
         sense=int(rng.choice([-1, 1])),
         phase=rng.uniform(0, 2 * np.pi),
-        width=rng.uniform(0.10, 0.17),
+        width=rng.uniform(0.11, 0.20),
     )
 
 
@@ -388,7 +388,7 @@ def _ring(rng: np.random.Generator, bar: Bar | None, share: float) -> Ring | Non
         return None
     inner = bar.length_rd * rng.uniform(0.95, 1.2) if bar else rng.uniform(1.0, 2.2)
     outer = rng.random() < 0.35
-    return Ring(rng.uniform(0.10, 0.32), min(inner * 2.1, 3.5) if outer else inner, rng.uniform(0.12, 0.30))
+    return Ring(rng.uniform(0.12, 0.36), min(inner * 2.1, 3.5) if outer else inner, rng.uniform(0.15, 0.38))
 
 
 def draw_encounter(rng: np.random.Generator, galaxy: Galaxy, kind: str | None = None) -> Encounter:

@@ -23,8 +23,8 @@ MEDIAN_DEPTH_MAG = (24.65, 23.61, 22.84)
 """Median FWHM and 5-sigma depth (AB) in g, r, z of the survey (Dey et al. 2019, table 4)."""
 SEEING_FACTOR = 0.92
 NOISE_CORRELATION_PIXELS = 0.42
-DEPTH_GAIN_MAG = (0.31, 0.42, 0.60)
-SKY_ERROR_UNITS = (-0.050, -0.060, -0.060)
+DEPTH_GAIN_MAG = (0.21, 0.46, 0.62)
+SKY_ERROR_UNITS = (-0.038, -0.065, -0.060)
 """Fitted to stars and corners of published images: how much sharper they are than the median, the Gaussian by
 which the resampling of exposures has smoothed the noise, how much deeper a point source is detected than the
 depths above, which are those of faint galaxies, and the mean sky left after its subtraction in ``DISPLAY_UNIT``."""
@@ -77,12 +77,14 @@ def draw_conditions(rng: np.random.Generator) -> Conditions:
     exposures = rng.choice([1, 2, 3, 4, 6], size=3, p=[0.15, 0.35, 0.30, 0.15, 0.05])
     noise, errors = [], []
     for band in range(3):
-        depth = MEDIAN_DEPTH_MAG[band] + DEPTH_GAIN_MAG[band] + 1.25 * np.log10(exposures[band] / 2)
+        depth = (
+            MEDIAN_DEPTH_MAG[band] + DEPTH_GAIN_MAG[band] + 1.25 * np.log10(exposures[band] / 2) + rng.normal(0, 0.15)
+        )
         # a point source of the limiting magnitude is 5 sigma in its best aperture
         area = effective_pixels(seeing[band])
         sigma = 10 ** (0.4 * (22.5 - depth)) / 5 / np.sqrt(area)
         noise.append(float(sigma))
-        errors.append(float(rng.normal(0, 0.05) * sigma + SKY_ERROR_UNITS[band] * DISPLAY_UNIT[band]))
+        errors.append(float(rng.normal(SKY_ERROR_UNITS[band], 0.03) * DISPLAY_UNIT[band]))
     return Conditions(_triple(seeing), _triple(noise), _triple(errors))
 
 

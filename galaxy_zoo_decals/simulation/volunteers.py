@@ -56,14 +56,14 @@ def answer_probabilities(galaxy: Galaxy, encounter: Encounter, fault: str, seen:
     featured = float(expit(_featured_logit(galaxy, encounter, seen)))
     edge_on = float(expit((0.34 - seen.axis_ratio) / 0.042 if disc else (0.22 - seen.axis_ratio) / 0.05))
     boxy = 0.22 if galaxy.bar and galaxy.bar.strong else 0.06
-    bulgeless = float(expit((-1.15 - bulge) / 0.2)) if disc else 0.1
+    bulgeless = float(expit((-0.88 - bulge) / 0.2)) if disc else 0.1
     spiral = _spiral_probability(galaxy, seen)
     return {
         "smooth-or-featured": np.array([(1 - artifact) * (1 - featured), (1 - artifact) * featured, artifact]),
         "disk-edge-on": np.array([edge_on, 1 - edge_on]),
         "has-spiral-arms": np.array([spiral, 1 - spiral]),
         "bar": _bar_probabilities(galaxy, seen),
-        "bulge-size": _steps(bulge, [-2.0, -0.98, -0.43, 0.0], 0.16)[::-1],
+        "bulge-size": _steps(bulge, [-2.0, -0.82, -0.36, 0.0], 0.16)[::-1],
         "how-rounded": _steps(seen.axis_ratio, [0.37, 0.80], 0.055)[::-1],
         "edge-on-bulge": np.array([boxy * (1 - bulgeless), bulgeless, (1 - boxy) * (1 - bulgeless)]),
         "spiral-winding": _winding_probabilities(galaxy, seen),
@@ -74,13 +74,13 @@ def answer_probabilities(galaxy: Galaxy, encounter: Encounter, fault: str, seen:
 
 def _featured_logit(galaxy: Galaxy, encounter: Encounter, seen: Visibility) -> float:
     """Return the log odds of featured: the strongest of structure, thinness and disturbance decides."""
-    structure = np.hypot(seen.pattern * (1.2 if galaxy.type == SPIRAL else 0.9), 0.8 * seen.bar)
+    structure = np.hypot(seen.pattern * (0.9 if galaxy.type == IRREGULAR else 1.2), 0.8 * seen.bar)
     if galaxy.disc is None:
         reasons = [-2.4]
     else:
         base = -2.05 if galaxy.type == LENTICULAR else -2.15
         reasons = [
-            3.3 * np.log(max(structure, 0.003) / 0.0400),
+            3.3 * np.log(max(structure, 0.003) / 0.0355),
             (0.320 - seen.axis_ratio) / 0.045,
             base + 0.25 * np.log(galaxy.half_light_arcsec / 2.5),
         ]
@@ -92,7 +92,7 @@ def _featured_logit(galaxy: Galaxy, encounter: Encounter, seen: Visibility) -> f
 def _spiral_probability(galaxy: Galaxy, seen: Visibility) -> float:
     if galaxy.type == SPIRAL:
         contrast = seen.pattern * (1.0 if seen.axis_ratio > 0.33 else 0.5)
-        return float(expit(2.2 * np.log(max(contrast, 0.002) / 0.0080)))
+        return float(expit(2.2 * np.log(max(contrast, 0.002) / 0.0045)))
     if galaxy.type == IRREGULAR:
         return 0.30
     if galaxy.ring:  # a ring passes for tightly wound arms
@@ -104,8 +104,8 @@ def _bar_probabilities(galaxy: Galaxy, seen: Visibility) -> np.ndarray:
     barred = 0.09
     strong = 0.15
     if galaxy.bar:
-        barred = max(barred, float(expit(2.2 * np.log(max(seen.bar, 0.001) / 0.0105))))
-        strong = 0.62 if galaxy.bar.strong else 0.15
+        barred = max(barred, float(expit(2.2 * np.log(max(seen.bar, 0.001) / 0.0092))))
+        strong = 0.57 if galaxy.bar.strong else 0.15
     return np.array([barred * strong, barred * (1 - strong), 1 - barred])
 
 
