@@ -34,6 +34,9 @@ test: setup  ## lint, types and all tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
 
+campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (an hour; docs/evidence/coverage.md)
+	$(BIN)/python tests/campaigns/coverage.py
+
 lock:            ## resolve the versions in requirements.lock anew
 	.venv/uv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  pyproject.toml -o requirements.lock
@@ -41,5 +44,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site test lock clean
+.PHONY: help setup benchmark site test campaign-coverage lock clean
 .DEFAULT_GOAL := help

@@ -1,0 +1,238 @@
+"""How often the ceilings' and the bootstrap's 95 % intervals cover what they estimate: `make campaign-coverage`.
+
+Skies of known probabilities are drawn again and again, with fresh votes; every time the noise ceiling and the score
+of a mediocre model are estimated from the votes alone and compared with the known values: the oracle's and the
+model's mean scores over many skies. Two populations: one of the family that is fitted (independent Dirichlets), and
+the simulator's visible probabilities (resampled galaxies of an edition), which no mixture has promised to fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.schema import GZD5
+from galaxy_zoo_decals.scoring import Truth, ceilings, score
+from galaxy_zoo_decals.scoring.results import METRICS, TABLES, fraction_values
+
+OUT = Path(__file__).parents[2] / "docs" / "evidence"
+
+LARGE = 20_000
+"""Galaxies of the sky that known values are computed on."""
+
+METRICS_STUDIED = {
+    "multiclass": ("accuracy", "macro_f1", "nll"),
+    "multilabel": ("macro_map", "macro_f1"),
+    "hierarchical": ("hierarchical_f1", "exact_path"),
+    "votes": ("nll", "mae", "accuracy"),
+}
+
+FAMILY = {
+    "smooth-or-featured": [3.0, 2.0, 0.15],
+    "disk-edge-on": [0.3, 1.2],
+    "has-spiral-arms": [1.0, 0.8],
+    "bar": [0.5, 0.8, 3.0],
+    "bulge-size": [0.3, 0.8, 2.0, 1.5, 0.4],
+    "how-rounded": [1.5, 1.5, 0.5],
+    "edge-on-bulge": [0.4, 0.8, 2.0],
+    "spiral-winding": [1.5, 2.0, 1.0],
+    "spiral-arm-count": [0.2, 2.0, 0.5, 0.3, 0.3, 1.0],
+    "merging": [6.0, 0.8, 0.5, 0.7],
+}
+
+
+@dataclass(frozen=True)
+class Sky:
+    """A population to draw galaxies from: the fitted family, or the galaxies of a simulated edition."""
+
+    visible: np.ndarray | None
+
+    def draw(self, galaxies: int, rng: np.random.Generator) -> np.ndarray:
+        """Return known probabilities, (galaxies, answers)."""
+        if self.visible is not None:
+            return self.visible[rng.integers(0, len(self.visible), galaxies)]
+        return np.column_stack([rng.dirichlet(FAMILY[q.name], galaxies) for q in GZD5.questions])
+
+
+def first_totals(votes: str, galaxies: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the volunteers of each galaxy: a number, or "mixed" for 5, 10 and 40 in equal parts."""
+    return rng.choice([5, 10, 40], galaxies) if votes == "mixed" else np.full(galaxies, int(votes))
+
+
+def truth_of(probabilities: np.ndarray, votes: str, rng: np.random.Generator, counted_as: Truth | None = None) -> Truth:
+    """Return what one panel says of the galaxies."""
+    drawn = panels.draw(GZD5, probabilities, first_totals(votes, len(probabilities), rng), rng)
+    return Truth("sky", "Sky", GZD5, "c", "s", tuple(map(str, range(len(drawn)))), drawn, counted_as)
+
+
+def pattern(sky: Sky, votes: str, galaxies: int) -> Truth:
+    """Return the catalogue whose classes and labels all others of a study count: one score, not several."""
+    rng = np.random.default_rng(0)
+    return truth_of(sky.draw(galaxies, rng), votes, rng)
+
+
+def model(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return what a mediocre model predicts: the known probabilities, shrunk and blurred."""
+    return views.fractions(GZD5, 0.7 * probabilities + 0.2 / 3 + rng.gamma(0.5, 0.12, probabilities.shape))
+
+
+def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> dict[str, float]:
+    """Return the studied metrics, and the accuracy of every question, of fractions against one panel."""
+    one, found = np.ones((1, len(truth.names)), np.float32), {}
+    for board, values in {**fraction_values(GZD5, fractions), "votes": concentrations}.items():
+        scores = METRICS[board](truth, values, one)
+        found |= {f"{board}.{name}": float(scores[name][0]) for name in METRICS_STUDIED[board]}
+    rows = TABLES["votes"](truth, concentrations)[0]
+    return found | {f"votes.accuracy.{row['name']}": row["accuracy"] for row in rows}
+
+
+def known(
+    sky: Sky, votes: str, galaxies: int = 20_000, panels_each: int = 5
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the mean scores of oracle and model over a very large sky: what the intervals should cover."""
+    rng = np.random.default_rng(1)
+    p = sky.draw(galaxies, rng)
+    guess = model(p, rng)
+    oracle, guessed = [], []
+    for _ in range(panels_each):
+        truth = truth_of(p, votes, rng)
+        oracle.append(numbers(truth, p, np.maximum(p, 1e-9) * ceilings.SURE))
+        guessed.append(numbers(truth, guess, guess * 20))
+    return tuple({k: float(np.nanmean([d[k] for d in found])) for k in found[0]} for found in (oracle, guessed))  # type: ignore[return-value]
+
+
+def once(sky: Sky, votes: str, galaxies: int, draws: int, seed: int) -> dict[str, tuple[float, float, float]]:
+    """Return the intervals estimated from one catalogue of votes: "ceiling ..." and "model ..."."""
+    rng = np.random.default_rng([2, seed])
+    p = sky.draw(galaxies, rng)
+    truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
+    guess = model(p, rng)
+    found: dict[str, tuple[float, float, float]] = {}
+    for board, rows in ceilings.ceilings(truth, draws, volunteers=(), seed=seed).items():
+        reference = rows[ceilings.CEILING]
+        for name in METRICS_STUDIED[board]:
+            e = reference.metrics[name]
+            found[f"ceiling {board}.{name}"] = (e.value, e.low, e.high)
+        if board == "votes":
+            for row in reference.rows:
+                span = (row["accuracy"], row["accuracy_low"], row["accuracy_high"])
+                found[f"ceiling votes.accuracy.{row['name']}"] = span
+    for board, result in score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, guess * 20)).items():
+        for name in METRICS_STUDIED[board]:
+            e = result.metrics[name]
+            found[f"model {board}.{name}"] = (e.value, e.low, e.high)
+    return found
+
+
+def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, processes: int) -> dict[str, dict[str, float]]:
+    """Return, for every studied number, the known value, the mean estimate, the coverage and its standard error."""
+    oracle, guessed = known(sky, votes, galaxies)
+    truth = {f"ceiling {k}": v for k, v in oracle.items()} | {f"model {k}": v for k, v in guessed.items()}
+    found: list[dict[str, tuple[float, float, float]]] = []
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        work = pool.imap_unordered(partial(once, sky, votes, galaxies, draws), range(repeats))
+        found = list(tqdm(work, total=repeats, desc=f"{votes} votes", disable=None))
+    table = {}
+    for name in found[0]:
+        spans = np.array([f[name] for f in found])
+        spans = spans[~np.isnan(spans).any(axis=1)]
+        if len(spans) < repeats / 2:
+            continue  # too few galaxies come to this question to be scored at all
+        covered = (spans[:, 1] <= truth[name]) & (truth[name] <= spans[:, 2])
+        table[name] = {
+            "known": truth[name],
+            "mean": float(spans[:, 0].mean()),
+            "width": float((spans[:, 2] - spans[:, 1]).mean()),
+            "coverage": float(covered.mean()),
+            "error": float(np.sqrt(max(covered.mean() * (1 - covered.mean()), 0.25 / len(covered)) / len(covered))),
+            "repeats": len(covered),
+        }
+    return table
+
+
+def figure(tables: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
+    """Draw the coverage of every studied number, a column a study."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "coverage"
+    import matplotlib.pyplot as plt
+
+    names = list(dict.fromkeys(name for table in tables.values() for name in table))
+    fig, axes = plt.subplots(1, len(tables), figsize=(2.6 * len(tables) + 3, 0.24 * len(names) + 1), sharey=True)
+    for ax, (title, table) in zip(np.atleast_1d(axes), tables.items()):
+        ax.axvspan(0.90, 0.98, color="#e6efe9")
+        ax.axvline(0.95, color="#5b8f77", lw=1)
+        for i, name in enumerate(names):
+            if name in table:
+                row = table[name]
+                ax.errorbar(row["coverage"], i, xerr=2 * row["error"], fmt="o", ms=3, color="#24415f", lw=1)
+        ax.set_title(title, fontsize=9)
+        ax.set_xlim(0, 1.02)
+        ax.tick_params(labelsize=7)
+        ax.set_xlabel("coverage of 95 % intervals", fontsize=8)
+    first = np.atleast_1d(axes)[0]
+    first.set_yticks(range(len(names)), names, fontsize=7)
+    first.invert_yaxis()
+    fig.tight_layout()
+    fig.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Run the studies and write docs/evidence/coverage.{json,md,svg}."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--galaxies", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--votes", nargs="+", default=["5", "10", "40", "mixed"])
+    parser.add_argument("--edition", default="sample", help="a simulated edition with visible_* columns")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    edition = Edition.open(options.edition)
+    columns = [f"visible_{c}" for c in GZD5.answer_columns]
+    visible = edition.table("test", columns).to_numpy(float)
+    skies = {"family": Sky(None), f"simulator ({edition.name})": Sky(visible)}
+    tables = {}
+    for title, sky in skies.items():
+        for votes in options.votes:
+            key = f"{title}, {votes} votes"
+            tables[key] = study(sky, votes, options.galaxies, options.draws, options.repeats, options.processes)
+    OUT.mkdir(parents=True, exist_ok=True)
+    settings = {k: v for k, v in vars(options).items() if k != "processes"}
+    (OUT / "coverage.json").write_text(json.dumps({"settings": settings, "tables": tables}, indent=1) + "\n")
+    lines = [
+        "# Coverage of the 95 % intervals",
+        "",
+        f"`make campaign-coverage`: {options.repeats} catalogues of {options.galaxies} galaxies each, "
+        f"{options.draws} draws a ceiling. *known* is the mean score over a very large sky, *mean* the mean estimate, "
+        "*coverage* how often the interval holds the known value (± its standard error). 0.90 to 0.98 is expected on "
+        "the fitted family.",
+        "",
+        "![coverage](coverage.svg)",
+    ]
+    for title, table in tables.items():
+        lines += ["", f"## {title}", "", "| number | known | mean | width | coverage |", "|---|--:|--:|--:|--:|"]
+        lines += [
+            f"| {name} | {r['known']:.4f} | {r['mean']:.4f} | {r['width']:.4f} "
+            f"| {r['coverage']:.3f} ± {r['error']:.3f} |"
+            for name, r in table.items()
+        ]
+    (OUT / "coverage.md").write_text("\n".join(lines) + "\n")
+    figure(tables, OUT / "coverage.svg")
+    print(OUT / "coverage.md")
+
+
+if __name__ == "__main__":
+    main()
