@@ -159,6 +159,8 @@ class _DiscGalaxy:
         if np.isfinite(disc.break_rd):  # outer scale length of about half the inner one
             old *= np.exp(-np.maximum(self.radius - disc.break_rd, 0) / 1.1)
         self.old = old
+        # discs grow bluer outwards, magnitudes in g - r (de Jong 1996)
+        self.gradient = np.clip(-0.10 * np.log(np.maximum(self.radius, 0.3)), -0.2, 0.12)
         self._draw_structure(rng, plane_x, plane_y)
         if galaxy.bulge:
             self.bulge = sersic(x, y, galaxy.bulge, grid.pixel_arcsec)
@@ -243,9 +245,9 @@ class _DiscGalaxy:
         share = 1 - galaxy.bulge_to_total - bar_share
         ring_share = galaxy.ring.fraction if galaxy.ring else 0.0
         old_share = 1 - self.young_share - self.knot_share - ring_share
-        # discs grow bluer outwards (de Jong 1996)
-        gradient = np.clip(-0.10 * np.log(np.maximum(self.radius, 0.3)), -0.2, 0.12) * (-1, 0, 0.6)[band]
-        light = self.old * (share * old_share * band_ratios(disc.g_r, disc.r_z)[band]) * 10 ** (0.4 * gradient)
+        light = self.old * (share * old_share * band_ratios(disc.g_r, disc.r_z)[band])
+        if band != 1:
+            light *= 10 ** (self.gradient * (-0.4, 0.0, 0.24)[band])
         young = band_ratios(disc.g_r - 0.24, disc.r_z - 0.22)[band]
         if self.pattern:
             light += share * self.young_share * young * (self.pattern.young if pattern else self.pattern.smooth)

@@ -159,16 +159,17 @@ def _visibility(
     # the eye averages over a few pixels, so a third of the noise counts
     noise = 0.35 * sigma / np.hypot(telescope.DISPLAY_UNIT[1], clean) / colour.SPAN
     extra = target_r - host.grz[1]
+    brightness = _displayed(clean)
 
     def contrast(other: np.ndarray | None) -> float:
         if other is None or not lit.any():
             return 0.0
-        difference2 = (_displayed(clean) - _displayed(seen(other + extra)))[lit] ** 2
+        difference2 = (brightness - _displayed(seen(other + extra)))[lit] ** 2
         return float(np.sqrt(np.mean(difference2 * difference2 / (difference2 + noise[lit] ** 2))))
 
     tides = 0.0
     if scene.encounter.kind != "none" and bright.any():
-        tides = float(np.sqrt(np.mean((_displayed(clean) - _displayed(seen(host.grz[1])))[bright] ** 2)))
+        tides = float(np.sqrt(np.mean((brightness - _displayed(seen(host.grz[1])))[bright] ** 2)))
     return Visibility(
         pattern=contrast(host.without_pattern),
         bar=contrast(host.without_bar),

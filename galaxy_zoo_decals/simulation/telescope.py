@@ -110,8 +110,11 @@ def moffat(radius2: np.ndarray, fwhm_arcsec: float, pixel_arcsec: float) -> np.n
 
 def transfer_function(grid: Grid, fwhm_arcsec: float) -> np.ndarray:
     """Return the transform (rfft2) of the seeing on the grid; its value at zero is 1, so flux is kept."""
-    offset = scipy.fft.fftfreq(grid.pixels, 1 / grid.pixels) * grid.pixel_arcsec
-    psf = moffat(offset[:, None] ** 2 + offset[None, :] ** 2, fwhm_arcsec, grid.pixel_arcsec)
+    half = np.arange(grid.pixels // 2 + 1)
+    offset2 = (half * grid.pixel_arcsec) ** 2
+    quarter = moffat(offset2[:, None] + offset2[None, :], fwhm_arcsec, grid.pixel_arcsec)
+    mirrored = np.concatenate([half, half[-2:0:-1]])
+    psf = quarter[mirrored[:, None], mirrored]
     transform: np.ndarray = scipy.fft.rfft2(psf)
     return transform / transform[0, 0].real
 
