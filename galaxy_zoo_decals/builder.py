@@ -40,6 +40,7 @@ def build(
     *,
     name: str,
     size: int = pixels.SIZE,
+    quality: int = pixels.QUALITY,
     min_votes: int = cleaning.MIN_VOTES,
     keep_wrong_size: bool = False,
     processes: int = 1,
@@ -67,7 +68,7 @@ def build(
     report.unlisted_images = unlisted
     converted = {
         split: conversion.convert(
-            source, list(catalogue["iauname"][catalogue["split"] == split]), work, size, processes
+            source, list(catalogue["iauname"][catalogue["split"] == split]), work, size, quality, processes
         )
         for split in SPLITS
     }
@@ -81,7 +82,7 @@ def build(
     fresh = work / "edition"
     shutil.rmtree(fresh, ignore_errors=True)
     image_hashes = _write_shards(source, catalogue, converted, fresh)
-    facts = _facts(source, name, size, catalogue, report, image_hashes)
+    facts = _facts(source, name, size, quality, catalogue, report, image_hashes)
     features = edition_features(source.tree, source.extra_columns)
     (fresh / "edition.json").write_text(json.dumps(facts, indent=1) + "\n")
     (fresh / "README.md").write_text(card(facts, features))
@@ -194,7 +195,13 @@ def _write_shards(
 
 
 def _facts(
-    source: Source, name: str, size: int, catalogue: pd.DataFrame, report: cleaning.Report, image_hashes: dict[str, str]
+    source: Source,
+    name: str,
+    size: int,
+    quality: int,
+    catalogue: pd.DataFrame,
+    report: cleaning.Report,
+    image_hashes: dict[str, str],
 ) -> dict[str, object]:
     """Return the content of edition.json: no time, host or path, so that equal editions are equal files."""
     counts = {}
@@ -215,6 +222,7 @@ def _facts(
         "citation": source.citation,
         "source": source.describe(),
         "image_size": size,
+        "image_quality": quality,
         "extra_columns": list(source.extra_columns),
         "cleaning": report.to_json(),
         "counts": counts,

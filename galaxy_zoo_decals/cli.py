@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
         source.add_argument("--name", default=default, help=f"the edition's name (default {default})")
         source.add_argument("--size", type=_positive, default=224, metavar="PX", help="side of the images (224)")
+        source.add_argument("--quality", type=_positive, default=90, metavar="Q", help="JPEG quality (90)")
         source.add_argument("--min-votes", type=int, default=3, metavar="N", help="first-question votes asked for (3)")
         source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
         source.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
@@ -110,6 +111,7 @@ def _prepare(options: argparse.Namespace) -> None:
         out,
         name=options.name,
         size=options.size,
+        quality=options.quality,
         min_votes=options.min_votes,
         keep_wrong_size=options.keep_wrong_size,
         processes=options.processes,
@@ -127,7 +129,7 @@ def _source(options: argparse.Namespace) -> Source:
     if options.source_name == "simulated":
         from galaxy_zoo_decals.sources.simulated import Simulated
 
-        return Simulated(options.galaxies, options.seed, size=options.size)
+        return Simulated(options.galaxies, options.seed, size=options.size, quality=options.quality)
     from galaxy_zoo_decals.sources.folder import Folder
 
     return Folder(options.votes.expanduser(), options.images.expanduser())

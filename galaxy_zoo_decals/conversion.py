@@ -39,15 +39,15 @@ class Converted:
                     yield name, image
 
 
-def convert(source: Source, names: Sequence[str], work: Path, size: int, processes: int) -> Converted:
+def convert(source: Source, names: Sequence[str], work: Path, size: int, quality: int, processes: int) -> Converted:
     """Convert the images of ``names`` to JPEG of ``size`` pixels; finished pieces in ``work`` are used again."""
     folder = work / "pieces"
     folder.mkdir(parents=True, exist_ok=True)
-    key = json.dumps([source.describe(), size], sort_keys=True)
+    key = json.dumps([source.describe(), size, quality], sort_keys=True)
     chunks = [list(names[i : i + PIECE]) for i in range(0, len(names), PIECE)]
     pieces = [folder / f"{_piece_name(key, chunk)}.parquet" for chunk in chunks]
     missing = [(path, chunk) for path, chunk in zip(pieces, chunks) if not path.exists()]
-    encoder = source.encoder(work, size)
+    encoder = source.encoder(work, size, quality)
     with tqdm(total=len(names), unit="image", desc="Images", disable=None) as bar:
         bar.update(len(names) - sum(len(chunk) for _, chunk in missing))
         if processes == 1:

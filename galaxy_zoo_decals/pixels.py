@@ -43,8 +43,8 @@ def decode(data: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
-def encode(image: Image.Image | np.ndarray, size: int = SIZE) -> bytes:
-    """Return the image as JPEG of ``size`` x ``size`` pixels (Lanczos with antialias, quality 90, 4:2:0).
+def encode(image: Image.Image | np.ndarray, size: int = SIZE, quality: int = QUALITY) -> bytes:
+    """Return the image as JPEG of ``size`` x ``size`` pixels (Lanczos with antialias, 4:2:0).
 
     ``image`` is a PIL image or a uint8 array of shape (height, width, 3); raises ImageError if it is not square.
     """
@@ -55,5 +55,5 @@ def encode(image: Image.Image | np.ndarray, size: int = SIZE) -> bytes:
     if image.width != size:
         image = image.resize((size, size), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY)
+    image.save(buffer, "JPEG", quality=quality, optimize=True)
     return buffer.getvalue()

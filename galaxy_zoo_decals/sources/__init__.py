@@ -80,6 +80,6 @@ class Source(Protocol):
         """Return how many images of the source have no row in the catalogue; they are counted and ignored."""
         ...
 
-    def encoder(self, work: Path, size: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
+    def encoder(self, work: Path, size: int, quality: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
         """Return a picklable function from iaunames to JPEG bytes of ``size`` pixels, or why there are none."""
         ...

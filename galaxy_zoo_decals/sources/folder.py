@@ -67,15 +67,16 @@ class Folder:
         found = {p.name.removesuffix(p.suffix) for p in self.images.rglob("*") if p.suffix.lower() in SUFFIXES}
         return len(found - set(catalogue["iauname"]))
 
-    def encoder(self, work: Path, size: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
+    def encoder(self, work: Path, size: int, quality: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
         """Return a function that finds, reads, checks and resizes images by iauname."""
-        return _Encoder(self.images, size)
+        return _Encoder(self.images, size, quality)
 
 
 @dataclass(frozen=True)
 class _Encoder:
     folder: Path
     size: int
+    quality: int
 
     def __call__(self, names: Sequence[str]) -> list[bytes | ImageError]:
         return [self._one(name) for name in names]
@@ -84,7 +85,9 @@ class _Encoder:
         for place in (self.folder, self.folder / name[:4]):
             for suffix in SUFFIXES:
                 try:
-                    return pixels.encode(pixels.decode((place / f"{name}{suffix}").read_bytes()), self.size)
+                    return pixels.encode(
+                        pixels.decode((place / f"{name}{suffix}").read_bytes()), self.size, self.quality
+                    )
                 except FileNotFoundError:
                     continue
                 except ImageError as error:

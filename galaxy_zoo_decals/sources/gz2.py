@@ -105,12 +105,12 @@ class GZ2Challenge:
         """Return how many images have no row."""
         return len({p.stem for p in (self.folder / FOLDER).glob("*.jpg")} - set(catalogue["iauname"]))
 
-    def encoder(self, work: Path, size: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
+    def encoder(self, work: Path, size: int, quality: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
         """Return a function that reads, checks and resizes image files by GalaxyID."""
         images = self.folder / FOLDER
         if not images.is_dir():
             raise CatalogueError(f"{images}: there is no such folder; it should hold the challenge's <GalaxyID>.jpg.")
-        return _Encoder(images, size)
+        return _Encoder(images, size, quality)
 
     def _table(self) -> Path:
         path = self.folder / TABLE
@@ -125,13 +125,14 @@ class GZ2Challenge:
 class _Encoder:
     folder: Path
     size: int
+    quality: int
 
     def __call__(self, names: Sequence[str]) -> list[bytes | ImageError]:
         return [self._one(self.folder / f"{name}.jpg") for name in names]
 
     def _one(self, path: Path) -> bytes | ImageError:
         try:
-            return pixels.encode(pixels.decode(path.read_bytes()), self.size)
+            return pixels.encode(pixels.decode(path.read_bytes()), self.size, self.quality)
         except FileNotFoundError:
             return ImageError(MISSING)
         except ImageError as error:

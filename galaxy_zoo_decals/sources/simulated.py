@@ -41,6 +41,7 @@ class Simulated:
     seed: int = 0
     name: str = "simulated"
     size: int = pixels.SIZE
+    quality: int = pixels.QUALITY
     """Pixels a side of the images that are kept."""
     title: str = "Simulated DECaLS galaxies"
     tree: Tree = field(default=GZD5, repr=False)
@@ -61,8 +62,8 @@ class Simulated:
         return {
             "kind": "simulated",
             "description": (
-                "Simulated galaxies in the look of Galaxy Zoo DECaLS cutouts, and simulated volunteers who vote on what "
-                "is visible after seeing and noise. No real galaxy and no real volunteer is among them: `true_*` "
+                "Simulated galaxies in the look of Galaxy Zoo DECaLS cutouts, and simulated volunteers who vote on "
+                "what is visible after seeing and noise. No real galaxy and no real volunteer is among them: `true_*` "
                 "columns hold what was drawn, `visible_*` the answer probabilities the votes were drawn with. "
                 "`_debiased` fractions do not exist here."
             ),
@@ -82,7 +83,7 @@ class Simulated:
         indices = [i for k in missing for i in chunks[k]]
         with tqdm(total=self.galaxies, unit="galaxy", desc="Simulating", disable=None) as bar:
             bar.update(self.galaxies - len(indices))
-            simulated = _simulate_all(self.seed, self.size, indices, processes)
+            simulated = _simulate_all(self.seed, self.size, self.quality, indices, processes)
             for k in missing:
                 rows = []
                 for _ in chunks[k]:
@@ -106,11 +107,12 @@ class Simulated:
         """Return 0: every image belongs to a row."""
         return 0
 
-    def encoder(self, work: Path, size: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
-        """Return a reader of the images that ``catalogue`` kept; ValueError for another size than ``self.size``."""
-        if size != self.size:
+    def encoder(self, work: Path, size: int, quality: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
+        """Return a reader of the images that ``catalogue`` kept; ValueError for another form than its own."""
+        if (size, quality) != (self.size, self.quality):
             raise ValueError(
-                f"the simulated images are {self.size} pixels wide, not {size}: make the source with size={size}."
+                f"the simulated images have {self.size} pixels and quality {self.quality}, not {size} and {quality}: "
+                "give the source what the edition asks for."
             )
         folder = self._folder(work)
         paths = sorted(folder.glob("[0-9]*.parquet"))
@@ -119,7 +121,7 @@ class Simulated:
 
     def _folder(self, work: Path) -> Path:
         """Return where the pieces lie: the name holds all that decides them, so stale ones are never used."""
-        return work / f"simulated-v{VERSION}-seed{self.seed}-n{self.galaxies}-{self.size}px"
+        return work / f"simulated-v{VERSION}-seed{self.seed}-n{self.galaxies}-{self.size}px-q{self.quality}"
 
     def _order(self) -> list[int]:
         """Return the indices of the galaxies in the order of their names, in which the images are read."""
@@ -130,7 +132,7 @@ class Simulated:
         return [index for _, index in sorted(named)]
 
 
-def simulate(seed: int, size: int, index: int) -> dict[str, Any]:
+def simulate(seed: int, size: int, quality: int, index: int) -> dict[str, Any]:
     """Return galaxy ``index`` of a seed as a row of the catalogue with its JPEG of ``size`` pixels as ``image``."""
     scene = draw_scene(seed, index)
     cutout = render(scene)
@@ -160,13 +162,13 @@ def simulate(seed: int, size: int, index: int) -> dict[str, Any]:
         **dict(zip(GZD5.answer_columns, votes.tolist())),
         **survey.true_values(scene),
         **dict(zip(survey.VISIBLE_COLUMNS, (visible / MILLION).tolist())),
-        "image": pixels.encode(cutout.image, size),
+        "image": pixels.encode(cutout.image, size, quality),
     }
 
 
-def _simulate_all(seed: int, size: int, indices: list[int], processes: int) -> Iterator[dict[str, Any]]:
+def _simulate_all(seed: int, size: int, quality: int, indices: list[int], processes: int) -> Iterator[dict[str, Any]]:
     """Yield the simulated galaxies in the order of ``indices``."""
-    work = partial(simulate, seed, size)
+    work = partial(simulate, seed, size, quality)
     if processes == 1 or len(indices) < 2 * processes:
         yield from map(work, indices)
         return
