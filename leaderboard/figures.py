@@ -122,6 +122,39 @@ def learning(curves: list[tuple[int, Curve]], words: str) -> Markup:
     )
 
 
+SIDE = 260
+"""Side of a reliability diagram's square."""
+
+
+def reliability(rows: list[dict[str, float]], words: str) -> Markup:
+    """Return a reliability diagram: accuracy (with its standard error) against confidence, and the diagonal."""
+
+    def x(value: float) -> str:
+        return f"{LEFT + value * SIDE:.1f}"
+
+    def y(value: float) -> str:
+        return f"{TOP + (1 - value) * SIDE:.1f}"
+
+    drawn = []
+    for t in (0, 0.2, 0.4, 0.6, 0.8, 1):
+        drawn.append(f'<line class="grid" x1="{x(0)}" x2="{x(1)}" y1="{y(t)}" y2="{y(t)}"/>')
+        drawn.append(f'<text x="{LEFT - 6}" y="{float(y(t)) + 4:.1f}" text-anchor="end">{t:g}</text>')
+        drawn.append(f'<text x="{x(t)}" y="{TOP + SIDE + 16}" text-anchor="middle">{t:g}</text>')
+    drawn.append(f'<line class="diagonal" x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}"/>')
+    for row in rows:
+        at, value, error = x(row["confidence"]), row["accuracy"], row["error"]
+        low, high = max(value - error, 0), min(value + error, 1)
+        drawn.append(f'<line class="error" x1="{at}" x2="{at}" y1="{y(low)}" y2="{y(high)}"/>')
+        drawn.append(f'<circle class="validation_loss" cx="{at}" cy="{y(value)}" r="4"/>')
+    drawn.append(f'<text x="{x(1)}" y="{TOP + SIDE + 32}" text-anchor="end">mean confidence</text>')
+    drawn.append(f'<text x="{x(0.02)}" y="{TOP + 12}" text-anchor="start">accuracy</text>')
+    width, height = LEFT + SIDE + 16, TOP + SIDE + 38
+    return Markup(
+        f'<svg class="learning square" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}">'
+        f"{''.join(drawn)}</svg>"
+    )
+
+
 def _whole(low: float, high: float) -> list[float]:
     """Return whole epochs to label, the first and last among them."""
     if high - low <= 1:

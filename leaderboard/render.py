@@ -18,10 +18,12 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, SPLITS
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
+from galaxy_zoo_decals.scoring.boards import Metric
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from leaderboard import boards, figures, galaxies, literature, scores
 from leaderboard.boards import SEEDS, Table
 from leaderboard.entries import Entry, Trained
+from leaderboard.figures import Scale
 from leaderboard.files import LeaderboardError, folder_in_place
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
@@ -33,6 +35,9 @@ STATIC = ROOT / "site" / "static"
 
 ORDER = ("gzd5", "gz2", "simulated", "sample")
 """Real galaxies come before simulated ones."""
+
+PROPERTIES = {"redshift": "redshift", "petro_th50": "half-light radius, arcsec", "mag_r": "r magnitude"}
+"""Columns that scores are cut by, as a reader calls them."""
 
 HERO = 15
 """Galaxies in the head of the first page."""
@@ -326,7 +331,10 @@ def _environment() -> Environment:
         "COMPACT_ROWS": COMPACT_ROWS,
         "SEEDS": SEEDS,
         "isfinite": math.isfinite,
+        "PROPERTIES": PROPERTIES,
+        "reliability": figures.reliability,
         "spread": _spread,
+        "strata": _strata,
         "zip": zip,
     }
     return environment
@@ -334,6 +342,20 @@ def _environment() -> Environment:
 
 def _spread(seeds: list[Trained], board: str, metric: str) -> float:
     return scores.spread([t.scores[board] for t in seeds], metric)
+
+
+def _strata(score: scores.Score, metric: Metric) -> list[tuple[dict[str, Any], Markup]]:
+    """Return the quarters of redshift, size and magnitude with a chart each, on one axis."""
+    rows = score.curves.get("strata", [])
+    reached = [row[k] for row in rows for k in ("value", "value_low", "value_high")]
+    scale = Scale.over(reached, metric.low, metric.high)
+    charts = []
+    for row in rows:
+        value, low, high = row["value"], row["value_low"], row["value_high"]
+        ends = f"{boards.number(low, metric)} to {boards.number(high, metric)}"
+        words = f"{boards.number(value, metric)}, 95 % interval {ends}"
+        charts.append((row, scale.interval(value, low, high, words)))
+    return charts
 
 
 def _setting(value: Any) -> str:

@@ -38,6 +38,7 @@ class Score:
     metrics: dict[str, Interval]
     rows: list[dict[str, Any]]
     confusions: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]]
+    curves: dict[str, list[dict[str, Any]]]
     draws: dict[str, np.ndarray] = field(repr=False)
 
     @classmethod
@@ -51,11 +52,12 @@ class Score:
         return cls(
             galaxies=int(stored["galaxies"]),
             metrics={k: (_real(v["value"]), _real(v["low"]), _real(v["high"])) for k, v in stored["metrics"].items()},
-            rows=[{k: math.nan if v is None else v for k, v in row.items()} for row in stored["rows"]],
+            rows=[_known(row) for row in stored["rows"]],
             confusions={
                 k: (tuple(c["labels"]), tuple(tuple(int(v) for v in row) for row in c["counts"]))
                 for k, c in stored["confusions"].items()
             },
+            curves={k: [_known(row) for row in rows] for k, rows in stored["curves"].items()},
             draws=draws,
         )
 
@@ -72,7 +74,12 @@ class Score:
                 k: {"labels": list(labels), "counts": [list(row) for row in counts]}
                 for k, (labels, counts) in self.confusions.items()
             },
+            "curves": {k: [{a: _null(b) for a, b in row.items()} for row in rows] for k, rows in self.curves.items()},
         }
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: math.nan if v is None else v for k, v in row.items()}
 
 
 def _real(value: float | None) -> float:
@@ -84,20 +91,23 @@ def _null(value: Any) -> Any:
 
 
 def mean(scores: list[Score]) -> Score:
-    """Return the mean over seeds: values, paired draws and rows are averaged, confusion counts added."""
+    """Return the mean over seeds: values, paired draws, rows and curves are averaged, confusion counts added."""
     first = scores[0]
     if len(scores) == 1:
         return first
     draws = {k: np.stack([s.draws[k] for s in scores]).astype(float).mean(axis=0) for k in first.draws}
     metrics = {k: (float(np.mean([s.metrics[k][0] for s in scores])), *interval(draws[k])) for k in first.metrics}
-    rows = []
-    for parts in zip(*(s.rows for s in scores)):
-        rows.append({k: _mean_cell([part[k] for part in parts]) for k in parts[0]})
+    curves = {name: _mean_rows([s.curves[name] for s in scores]) for name in first.curves}
     confusions = {}
     for name, (labels, _) in first.confusions.items():
         total = np.sum([s.confusions[name][1] for s in scores], axis=0)
         confusions[name] = (labels, tuple(tuple(int(v) for v in row) for row in total))
-    return Score(first.galaxies, metrics, rows, confusions, {k: v.astype(np.float32) for k, v in draws.items()})
+    rows = _mean_rows([s.rows for s in scores])
+    return Score(first.galaxies, metrics, rows, confusions, curves, {k: v.astype(np.float32) for k, v in draws.items()})
+
+
+def _mean_rows(tables: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [{k: _mean_cell([part[k] for part in parts]) for k in parts[0]} for parts in zip(*tables)]
 
 
 def _mean_cell(values: list[Any]) -> Any:
