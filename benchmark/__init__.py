@@ -3,6 +3,8 @@
 It imports galaxy_zoo_decals, never the other way round.
 """
 
+from galaxy_zoo_decals.errors import UserError
 
-class BenchmarkError(ValueError):
+
+class BenchmarkError(UserError):
     """A mistake in what was asked for, or a training that went wrong; the message says what to do."""

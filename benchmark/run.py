@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, hub, recipes, record, weights
 from benchmark.recipes import MODELS, RECIPES, Recipe
+from galaxy_zoo_decals.errors import UserError
 
 # torch, transformers and the edition's tables are imported where they are needed: --help and wrong arguments
 # are answered without them.
@@ -54,11 +55,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; mistakes end in one plain sentence."""
     args = parser().parse_args(arguments)
-    from galaxy_zoo_decals.edition import EditionError
-
     try:
         _run(args)
-    except (BenchmarkError, EditionError) as error:
+    except UserError as error:
         return _fail(f"error: {error}", 2)
     except OSError as error:
         return _fail(f"error: {error.strerror or error} ({error.filename or 'no file named'}); nothing was written.", 1)
