@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import views
@@ -18,26 +15,20 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, SPLITS
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
-from galaxy_zoo_decals.scoring.boards import Metric
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from leaderboard import boards, figures, galaxies, literature, scores
 from leaderboard.boards import SEEDS, Table
 from leaderboard.entries import Entry, Trained
-from leaderboard.figures import Scale
 from leaderboard.files import LeaderboardError, folder_in_place
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
+from leaderboard.templates import environment, markdown
 from leaderboard.truths import Key, Truths, may_show, tree_of
 
-ROOT = Path(__file__).resolve().parent.parent
-TEMPLATES = ROOT / "site" / "templates"
-STATIC = ROOT / "site" / "static"
+STATIC = Path(__file__).resolve().parent.parent / "site" / "static"
 
 ORDER = ("gzd5", "gz2", "simulated", "sample")
 """Real galaxies come before simulated ones."""
-
-PROPERTIES = {"redshift": "redshift", "petro_th50": "half-light radius, arcsec", "mag_r": "r magnitude"}
-"""Columns that scores are cut by, as a reader calls them."""
 
 HERO = 15
 """Galaxies in the head of the first page."""
@@ -47,9 +38,6 @@ GALLERY = 12
 
 PANEL_ENTRIES = 3
 """Entries a task that the panel of galaxies shows."""
-
-COMPACT_ROWS = 5
-"""Rows of the compact boards on the first page."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +83,11 @@ def site(
         editions = _editions(entries, truths, references, works)
         common = {"editions": editions, "entries": entries}
         pages: dict[str, str] = {}
-        environment = _environment()
+        templates = environment()
 
         def page(path: str, template: str, **context: Any) -> None:
             root = "../" * path.count("/")
-            pages[path] = environment.get_template(template).render(root=root, path=path, **common, **context)
+            pages[path] = templates.get_template(template).render(root=root, path=path, **common, **context)
 
         page("index.html", "index.html", **_index(editions, images))
         for edition in editions:
@@ -216,7 +204,7 @@ def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[st
                     "galleries": _galleries(entry, page, images),
                 }
             )
-    return {"parts": parts, "readme": _markdown(entry.readme), "run": entry.run}
+    return {"parts": parts, "readme": markdown(entry.readme), "run": entry.run}
 
 
 def _curves(seeds: list[Trained], title: str) -> list[dict[str, Any]]:
@@ -287,109 +275,3 @@ def _data(page: EditionPage, images: Images) -> dict[str, Any]:
             rows = galaxies.of_class(truth, c)[:GALLERY]
             gallery[name] = [galaxies.shown(truth, edition, row, images) for row in rows]
     return {"facts": edition.facts, "tree": tree, "classes": classes, "labels": labels, "gallery": gallery}
-
-
-def _markdown(text: str) -> Markup:
-    """Return Markdown as HTML: no raw HTML, no images (a request would leave), https links only, headings from h3."""
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"html": False}).disable("image")
-    parser.validateLink = lambda url: url.startswith("https://")  # type: ignore[method-assign]
-    tokens = parser.parse(text)
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
-        for child in token.children or []:
-            if child.type == "link_open":
-                child.attrSet("rel", "nofollow noopener")
-    return Markup(parser.renderer.render(tokens, parser.options, {}))
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "number": boards.number,
-        "interval_words": boards.interval_words,
-        "count": lambda value: f"{value:,}".replace(",", "\u202f"),
-        "percent": lambda value: f"{100 * value:.0f}",
-        "duration": _duration,
-        "size": _size,
-        "cell": _cell,
-        "setting": _setting,
-        "words": galaxies.words,
-        "title_words": lambda name: str(name).replace("_", " "),
-    }
-    environment.globals |= {
-        "BOARDS": BOARDS,
-        "COMPACT_ROWS": COMPACT_ROWS,
-        "SEEDS": SEEDS,
-        "isfinite": math.isfinite,
-        "PROPERTIES": PROPERTIES,
-        "reliability": figures.reliability,
-        "spread": _spread,
-        "strata": _strata,
-        "zip": zip,
-    }
-    return environment
-
-
-def _spread(seeds: list[Trained], board: str, metric: str) -> float:
-    return scores.spread([t.scores[board] for t in seeds], metric)
-
-
-def _strata(score: scores.Score, metric: Metric) -> list[tuple[dict[str, Any], Markup]]:
-    """Return the quarters of redshift, size and magnitude with a chart each, on one axis."""
-    rows = score.curves.get("strata", [])
-    reached = [row[k] for row in rows for k in ("value", "value_low", "value_high")]
-    scale = Scale.over(reached, metric.low, metric.high)
-    charts = []
-    for row in rows:
-        value, low, high = row["value"], row["value_low"], row["value_high"]
-        ends = f"{boards.number(low, metric)} to {boards.number(high, metric)}"
-        words = f"{boards.number(value, metric)}, 95 % interval {ends}"
-        charts.append((row, scale.interval(value, low, high, words)))
-    return charts
-
-
-def _setting(value: Any) -> str:
-    """Return a setting of a recipe as text."""
-    if isinstance(value, list):
-        return ", ".join(_setting(v) for v in value) or "none"
-    if value is None or isinstance(value, bool):
-        return {None: "–", True: "yes", False: "no"}[value]
-    return str(value)
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}" if seconds < 10 * length else f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def _size(count: float | None) -> str:
-    """Return a large number in short: 12.9 M."""
-    if count is None:
-        return "–"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f}"
-
-
-def _cell(value: Any) -> str:
-    """Return a value of a per-class table as text."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}" if math.isfinite(value) else "–"
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)

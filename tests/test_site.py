@@ -20,7 +20,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import figures, galaxies, render
+from leaderboard import figures, galaxies, templates
 from leaderboard.__main__ import main
 from leaderboard.runs import Curve, Point
 from tests.test_leaderboard import fill_in
@@ -259,7 +259,7 @@ def test_a_chart_copes_with_gaps_and_a_single_epoch() -> None:
 
 def test_markdown_is_tame() -> None:
     html = str(
-        render._markdown("# Top\n\n[a](https://x.org) [b](javascript:alert(1)) ![c](https://x.org/c.png) <i>d</i>")
+        templates.markdown("# Top\n\n[a](https://x.org) [b](javascript:alert(1)) ![c](https://x.org/c.png) <i>d</i>")
     )
     assert "<h3>Top</h3>" in html and 'href="https://x.org"' in html
     assert "javascript:" not in re.sub(r">[^<]*<", "><", html) and "<img" not in html and "<i>" not in html

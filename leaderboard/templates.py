@@ -1,0 +1,132 @@
+"""How the templates see the data: the Jinja2 environment, its filters, and Markdown made harmless."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring.boards import Metric
+from leaderboard import boards, figures, galaxies, scores
+from leaderboard.boards import SEEDS
+from leaderboard.entries import Trained
+from leaderboard.figures import Scale
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "site" / "templates"
+
+COMPACT_ROWS = 5
+"""Rows of the compact boards on the first page."""
+
+PROPERTIES = {"redshift": "redshift", "petro_th50": "half-light radius, arcsec", "mag_r": "r magnitude"}
+"""Columns that scores are cut by, as a reader calls them."""
+
+
+def markdown(text: str) -> Markup:
+    """Return Markdown as HTML: no raw HTML, no images (a request would leave), https links only, headings from h3."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).disable("image")
+    parser.validateLink = lambda url: url.startswith("https://")  # type: ignore[method-assign]
+    tokens = parser.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+        for child in token.children or []:
+            if child.type == "link_open":
+                child.attrSet("rel", "nofollow noopener")
+    return Markup(parser.renderer.render(tokens, parser.options, {}))
+
+
+def environment() -> Environment:
+    """Return the environment: everything is escaped, and an undefined name is an error."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {
+        "number": boards.number,
+        "interval_words": boards.interval_words,
+        "count": lambda value: f"{value:,}".replace(",", "\u202f"),
+        "percent": lambda value: f"{100 * value:.0f}",
+        "duration": _duration,
+        "size": _size,
+        "cell": _cell,
+        "setting": _setting,
+        "words": galaxies.words,
+        "title_words": lambda name: str(name).replace("_", " "),
+    }
+    made.globals |= {
+        "BOARDS": BOARDS,
+        "COMPACT_ROWS": COMPACT_ROWS,
+        "SEEDS": SEEDS,
+        "isfinite": math.isfinite,
+        "PROPERTIES": PROPERTIES,
+        "reliability": figures.reliability,
+        "spread": _spread,
+        "strata": _strata,
+        "zip": zip,
+    }
+    return made
+
+
+def _spread(seeds: list[Trained], board: str, metric: str) -> float:
+    return scores.spread([t.scores[board] for t in seeds], metric)
+
+
+def _strata(score: scores.Score, metric: Metric) -> list[tuple[dict[str, Any], Markup]]:
+    """Return the quarters of redshift, size and magnitude with a chart each, on one axis."""
+    rows = score.curves.get("strata", [])
+    reached = [row[k] for row in rows for k in ("value", "value_low", "value_high")]
+    scale = Scale.over(reached, metric.low, metric.high)
+    charts = []
+    for row in rows:
+        value, low, high = row["value"], row["value_low"], row["value_high"]
+        ends = f"{boards.number(low, metric)} to {boards.number(high, metric)}"
+        words = f"{boards.number(value, metric)}, 95 % interval {ends}"
+        charts.append((row, scale.interval(value, low, high, words)))
+    return charts
+
+
+def _setting(value: Any) -> str:
+    """Return a setting of a recipe as text."""
+    if isinstance(value, list):
+        return ", ".join(_setting(v) for v in value) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "–", True: "yes", False: "no"}[value]
+    return str(value)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}" if seconds < 10 * length else f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _size(count: float | None) -> str:
+    """Return a large number in short: 12.9 M."""
+    if count is None:
+        return "–"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f}"
+
+
+def _cell(value: Any) -> str:
+    """Return a value of a per-class table as text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}" if math.isfinite(value) else "–"
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)
