@@ -59,7 +59,7 @@ def test_images_by_name_and_what_is_refused(made):
     assert all(pixels.decode(data).size == (SIZE, SIZE) for data in images)
     unknown = reader(["J000000.00+000000.0", "J999999.99+999999.9"])
     assert all(isinstance(problem, ImageError) for problem in unknown)
-    with pytest.raises(ValueError, match="64 pixels wide, not 224"):
+    with pytest.raises(ValueError, match="have 64 pixels and quality 90, not 224 and 90"):
         source.encoder(work, 224, pixels.QUALITY)
     with pytest.raises(ValueError, match="at least 1"):
         Simulated(galaxies=0)

@@ -41,8 +41,9 @@ class Simulated:
     seed: int = 0
     name: str = "simulated"
     size: int = pixels.SIZE
-    quality: int = pixels.QUALITY
     """Pixels a side of the images that are kept."""
+    quality: int = pixels.QUALITY
+    """JPEG quality of the images that are kept."""
     title: str = "Simulated DECaLS galaxies"
     tree: Tree = field(default=GZD5, repr=False)
     licence: str = "CC0-1.0"
