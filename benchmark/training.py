@@ -126,6 +126,7 @@ def train(
 
     Raises BenchmarkError if there is nothing to learn from or if a loss is no longer a number.
     """
+    model.start(train.truth.votes)
     model.to(accelerator.device)
     # The stored pixels are channels-last already, and CPU convolutions are as fast so (at small sizes faster).
     model.to(memory_format=torch.channels_last)

@@ -107,6 +107,19 @@ def test_dirichlet_loss_is_the_score_of_the_votes_board(tree: Tree) -> None:
     assert loss.dtype == torch.float32
 
 
+def test_the_dirichlet_head_starts_at_what_explains_all_votes() -> None:
+    votes = toy_votes("GZD5", 200)
+    model = MODELS["dirichlet"].from_recipe(tiny("dirichlet"), GZD5).eval()
+    x, k = torch.rand(1, 3, 32, 32), torch.from_numpy(votes).float()
+    with torch.inference_mode():
+        before = model.loss("dirichlet", model.networks()["dirichlet"](x), k).mean()
+    assert model.predict(x).tolist() == [[51.0] * 34]
+    model.start(votes)
+    with torch.inference_mode():
+        after = model.loss("dirichlet", model.networks()["dirichlet"](x), k).mean()
+    assert after < 0.7 * before
+
+
 def test_dirichlet_gradient_against_finite_differences() -> None:
     rng = np.random.default_rng(2)
     votes = torch.from_numpy(rng.integers(0, 12, (1, 34))).float()

@@ -5,7 +5,7 @@ The likelihood is that of Walmsley et al. 2022 (MNRAS 509, 3966), eqs 5-7.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from galaxy_zoo_decals.scoring import Truth, metrics
 
 MIN_VOTES = 3
 """First-question votes below which a galaxy tells too little to learn from."""
+
+START_GALAXIES, START_STEPS = 500, 100
+"""Galaxies and steps for the head's first values: about a second's work."""
 
 
 class DirichletConfig(GalaxyConfig):
@@ -40,7 +43,7 @@ class DirichletModel(GalaxyModel):
 
     def __init__(self, config: DirichletConfig) -> None:
         super().__init__(config)
-        self.network = backbone(config.backbone, len(self.tree.answers), config.dropout, config.drop_path)
+        self.network: Any = backbone(config.backbone, len(self.tree.answers), config.dropout, config.drop_path)
         self.post_init()
 
     @classmethod
@@ -64,6 +67,21 @@ class DirichletModel(GalaxyModel):
     def networks(self) -> dict[str, nn.Module]:
         """Return the one network."""
         return {"dirichlet": self.network}
+
+    def start(self, votes: np.ndarray) -> None:
+        """Let the head begin at what explains all votes alike: what is left to learn is how galaxies differ."""
+        some = torch.from_numpy(votes[:: max(1, len(votes) // START_GALAXIES)].astype(np.float32))
+        outputs = torch.full((len(self.tree.answers),), -4.0, requires_grad=True)
+        optimizer = torch.optim.Adam([outputs], lr=0.1)
+        for _ in range(START_STEPS):
+            optimizer.zero_grad()
+            dirichlet_multinomial_loss(self.tree, concentrations(outputs).expand_as(some), some).mean().backward()
+            optimizer.step()
+        with torch.no_grad():
+            for parameter in self.network.get_classifier().parameters():
+                if parameter.shape == outputs.shape:
+                    # Further down the sigmoid is too flat to learn on.
+                    parameter.copy_(outputs.clamp(min=-5))
 
     def examples(self, network: str, votes: np.ndarray) -> Examples:
         """Return the votes of every galaxy with at least three, whatever questions are missing."""

@@ -72,6 +72,9 @@ class GalaxyModel(PreTrainedModel):
         """Return the networks that are trained apart, by name: pixel_values (n, 3, size, size) -> outputs (n, k)."""
         raise NotImplementedError
 
+    def start(self, votes: np.ndarray) -> None:
+        """Set what of the first weights follows from the training votes (galaxies, answers); by default nothing."""
+
     def examples(self, network: str, votes: np.ndarray) -> Examples:
         """Return which galaxies a network learns from and what, given votes (galaxies, answers)."""
         raise NotImplementedError
