@@ -6,19 +6,9 @@ import numpy as np
 import pytest
 
 from galaxy_zoo_decals.simulation import colour, field, telescope
+from galaxy_zoo_decals.simulation.galaxy import Bulge, Disc, Galaxy, luminosity_distance_mpc, petrosian, sersic_b
 from galaxy_zoo_decals.simulation.light import Grid, galaxy_light, sersic
-from galaxy_zoo_decals.simulation.population import (
-    MAG_LIMIT,
-    MIN_PETROSIAN_ARCSEC,
-    REDSHIFT_LIMIT,
-    Bulge,
-    Disc,
-    Galaxy,
-    draw_galaxy,
-    luminosity_distance_mpc,
-    petrosian,
-    sersic_b,
-)
+from galaxy_zoo_decals.simulation.population import MAG_LIMIT, MIN_PETROSIAN_ARCSEC, REDSHIFT_LIMIT, draw_galaxy
 from galaxy_zoo_decals.simulation.tides import tidal_light
 
 GRID = Grid(256, 0.262)

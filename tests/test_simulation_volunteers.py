@@ -7,7 +7,7 @@ import pytest
 
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.simulation import survey, volunteers
-from galaxy_zoo_decals.simulation.population import Arms, Bulge, Disc, Encounter, Galaxy
+from galaxy_zoo_decals.simulation.galaxy import Arms, Bulge, Disc, Encounter, Galaxy
 from galaxy_zoo_decals.simulation.scene import Stream, draw_scene, generator, render
 from galaxy_zoo_decals.simulation.volunteers import (
     MILLION,

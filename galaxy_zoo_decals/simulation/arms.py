@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import expit
 
-from galaxy_zoo_decals.simulation.population import YOUNG_SCALE_RD, Arms, Bar, Galaxy, Ring
+from galaxy_zoo_decals.simulation.galaxy import YOUNG_SCALE_RD, Arms, Bar, Galaxy, Ring
 
 _TABLE = 4096
 """Steps of the tabulated light across the arms, enough for 0.1 degree."""

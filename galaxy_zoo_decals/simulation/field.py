@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from galaxy_zoo_decals.simulation.galaxy import Bulge
 from galaxy_zoo_decals.simulation.light import Grid, band_ratios, sersic
-from galaxy_zoo_decals.simulation.population import Bulge
 
 GALAXIES_PER_ARCMIN2 = 30.0
 """Galaxies with 17.5 < r < 24.5 (counts of Yasuda et al. 2001 and Kashikawa et al. 2004)."""

@@ -14,7 +14,7 @@ import scipy.fft
 from scipy.special import gamma
 
 from galaxy_zoo_decals.simulation import arms as structure
-from galaxy_zoo_decals.simulation.population import IRREGULAR, SPIRAL, Bulge, Disc, Galaxy, sersic_b, sersic_total
+from galaxy_zoo_decals.simulation.galaxy import IRREGULAR, SPIRAL, Bulge, Disc, Galaxy, sersic_b, sersic_total
 
 BANDS = ("g", "r", "z")
 EXTINCTION = (1.25, 1.0, 0.6)

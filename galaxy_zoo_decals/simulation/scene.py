@@ -8,8 +8,9 @@ from enum import IntEnum
 import numpy as np
 
 from galaxy_zoo_decals.simulation import colour, field, telescope
+from galaxy_zoo_decals.simulation.galaxy import Encounter, Galaxy, petrosian
 from galaxy_zoo_decals.simulation.light import Grid, Light, galaxy_light
-from galaxy_zoo_decals.simulation.population import Encounter, Galaxy, draw_encounter, draw_galaxy, petrosian
+from galaxy_zoo_decals.simulation.population import draw_encounter, draw_galaxy
 from galaxy_zoo_decals.simulation.telescope import FAULT_SHARES, FAULTS, Conditions
 from galaxy_zoo_decals.simulation.tides import tidal_light
 from galaxy_zoo_decals.simulation.volunteers import Visibility

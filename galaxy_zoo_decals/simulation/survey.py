@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from galaxy_zoo_decals.schema import CLASSES, GZD5
-from galaxy_zoo_decals.simulation.population import INTERACTIONS, SPIRAL, Galaxy, distance_modulus
+from galaxy_zoo_decals.simulation.galaxy import INTERACTIONS, SPIRAL, Galaxy, distance_modulus
 from galaxy_zoo_decals.simulation.scene import Scene
 from galaxy_zoo_decals.simulation.telescope import FAULTS
 from galaxy_zoo_decals.splits import by_sky_cell

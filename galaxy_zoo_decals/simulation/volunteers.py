@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit
 
 from galaxy_zoo_decals.schema import GZD5
-from galaxy_zoo_decals.simulation.population import IRREGULAR, LENTICULAR, SPIRAL, Encounter, Galaxy
+from galaxy_zoo_decals.simulation.galaxy import IRREGULAR, LENTICULAR, SPIRAL, Encounter, Galaxy
 from galaxy_zoo_decals.simulation.telescope import FAULTS
 
 MILLION = 1_000_000
