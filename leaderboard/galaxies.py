@@ -62,11 +62,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class Example:
-    """A galaxy with one model's predictions; ``verdict`` says in a few words what the model makes of it."""
+    """A galaxy with one model's predictions; ``verdict`` says in a few words what the model makes of it.
+
+    ``more`` holds the questions of the tree that no board scores.
+    """
 
     galaxy: Shown
     verdict: str
     groups: list[Group]
+    more: list[Group]
 
 
 def simulated(title: str) -> bool:
@@ -197,13 +201,15 @@ def shown(truth: Truth, edition: Edition, row: int, images: Images) -> Shown:
     return Shown(name, anchor, images.href(edition, name), alt[0].upper() + alt[1:], said, vote_groups(truth, row))
 
 
-def predicted_groups(truth: Truth, predictions: Predictions, row: int, whole: bool = False) -> list[Group]:
+def predicted_groups(truth: Truth, predictions: Predictions, row: int, rest: bool = False) -> list[Group]:
     """Return what a model predicts of a galaxy beside the volunteers' fractions.
 
-    Trees show the scored questions (``whole``: all that a votes file predicts) that lie on the true or the
-    predicted path.
+    Trees show the scored questions (``rest``: the others, which only a votes file predicts) that lie on the true or
+    the predicted path.
     """
     tree, task, values = truth.tree, predictions.task, predictions.values[row : row + 1]
+    if rest and task != "votes":
+        return []
     true = truth.fractions[row] if may_show(tree) else np.full(len(tree.answers), np.nan)
     if task == "multiclass":
         shares = truth.classes.shares[row]
@@ -218,7 +224,7 @@ def predicted_groups(truth: Truth, predictions: Predictions, row: int, whole: bo
     if may_show(tree):
         top = views.top_answers(tree, true[None])
         follows = follows | (views.on_path(tree, top) & (top >= 0))[0]
-    names = [q.name for q in tree.questions] if whole and task == "votes" else list(tree.scored_questions)
+    names = [q.name for q in tree.questions if (q.name not in tree.scored_questions) == rest]
     return [_question(tree, name, fractions[0], true) for name in names if follows[tree.question_index[name]]]
 
 

@@ -241,7 +241,8 @@ def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Tr
                 Example(
                     galaxies.shown(page.truth, page.edition, row, images),
                     judged.verdicts[row],
-                    galaxies.predicted_groups(page.truth, predictions, row, whole=True),
+                    galaxies.predicted_groups(page.truth, predictions, row),
+                    galaxies.predicted_groups(page.truth, predictions, row, rest=True),
                 )
                 for row in rows
             ]

@@ -192,7 +192,8 @@ def test_an_edition_that_may_not_be_passed_on_is_not(toy_edition: Path, tmp_path
         judged = galaxies.judge(closed, predictions)
         assert set(galaxies.examples(closed, judged)) == {"Surest", "Least sure"}
         assert not any("right" in verdict for verdict in judged.verdicts)
-        for group in galaxies.predicted_groups(closed, predictions, 0, whole=True):
+        both = [galaxies.predicted_groups(closed, predictions, 0, rest=rest) for rest in (False, True)]
+        for group in both[0] + both[1]:
             assert all(bar.true is None and bar.votes is None for bar in group.bars)
 
 
