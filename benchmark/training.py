@@ -199,26 +199,22 @@ def _train_network(
             network.eval()
             outputs = evaluate(accelerator, lambda x: wrapped(x), model, validation)
             found = model.loss(name, outputs[held_out.rows], torch.from_numpy(held_out.targets)).numpy()
-            point = Point(
-                epoch,
-                train_loss,
-                float(np.average(found, weights=_weights(held_out, weights))),
-                _number(model.metric(name, validation.truth, outputs.numpy())),
-            )
-            curve.points.append(point)
-            if not math.isfinite(point.train_loss) or not math.isfinite(point.validation_loss):
+            validation_loss = float(np.average(found, weights=_weights(held_out, weights)))
+            if not math.isfinite(train_loss) or not math.isfinite(validation_loss):
                 raise BenchmarkError(
                     f"the loss of {name} is no longer a number (epoch {epoch}): training was stopped and nothing "
                     f"written. Try a lower learning rate, as in --set learning_rate={recipe.learning_rate / 3:.1g}."
                 )
-            bar.set_postfix(epoch=epoch, train=f"{point.train_loss:.3f}", validation=f"{point.validation_loss:.3f}")
+            metric = _number(model.metric(name, validation.truth, outputs.numpy()))
+            curve.points.append(Point(epoch, train_loss, validation_loss, metric))
+            bar.set_postfix(epoch=epoch, train=f"{train_loss:.3f}", validation=f"{validation_loss:.3f}")
             if bar.disable:
                 # No terminal: a line an epoch tells the log that work goes on.
                 accelerator.print(
-                    f"  epoch {epoch}: train {point.train_loss:.3f}, validation {point.validation_loss:.3f}", flush=True
+                    f"  epoch {epoch}: train {train_loss:.3f}, validation {validation_loss:.3f}", flush=True
                 )
-            if point.validation_loss < best:
-                best, curve.best_epoch = point.validation_loss, epoch
+            if validation_loss < best:
+                best, curve.best_epoch = validation_loss, epoch
                 best_state = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
             elif recipe.patience and epoch - curve.best_epoch >= recipe.patience:
                 break
@@ -229,10 +225,10 @@ def _train_network(
             torch.distributed.broadcast(buffer, 0)
     accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
     kept = curve.points[curve.best_epoch - 1]
-    metric = "" if kept.validation_metric is None else f", metric {kept.validation_metric:.3f}"
+    shown = "" if kept.validation_metric is None else f", metric {kept.validation_metric:.3f}"
     accelerator.print(
         f"{name}: {len(examples.rows)} galaxies, best of {len(curve.points)} epochs: {curve.best_epoch} "
-        f"(train loss {kept.train_loss:.3f}, validation loss {kept.validation_loss:.3f}{metric})"
+        f"(train loss {kept.train_loss:.3f}, validation loss {kept.validation_loss:.3f}{shown})"
     )
     done.curves.append(curve)
 

@@ -14,7 +14,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 
 from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
 from benchmark.models.networks import backbone, backbone_title, image_form
-from benchmark.recipes import Backbone
+from benchmark.recipes import Dirichlet
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import Truth, metrics
@@ -33,6 +33,7 @@ class DirichletConfig(GalaxyConfig):
     backbone: str = "tf_efficientnetv2_m.in21k_ft_in1k"
     dropout: float = 0.5
     drop_path: float = 0.0
+    least: float = 1.0
 
 
 class DirichletModel(GalaxyModel):
@@ -47,20 +48,21 @@ class DirichletModel(GalaxyModel):
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Backbone, tree: Tree) -> Self:
+    def from_recipe(cls, recipe: Dirichlet, tree: Tree) -> Self:
         """Return the network with random weights and one output an answer of the tree."""
         return cls(
             DirichletConfig(
                 backbone=recipe.backbone,
                 dropout=recipe.dropout,
                 drop_path=recipe.drop_path,
+                least=recipe.least,
                 **image_form(recipe.backbone),
                 **config_values(recipe, tree, CLASSES),
             )
         )
 
     @classmethod
-    def title(cls, recipe: Backbone) -> str:
+    def title(cls, recipe: Dirichlet) -> str:
         """Return backbone and first weights by their own names."""
         return f"Dirichlet on {backbone_title(recipe)}"
 
@@ -75,13 +77,15 @@ class DirichletModel(GalaxyModel):
         optimizer = torch.optim.Adam([outputs], lr=0.1)
         for _ in range(START_STEPS):
             optimizer.zero_grad()
-            dirichlet_multinomial_loss(self.tree, concentrations(outputs).expand_as(some), some).mean().backward()
+            dirichlet_multinomial_loss(
+                self.tree, concentrations(outputs, self.config.least).expand_as(some), some
+            ).mean().backward()
             optimizer.step()
         with torch.no_grad():
             for parameter in self.network.get_classifier().parameters():
                 if parameter.shape == outputs.shape:
                     # Further down the sigmoid is too flat to learn on.
-                    parameter.copy_(outputs.clamp(min=-5))
+                    parameter.copy_(outputs.clamp(min=-7))
 
     def examples(self, network: str, votes: np.ndarray) -> Examples:
         """Return the votes of every galaxy with at least three, whatever questions are missing."""
@@ -90,16 +94,16 @@ class DirichletModel(GalaxyModel):
 
     def loss(self, network: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return minus the log likelihood of each galaxy's votes, summed over questions."""
-        return dirichlet_multinomial_loss(self.tree, concentrations(outputs), targets)
+        return dirichlet_multinomial_loss(self.tree, concentrations(outputs, self.config.least), targets)
 
     def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
         """Return the mean accuracy of the most voted answer over questions."""
-        alpha = concentrations(torch.from_numpy(outputs)).numpy()
+        alpha = concentrations(torch.from_numpy(outputs), self.config.least).numpy()
         return float(metrics.votes_metrics(truth, alpha, np.ones((1, len(outputs))))["accuracy"][0])
 
     def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the concentrations of all answers (n, answers)."""
-        return concentrations(self.network(pixel_values))
+        return concentrations(self.network(pixel_values), self.config.least)
 
     def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
         """Return log class shares (n, 4)."""
@@ -108,9 +112,9 @@ class DirichletModel(GalaxyModel):
         return ImageClassifierOutput(logits=log_shares(views.predicted_classes(self.tree, fractions), alpha))
 
 
-def concentrations(outputs: torch.Tensor) -> torch.Tensor:
-    """Return alpha = 1 + 100 sigmoid(x), float32: Zoobot's head, which keeps every answer possible."""
-    return 1 + 100 * outputs.float().sigmoid()
+def concentrations(outputs: torch.Tensor, least: float = 1.0) -> torch.Tensor:
+    """Return alpha = least + 100 sigmoid(x), float32; with least 1 it is Zoobot's head."""
+    return least + 100 * outputs.float().sigmoid()
 
 
 def dirichlet_multinomial_loss(tree: Tree, alpha: torch.Tensor, votes: torch.Tensor) -> torch.Tensor:
