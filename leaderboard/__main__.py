@@ -60,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="one submission (all)")
     check.set_defaults(run=_check)
 
+    references = commands.add_parser(
+        "references", parents=[common], help="compute the noise ceilings and other reference rows of editions"
+    )
+    references.add_argument("editions", nargs="+", metavar="EDITION", help="names or folders")
+    references.set_defaults(run=_references)
+
     site = commands.add_parser("site", parents=[common], help="render the site")
     site.add_argument("--runs", type=Path, metavar="DIR", help="show the runs below this folder too, as local runs")
     site.add_argument("--out", type=Path, default=Path("build/site"), metavar="DIR")
@@ -116,10 +122,6 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
             left += 1
             continue
         scores.write(options.root / "scores" / slug, stored)
-        for key in sorted({s.key for s in stored}):
-            truth = truths.truth(key)
-            if truth is not None:
-                scores.write_references(options.root / "scores", truth)
         print(f"{slug}: {_files(len(stored))} scored, see {options.root / 'scores' / slug}")
     return 1 if left else 0
 
@@ -149,6 +151,15 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
     if not wanted:
         print(f"No submissions in {submissions}.")
     return 1 if faults else 0
+
+
+def _references(options: argparse.Namespace, truths: Truths) -> int:
+    from galaxy_zoo_decals.edition import Edition
+    from leaderboard import scores
+
+    for name in options.editions:
+        print(scores.write_references(options.root / "scores", Edition.open(name)))
+    return 0
 
 
 def _site(options: argparse.Namespace, truths: Truths) -> int:

@@ -109,6 +109,7 @@ def table(
     sign = -1 if primary.higher_is_better else 1
     rows.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title, r.entry.slug if r.entry else ""))
     below = [Row(name, score, chart(score, "reference")) for name, score in references.items()]
+    below.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title))
     retired = [Row(e.title, s, chart(s, "reference"), e, e.seeds(key, task)) for e, s in present if not _active(e)]
     mine = [(w, [i for i, n in enumerate(w.numbers) if n.board == task]) for w in works if w.tree == tree]
     galaxies = everything[0].galaxies if everything else 0

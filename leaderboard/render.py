@@ -116,7 +116,7 @@ def _numbers() -> dict[str, Any]:
         "min_positives": MIN_POSITIVES,
         "confident": views.CONFIDENT,
         "seeds": SEEDS,
-        "scorer": scores.SCORER,
+        "scorer": scores.VERSION,
         "scale": prediction_files.SCALE,
     }
 
@@ -144,7 +144,7 @@ def _editions(
     for key in sorted(titles, key=place):
         slug = key[0] if names.count(key[0]) == 1 else f"{key[0]}-{key[1][:8]}"
         truth = truths.truth(key)
-        below = scores.of_references(truth) if truth is not None else references.get(key, {})
+        below = references.get(key) or (scores.of_references(truth) if truth is not None else {})
         tree = tree_of(key[0], truths).name
         tables = {
             task: boards.table(key, titles[key], f"{slug}-{task}", task, entries, below.get(task, {}), works, tree)

@@ -12,16 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
-from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
+from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
 from leaderboard.files import LeaderboardError, folder_in_place, read_json, sha256, write_json
 from leaderboard.runs import prediction_path
 
 FORMAT = "1"
-
-SCORER = "1"
-"""Version of the scorer that stored scores are bound to: raised when a metric's definition changes."""
 
 TOLERANCE = 1e-6
 """Largest difference between a stored and a recomputed number."""
@@ -192,7 +190,7 @@ def write(folder: Path, stored: list[Stored]) -> None:
                     "boards": {board: s.to_json() for board, s in item.boards.items()},
                 }
             )
-        write_json(beside / "summary.json", {"format": FORMAT, "scorer": SCORER, "files": files})
+        write_json(beside / "summary.json", {"format": FORMAT, "scorer": VERSION, "files": files})
 
 
 def read(folder: Path) -> list[Stored]:
@@ -201,9 +199,9 @@ def read(folder: Path) -> list[Stored]:
     if not path.is_file():
         raise LeaderboardError(f"{folder}: no summary.json: run `python -m leaderboard score {folder.name}`.")
     summary = read_json(path)
-    if summary.get("scorer") != SCORER:
+    if summary.get("scorer") != VERSION:
         raise LeaderboardError(
-            f"{path}: made by scorer {summary.get('scorer')!r}, this is {SCORER!r}: "
+            f"{path}: made by scorer {summary.get('scorer')!r}, this is {VERSION!r}: "
             f"run `python -m leaderboard score {folder.name}`."
         )
     try:
@@ -255,17 +253,26 @@ def _compare(where: str, stored: Any, fresh: Any, found: list[str]) -> None:
         found.append(f"{where} is {stored!r}, recomputed {fresh!r}")
 
 
-def write_references(root: Path, truth: Truth) -> None:
-    """Store the reference rows of an edition in ``root``/references, for sites built where its truth is absent."""
+def write_references(root: Path, edition: Edition) -> Path:
+    """Store the reference rows of an edition, noise ceilings included, in ``root``/references; returns the file.
+
+    A site shows stored ones: ceilings take a minute, and where the truth is absent there are no others.
+    """
+    truth = Truth.of(edition)
     rows = {board: {name: s.to_json() for name, s in found.items()} for board, found in of_references(truth).items()}
+    for board, found in ceilings.to_json(ceilings.of_edition(edition)).items():
+        galaxies = next(iter(rows[board].values()))["galaxies"]
+        rows[board] |= {t: {"galaxies": galaxies, "confusions": {}, "curves": {}} | found[t] for t in found}
     content = {
         "format": FORMAT,
-        "scorer": SCORER,
+        "scorer": VERSION,
         "edition": truth.edition,
         "content_hash": truth.content_hash,
         "boards": rows,
     }
-    write_json(root / "references" / f"{truth.edition}-{truth.content_hash[:12]}.json", content)
+    path = root / "references" / f"{truth.edition}-{truth.content_hash[:12]}.json"
+    write_json(path, content)
+    return path
 
 
 def read_references(root: Path) -> dict[tuple[str, str], dict[str, dict[str, Score]]]:
@@ -273,7 +280,7 @@ def read_references(root: Path) -> dict[tuple[str, str], dict[str, dict[str, Sco
     found = {}
     for path in sorted((root / "references").glob("*.json")):
         content = read_json(path)
-        if content.get("scorer") == SCORER:
+        if content.get("scorer") == VERSION:
             found[content["edition"], content["content_hash"]] = {
                 board: {name: Score.from_json(s, {}) for name, s in rows.items()}
                 for board, rows in content["boards"].items()

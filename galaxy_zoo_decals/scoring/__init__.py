@@ -1,12 +1,13 @@
 """Scores from predictions alone: numpy, scipy and pandas only; the same for users, harness, checks and site."""
 
-from galaxy_zoo_decals.scoring.boards import BOARDS, Board, Metric
+from galaxy_zoo_decals.scoring.boards import BOARDS, VERSION, Board, Metric
 from galaxy_zoo_decals.scoring.results import Confusion, Estimate, Result, references, score
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Truth
 
 __all__ = [
     "BOARDS",
     "MIN_POSITIVES",
+    "VERSION",
     "Board",
     "Confusion",
     "Estimate",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+VERSION = "1"
+"""Of the scorer: a change of any definition raises it, and stored scores of another version are scored again."""
+
 
 @dataclass(frozen=True)
 class Metric:
