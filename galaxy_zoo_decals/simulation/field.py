@@ -11,6 +11,8 @@ from galaxy_zoo_decals.simulation.light import Grid, band_ratios, sersic
 
 GALAXIES_PER_ARCMIN2 = 30.0
 """Galaxies with 17.5 < r < 24.5 (counts of Yasuda et al. 2001 and Kashikawa et al. 2004)."""
+SERSIC_INDICES = (1.0, 1.0, 2.5, 4.0)
+"""Profiles of neighbours, equally likely: half of them are discs."""
 STARS_PER_ARCMIN2 = 3.0
 """Stars with r < 23 at high galactic latitude."""
 BRIGHT_STAR_MAG = 17.0
@@ -51,10 +53,10 @@ def draw_neighbours(rng: np.random.Generator, side_arcsec: float) -> list[Neighb
     neighbours = []
     for _ in range(rng.poisson(GALAXIES_PER_ARCMIN2 * (side_arcsec / 60) ** 2)):
         magnitude = 24.5 + np.log10(1 - rng.random() * (1 - 10 ** (-0.37 * 7))) / 0.37
-        half_light = float(np.clip(10 ** (-0.12 * (magnitude - 20) - 0.20 + rng.normal(0, 0.2)), 0.2, 4))
+        half_light = min(max(10 ** (-0.12 * (magnitude - 20) - 0.20 + rng.normal(0, 0.2)), 0.2), 4.0)
         north, east = rng.uniform(-0.5, 0.5, 2) * side_arcsec
-        profile = Bulge(1.0, float(rng.choice([1, 1, 2.5, 4])), half_light, rng.uniform(0.35, 1))
-        g_r = float(np.clip(rng.normal(0.70, 0.45), -0.2, 1.9))
+        profile = Bulge(1.0, SERSIC_INDICES[rng.integers(0, 4)], half_light, rng.uniform(0.35, 1))
+        g_r = min(max(rng.normal(0.70, 0.45), -0.2), 1.9)
         r_z = 0.72 * g_r + rng.normal(0.1, 0.12)
         neighbours.append(Neighbour(magnitude, north, east, profile, rng.uniform(0, np.pi), g_r, r_z))
     return neighbours

@@ -7,7 +7,7 @@ as in the published images. Position angles run from north through east.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy.fft
@@ -100,10 +100,17 @@ def sersic(x: np.ndarray, y: np.ndarray, bulge: Bulge, pixel_arcsec: float) -> n
     light = profile(x, y)
     rows, columns = np.nonzero(x * x + y * y < (3.6 * pixel_arcsec) ** 2)
     if rows.size:
-        steps = (np.arange(7) - 3) / 7 * pixel_arcsec
-        dx, dy = (s.ravel() for s in np.meshgrid(steps, steps))
+        dx, dy = _points_in_pixel(pixel_arcsec)
         light[rows, columns] = profile(x[rows, columns][:, None] + dx, y[rows, columns][:, None] + dy).mean(axis=1)
     return light * (pixel_arcsec / bulge.half_light_arcsec) ** 2 / (sersic_total(n) * area)
+
+
+@lru_cache(maxsize=16)
+def _points_in_pixel(pixel_arcsec: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the offsets of 7 x 7 points that sample a pixel, arcsec."""
+    steps = (np.arange(7) - 3) / 7 * pixel_arcsec
+    dx, dy = np.meshgrid(steps, steps)
+    return dx.ravel(), dy.ravel()
 
 
 def _half_layer_transform() -> tuple[np.ndarray, ...]:
