@@ -18,6 +18,8 @@ os.environ["GALAXY_ZOO_DECALS_HOME"] = str(Path(_HOME.name) / "galaxy_zoo_decals
 os.environ["HF_HOME"] = str(Path(_HOME.name) / "huggingface")
 os.environ["HF_DATASETS_CACHE"] = str(Path(_HOME.name) / "huggingface" / "datasets")
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Threads of torch that wait by spinning make everything slow as soon as two tests' processes share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.pop("GALAXY_ZOO_DECALS_EDITION", None)
 
 
