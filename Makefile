@@ -37,6 +37,11 @@ test: setup  ## lint, types and all tests
 campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (an hour; docs/evidence/coverage.md)
 	$(BIN)/python tests/campaigns/coverage.py
 
+campaign-simulation: setup  ## simulated galaxies and votes against real ones, and the speed (docs/evidence/simulation-*)
+	$(BIN)/python tests/campaigns/simulation_realism.py
+	$(BIN)/python tests/campaigns/simulation_votes.py
+	$(BIN)/python tests/campaigns/simulation_speed.py
+
 lock:            ## resolve the versions in requirements.lock anew
 	.venv/uv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  pyproject.toml -o requirements.lock
@@ -44,5 +49,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site test campaign-coverage lock clean
+.PHONY: help setup benchmark site test campaign-coverage campaign-simulation lock clean
 .DEFAULT_GOAL := help

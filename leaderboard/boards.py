@@ -76,6 +76,11 @@ class Table:
         """The metric the board is ranked by."""
         return self.board.metrics[self.board.primary]
 
+    def reference(self, title: str) -> list[float]:
+        """Return the primary scores of the references whose title begins so: several where votes are assumed."""
+        found = [r.score.metrics[self.primary.name][0] for r in self.references if r.title.startswith(title)]
+        return sorted({min(found), max(found)}) if found else []
+
     @property
     def per_row(self) -> tuple[str, list[str]]:
         """The column that per-class tables compare by, and the names of the classes."""

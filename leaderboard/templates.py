@@ -59,6 +59,7 @@ def environment() -> Environment:
         "duration": _duration,
         "size": _size,
         "cell": _cell,
+        "markdown": markdown,
         "setting": _setting,
         "words": galaxies.words,
         "title_words": lambda name: str(name).replace("_", " "),
