@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "references", parents=[common], help="compute the noise ceilings and other reference rows of editions"
     )
     references.add_argument("editions", nargs="+", metavar="EDITION", help="names or folders")
+    references.add_argument("--draws", type=int, default=100, metavar="N", help="panels of volunteers drawn (100)")
     references.set_defaults(run=_references)
 
     site = commands.add_parser("site", parents=[common], help="render the site")
@@ -158,7 +159,7 @@ def _references(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import scores
 
     for name in options.editions:
-        print(scores.write_references(options.root / "scores", Edition.open(name)))
+        print(scores.write_references(options.root / "scores", Edition.open(name), options.draws))
     return 0
 
 

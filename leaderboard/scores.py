@@ -253,14 +253,14 @@ def _compare(where: str, stored: Any, fresh: Any, found: list[str]) -> None:
         found.append(f"{where} is {stored!r}, recomputed {fresh!r}")
 
 
-def write_references(root: Path, edition: Edition) -> Path:
+def write_references(root: Path, edition: Edition, draws: int = ceilings.DRAWS) -> Path:
     """Store the reference rows of an edition, noise ceilings included, in ``root``/references; returns the file.
 
     A site shows stored ones: ceilings take a minute, and where the truth is absent there are no others.
     """
     truth = Truth.of(edition)
     rows = {board: {name: s.to_json() for name, s in found.items()} for board, found in of_references(truth).items()}
-    for board, found in ceilings.to_json(ceilings.of_edition(edition)).items():
+    for board, found in ceilings.to_json(ceilings.of_edition(edition, draws)).items():
         galaxies = next(iter(rows[board].values()))["galaxies"]
         rows[board] |= {t: {"galaxies": galaxies, "confusions": {}, "curves": {}} | found[t] for t in found}
     content = {

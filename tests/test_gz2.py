@@ -96,6 +96,16 @@ def test_the_challenge_becomes_an_edition(challenge: Path, tmp_path: Path) -> No
     assert "40 assumed volunteers" in (edition.path / "README.md").read_text()
 
 
+def test_ceilings_of_assumed_votes_are_a_band(challenge: Path, tmp_path: Path) -> None:
+    from galaxy_zoo_decals.scoring import ceilings
+
+    build(GZ2Challenge(challenge, tests=30), tmp_path / "gz2", name="gz2", size=32)
+    found = ceilings.of_edition(Edition(tmp_path / "gz2"), draws=3)["votes"]
+    band = [found[f"noise ceiling, {votes} votes assumed"].metrics["mae"].value for votes in (20, 40, 60)]
+    assert ceilings.CEILING not in found, "no claim rests on one number of votes"
+    assert band[0] > band[1] > band[2], "more volunteers are less noise"
+
+
 def test_rows_without_some_classes_are_never_scored(challenge: Path, tmp_path: Path) -> None:
     table = pd.read_csv(challenge / TABLE)
     table.loc[3, [c for c in table.columns if c.startswith(("Class3", "Class4"))]] = np.nan
