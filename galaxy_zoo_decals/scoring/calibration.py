@@ -59,7 +59,7 @@ def beta_binomial_cdf(k: np.ndarray, n: np.ndarray, a: np.ndarray, b: np.ndarray
         + gammaln(a[:, None] + j) + gammaln(b[:, None] + rest) - gammaln(a + b + n)[:, None]
         + gammaln(a + b)[:, None] - gammaln(a)[:, None] - gammaln(b)[:, None]
     )  # fmt: skip
-    p = np.where(inside, np.exp(log_p), 0)
+    p = np.exp(np.where(inside, log_p, -np.inf))
     below = (p * (j < k[:, None])).sum(axis=1)
     return below, below + p[np.arange(len(k)), k]
 
