@@ -193,8 +193,8 @@ def main() -> None:
     """Run the studies and write docs/evidence/coverage.{json,md,svg}."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--galaxies", type=int, default=400)
-    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--galaxies", type=int, default=300)
+    parser.add_argument("--draws", type=int, default=60)
     parser.add_argument("--votes", nargs="+", default=["5", "10", "40", "mixed"])
     parser.add_argument("--edition", default="sample", help="a simulated edition with visible_* columns")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
@@ -204,14 +204,24 @@ def main() -> None:
     columns = [f"visible_{c}" for c in GZD5.answer_columns]
     visible = edition.table("test", columns).to_numpy(float)
     skies = {"family": Sky(None), f"simulator ({edition.name})": Sky(visible)}
-    tables = {}
+    settings = {k: v for k, v in vars(options).items() if k not in ("processes", "votes")}
+    OUT.mkdir(parents=True, exist_ok=True)
+    stored = OUT / "coverage.json"
+    done = json.loads(stored.read_text()) if stored.is_file() else {}
+    # An hour's work: studies that are done with the same settings are kept, so that it can go on after an interrupt.
+    tables = done["tables"] if done.get("settings") == settings else {}
     for title, sky in skies.items():
         for votes in options.votes:
             key = f"{title}, {votes} votes"
-            tables[key] = study(sky, votes, options.galaxies, options.draws, options.repeats, options.processes)
-    OUT.mkdir(parents=True, exist_ok=True)
-    settings = {k: v for k, v in vars(options).items() if k != "processes"}
-    (OUT / "coverage.json").write_text(json.dumps({"settings": settings, "tables": tables}, indent=1) + "\n")
+            if key not in tables:
+                tables[key] = study(sky, votes, options.galaxies, options.draws, options.repeats, options.processes)
+                stored.write_text(json.dumps({"settings": settings, "tables": tables}, indent=1) + "\n")
+                write_report(tables, options)
+    print(OUT / "coverage.md")
+
+
+def write_report(tables: dict[str, dict[str, dict[str, float]]], options: argparse.Namespace) -> None:
+    """Write docs/evidence/coverage.md and its figure."""
     lines = [
         "# Coverage of the 95 % intervals",
         "",
@@ -231,7 +241,6 @@ def main() -> None:
         ]
     (OUT / "coverage.md").write_text("\n".join(lines) + "\n")
     figure(tables, OUT / "coverage.svg")
-    print(OUT / "coverage.md")
 
 
 if __name__ == "__main__":
