@@ -75,8 +75,11 @@ def build(
     catalogue = _drop_without_image(catalogue, report, converted)
     for split in SPLITS:
         if not (catalogue["split"] == split).any():
-            raise EditionError(f"no galaxy is left for the {split} split: the source is too small for an edition.")
+            lost = sum(step.removed for step in report.steps if "image" in step.name)
+            why = f"{lost:,} galaxies have no usable image" if lost else "the source is too small for an edition"
+            raise EditionError(f"no galaxy is left for the {split} split: {why}.")
     catalogue = pd.concat([catalogue, view_labels(source.tree, catalogue)], axis=1)
+    report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
     report.views = {view: int(catalogue[flag(view)].sum()) for view in VIEWS}
 
     fresh = work / "edition"

@@ -29,6 +29,9 @@ METADATA: dict[str, str] = {
 """What every edition knows of a galaxy beside its votes, with pandas dtypes: degrees, magnitudes, arcsec.
 Null where unknown; for ``random_selection`` null means that the catalogue does not have the column."""
 
+LIMITS = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0)}
+"""Positions in the sky, degrees: splits are made of them."""
+
 
 class CatalogueError(UserError):
     """A catalogue that cannot be used; the message names file, row and column and says what to do."""
@@ -100,13 +103,19 @@ def check_last_line(path: Path) -> None:
     with path.open("rb") as file:
         header = file.readline()
         file.seek(max(len(header), path.stat().st_size - 65536))
-        lines = file.read().rstrip(b"\r\n").splitlines()
+        end = file.read()
+    lines = end.rstrip(b"\r\n").splitlines()
     if not lines:
         raise CatalogueError(f"{path}: the file has a header and no rows. Download it again.")
     expected, found = (len(next(csv.reader([text.decode("utf-8", "replace")]))) for text in (header, lines[-1]))
     if found != expected:
         raise CatalogueError(
             f"{path}: the last row has {found} of {expected} columns: the file is cut short. Download it again."
+        )
+    if not end.endswith(b"\n"):
+        raise CatalogueError(
+            f"{path}: the last row does not end in a line break: its last value may be cut short. Download the file "
+            "again, or add a line break at its end if it is whole."
         )
 
 
@@ -132,7 +141,9 @@ def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Se
         values, bad = given, given.isna() & False
     else:
         values = pd.to_numeric(given, errors="coerce")
-        bad = values.isna() & given.notna()
+        bad = (values.isna() & given.notna()) | np.isinf(values.astype(float))
+        if column in LIMITS:
+            bad |= (values < LIMITS[column][0]) | (values > LIMITS[column][1])
     if bad.any():
         row = _first(bad)
         raise CatalogueError(

@@ -32,6 +32,8 @@ class Report:
     rows: int
     steps: list[Step] = field(default_factory=list)
     unlisted_images: int = 0
+    scored: int = 0
+    """Galaxies in the test split that metrics use."""
     views: dict[str, int] = field(default_factory=dict)
     """Galaxies in each view; the multiclass view leaves out those without a class."""
 
@@ -56,6 +58,7 @@ class Report:
             lines += [f"    {name}: {problem}" for name, problem in list(step.examples.items())[:5]]
         if self.unlisted_images:
             lines.append(f"{'images without a row (ignored)':<44} {self.unlisted_images:>9,}")
+        lines.append(f"{'scored test galaxies':<44} {'':>9} {self.scored:>9,}")
         lines += [f"{'in the view ' + view:<44} {'':>9} {count:>9,}" for view, count in self.views.items()]
         return "\n".join(lines)
 

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         full = next((e for e in _causes(error) if isinstance(e, OSError) and e.errno == errno.ENOSPC), None)
         known = next((e for e in _causes(error) if isinstance(e, UserError)), None)
         if full is None and known is None:
-            raise
+            if not isinstance(error, OSError):
+                raise
+            known = UserError(f"{error.filename or 'a file'}: {error.strerror or error}.")
         words = known or (
             f"no space is left on the disk ({full}). Nothing that stood before was changed; make room and run the "
             "same command again: it goes on where it stopped."
@@ -63,10 +65,14 @@ def parser() -> argparse.ArgumentParser:
     for source in (gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
-        source.add_argument("--name", default=default, help=f"the edition's name (default {default})")
-        source.add_argument("--size", type=_positive, default=224, metavar="PX", help="side of the images (224)")
-        source.add_argument("--quality", type=_positive, default=90, metavar="Q", help="JPEG quality (90)")
-        source.add_argument("--min-votes", type=int, default=3, metavar="N", help="first-question votes asked for (3)")
+        source.add_argument("--name", type=_name, default=default, help=f"the edition's name (default {default})")
+        source.add_argument(
+            "--size", type=_between(8, 1024), default=224, metavar="PX", help="side of the images (224)"
+        )
+        source.add_argument("--quality", type=_between(1, 95), default=90, metavar="Q", help="JPEG quality (90)")
+        source.add_argument(
+            "--min-votes", type=_between(0, 1000), default=3, metavar="N", help="first-question votes asked for (3)"
+        )
         source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
         source.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
         source.set_defaults(run=_prepare)
@@ -102,9 +108,11 @@ def parser() -> argparse.ArgumentParser:
 
 def _prepare(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.builder import build, check_target
-    from galaxy_zoo_decals.edition import default_path
+    from galaxy_zoo_decals.edition import NAMES, default_path
 
     out = (options.out or default_path(options.name)).expanduser().absolute()
+    if options.source_name == "catalogue" and options.name in NAMES:
+        raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
     check_target(out)
     report = build(
         _source(options),
@@ -117,6 +125,11 @@ def _prepare(options: argparse.Namespace) -> None:
         processes=options.processes,
     )
     print(report)
+    if not report.scored:
+        print(
+            "\nNo test galaxy is scored, so nothing can be measured on this edition: none has 34 first-question votes "
+            "and random_selection (or, without that column, upload_group pre_active)."
+        )
     print(f"\nThe edition {options.name} is ready: {out}")
     print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
 
@@ -136,15 +149,19 @@ def _source(options: argparse.Namespace) -> Source:
 
 
 def _info(options: argparse.Namespace) -> None:
-    from galaxy_zoo_decals.edition import Edition, available, in_use
+    from galaxy_zoo_decals.edition import Edition, available, in_use, is_edition
 
     if options.edition is None:
         chosen = in_use()
         for name, path in available().items():
-            edition = Edition(path)
-            print(f"{'*' if name == chosen else ' '} {name:<12} {_galaxies(edition):>9,} galaxies  {edition.title}")
+            mark = "*" if name == chosen else " "
+            try:
+                edition = Edition(path)
+                print(f"{mark} {name:<12} {_galaxies(edition):>9,} galaxies  {edition.title}")
+            except UserError as error:
+                print(f"{mark} {name:<12} cannot be read: {error}")
         if chosen not in available():
-            print(f"* {chosen}")
+            print(f"* {chosen}{'' if is_edition(Path(chosen).expanduser()) else ' (not found)'}")
         print("\n* in use. Others are made by `galaxy-zoo-decals prepare` and chosen by `galaxy-zoo-decals use`.")
         return
     edition = Edition.open(options.edition)
@@ -175,6 +192,9 @@ def _show(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.edition import Edition
     from galaxy_zoo_decals.sheet import contact_sheet
 
+    _check_parent(options.out)
+    if options.out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UserError(f"{options.out}: a contact sheet is a .png or a .jpg.")
     edition = Edition.open(options.edition)
     contact_sheet(edition, options.split).save(options.out)
     print(options.out)
@@ -185,6 +205,7 @@ def _score(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.edition import Edition
     from galaxy_zoo_decals.scoring import Truth, score
 
+    _check_parent(options.json)
     truth = Truth.of(Edition.open(options.edition))
     results = score(truth, predictions.read(options.predictions, truth.tree), str(options.predictions))
     print("\n\n".join(result.report() for result in results.values()))
@@ -196,6 +217,7 @@ def _ceiling(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.edition import Edition
     from galaxy_zoo_decals.scoring import ceilings
 
+    _check_parent(options.json)
     edition = Edition.open(options.edition)
     found = ceilings.of_edition(edition, options.draws)
     print(ceilings.report(edition, found))
@@ -203,10 +225,34 @@ def _ceiling(options: argparse.Namespace) -> None:
         _write_json(options.json, ceilings.to_json(found))
 
 
+def _check_parent(path: Path | None) -> None:
+    """Raise UserError before any work if there is no folder for the result."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise UserError(f"{path.absolute().parent}: there is no such folder to write {path.name} to.")
+
+
 def _write_json(path: Path, content: object) -> None:
     beside = path.with_name(path.name + ".partial")
     beside.write_text(json.dumps(content, indent=1) + "\n")
     beside.replace(path)
+
+
+def _name(text: str) -> str:
+    from galaxy_zoo_decals.edition import NAME
+
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: a name is made of a-z, 0-9, - and _, at most 64 of them")
+    return text
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
+        return value
+
+    return number
 
 
 def _positive(text: str) -> int:

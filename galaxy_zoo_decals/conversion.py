@@ -43,10 +43,11 @@ def convert(source: Source, names: Sequence[str], work: Path, size: int, quality
     """Convert the images of ``names`` to JPEG of ``size`` pixels; finished pieces in ``work`` are used again."""
     folder = work / "pieces"
     folder.mkdir(parents=True, exist_ok=True)
-    key = json.dumps([source.describe(), size, quality], sort_keys=True)
+    # repr names the source's folders, which describe() may not: images of another folder are other images.
+    key = json.dumps([source.describe(), repr(source), size, quality], sort_keys=True)
     chunks = [list(names[i : i + PIECE]) for i in range(0, len(names), PIECE)]
     pieces = [folder / f"{_piece_name(key, chunk)}.parquet" for chunk in chunks]
-    missing = [(path, chunk) for path, chunk in zip(pieces, chunks) if not path.exists()]
+    missing = [(path, chunk) for path, chunk in zip(pieces, chunks) if not _whole(path)]
     encoder = source.encoder(work, size, quality)
     with tqdm(total=len(names), unit="image", desc="Images", disable=None) as bar:
         bar.update(len(names) - sum(len(chunk) for _, chunk in missing))
@@ -70,6 +71,14 @@ def convert(source: Source, names: Sequence[str], work: Path, size: int, quality
             if problem is not None:
                 problems[name] = ImageError(problem)
     return Converted(tuple(pieces), problems)
+
+
+def _whole(piece: Path) -> bool:
+    """Return whether a piece is there and without problems: images that were missing or damaged are tried again."""
+    if not piece.exists():
+        return False
+    problems = pq.read_table(piece, columns=["problem"])["problem"]
+    return problems.null_count == len(problems)
 
 
 def _piece_name(key: str, names: Sequence[str]) -> str:

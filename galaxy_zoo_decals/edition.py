@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +21,17 @@ from galaxy_zoo_decals.schema import SPLITS, TREES, Tree
 NAMES = ("sample", "simulated", "gz2")
 """Editions that have a name of their own; any other is named by its folder."""
 
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""What an edition may be called: names become folders of runs, submissions and caches."""
+
 ENVIRONMENT = "GALAXY_ZOO_DECALS_EDITION"
 HOME_ENVIRONMENT = "GALAXY_ZOO_DECALS_HOME"
+
+FACTS: dict[str, type] = {
+    "name": str, "title": str, "tree": str, "source": dict, "counts": dict, "cleaning": dict, "extra_columns": list,
+    "content_hash": str, "split_hash": str, "image_hash": str,
+}  # fmt: skip
+"""What edition.json must hold for an edition to be used, with its types."""
 
 
 class EditionError(UserError):
@@ -51,7 +61,7 @@ def available() -> dict[str, Path]:
     found = {name: default_path(name) for name in NAMES}
     folder = home() / "editions"
     if folder.is_dir():
-        found |= {p.name: p for p in sorted(folder.iterdir()) if p.name not in found and not p.suffix}
+        found |= {p.name: p for p in sorted(folder.iterdir()) if p.name not in found and NAME.fullmatch(p.name)}
     return {name: path for name, path in found.items() if is_edition(path)}
 
 
@@ -60,7 +70,7 @@ def in_use() -> str:
     if os.environ.get(ENVIRONMENT):
         return os.environ[ENVIRONMENT]
     chosen = home() / "in-use"
-    return chosen.read_text().strip() if chosen.is_file() else "sample"
+    return (chosen.read_text().strip() if chosen.is_file() else "") or "sample"
 
 
 def use(edition: str) -> Path:
@@ -80,6 +90,14 @@ def find(edition: str | os.PathLike[str] | None = None) -> Path:
     """
     wanted = str(edition) if edition is not None else in_use()
     ready = available()
+    if edition is None and wanted not in ready and not is_edition(Path(wanted).expanduser()):
+        chosen = f"${ENVIRONMENT}" if os.environ.get(ENVIRONMENT) else "`galaxy-zoo-decals use`"
+        raise EditionError(
+            f"the edition in use, {wanted!r} (chosen by {chosen}), is not there. Choose another, as in "
+            f"`galaxy-zoo-decals use sample`; ready: {', '.join(ready)}."
+        )
+    if not wanted:
+        raise EditionError(f"an edition needs a name or a folder; ready: {', '.join(ready)}.")
     if wanted in ready:
         return ready[wanted].resolve()
     path = Path(wanted).expanduser()
@@ -120,10 +138,15 @@ class Edition:
     def facts(self) -> dict[str, object]:
         """The content of edition.json."""
         try:
-            facts: dict[str, object] = json.loads((self.path / "edition.json").read_text())
-        except ValueError as error:
+            facts = json.loads((self.path / "edition.json").read_text())
+        except (ValueError, OSError) as error:
             raise EditionError(f"{self.path / 'edition.json'} is not readable JSON ({error}).") from None
-        return facts
+        missing = [key for key in FACTS if not isinstance(facts, dict) or not isinstance(facts.get(key), FACTS[key])]
+        if missing:
+            raise EditionError(f"{self.path / 'edition.json'} lacks {', '.join(missing)}: prepare the edition again.")
+        if facts["tree"] not in TREES or not NAME.fullmatch(facts["name"]):
+            raise EditionError(f"{self.path / 'edition.json'}: its tree or its name is none that an edition can have.")
+        return dict(facts)
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
             raise PredictionError(f"{path}: column {name!r} is {table.schema.field(name).type}, not {field_type}.")
         if table[name].null_count:
             raise PredictionError(f"{path}: column {name!r} has {table[name].null_count} empty values.")
-    if not metadata["seed"].isdigit():
+    if not re.fullmatch(r"[0-9]{1,9}", metadata["seed"]):
         raise PredictionError(f"{path}: the seed {metadata['seed']!r} is no number.")
     values = np.column_stack([table[name].to_numpy().astype(float) for name in names])
     if task != "votes":

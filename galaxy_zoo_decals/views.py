@@ -112,12 +112,15 @@ def multiclass(tree: Tree, fractions: np.ndarray) -> Multiclass:
     edge_on, face_on, unknown_disc = split(featured, roles.edge_on, roles.not_edge_on)
     spiral, no_spiral, unknown_arms = split(face_on, roles.spiral, roles.no_spiral)
 
-    shares = np.column_stack([smooth, spiral, edge_on + no_spiral, (1 - artifact) * disturbed])
-    undetermined = (1 - artifact) * unknown_disturbed + unknown_disc + unknown_arms
+    # Rounded before they are compared: shares that are equal as fractions of votes differ in their last bits, and
+    # neither a tie nor a share of exactly 0.6 may be decided by those.
+    shares = np.round(np.column_stack([smooth, spiral, edge_on + no_spiral, (1 - artifact) * disturbed]), 9)
+    artifact = np.round(artifact, 9)
+    undetermined = np.round((1 - artifact) * unknown_disturbed + unknown_disc + unknown_arms, 9)
     ordered = np.sort(shares, axis=1)
     best, second = ordered[:, -1], ordered[:, -2]
     disturbance = fractions[:, tree.slices[roles.disturbance_question]]
-    given = (best > artifact) & (best > second + undetermined) & ~np.isnan(disturbance).any(axis=1)
+    given = (best > artifact) & (best > np.round(second + undetermined, 9)) & ~np.isnan(disturbance).any(axis=1)
     label = np.where(given, shares.argmax(axis=1), -1)
     return Multiclass(shares, artifact, undetermined, label, best)
 

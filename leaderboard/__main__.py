@@ -166,11 +166,10 @@ def _references(options: argparse.Namespace, truths: Truths) -> int:
 def _site(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import entries, literature, render, scores
 
-    shown = entries.submitted(options.root, truths)
-    warnings: list[str] = []
+    shown, warnings = entries.submitted(options.root, truths)
     if options.runs is not None:
-        found, warnings = entries.local(options.runs, truths)
-        shown += found
+        found, more = entries.local(options.runs, truths)
+        shown, warnings = shown + found, warnings + more
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     references = scores.read_references(options.root / "scores")

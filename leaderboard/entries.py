@@ -88,30 +88,38 @@ class Entry:
         return self._scores.get((key, board))
 
 
-def submitted(root: Path, truths: Truths) -> list[Entry]:
+def submitted(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     """Read the committed submissions below ``root`` with their stored scores, in the order of their names.
 
-    Raises LeaderboardError if one has no scores, or scores of other prediction files.
+    Also returns a warning for each that has no scores, or scores of other prediction files: it is left out, and the
+    others are shown.
     """
-    entries = []
+    entries, warnings = [], []
     for folder in sorted(p for p in (root / "submissions").glob("*") if p.is_dir() and not p.name.startswith(".")):
-        said = submission.read(folder / "submission.yaml")
-        trained = []
-        for stored in scores.read(root / "scores" / folder.name):
-            place = prediction_path(stored.edition["name"], stored.task, stored.seed)
-            digest = sha256(folder / place)
-            if digest != stored.prediction_sha256:
-                raise LeaderboardError(
-                    f"{folder / place}: not the file that was scored: restore it, or run "
-                    f"`python -m leaderboard score {folder.name}`."
-                )
-            run = runs.read(folder / submission.run_path(place))
-            trained.append(Trained(run, stored.task, folder / place, digest, stored.boards))
-        if not trained:
-            raise LeaderboardError(f"{folder}: has no scores: run `python -m leaderboard score {folder.name}`.")
-        readme = read_text(folder / "README.md", 64 * 2**10)
-        entries.append(Entry(folder.name, said.name, False, trained, said, readme, folder))
-    return entries
+        try:
+            entries.append(_submitted(root, folder))
+        except LeaderboardError as error:
+            warnings.append(f"{folder.name} is left out: {error}")
+    return entries, warnings
+
+
+def _submitted(root: Path, folder: Path) -> Entry:
+    said = submission.read(folder / "submission.yaml")
+    trained = []
+    for stored in scores.read(root / "scores" / folder.name):
+        place = prediction_path(stored.edition["name"], stored.task, stored.seed)
+        digest = sha256(folder / place)
+        if digest != stored.prediction_sha256:
+            raise LeaderboardError(
+                f"{folder / place}: not the file that was scored: restore it, or run "
+                f"`python -m leaderboard score {folder.name}`."
+            )
+        run = runs.read(folder / submission.run_path(place))
+        trained.append(Trained(run, stored.task, folder / place, digest, stored.boards))
+    if not trained:
+        raise LeaderboardError(f"{folder}: has no scores: run `python -m leaderboard score {folder.name}`.")
+    readme = read_text(folder / "README.md", 64 * 2**10)
+    return Entry(folder.name, said.name, False, trained, said, readme, folder)
 
 
 def local(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:

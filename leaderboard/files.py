@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from galaxy_zoo_decals.errors import UserError
+
 MEBIBYTE = 2**20
 LARGEST_TEXT = 4 * MEBIBYTE
 """Largest text file that is read at all; the checks set tighter bounds for submissions."""
 
 
-class LeaderboardError(ValueError):
+class LeaderboardError(UserError):
     """Something that cannot be submitted, scored or shown; the message says where and what to do."""
 
 

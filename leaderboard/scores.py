@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from galaxy_zoo_decals import predictions as prediction_files
-from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.edition import NAME, Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
@@ -199,20 +199,24 @@ def read(folder: Path) -> list[Stored]:
     if not path.is_file():
         raise LeaderboardError(f"{folder}: no summary.json: run `python -m leaderboard score {folder.name}`.")
     summary = read_json(path)
-    if summary.get("scorer") != VERSION:
-        raise LeaderboardError(
-            f"{path}: made by scorer {summary.get('scorer')!r}, this is {VERSION!r}: "
-            f"run `python -m leaderboard score {folder.name}`."
-        )
     try:
+        if summary["scorer"] != VERSION:
+            raise LeaderboardError(
+                f"{path}: made by scorer {summary['scorer']!r}, this is {VERSION!r}: "
+                f"run `python -m leaderboard score {folder.name}`."
+            )
         return [_read_file(folder, item) for item in summary["files"]]
-    except (KeyError, TypeError, AttributeError) as error:
+    except LeaderboardError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
         raise LeaderboardError(
             f"{path}: not in the scorer's form ({error!r}): run `python -m leaderboard score {folder.name}`."
         ) from None
 
 
 def _read_file(folder: Path, item: dict[str, Any]) -> Stored:
+    if not NAME.fullmatch(item["edition"]["name"]) or item["task"] not in BOARDS:
+        raise ValueError(f"{item['edition']['name']!r}, {item['task']!r}: no edition and task")
     below = prediction_path(item["edition"]["name"], item["task"], int(item["seed"])).relative_to("predictions")
     draws_path = folder / "draws" / below
     if not draws_path.is_file() or sha256(draws_path) != item["draws_sha256"]:

@@ -67,6 +67,8 @@ def with_value(table: pd.DataFrame, row: int, column: str, value: object) -> pd.
         (lambda t: with_value(t, 6, "merging_none", None), ["row 7", "'merging_none'", "empty"]),
         (lambda t: with_value(t, 6, "smooth-or-featured_total-votes", 99), ["row 7", "99", "add up"]),
         (lambda t: with_value(t, 6, "redshift", "far"), ["row 7", "'redshift'", "'far'"]),
+        (lambda t: with_value(t, 6, "ra", np.inf), ["row 7", "'ra'"]),
+        (lambda t: with_value(t, 6, "dec", 1234), ["row 7", "'dec'", "1234"]),
         (lambda t: with_value(t, 6, "wrong_size_warning", "perhaps"), ["row 7", "'wrong_size_warning'"]),
     ],
 )  # fmt: skip
@@ -84,6 +86,10 @@ def test_a_truncated_csv_is_refused(table: pd.DataFrame, tmp_path: Path) -> None
     table.to_csv(path, index=False)
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(CatalogueError, match="cut short"):
+        catalogue.read(path)
+    table.to_csv(path, index=False)
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(CatalogueError, match="last value may be cut short"):
         catalogue.read(path)
     path.write_bytes(b"")
     with pytest.raises(CatalogueError, match=r"votes\.csv"):

@@ -199,6 +199,17 @@ def test_an_interrupt_leaves_the_old_edition_whole_and_the_result_is_the_same(
     assert contents(out) == contents(tmp_path / "straight")
 
 
+def test_images_that_were_missing_or_damaged_are_tried_again(toy_catalogue: tuple[Path, Path], tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(EditionError, match="150 galaxies have no usable image"):
+        build(Folder(toy_catalogue[0], empty), tmp_path / "out", name="toy", size=32)
+    for image in toy_catalogue[1].iterdir():
+        shutil.copy(image, empty)  # the same folder, mended
+    report = build(Folder(toy_catalogue[0], empty), tmp_path / "out", name="toy", size=32)
+    assert report.left == 150
+
+
 def test_a_kill_between_the_two_renames_loses_nothing(
     toy_edition: Path, toy_catalogue: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -288,6 +299,92 @@ def test_editions_are_chosen_and_shown_by_name(
     assert "no edition" in capsys.readouterr().err
     with pytest.raises(EditionError, match="prepare gz2"):
         path("gz2")
+
+
+def test_an_edition_in_use_that_is_gone_says_who_chose_it(
+    toy_edition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from galaxy_zoo_decals import cli, path
+
+    monkeypatch.setenv("GALAXY_ZOO_DECALS_HOME", str(tmp_path))
+    shutil.copytree(toy_edition, tmp_path / "editions" / "mine")
+    cli.main(["use", "mine"])
+    shutil.rmtree(tmp_path / "editions" / "mine")
+    with pytest.raises(EditionError, match=r"'mine' \(chosen by `galaxy-zoo-decals use`\).*use sample"):
+        path()
+    assert cli.main(["info"]) == 0
+    assert "mine (not found)" in capsys.readouterr().out
+    monkeypatch.setenv("GALAXY_ZOO_DECALS_EDITION", "nothing")
+    with pytest.raises(EditionError, match="GALAXY_ZOO_DECALS_EDITION"):
+        path()
+    monkeypatch.delenv("GALAXY_ZOO_DECALS_EDITION")
+    (tmp_path / "in-use").write_text("")
+    assert Edition.open().name == "sample"
+
+
+def test_a_damaged_edition_spoils_no_other(
+    toy_edition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from galaxy_zoo_decals import cli
+
+    monkeypatch.setenv("GALAXY_ZOO_DECALS_HOME", str(tmp_path))
+    for name, text in (("aaa", "{}"), ("bbb", "["), ("whole", None)):
+        shutil.copytree(toy_edition, tmp_path / "editions" / name)
+        if text is not None:
+            (tmp_path / "editions" / name / "edition.json").write_text(text)
+    assert cli.main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("cannot be read") == 2 and "whole" in out
+    assert cli.main(["show", "aaa"]) == 1
+    assert "prepare the edition again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["/tmp/elsewhere", "../up", "Big Name", ""])
+def test_an_editions_name_cannot_leave_a_folder(toy_edition: Path, tmp_path: Path, name: str) -> None:
+    from galaxy_zoo_decals import cli
+
+    hostile = tmp_path / "hostile"
+    shutil.copytree(toy_edition, hostile)
+    facts = json.loads((hostile / "edition.json").read_text()) | {"name": name}
+    (hostile / "edition.json").write_text(json.dumps(facts))
+    with pytest.raises(EditionError, match="name"):
+        _ = Edition(hostile).name
+    with pytest.raises(SystemExit):
+        cli.main(["prepare", "simulated", "--name", name])
+
+
+def test_an_edition_without_scored_galaxies_says_so(
+    toy_catalogue: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from galaxy_zoo_decals import cli
+
+    table = pd.read_csv(toy_catalogue[0]).drop(columns="upload_group")
+    table.to_csv(tmp_path / "votes.csv", index=False)
+    command = ["prepare", "catalogue", "--votes", str(tmp_path / "votes.csv"), "--images", str(toy_catalogue[1])]
+    command += ["--out", str(tmp_path / "out"), "--size", "32", "--processes", "1"]
+    assert cli.main(command) == 0
+    assert "No test galaxy is scored" in capsys.readouterr().out
+    assert cli.main(["ceiling", str(tmp_path / "out")]) == 1
+    assert "no test galaxy is scored" in capsys.readouterr().err
+    assert cli.main([*command, "--name", "gz2"]) == 1
+    assert "another source" in capsys.readouterr().err
+
+
+def test_places_that_cannot_be_written_are_named(
+    toy_edition: Path, toy_catalogue: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from galaxy_zoo_decals import cli
+
+    for command in (
+        ["show", str(toy_edition), "--out", str(tmp_path / "absent" / "a.png")],
+        ["show", str(toy_edition), "--out", str(tmp_path / "a.foo")],
+        ["ceiling", str(toy_edition), "--json", str(tmp_path / "absent" / "x.json")],
+        ["prepare", "catalogue", "--votes", str(toy_catalogue[0]), "--images", str(toy_catalogue[1]),
+         "--out", str(toy_catalogue[0] / "below-a-file")],
+    ):  # fmt: skip
+        assert cli.main(command) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("galaxy-zoo-decals: ") and "Traceback" not in said
 
 
 def test_wrong_arguments_name_the_choices(capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,6 +85,7 @@ def set_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
         (lambda t: t.replace_schema_metadata({**t.schema.metadata, b"format": b"9"}), "format '9'"),
         (lambda t: t.replace_schema_metadata({**t.schema.metadata, b"task": b"poetry"}), "no task 'poetry'"),
         (lambda t: t.replace_schema_metadata({**t.schema.metadata, b"seed": b"one"}), "seed 'one'"),
+        (lambda t: t.replace_schema_metadata({**t.schema.metadata, b"seed": "²".encode()}), "is no number"),
     ],
 )
 def test_damaged_files_are_refused_with_a_reason(change: object, words: str, tmp_path: Path) -> None:

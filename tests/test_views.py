@@ -156,3 +156,68 @@ def test_the_path_follows_the_most_voted_answers() -> None:
 def test_of_equal_answers_the_first_of_the_tree_wins() -> None:
     f = views.fractions(GZD5, votes_of(GZD5, smooth_or_featured={"smooth": 5, "featured_or_disk": 5}))
     assert views.top_answers(GZD5, f)[0, 0] == 0
+
+
+def test_ties_are_ties_and_six_tenths_are_not_more_than_six_tenths() -> None:
+    # 2/5 elliptical, 2/5 spiral, 1/5 lenticular: in floating point one of the equal shares comes out larger.
+    tie = classes(
+        GZD5,
+        smooth_or_featured={"smooth": 10, "featured_or_disk": 15},
+        disk_edge_on={"no": 15},
+        has_spiral_arms={"yes": 10, "no": 5},
+        merging={"none": 25},
+    )
+    assert tie.shares[0].tolist() == [0.4, 0.4, 0.2, 0]
+    assert tie.label[0] == -1
+    # 3/4 x 4/5 = 3/5 is not over 0.6.
+    edge = classes(
+        GZD5,
+        smooth_or_featured={"smooth": 10, "featured_or_disk": 30},
+        disk_edge_on={"no": 30},
+        has_spiral_arms={"yes": 24, "no": 6},
+        merging={"none": 40},
+    )
+    assert edge.confidence[0] == 0.6 and not edge.confident[0] and edge.label[0] == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), total=st.integers(3, 12))
+def test_labels_agree_with_exact_fractions(seed: int, total: int) -> None:
+    from fractions import Fraction
+
+    from tests.toys import draw_votes
+
+    rng = np.random.default_rng(seed)
+    row = draw_votes(rng, GZD5, total, {})
+    votes = np.array([[row[c] for c in GZD5.answer_columns]])
+
+    def f(question: str, answer: str) -> Fraction | None:
+        n = row[f"{question}_total-votes"]
+        return Fraction(row[f"{question}_{answer}"], n) if n else None
+
+    zero = Fraction(0)
+    a = f("smooth-or-featured", "artifact") or zero
+    major, merger = f("merging", "major-disturbance"), f("merging", "merger")
+    found = views.multiclass(GZD5, views.fractions(GZD5, votes))
+    if major is None or merger is None:
+        assert found.label[0] == -1
+        return
+    d = major + merger
+    smooth, featured = (f("smooth-or-featured", x) or zero for x in ("smooth", "featured-or-disk"))
+    rest, unknown = featured * (1 - d), zero
+    spiral = lenticular = zero
+    edge_on, face_on = f("disk-edge-on", "yes"), f("disk-edge-on", "no")
+    if edge_on is None or face_on is None:
+        unknown += rest
+    else:
+        lenticular += rest * edge_on
+        arms, none = f("has-spiral-arms", "yes"), f("has-spiral-arms", "no")
+        if arms is None or none is None:
+            unknown += rest * face_on
+        else:
+            spiral, lenticular = rest * face_on * arms, lenticular + rest * face_on * none
+    shares = [smooth * (1 - d), spiral, lenticular, (1 - a) * d]
+    best, second = sorted(shares)[::-1][:2]
+    expected = shares.index(best) if best > a and best > second + unknown else -1
+    assert found.label[0] == expected
+    assert found.confident[0] == (best > Fraction(3, 5))

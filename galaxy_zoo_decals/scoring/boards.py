@@ -117,7 +117,9 @@ HIERARCHICAL = Board(
                "Mean over questions of the accuracy on galaxies whose true path comes to the question."),
         Metric("end_to_end_accuracy", "Accuracy, end to end",
                "As the conditional accuracy, but the predicted path has to come to the question too."),
-        Metric("consistency", "Consistency", "Share of galaxies whose predicted answers form a valid path."),
+        Metric("consistency", "Consistency",
+               "Share of galaxies whose predicted answers form a valid path; 1 for those that follow a route down "
+               "the tree, as those of prediction files do."),
     ),
 )  # fmt: skip
 

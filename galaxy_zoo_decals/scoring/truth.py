@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.edition import Edition, EditionError
 from galaxy_zoo_decals.schema import CLASSES, Tree
 
 MIN_POSITIVES = 20
@@ -43,6 +43,8 @@ class Truth:
         """Read the truth of an edition."""
         table = edition.table("test", ["iauname", "scored", *PROPERTIES, *edition.tree.answer_columns])
         table = table[table["scored"]]
+        if table.empty:
+            raise EditionError(f"{edition.path}: no test galaxy is scored, so there is nothing to measure on.")
         properties = {name: table[name].to_numpy(dtype=float, na_value=np.nan) for name in PROPERTIES}
         return cls(
             edition=edition.name,
