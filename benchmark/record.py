@@ -45,14 +45,15 @@ def check_target(out: Path, overwrite: bool) -> None:
 @contextmanager
 def folder(out: Path) -> Iterator[Path]:
     """Give a folder beside ``out`` that takes its place when the block ends well and vanishes when it does not."""
-    work = out.with_name(f"{out.name}.partial")
+    work, old = out.with_name(f"{out.name}.partial"), out.with_name(f"{out.name}.old.partial")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
+    if old.exists() and not out.exists():
+        old.rename(out)  # a process was killed between the two renames below
     try:
         yield work
         if out.exists():
             # Renamed first: a killed process leaves the old run whole or the new one, never half of either.
-            old = out.with_name(f"{out.name}.old.partial")
             shutil.rmtree(old, ignore_errors=True)
             out.rename(old)
             work.rename(out)

@@ -175,7 +175,7 @@ def _site(options: argparse.Namespace, truths: Truths) -> int:
     references = scores.read_references(options.root / "scores")
     works = literature.read(options.root / "literature")
     pages = render.site(shown, truths, references, options.out, works)
-    print(f"{len(pages)} pages, {len(shown)} entries: {pages[0].resolve()}")
+    print(f"{len(pages)} pages, {len(shown)} {'entry' if len(shown) == 1 else 'entries'}: {pages[0].resolve()}")
     return 0
 
 
