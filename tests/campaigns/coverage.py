@@ -97,16 +97,17 @@ def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> 
     return found | {f"votes.accuracy.{row['name']}": row["accuracy"] for row in rows}
 
 
-def known(
-    sky: Sky, votes: str, galaxies: int = 20_000, panels_each: int = 5
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the mean scores of oracle and model over a very large sky: what the intervals should cover."""
+def known(sky: Sky, votes: str, galaxies: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the mean scores of oracle and model over a sky of LARGE galaxies: what the intervals should cover.
+
+    ``galaxies`` is the size of the studied catalogues, which decides what macro means count.
+    """
     rng = np.random.default_rng(1)
-    p = sky.draw(galaxies, rng)
+    p = sky.draw(LARGE, rng)
     guess = model(p, rng)
     oracle, guessed = [], []
-    for _ in range(panels_each):
-        truth = truth_of(p, votes, rng)
+    for _ in range(3):
+        truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
         oracle.append(numbers(truth, p, np.maximum(p, 1e-9) * ceilings.SURE))
         guessed.append(numbers(truth, guess, guess * 20))
     return tuple({k: float(np.nanmean([d[k] for d in found])) for k in found[0]} for found in (oracle, guessed))  # type: ignore[return-value]
