@@ -95,10 +95,15 @@ def _write_piece(encoder: Encoder, names: Sequence[str], path: Path) -> int:
             "problem": pa.array([str(e) if isinstance(e, ImageError) else None for e in encoded], pa.string()),
         }
     )
+    write_whole(table, path)
+    return len(names)
+
+
+def write_whole(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file whole or not at all: beside, onto the disk, then renamed (images do not compress)."""
     beside = path.with_suffix(f".{os.getpid()}.partial")
     with beside.open("wb") as file:
         pq.write_table(table, file, compression="none")
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-    return len(names)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from galaxy_zoo_decals import catalogue, pixels, splits
+from galaxy_zoo_decals.conversion import write_whole
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.simulation import survey
 from galaxy_zoo_decals.simulation.scene import VERSION, Stream, draw_scene, generator, render
@@ -90,7 +90,7 @@ class Simulated:
                 for _ in chunks[k]:
                     rows.append(next(simulated))
                     bar.update()
-                _write_piece(paths[k], rows)
+                write_whole(pa.Table.from_pylist(rows), paths[k])
         table = pd.concat([_read_rows(path) for path in paths], ignore_index=True)
         checked = catalogue.check(table, self.tree, self.title)
         return pd.concat([checked, table[list(self.extra_columns)].astype(np.float32)], axis=1)
@@ -176,17 +176,6 @@ def _simulate_all(seed: int, size: int, quality: int, indices: list[int], proces
     # spawn: the parent may hold threads, which a fork would copy half-alive
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         yield from pool.imap(work, indices, chunksize=4)
-
-
-def _write_piece(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a piece whole or not at all."""
-    table = pa.Table.from_pylist(rows)
-    beside = path.with_suffix(f".{os.getpid()}.partial")
-    with beside.open("wb") as file:
-        pq.write_table(table, file, compression="none")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
