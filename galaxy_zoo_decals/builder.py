@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import datasets
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
-from galaxy_zoo_decals import cleaning, conversion, pixels
+from galaxy_zoo_decals import cleaning, pixels
 from galaxy_zoo_decals.card import card
-from galaxy_zoo_decals.conversion import Converted
+from galaxy_zoo_decals.cleaning import Rules
+from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
 from galaxy_zoo_decals.edition import EditionError, digest, is_edition
-from galaxy_zoo_decals.features import edition_features, flag, view_labels
+from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, outside, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Source
 
@@ -27,6 +32,9 @@ FORMAT = "1.0"
 
 ROW_GROUP = 100
 """Rows a Parquet row group: streaming fetches one at a time, a megabyte or two of images."""
+
+BLOCK = 4000
+"""Galaxies whose labels are made at a time."""
 
 SHARD = "250MB"
 
@@ -41,57 +49,125 @@ def build(
     name: str,
     size: int = pixels.SIZE,
     quality: int = pixels.QUALITY,
-    min_votes: int = cleaning.MIN_VOTES,
-    keep_wrong_size: bool = False,
+    original: bool = False,
+    rules: Rules = Rules(),  # noqa: B008
     processes: int = 1,
 ) -> cleaning.Report:
     """Build the edition ``name`` in ``out`` and return the cleaning report.
 
-    Work goes on in ``out``.partial, which an interrupted run leaves behind for the next one; an edition that lies
-    in ``out`` stays whole until the new one replaces it. Raises EditionError if ``out`` holds anything else.
+    Images become JPEG of ``size`` pixels, or stay the files they are (``original``, all of ``size`` pixels). Work
+    goes on in ``out``.partial, which an interrupted run leaves behind for the next one; an edition that lies in
+    ``out`` stays whole until the new one replaces it. Raises EditionError if ``out`` holds anything else, or if
+    another run works on it.
     """
+    _make_folder(out.parent)
+    lock = out.with_name(out.name + ".lock")
+    try:
+        with FileLock(lock, timeout=0):
+            try:
+                return _build(source, out, name, pixels.Form(size, quality, original), rules, processes)
+            finally:
+                lock.unlink(missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
+    except Timeout:
+        raise EditionError(f"another run works on {out}. Wait for it to end, or choose another --out.") from None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise EditionError(f"{folder} is no folder; choose another --out.") from None
+
+
+def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules, processes: int) -> cleaning.Report:
     _restore(out)
     check_target(out)
     work = out.with_name(out.name + ".partial")
-    work.mkdir(parents=True, exist_ok=True)
+    work.mkdir(exist_ok=True)
     try:
-        catalogue = source.catalogue(work, processes)
-    except Exception:
-        if not any(work.iterdir()):  # a source that was refused leaves no trace
-            work.rmdir()
+        catalogue = _catalogue(source, work, processes)
+        listed = frozenset(catalogue["iauname"])
+        catalogue, report = cleaning.clean(catalogue, source.tree, rules)
+        wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}
+        _check_splits(wanted, report)
+        conversion = convert(source, listed, wanted, work, form, processes)
+    except BaseException:
+        if not any(p for p in work.rglob("*") if p.is_file()):  # a source that was refused leaves no trace
+            shutil.rmtree(work, ignore_errors=True)
         raise
-    catalogue["split"] = source.split(catalogue)
-    catalogue["scored"] = (source.scored(catalogue) & (catalogue["split"] != "train")).astype(bool)
-    catalogue = catalogue.sort_values("iauname", ignore_index=True)
-    unlisted = source.unlisted_images(catalogue)
-    catalogue, report = cleaning.clean(catalogue, min_votes, keep_wrong_size)
-    report.unlisted_images = unlisted
-    converted = {
-        split: conversion.convert(
-            source, list(catalogue["iauname"][catalogue["split"] == split]), work, size, quality, processes
-        )
-        for split in SPLITS
-    }
-    catalogue = _drop_without_image(catalogue, report, converted)
-    for split in SPLITS:
-        if not (catalogue["split"] == split).any():
-            lost = sum(step.removed for step in report.steps if "image" in step.name)
-            why = f"{lost:,} galaxies have no usable image" if lost else "the source is too small for an edition"
-            raise EditionError(f"no galaxy is left for the {split} split: {why}.")
-    catalogue = pd.concat([catalogue, view_labels(source.tree, catalogue)], axis=1)
+    report.unlisted_images = conversion.unlisted
+    catalogue = _drop_without_image(catalogue, report, conversion.splits)
+    _check_splits({split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}, report)
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
-    report.views = {view: int(catalogue[flag(view)].sum()) for view in VIEWS}
+    catalogue, balance = _survey(source.tree, catalogue, rules, report)
 
     fresh = work / "edition"
     shutil.rmtree(fresh, ignore_errors=True)
-    image_hashes = _write_shards(source, catalogue, converted, fresh)
-    facts = _facts(source, name, size, quality, catalogue, report, image_hashes)
+    image_hashes = _write_shards(source, catalogue, rules, form, conversion.splits, fresh)
+    facts = _facts(source, name, form, rules, catalogue, report, balance, image_hashes)
     features = edition_features(source.tree, source.extra_columns)
     (fresh / "edition.json").write_text(json.dumps(facts, indent=1) + "\n")
     (fresh / "README.md").write_text(card(facts, features))
+    sync_tree(fresh)
     _replace(fresh, out)
     shutil.rmtree(work, ignore_errors=True)
     return report
+
+
+def _catalogue(source: Source, work: Path, processes: int) -> pd.DataFrame:
+    """Return the source's rows by name, with their splits and whether they are scored."""
+    catalogue = source.catalogue(work, processes)
+    catalogue["split"] = source.split(catalogue)
+    catalogue["scored"] = (source.scored(catalogue) & (catalogue["split"] != "train")).astype(bool)
+    return catalogue.sort_values("iauname", ignore_index=True)
+
+
+def survey_catalogue(source: Source, rules: Rules) -> cleaning.Report:
+    """Return the cleaning report of a source's votes, as if every galaxy had its image."""
+    with tempfile.TemporaryDirectory() as work:
+        catalogue, report = cleaning.clean(_catalogue(source, Path(work), 1), source.tree, rules)
+    report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
+    _survey(source.tree, catalogue, rules, report)
+    return report
+
+
+def _check_splits(names: dict[str, list[str]], report: cleaning.Report) -> None:
+    for split in SPLITS:
+        if not names[split]:
+            lost = sum(step.removed for step in report.steps if "image" in step.name)
+            why = f"{lost:,} galaxies have no usable image" if lost else "the source is too small for an edition"
+            raise EditionError(f"no galaxy is left for the {split} split: {why}.")
+
+
+def _survey(
+    tree: Tree, catalogue: pd.DataFrame, rules: Rules, report: cleaning.Report
+) -> tuple[pd.DataFrame, dict[str, dict[str, Counts]]]:
+    """Add the views' flags to the catalogue; count who is in each view, who is not and why, and the classes.
+
+    The labels themselves are made again when they are written: all of them at once would take gigabytes.
+    """
+    flags: list[pd.DataFrame] = []
+    balances: dict[str, dict[str, Counts]] = {}
+    for split in SPLITS:
+        rows = catalogue[catalogue["split"] == split]
+        found: dict[str, Counts] = {}
+        for start in range(0, len(rows), BLOCK):
+            block = rows.iloc[start : start + BLOCK]
+            labels = view_labels(tree, block, rules.debiased)
+            _add(found, balance(tree, labels))
+            _add(report.outside, outside(tree, block, labels, rules.debiased))
+            flags.append(labels[[flag(view) for view in VIEWS]])
+        balances[split] = found
+    flagged = pd.concat([catalogue, pd.concat(flags).loc[catalogue.index]], axis=1)
+    report.views = {view: int(flagged[flag(view)].sum()) for view in VIEWS}
+    return flagged, balances
+
+
+def _add(total: dict[str, Counts], more: dict[str, Counts]) -> None:
+    for group, counts in more.items():
+        known = total.setdefault(group, {})
+        for name, count in counts.items():
+            known[name] = known.get(name, 0) + count
 
 
 def check_target(out: Path) -> None:
@@ -117,9 +193,18 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
 
     DEFAULT_WRITER_BATCH_SIZE = ROW_GROUP
 
-    def __init__(self, work: Path, source: Source, catalogue: pd.DataFrame, converted: dict[str, Converted]) -> None:
+    def __init__(
+        self,
+        work: Path,
+        source: Source,
+        catalogue: pd.DataFrame,
+        rules: Rules,
+        form: pixels.Form,
+        converted: dict[str, Converted],
+    ) -> None:
         self.features = edition_features(source.tree, source.extra_columns)
-        self.catalogue, self.converted = catalogue, converted
+        self.tree, self.catalogue, self.rules, self.form = source.tree, catalogue, rules, form
+        self.converted = converted
         self.image_hashes: dict[str, str] = {}
         super().__init__(cache_dir=str(work / "datasets"), dataset_name="edition")
 
@@ -131,23 +216,28 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
 
     def _generate_tables(self, split: str) -> Iterator[tuple[object, pa.Table]]:
         rows = self.catalogue[self.catalogue["split"] == split].reset_index(drop=True)
-        names = rows["iauname"].tolist()
         images = self.converted[split].images()
-        for start in range(0, len(rows), ROW_GROUP):
-            part = rows.iloc[start : start + ROW_GROUP]
-            found = [next(images) for _ in range(len(part))]
-            if [name for name, _ in found] != names[start : start + ROW_GROUP]:
-                raise EditionError("images and catalogue rows are out of step; remove the .partial folder and retry.")
-            images_column = [{"bytes": data, "path": f"{name}.jpg"} for name, data in found]
-            self.image_hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in found}
-            schema = self.features.arrow_schema
-            columns = {
-                field.name: pa.array(images_column, field.type)
-                if field.name == "image"
-                else _array(part[field.name], field.type)
-                for field in schema
-            }
-            yield datasets.builder.Key(0, start), pa.table(columns, schema=schema)
+        for start in range(0, len(rows), BLOCK):
+            block = rows.iloc[start : start + BLOCK]
+            labels = view_labels(self.tree, block, self.rules.debiased)
+            for i in range(0, len(block), ROW_GROUP):
+                group = slice(i, i + ROW_GROUP)
+                yield datasets.builder.Key(0, start + i), self._table(block.iloc[group], labels.iloc[group], images)
+
+    def _table(self, rows: pd.DataFrame, labels: pd.DataFrame, images: Iterator[tuple[str, bytes]]) -> pa.Table:
+        found = list(itertools.islice(images, len(rows)))
+        if [name for name, _ in found] != rows["iauname"].tolist():
+            raise EditionError("images and catalogue rows are out of step; remove the .partial folder and retry.")
+        self.image_hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in found}
+        stored = [{"bytes": data, "path": f"{name}.{self.form.suffix}"} for name, data in found]
+        schema = self.features.arrow_schema
+        columns = {}
+        for part in schema:
+            if part.name == "image":
+                columns[part.name] = pa.array(stored, part.type)
+            else:
+                columns[part.name] = _array((labels if part.name in labels else rows)[part.name], part.type)
+        return pa.table(columns, schema=schema)
 
 
 def _array(values: pd.Series, kind: pa.DataType) -> pa.Array:
@@ -179,10 +269,15 @@ def _drop_without_image(
 
 
 def _write_shards(
-    source: Source, catalogue: pd.DataFrame, converted: dict[str, Converted], fresh: Path
+    source: Source,
+    catalogue: pd.DataFrame,
+    rules: Rules,
+    form: pixels.Form,
+    converted: dict[str, Converted],
+    fresh: Path,
 ) -> dict[str, str]:
     """Write data/<split>-00000-of-0000N.parquet and return the sha256 of every image."""
-    builder = EditionBuilder(fresh.parent, source, catalogue, converted)
+    builder = EditionBuilder(fresh.parent, source, catalogue, rules, form, converted)
     shards = fresh.parent / "shards"
     shutil.rmtree(shards, ignore_errors=True)
     if not sys.stderr.isatty():
@@ -200,10 +295,11 @@ def _write_shards(
 def _facts(
     source: Source,
     name: str,
-    size: int,
-    quality: int,
+    form: pixels.Form,
+    rules: Rules,
     catalogue: pd.DataFrame,
     report: cleaning.Report,
+    balance: dict[str, dict[str, Counts]],
     image_hashes: dict[str, str],
 ) -> dict[str, object]:
     """Return the content of edition.json: no time, host or path, so that equal editions are equal files."""
@@ -224,11 +320,13 @@ def _facts(
         "licence": source.licence,
         "citation": source.citation,
         "source": source.describe(),
-        "image_size": size,
-        "image_quality": quality,
+        "image_size": form.size,
+        "image_quality": None if form.original else form.quality,
+        "labels": "debiased" if rules.debiased else "fraction",
         "extra_columns": list(source.extra_columns),
-        "cleaning": report.to_json(),
+        "cleaning": {"rules": asdict(rules)} | report.to_json(),
         "counts": counts,
+        "balance": balance,
         "content_hash": content_hash(source.tree, catalogue),
         "split_hash": digest([f"{n} {s}" for n, s in zip(catalogue["iauname"], catalogue["split"])]),
         "scored_order_hash": digest(list(order)),
@@ -266,4 +364,5 @@ def _replace(fresh: Path, out: Path) -> None:
         out.rename(old)
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh.rename(out)
+    sync(out.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -37,14 +37,26 @@ class CatalogueError(UserError):
     """A catalogue that cannot be used; the message names file, row and column and says what to do."""
 
 
-def read(path: Path, tree: Tree = GZD5) -> pd.DataFrame:
+OTHER_TREE = ("bar_yes", "bulge-size_obvious", "merging_neither", "how-rounded_completely")
+"""Answers of Galaxy Zoo DECaLS 1 and 2 that the tree of GZD-5 does not have."""
+
+
+def debiased_columns(tree: Tree) -> tuple[str, ...]:
+    """Return the columns of debiased fractions, one an answer in the tree's order."""
+    return tuple(f"{column}_debiased" for column in tree.answer_columns)
+
+
+def read(path: Path, tree: Tree = GZD5, extra: tuple[str, ...] = ()) -> pd.DataFrame:
     """Read a vote catalogue (CSV or Parquet, columns as on Zenodo 4573248) and return its checked rows.
 
-    Returns iauname, the columns of ``METADATA`` (null where the file has none) and the tree's vote columns as
-    int16, in the file's order. Raises CatalogueError naming file, row and column.
+    Returns iauname, the columns of ``METADATA`` (null where the file has none), the tree's vote columns as
+    int16 and the ``extra`` columns as float32, in the file's order. Raises CatalogueError naming file, row and
+    column.
     """
-    table = _read_table(path, tree)
-    return check(table, tree, str(path))
+    table = _read_table(path, tree, extra)
+    checked = check(table, tree, str(path))
+    values = {column: _metadata(table, column, "float32", str(path)) for column in extra}
+    return pd.concat([checked, pd.DataFrame(values, index=checked.index)], axis=1) if extra else checked
 
 
 def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
@@ -76,17 +88,17 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _read_table(path: Path, tree: Tree) -> pd.DataFrame:
+def _read_table(path: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         raise CatalogueError(f"{path}: there is no such file.")
-    wanted = {"iauname", *METADATA, *tree.vote_columns}
+    wanted = {"iauname", *METADATA, *tree.vote_columns, *extra}
     try:
         if path.suffix == ".parquet":
             present = pq.read_schema(path).names
-            _check_columns(present, tree, str(path))
+            _check_columns(present, tree, str(path), extra)
             return pd.read_parquet(path, columns=[c for c in present if c in wanted])
         check_last_line(path)
-        _check_columns(list(pd.read_csv(path, nrows=0).columns), tree, str(path))
+        _check_columns(list(pd.read_csv(path, nrows=0).columns), tree, str(path), extra)
         return pd.read_csv(path, usecols=lambda c: c in wanted, dtype={"iauname": str}, low_memory=False)
     except (
         pa.ArrowException,
@@ -103,7 +115,11 @@ def check_last_line(path: Path) -> None:
     with path.open("rb") as file:
         header = file.readline()
         file.seek(max(len(header), path.stat().st_size - 65536))
-        end = file.read()
+        check_end(header, file.read(), str(path))
+
+
+def check_end(header: bytes, end: bytes, path: str) -> None:
+    """Raise CatalogueError if the end of a CSV is not that of whole rows of its header; ``path`` names the file."""
     lines = end.rstrip(b"\r\n").splitlines()
     if not lines:
         raise CatalogueError(f"{path}: the file has a header and no rows. Download it again.")
@@ -119,10 +135,16 @@ def check_last_line(path: Path) -> None:
         )
 
 
-def _check_columns(present: list[str], tree: Tree, where: str) -> None:
-    missing = [c for c in ("iauname", *tree.vote_columns) if c not in present]
+def _check_columns(present: list[str], tree: Tree, where: str, extra: tuple[str, ...] = ()) -> None:
+    missing = [c for c in ("iauname", *tree.vote_columns, *extra) if c not in present]
     if not missing:
         return
+    if tree is GZD5 and (other := [c for c in OTHER_TREE if c in present]):
+        raise CatalogueError(
+            f"{where}: this is the catalogue of Galaxy Zoo DECaLS 1 and 2 (it has {', '.join(map(repr, other))}). "
+            "Its volunteers were asked another tree of questions (bar yes or no, three bulge sizes, other answers "
+            "about merging), so its votes cannot be mixed with those of GZD-5. Use gz_decals_volunteers_5."
+        )
     close = difflib.get_close_matches(missing[0], [c for c in present if c not in tree.vote_columns], n=1)
     hint = f"; the nearest column it has is {close[0]!r}" if close else ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

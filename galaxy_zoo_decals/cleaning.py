@@ -6,11 +6,31 @@ from dataclasses import asdict, dataclass, field
 
 import pandas as pd
 
+from galaxy_zoo_decals.schema import Tree
+
 MIN_VOTES = 3
 """First-question votes below which a fraction says nothing (Walmsley et al. 2022 train from 3 votes upward)."""
 
 NAMED = 20
 """Names listed of what a step removed because of its files; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is asked of a galaxy.
+
+    ``min_votes``: votes for the first question; ``keep_wrong_size`` keeps galaxies whose field of view is wrong
+    (they stay flagged and are never scored); ``debiased``: labels are made of the debiased fractions, and galaxies
+    without one for every binary label are left out.
+    """
+
+    min_votes: int = MIN_VOTES
+    keep_wrong_size: bool = False
+    debiased: bool = False
+
+
+PRESETS = {"default": Rules(), "paper": Rules(min_votes=6, keep_wrong_size=True, debiased=True)}
+"""``paper`` is the cleaning of the student work: more than 5 votes, debiased labels, rows with NaN dropped."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +56,8 @@ class Report:
     """Galaxies in the test split that metrics use."""
     views: dict[str, int] = field(default_factory=dict)
     """Galaxies in each view; the multiclass view leaves out those without a class."""
+    outside: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Galaxies of the edition that are not in a view, by reason."""
 
     @property
     def left(self) -> int:
@@ -59,27 +81,34 @@ class Report:
         if self.unlisted_images:
             lines.append(f"{'images without a row (ignored)':<44} {self.unlisted_images:>9,}")
         lines.append(f"{'scored test galaxies':<44} {'':>9} {self.scored:>9,}")
-        lines += [f"{'in the view ' + view:<44} {'':>9} {count:>9,}" for view, count in self.views.items()]
+        for view, count in self.views.items():
+            left = self.left
+            for reason, removed in self.outside.get(view, {}).items():
+                left -= removed
+                lines.append(f"{view + ': ' + reason:<58} {-removed:>9,} {left:>9,}".replace(" " * 14, "", 1))
+            lines.append(f"{'in the view ' + view:<44} {'':>9} {count:>9,}")
         return "\n".join(lines)
 
 
-def clean(
-    catalogue: pd.DataFrame, min_votes: int = MIN_VOTES, keep_wrong_size: bool = False
-) -> tuple[pd.DataFrame, Report]:
-    """Return the galaxies worth keeping, in the order of the catalogue, and the report of what was left out.
-
-    ``min_votes`` asks for first-question votes; ``keep_wrong_size`` keeps galaxies whose field of view is wrong
-    (they stay flagged and are never scored).
-    """
+def clean(catalogue: pd.DataFrame, tree: Tree, rules: Rules = Rules()) -> tuple[pd.DataFrame, Report]:
+    """Return the galaxies worth keeping, in the order of the catalogue, and the report of what was left out."""
     report = Report(rows=len(catalogue))
-    votes = catalogue["smooth-or-featured_total-votes"]
-    catalogue = catalogue[votes >= min_votes]
+    votes = catalogue[tree.questions[0].total]
+    catalogue = catalogue[votes >= rules.min_votes]
     report.add(
-        f"fewer than {min_votes} votes for the first question",
+        f"fewer than {rules.min_votes} votes for the first question",
         "a fraction of so few votes says nothing",
         report.left - len(catalogue),
     )
-    if not keep_wrong_size:
+    if not rules.keep_wrong_size:
         catalogue = catalogue[~catalogue["wrong_size_warning"].to_numpy(dtype=bool)]
         report.add("field of view of the wrong size", "volunteers saw another scale", report.left - len(catalogue))
+    if rules.debiased:
+        columns = ["_".join(label.answer) + "_debiased" for label in tree.labels]
+        catalogue = catalogue[catalogue[columns].notna().all(axis=1)]
+        report.add(
+            "no debiased fraction for some label",
+            "they exist for 0.02 < z < 0.15, -21.5 > M_r > -23 and 30 votes alone",
+            report.left - len(catalogue),
+        )
     return catalogue.reset_index(drop=True), report

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from galaxy_zoo_decals.errors import UserError
 
 # Everything else is imported where it is used: --help and a wrong argument answer at once.
 if TYPE_CHECKING:
+    from galaxy_zoo_decals.cleaning import Rules
     from galaxy_zoo_decals.sources import Source
 
 
@@ -51,10 +53,21 @@ def parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser("prepare", help="make an edition from a source")
     sources = prepare.add_subparsers(title="sources", required=True, metavar="SOURCE", dest="source_name")
+    gzd5 = sources.add_parser(
+        "gzd5", help="Galaxy Zoo DECaLS 5 from Zenodo: 253,286 galaxies, 104 GB to download",
+        description="Downloads the votes and the four archives of images one after the other, converts each as it "
+        "comes, and goes on where it stopped when it is started again.",
+    )  # fmt: skip
+    gzd5.add_argument("--source", type=Path, metavar="DIR", help="the files are there already: zips or unpacked")
+    gzd5.add_argument("--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)")
+    gzd5.add_argument("--parts", type=_parts, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)")
+    gzd5.add_argument("--delete-archives", action="store_true", help="remove each archive once it is converted")
+    gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
+    gzd5.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
     gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Zoo Challenge (SDSS images, real votes)")
     gz2.add_argument(
         "--source", type=Path, required=True, metavar="DIR",
-        help="folder with training_solutions_rev1.csv and images_training_rev1/",
+        help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or Kaggle's one zip",
     )  # fmt: skip
     simulated = sources.add_parser("simulated", help="simulated galaxies and volunteers, the truth known")
     simulated.add_argument("--galaxies", type=_positive, default=20_000, metavar="N", help="default 20,000")
@@ -62,20 +75,25 @@ def parser() -> argparse.ArgumentParser:
     catalogue = sources.add_parser("catalogue", help="a table of your own with GZD-5 columns, and its images")
     catalogue.add_argument("--votes", type=Path, required=True, metavar="FILE", help="CSV or Parquet")
     catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
-    for source in (gz2, simulated, catalogue):
+    for source in (gzd5, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
         source.add_argument("--name", type=_name, default=default, help=f"the edition's name (default {default})")
-        source.add_argument(
-            "--size", type=_between(8, 1024), default=224, metavar="PX", help="side of the images (224)"
-        )
+        source.add_argument("--size", type=_between(8, 1024), metavar="PX", help="side of the images (224)")
         source.add_argument("--quality", type=_between(1, 95), default=90, metavar="Q", help="JPEG quality (90)")
         source.add_argument(
-            "--min-votes", type=_between(0, 1000), default=3, metavar="N", help="first-question votes asked for (3)"
-        )
+            "--cleaning", choices=("default", "paper"), default="default",
+            help="paper: as the student work (more than 5 votes, debiased labels, rows with NaN dropped)",
+        )  # fmt: skip
+        source.add_argument("--min-votes", type=_between(0, 1000), metavar="N", help="first-question votes (3)")
         source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
         source.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
-        source.set_defaults(run=_prepare)
+        source.set_defaults(run=_prepare, keep_original=False)
+    for source in (gzd5, gz2, catalogue):
+        source.add_argument(
+            "--keep-original", action="store_true",
+            help="keep the image files as they are, 424 pixels a side unless --size says otherwise",
+        )  # fmt: skip
 
     info = commands.add_parser("info", help="which editions there are, which is in use, what is in one")
     info.add_argument("edition", nargs="?", help="a name or a folder; without it, all editions")
@@ -108,20 +126,33 @@ def parser() -> argparse.ArgumentParser:
 
 def _prepare(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.builder import build, check_target
+    from galaxy_zoo_decals.cleaning import PRESETS
     from galaxy_zoo_decals.edition import NAMES, default_path
 
     out = (options.out or default_path(options.name)).expanduser().absolute()
-    if options.source_name == "catalogue" and options.name in NAMES:
+    if options.name in NAMES and options.name != options.source_name:
         raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
+    rules = PRESETS[options.cleaning]
+    if rules.debiased and options.source_name in ("gz2", "simulated"):
+        raise UserError(f"--cleaning paper needs debiased fractions, and {options.source_name} has none.")
+    if options.min_votes is not None:
+        rules = replace(rules, min_votes=options.min_votes)
+    if options.keep_wrong_size:
+        rules = replace(rules, keep_wrong_size=True)
+    size = options.size or (424 if options.keep_original else 224)
+    source = _source(options, size, rules.debiased)
+    if options.source_name == "gzd5" and options.catalogue_only:
+        _report_catalogue(source, rules)
+        return
     check_target(out)
     report = build(
-        _source(options),
+        source,
         out,
         name=options.name,
-        size=options.size,
+        size=size,
         quality=options.quality,
-        min_votes=options.min_votes,
-        keep_wrong_size=options.keep_wrong_size,
+        original=options.keep_original,
+        rules=rules,
         processes=options.processes,
     )
     print(report)
@@ -134,7 +165,18 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
 
 
-def _source(options: argparse.Namespace) -> Source:
+def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
+    if options.source_name == "gzd5":
+        from galaxy_zoo_decals.edition import home
+        from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk
+
+        given = (options.parts, debiased, options.delete_archives)
+        if options.source is not None:
+            if options.downloads is not None or options.record is not None:
+                raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
+            return OnDisk(*given, folder=options.source.expanduser())
+        folder = (options.downloads or home() / "downloads" / "zenodo-4573248").expanduser()
+        return Downloaded(*given, folder=folder, record=options.record or RECORD)
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 
@@ -142,10 +184,17 @@ def _source(options: argparse.Namespace) -> Source:
     if options.source_name == "simulated":
         from galaxy_zoo_decals.sources.simulated import Simulated
 
-        return Simulated(options.galaxies, options.seed, size=options.size, quality=options.quality)
+        return Simulated(options.galaxies, options.seed, size=size, quality=options.quality)
     from galaxy_zoo_decals.sources.folder import Folder
 
-    return Folder(options.votes.expanduser(), options.images.expanduser())
+    return Folder(options.votes.expanduser(), options.images.expanduser(), debiased)
+
+
+def _report_catalogue(source: Source, rules: Rules) -> None:
+    from galaxy_zoo_decals.builder import survey_catalogue
+
+    print(survey_catalogue(source, rules))
+    print(f"\nThe votes are here: {source.table}")  # type: ignore[attr-defined]
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -253,6 +302,13 @@ def _between(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _parts(text: str) -> tuple[int, ...]:
+    numbers = sorted({int(number) for number in text.split(",")})
+    if not numbers or not set(numbers) <= {1, 2, 3, 4}:
+        raise argparse.ArgumentTypeError(f"{text!r}: the archives are numbered 1 to 4, as in 1,2")
+    return tuple(numbers)
 
 
 def _positive(text: str) -> int:

@@ -1,88 +1,144 @@
-"""Images of a source to JPEG of one size, in finished pieces on disk: interrupted work goes on where it stopped."""
+"""Images of a source to one form, in finished pieces on disk: interrupted work goes on where it stopped."""
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from galaxy_zoo_decals.sources import ImageError, Source
+from galaxy_zoo_decals import workers
+from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.sources import MISSING, Encoder, ImageError, Part, Source
 
 PIECE = 256
 """Galaxies a piece: some seconds of work, so that an interrupt loses little."""
 
-Encoder = Callable[[Sequence[str]], list[bytes | ImageError]]
+Piece = tuple[Path, list[str]]
+"""Where a piece lies, and the galaxies it is to hold."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Converted:
-    """Pieces in the order of the names they were asked for, and what was wrong with the images that have none."""
+    """The images of a split: pieces on disk, and what was wrong with the images that are in none."""
 
-    pieces: tuple[Path, ...]
-    problems: dict[str, ImageError]
+    runs: list[list[Path]] = field(default_factory=list)
+    """Pieces of each part of the source, in the order of the names they hold."""
+    problems: dict[str, ImageError] = field(default_factory=dict)
 
     def images(self) -> Iterator[tuple[str, bytes]]:
-        """Yield (iauname, JPEG bytes) of every usable image, in order, one piece in memory at a time."""
-        for piece in self.pieces:
-            table = pq.read_table(piece, columns=["iauname", "image"])
-            for name, image in zip(table["iauname"].to_pylist(), table["image"].to_pylist()):
-                if image is not None:
-                    yield name, image
+        """Yield (iauname, image file) of every usable image by name, one piece a part in memory at a time."""
+        return heapq.merge(*(_read(run) for run in self.runs), key=itemgetter(0))
 
 
-def convert(source: Source, names: Sequence[str], work: Path, size: int, quality: int, processes: int) -> Converted:
-    """Convert the images of ``names`` to JPEG of ``size`` pixels; finished pieces in ``work`` are used again."""
+@dataclass
+class Conversion:
+    """All images of a source, by split, and how many of them no row of the catalogue asked for."""
+
+    splits: dict[str, Converted]
+    unlisted: int = 0
+
+
+def convert(
+    source: Source, listed: frozenset[str], wanted: Mapping[str, Sequence[str]], work: Path, form: Form, processes: int
+) -> Conversion:
+    """Convert the images of the ``wanted`` galaxies of each split, part by part of the source.
+
+    ``listed`` are all names of the catalogue, for the count of images without a row. Finished pieces in ``work``
+    are used again where the names and what decides their pixels are the same.
+    """
     folder = work / "pieces"
     folder.mkdir(parents=True, exist_ok=True)
-    # repr names the source's folders, which describe() may not: images of another folder are other images.
-    key = json.dumps([source.describe(), repr(source), size, quality], sort_keys=True)
+    for leftover in folder.glob("*.partial"):
+        leftover.unlink(missing_ok=True)
+    done = Conversion({split: Converted() for split in wanted})
+    left = {split: sorted(names) for split, names in wanted.items()}
+    seen: set[str] = set()
+    with tqdm(total=sum(map(len, left.values())), unit="image", desc="Images", disable=None, smoothing=0.02) as bar:
+        for part in source.parts(work, form):
+            fresh = part.images.keys() - seen
+            seen |= fresh
+            done.unlisted += len(fresh - listed)
+            bar.set_description(part.label)
+            runs = {split: _pieces(folder, part, [n for n in left[split] if n in fresh], form) for split in left}
+            _convert_part(part, [piece for run in runs.values() for piece in run], processes, bar)
+            for split, run in runs.items():
+                done.splits[split].runs.append([path for path, _ in run])
+                left[split] = [n for n in left[split] if n not in fresh]
+            sync(folder)  # what may now be deleted is safe: the pieces and their names are on the disk
+    for split, converted in done.splits.items():
+        converted.problems = dict.fromkeys(left[split], ImageError(MISSING))
+        for path in (path for run in converted.runs for path in run):
+            table = pq.read_table(path, columns=["iauname", "problem"])
+            for name, problem in zip(table["iauname"].to_pylist(), table["problem"].to_pylist()):
+                if problem is not None:
+                    converted.problems[name] = ImageError(problem)
+    return done
+
+
+def _pieces(folder: Path, part: Part, names: Sequence[str], form: Form) -> list[Piece]:
+    key = json.dumps(asdict(form), sort_keys=True)
     chunks = [list(names[i : i + PIECE]) for i in range(0, len(names), PIECE)]
-    pieces = [folder / f"{_piece_name(key, chunk)}.parquet" for chunk in chunks]
-    missing = [(path, chunk) for path, chunk in zip(pieces, chunks) if not _whole(path)]
-    encoder = source.encoder(work, size, quality)
-    with tqdm(total=len(names), unit="image", desc="Images", disable=None) as bar:
-        bar.update(len(names) - sum(len(chunk) for _, chunk in missing))
-        if processes == 1:
-            for path, chunk in missing:
-                bar.update(_write_piece(encoder, chunk, path))
-        elif missing:
-            # spawn: the parent holds pyarrow's threads, which a fork would copy half-alive.
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(processes, len(missing)), mp_context=context) as pool:
-                try:
-                    for done in as_completed([pool.submit(_write_piece, encoder, c, p) for p, c in missing]):
-                        bar.update(done.result())
-                except BaseException:
-                    pool.shutdown(wait=True, cancel_futures=True)
-                    raise
-    problems: dict[str, ImageError] = {}
+    return [(folder / f"{_piece_name(key, part, chunk)}.parquet", chunk) for chunk in chunks]
+
+
+def _piece_name(key: str, part: Part, names: Sequence[str]) -> str:
+    lines = [key, *(f"{name} {part.images[name]}" for name in names)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
+
+
+def _convert_part(part: Part, pieces: Sequence[Piece], processes: int, bar: tqdm) -> None:
+    missing = [(path, names) for path, names in pieces if not path.exists()]
+    bar.update(sum(len(names) for _, names in pieces) - sum(len(names) for _, names in missing))
+    if not missing:
+        return
+    part.fetch()
+    if processes == 1:
+        for path, names in missing:
+            bar.update(_write_piece(part.encoder, names, path))
+        return
+    # spawn: the parent holds pyarrow's threads, which a fork would copy half-alive.
+    with ProcessPoolExecutor(
+        min(processes, len(missing)), multiprocessing.get_context("spawn"), _start_worker, (part.encoder,)
+    ) as pool:
+        try:
+            for finished in as_completed([pool.submit(_work, names, path) for path, names in missing]):
+                bar.update(finished.result())
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+_encoder: Encoder
+"""A worker's own: sent once, as it may hold the place of every file."""
+
+
+def _start_worker(encoder: Encoder) -> None:
+    global _encoder
+    workers.start()
+    _encoder = encoder
+
+
+def _work(names: Sequence[str], path: Path) -> int:
+    return _write_piece(_encoder, names, path)
+
+
+def _read(pieces: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     for piece in pieces:
-        table = pq.read_table(piece, columns=["iauname", "problem"])
-        for name, problem in zip(table["iauname"].to_pylist(), table["problem"].to_pylist()):
-            if problem is not None:
-                problems[name] = ImageError(problem)
-    return Converted(tuple(pieces), problems)
-
-
-def _whole(piece: Path) -> bool:
-    """Return whether a piece is there and without problems: images that were missing or damaged are tried again."""
-    if not piece.exists():
-        return False
-    problems = pq.read_table(piece, columns=["problem"])["problem"]
-    return problems.null_count == len(problems)
-
-
-def _piece_name(key: str, names: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join([key, *names]).encode()).hexdigest()[:24]
+        table = pq.read_table(piece, columns=["iauname", "image"])
+        for name, image in zip(table["iauname"].to_pylist(), table["image"].to_pylist()):
+            if image is not None:
+                yield name, image
 
 
 def _write_piece(encoder: Encoder, names: Sequence[str], path: Path) -> int:
@@ -107,3 +163,18 @@ def write_whole(table: pa.Table, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def sync_tree(folder: Path) -> None:
+    """Bring every file and folder below ``folder`` onto the disk."""
+    for path in (*folder.rglob("*"), folder):
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

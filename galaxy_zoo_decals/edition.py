@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import SPLITS, TREES, Tree
 
-NAMES = ("sample", "simulated", "gz2")
+NAMES = ("sample", "simulated", "gz2", "gzd5")
 """Editions that have a name of their own; any other is named by its folder."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ COMMON = (
     "upload_group", "random_selection", "wrong_size_warning", "split", "scored",
 )  # fmt: skip
 """Columns that every view carries."""
+
+Counts = dict[str, int]
 
 SHARES = (*CLASSES, "artifact", "undetermined")
 
@@ -71,28 +74,44 @@ def view_features(view: str, tree: Tree, extra: tuple[str, ...] = ()) -> dataset
     return Features({name: every[name] for name in (*COMMON, *label_columns(view, tree, extra))})
 
 
-def view_labels(tree: Tree, catalogue: pd.DataFrame) -> pd.DataFrame:
+def label_fractions(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False) -> np.ndarray:
+    """Return the fractions that labels are made of, (galaxies, answers): of the votes, or the debiased ones.
+
+    NaN where nobody answered a question, or where it has no debiased fractions.
+    """
+    if not debiased:
+        return views.fractions(tree, catalogue[list(tree.answer_columns)].to_numpy(dtype=np.int64))
+    found = catalogue[[f"{column}_debiased" for column in tree.answer_columns]].to_numpy(dtype=float)
+    for q in tree.questions:
+        part = found[:, tree.slices[q.name]]
+        part[np.isnan(part).any(axis=1)] = np.nan
+    return found
+
+
+def view_labels(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False) -> pd.DataFrame:
     """Return the label columns of every view and the flags, one row a galaxy, from the catalogue's votes.
 
+    ``debiased`` makes the labels of the catalogue's debiased fractions; what counts as asked stays with the votes.
     In the hierarchical view ``answers`` holds the most voted answer of each question that was asked, else -1,
     and ``answer_fractions`` its fraction (NaN there); ``path`` follows the most voted answers from the root.
     """
     votes = catalogue[list(tree.answer_columns)].to_numpy(dtype=np.int64)
-    fractions = views.fractions(tree, votes)
-    asked = views.asked(tree, views.totals(tree, votes))
+    fractions = label_fractions(tree, catalogue, debiased)
+    known = np.column_stack([~np.isnan(fractions[:, tree.slices[q.name].start]) for q in tree.questions])
+    asked = views.asked(tree, views.totals(tree, votes)) & known
     classes = views.multiclass(tree, fractions)
     columns: dict[str, object] = {"label": classes.label.astype(np.int64)}
     shares = (*classes.shares.T, classes.artifact, classes.undetermined)
     columns |= {f"share_{name}": share.astype(np.float32) for name, share in zip(SHARES, shares)}
     columns |= {"confidence": classes.confidence.astype(np.float32), "confident": classes.confident}
 
-    label_fractions = views.label_fractions(tree, fractions)
+    of_labels = views.label_fractions(tree, fractions)
     label_asked = views.label_asked(tree, asked)
     with np.errstate(invalid="ignore"):
-        true = label_fractions > 0.5
+        true = of_labels > 0.5
     columns["labels"] = [np.flatnonzero(row) for row in true]
     columns["asked"] = [np.flatnonzero(row) for row in label_asked]
-    columns["fractions"] = list(label_fractions.astype(np.float32))
+    columns["fractions"] = list(of_labels.astype(np.float32))
 
     top = np.where(asked, views.top_answers(tree, fractions), -1)
     top_fractions = np.full(top.shape, np.nan)
@@ -111,3 +130,42 @@ def view_labels(tree: Tree, catalogue: pd.DataFrame) -> pd.DataFrame:
     columns[flag("hierarchical")] = asked[:, 0]
     columns[flag("votes")] = votes.sum(axis=1) > 0
     return pd.DataFrame(columns, index=catalogue.index)
+
+
+def outside(tree: Tree, catalogue: pd.DataFrame, labels: pd.DataFrame, debiased: bool = False) -> dict[str, Counts]:
+    """Return how many galaxies are not in each view, by reason; ``labels`` come from ``view_labels``."""
+    fractions = label_fractions(tree, catalogue, debiased)
+    unknown = np.isnan(fractions[:, tree.slices[tree.roles.disturbance_question]]).any(axis=1)
+    without = ~labels[flag("multiclass")].to_numpy()
+    best = labels[[f"share_{name}" for name in CLASSES]].to_numpy().max(axis=1)
+    artifact = without & ~unknown & (labels["share_artifact"].to_numpy() >= best)
+    return {
+        "multiclass": {
+            f"nobody answered '{tree.roles.disturbance_question}'": int((without & unknown).sum()),
+            "an artifact": int(artifact.sum()),
+            "no class ahead of the others": int((without & ~unknown & ~artifact).sum()),
+        },
+        "multilabel": {"no label's question was asked": int((~labels[flag("multilabel")]).sum())},
+        "hierarchical": {"the first question has no answer": int((~labels[flag("hierarchical")]).sum())},
+        "votes": {"no votes": int((~labels[flag("votes")]).sum())},
+    }
+
+
+def balance(tree: Tree, labels: pd.DataFrame) -> dict[str, Counts]:
+    """Return how many galaxies have each class, each binary label, and each answer as the most voted one."""
+    classes = labels["label"][labels[flag("multiclass")]]
+    true = np.concatenate([*labels["labels"], np.empty(0, int)]).astype(int)
+    answers = {q.name: [row[q.name] for row in labels["answers"]] for q in tree.questions}
+    return {
+        "multiclass": _count(CLASSES, classes),
+        "multilabel": _count(tree.label_names, true),
+        "hierarchical": {
+            f"{q.name}={name}": k for q in tree.questions for name, k in _count(q.answers, answers[q.name]).items()
+        },
+    }
+
+
+def _count(names: Sequence[str], positions: object) -> Counts:
+    """Return how often each name stands at the positions given; -1 stands for none."""
+    found = np.asarray(positions, dtype=int)
+    return dict(zip(names, np.bincount(found[found >= 0], minlength=len(names)).tolist()))

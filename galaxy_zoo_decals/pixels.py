@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,38 @@ SIZE = 224
 QUALITY = 90
 MAX_PIXELS = 4096 * 4096
 """Larger images are refused before they are decoded: no galaxy cutout is that large, a decompression bomb is."""
+
+
+MAX_BYTES = 64 * 2**20
+"""Larger files are refused before they are read: the PNG of a cutout of 424 pixels has at most half a megabyte."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an edition keeps its images: JPEG of ``size`` pixels a side, or the files as they came (``original``)."""
+
+    size: int = SIZE
+    quality: int = QUALITY
+    original: bool = False
+
+    def make(self, data: bytes, side: int | None = None) -> bytes:
+        """Return the image file in this form; ``side`` is how many pixels a side the source's images have.
+
+        Raises ImageError if the file is damaged, not square, or of another size than ``side``.
+        """
+        image = decode(data)
+        if side is not None and image.size != (side, side):
+            raise ImageError(f"{image.width} x {image.height} pixels where this source has {side} x {side}")
+        if not self.original:
+            return encode(image, self.size, self.quality)
+        if image.size != (self.size, self.size):
+            raise ImageError(f"{image.width} x {image.height} pixels: originals are kept where all have {self.size}")
+        return data
+
+    @property
+    def suffix(self) -> str:
+        """What image files of this form are called by; an original PNG keeps its name."""
+        return "png" if self.original else "jpg"
 
 
 def decode(data: bytes) -> Image.Image:

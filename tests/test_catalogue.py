@@ -107,9 +107,9 @@ def test_cleaning_counts_every_step(table: pd.DataFrame, tmp_path: Path) -> None
     found.loc[[1, 2], first] = [2, 0, 0]
     found.loc[[1, 2], "smooth-or-featured_total-votes"] = 2
     found.loc[[2, 5, 7], "wrong_size_warning"] = True
-    kept, report = cleaning.clean(found)
+    kept, report = cleaning.clean(found, GZD5)
     assert [(s.removed, s.left) for s in report.steps] == [(2, 18), (2, 16)]
     assert kept["iauname"].tolist() == found["iauname"].drop([1, 2, 5, 7]).tolist()
-    kept, report = cleaning.clean(found, min_votes=0, keep_wrong_size=True)
+    kept, report = cleaning.clean(found, GZD5, cleaning.Rules(min_votes=0, keep_wrong_size=True))
     assert len(kept) == 20 and report.left == 20
     assert "20" in str(report)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pandas as pd
 
 from galaxy_zoo_decals.schema import Tree
+
+if TYPE_CHECKING:
+    from galaxy_zoo_decals.pixels import Form
 
 MISSING = "there is no image file"
 """The message of an ImageError where a galaxy has votes but no image at all."""
@@ -18,8 +22,31 @@ class ImageError(ValueError):
     """An image that cannot be used; the message says why. The galaxy is left out, counted and named."""
 
 
+Encoder = Callable[[Sequence[str]], list[bytes | ImageError]]
+"""From iaunames to image files in the edition's form, or why there are none; picklable, workers get a copy each."""
+
+
+def _nothing() -> None:
+    """Do nothing: most parts lie ready."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images that are converted together, such as those of one archive.
+
+    ``images`` maps every iauname to what decides its pixels (the checksum in an archive, the size and time of a
+    file): converted images are used again only while it stays the same. ``fetch`` brings the files that
+    ``encoder`` reads; it is called only if some are yet to be converted.
+    """
+
+    label: str
+    images: Mapping[str, str]
+    encoder: Encoder
+    fetch: Callable[[], object] = _nothing
+
+
 class Source(Protocol):
-    """What the pipeline asks of a source. Instances are picklable: workers get a copy each.
+    """What the pipeline asks of a source.
 
     ``describe`` is the source's entry in edition.json, with ``kind`` and ``description`` (the card's first
     paragraph) at least: JSON-ready, the same on every machine (no host, path or
@@ -76,10 +103,9 @@ class Source(Protocol):
         """Return whether each row has the votes and the origin that metrics ask for (whatever its split)."""
         ...
 
-    def unlisted_images(self, catalogue: pd.DataFrame) -> int:
-        """Return how many images of the source have no row in the catalogue; they are counted and ignored."""
-        ...
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the source's images part by part, also those that no row of the catalogue asks for.
 
-    def encoder(self, work: Path, size: int, quality: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
-        """Return a picklable function from iaunames to JPEG bytes of ``size`` pixels, or why there are none."""
+        The next part is asked for once the images of the last one are safe on disk: its files may go then.
+        """
         ...

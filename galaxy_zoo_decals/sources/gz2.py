@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import io
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from galaxy_zoo_decals import archive, panels, splits
 from galaxy_zoo_decals import catalogue as catalogues
-from galaxy_zoo_decals import panels, pixels, splits
 from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZ2, Tree
-from galaxy_zoo_decals.sources import MISSING, ImageError
+from galaxy_zoo_decals.sources import Part
+from galaxy_zoo_decals.sources.folder import folder_part
 
 ROOT_VOTES = 40
 """Volunteers assumed at the first question: the challenge publishes fractions, not counts, and no vote numbers."""
 
 TABLE = "training_solutions_rev1.csv"
 FOLDER = "images_training_rev1"
+OUTER = "galaxy-zoo-the-galaxy-challenge.zip"
+
+LARGEST_TABLE = 256 * 2**20
+"""Bytes of a table at most; the published one has 55 million."""
 
 
 @dataclass(frozen=True)
 class GZ2Challenge:
-    """The challenge's files as the user has them: ``training_solutions_rev1.csv`` and ``images_training_rev1/``."""
+    """The challenge's files as the user has them.
+
+    ``folder`` holds ``training_solutions_rev1.csv`` and ``images_training_rev1/``, or the zips of these names, or
+    the one zip that Kaggle makes of everything; or it is that zip.
+    """
 
     folder: Path
     tests: int = 1000
@@ -51,7 +64,7 @@ class GZ2Challenge:
                 "assumed volunteers at the first question, and everything that rests on that number is assumed. "
                 "These are not DECaLS galaxies, and the tree is that of Galaxy Zoo 2."
             ),
-            "table_sha256": hashlib.sha256(self._table().read_bytes()).hexdigest(),
+            "table_sha256": hashlib.sha256(self._table[1]).hexdigest(),
             "votes_assumed": ROOT_VOTES,
             "tests": self.tests,
         }
@@ -61,10 +74,11 @@ class GZ2Challenge:
 
         Raises CatalogueError naming file, row and column.
         """
-        path = self._table()
-        catalogues.check_last_line(path)
+        _ = self._images  # it is better to know before
+        path, data = self._table
+        catalogues.check_end(data[: data.find(b"\n") + 1], data[data.find(b"\n") + 1 :][-65536:], str(path))
         try:
-            table = pd.read_csv(path, dtype={"GalaxyID": str})
+            table = pd.read_csv(io.BytesIO(data), dtype={"GalaxyID": str})
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise CatalogueError(f"{path}: not a readable table ({error}). Download it again.") from None
         wanted = [name for names in class_columns().values() for name in names]
@@ -101,42 +115,60 @@ class GZ2Challenge:
         """Return which rows have all of the challenge's columns."""
         return catalogue["complete"]
 
-    def unlisted_images(self, catalogue: pd.DataFrame) -> int:
-        """Return how many images have no row."""
-        return len({p.stem for p in (self.folder / FOLDER).glob("*.jpg")} - set(catalogue["iauname"]))
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the training images as one part, from the folder or out of the zip."""
+        place, member = self._images
+        if place.is_dir():
+            yield folder_part(place, form)
+            return
+        if member is not None:
+            inner = work / f"{FOLDER}-{archive.key_of(place).replace(' ', '-')}.zip"
+            if not inner.exists():
+                archive.copy_member(place, member, inner)
+            place = inner
+        entries = archive.contents(place)
+        images = {name: entry.identity for name, entry in entries.items()}
+        yield Part(FOLDER, images, archive.ArchiveEncoder(place, entries, form))
 
-    def encoder(self, work: Path, size: int, quality: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
-        """Return a function that reads, checks and resizes image files by GalaxyID."""
-        images = self.folder / FOLDER
-        if not images.is_dir():
-            raise CatalogueError(f"{images}: there is no such folder; it should hold the challenge's <GalaxyID>.jpg.")
-        return _Encoder(images, size, quality)
+    @property
+    def _images(self) -> tuple[Path, str | None]:
+        """Where the images are: a folder, a zip, or a zip in the zip of everything."""
+        folder, zipped, outer = self.folder / FOLDER, self.folder / f"{FOLDER}.zip", self._outer
+        if folder.is_dir():
+            return folder, None
+        if zipped.is_file():
+            return zipped, None
+        if outer is not None and (member := archive.find_member(outer, zipped.name)):
+            return outer, member
+        raise CatalogueError(
+            f"{folder}: there is no such folder, and no {zipped.name}; one of them should hold the challenge's "
+            "<GalaxyID>.jpg."
+        )
 
-    def _table(self) -> Path:
-        path = self.folder / TABLE
-        if not path.is_file():
-            raise CatalogueError(
-                f"{path}: there is no such file. --source takes the folder that holds {TABLE} and {FOLDER}/."
-            )
-        return path
+    @property
+    def _outer(self) -> Path | None:
+        """The zip that Kaggle makes of all files of the challenge."""
+        return next((p for p in (self.folder, self.folder / OUTER) if p.is_file()), None)
 
-
-@dataclass(frozen=True)
-class _Encoder:
-    folder: Path
-    size: int
-    quality: int
-
-    def __call__(self, names: Sequence[str]) -> list[bytes | ImageError]:
-        return [self._one(self.folder / f"{name}.jpg") for name in names]
-
-    def _one(self, path: Path) -> bytes | ImageError:
-        try:
-            return pixels.encode(pixels.decode(path.read_bytes()), self.size, self.quality)
-        except FileNotFoundError:
-            return ImageError(MISSING)
-        except ImageError as error:
-            return error
+    @cached_property
+    def _table(self) -> tuple[Path, bytes]:
+        """Where the table is and what is in it."""
+        plain, zipped = self.folder / TABLE, self.folder / TABLE.replace(".csv", ".zip")
+        if plain.is_file():
+            return plain, plain.read_bytes()
+        if zipped.is_file() and (member := archive.find_member(zipped, TABLE)):
+            return zipped, archive.read_member(zipped, member, LARGEST_TABLE)
+        outer = self._outer
+        if outer is not None and (member := archive.find_member(outer, zipped.name)):
+            with tempfile.TemporaryDirectory() as folder:
+                inner = Path(folder) / zipped.name
+                inner.write_bytes(archive.read_member(outer, member, LARGEST_TABLE))
+                if found := archive.find_member(inner, TABLE):
+                    return outer, archive.read_member(inner, found, LARGEST_TABLE)
+        raise CatalogueError(
+            f"{plain}: there is no such file. --source takes the folder that holds {TABLE} and {FOLDER}/, or the zips "
+            f"of the same names, or {OUTER} as Kaggle gives it."
+        )
 
 
 def class_columns() -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from galaxy_zoo_decals import catalogue, pixels, splits
+from galaxy_zoo_decals import catalogue, pixels, splits, workers
 from galaxy_zoo_decals.conversion import write_whole
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.simulation import survey
@@ -27,7 +27,7 @@ from galaxy_zoo_decals.simulation.volunteers import (
     panel_votes,
     visible_probabilities,
 )
-from galaxy_zoo_decals.sources import ImageError
+from galaxy_zoo_decals.sources import ImageError, Part
 
 PIECE = 250
 """Galaxies a piece: about ten seconds of work on two cores."""
@@ -104,9 +104,11 @@ class Simulated:
         """Return whether each row was chosen at random and has at least 34 votes."""
         return pd.Series(splits.scored(catalogue), index=catalogue.index)
 
-    def unlisted_images(self, catalogue: pd.DataFrame) -> int:
-        """Return 0: every image belongs to a row."""
-        return 0
+    def parts(self, work: Path, form: pixels.Form) -> Iterator[Part]:
+        """Yield the images that ``catalogue`` kept; their folder's name holds all that decides their pixels."""
+        folder = self._folder(work)
+        names = [n for path in sorted(folder.glob("[0-9]*.parquet")) for n in _names(path)]
+        yield Part("simulated", dict.fromkeys(names, folder.name), self.encoder(work, form.size, form.quality))
 
     def encoder(self, work: Path, size: int, quality: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
         """Return a reader of the images that ``catalogue`` kept; ValueError for another form than its own."""
@@ -117,7 +119,7 @@ class Simulated:
             )
         folder = self._folder(work)
         paths = sorted(folder.glob("[0-9]*.parquet"))
-        firsts = [pq.read_table(path, columns=["iauname"])["iauname"][0].as_py() for path in paths]
+        firsts = [_names(path)[0] for path in paths]
         return _Reader(tuple(paths), tuple(firsts))
 
     def _folder(self, work: Path) -> Path:
@@ -174,13 +176,17 @@ def _simulate_all(seed: int, size: int, quality: int, indices: list[int], proces
         yield from map(work, indices)
         return
     # spawn: the parent may hold threads, which a fork would copy half-alive
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, workers.start) as pool:
         yield from pool.imap(work, indices, chunksize=4)
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
     columns = [c for c in pq.read_schema(path).names if c != "image"]
     return pq.read_table(path, columns=columns).to_pandas()
+
+
+def _names(path: Path) -> list[str]:
+    return [str(name) for name in pq.read_table(path, columns=["iauname"])["iauname"].to_pylist()]
 
 
 @dataclass

@@ -1,0 +1,266 @@
+"""Files over HTTP that survive what long downloads meet: resumed, retried, verified, whole or not there."""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import json
+import random
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from tqdm import tqdm
+
+from galaxy_zoo_decals.conversion import sync
+from galaxy_zoo_decals.errors import UserError
+
+BLOCK = 2**20
+TRIES = 8
+"""Attempts in a row without a new byte before a download gives up."""
+
+LONGEST_WAIT = 300.0
+"""Seconds between two attempts at most, unless the server asks for more (then up to an hour)."""
+
+TIMEOUT = (20.0, 60.0)
+"""Seconds to connect, and seconds without a byte after which a connection counts as stalled."""
+
+AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""HTTP answers that pass: the server is busy or down."""
+
+Result = TypeVar("Result")
+
+
+class DownloadError(UserError):
+    """A file that cannot be had; the message says what the server said and what to do."""
+
+
+class _Passing(Exception):
+    """A failure worth another attempt; ``wait`` is what the server asked for, in seconds."""
+
+    def __init__(self, words: str, wait: float | None = None) -> None:
+        super().__init__(words)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on a server: where it is, how large and with which md5."""
+
+    name: str
+    url: str
+    size: int
+    md5: str
+
+
+def session() -> requests.Session:
+    """Return a session that says who asks; proxies and certificates are those of the environment."""
+    try:
+        ours = version("galaxy-zoo-decals")
+    except PackageNotFoundError:  # a clone that was not installed
+        ours = "0"
+    made = requests.Session()
+    made.headers["User-Agent"] = f"galaxy-zoo-decals/{ours} {requests.utils.default_user_agent()}"
+    # A compressed answer could not be resumed by bytes.
+    made.headers["Accept-Encoding"] = "identity"
+    return made
+
+
+def fetch_json(client: requests.Session, url: str, say: Callable[[str], object] = tqdm.write) -> object:
+    """Return the JSON document at a URL, of at most 16 MB; retried like a download."""
+
+    def once() -> object:
+        with _get(client, url, {}) as answer:
+            body = answer.raw.read(2**24 + 1, decode_content=True)
+        if len(body) > 2**24:
+            raise DownloadError(f"{url}: the answer is larger than a record's description can be.")
+        try:
+            return json.loads(body)
+        except ValueError:
+            raise DownloadError(f"{url}: the answer is no JSON; is this the address of a record's API?") from None
+
+    return _persist(once, lambda: 0, say)
+
+
+def fetch(client: requests.Session, file: File, folder: Path, say: Callable[[str], object] = tqdm.write) -> Path:
+    """Download a file into ``folder`` under its name and return its path; one that is there whole is kept.
+
+    What an interrupted download left in ``NAME.part`` is continued. The file takes its name only when its md5 is
+    right; a wrong one is downloaded anew once, then DownloadError is raised and nothing is left.
+    """
+    path, part = folder / file.name, folder / f"{file.name}.part"
+    if path.is_file():
+        if path.stat().st_size == file.size:
+            return path
+        raise DownloadError(
+            f"{path} has {path.stat().st_size:,} bytes where {file.size:,} are published; it was not touched. Remove "
+            "it, and it is downloaded."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_room(folder, file.size - (part.stat().st_size if part.exists() else 0), file.name)
+    for last in (False, True):
+        with tqdm(
+            total=file.size, unit="B", unit_scale=True, unit_divisor=1000, desc=file.name, disable=None, smoothing=0.02
+        ) as bar:
+            hashed = _download(client, file, part, bar, say)
+        if hashed == file.md5:
+            break
+        part.unlink()
+        if last:
+            raise DownloadError(
+                f"{file.name}: downloaded twice, and both times its md5 is {hashed} where {file.md5} is published. The "
+                "copy on the server or something on the way is damaged; nothing of it was kept. Try again later, or "
+                "from another network."
+            )
+        say(f"{file.name}: the md5 is {hashed}, not {file.md5}; it is downloaded anew.")
+    sync(part)
+    part.replace(path)
+    sync(folder)
+    return path
+
+
+def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: Callable[[str], object]) -> str:
+    """Bring ``part`` to its full size and return its md5."""
+    md5 = hashlib.md5(usedforsecurity=False)
+    with part.open("ab+") as out:
+        if out.tell() > file.size:
+            out.truncate(0)
+        out.seek(0)
+        while block := out.read(BLOCK):  # what an earlier run left
+            md5.update(block)
+            bar.update(len(block))
+
+        def once() -> None:
+            nonlocal md5
+            have = out.seek(0, 2)
+            if have == file.size:
+                return
+            with _get(client, file.url, {"Range": f"bytes={have}-"} if have else {}) as answer:
+                if have and answer.status_code != 206:  # the server sends all of it again
+                    out.truncate(0)
+                    md5, have = hashlib.md5(usedforsecurity=False), 0
+                    bar.reset()
+                elif have and not _starts_at(answer, have):
+                    raise DownloadError(f"{file.url}: the server answered with other bytes than were asked for.")
+                for block in answer.iter_content(BLOCK):
+                    if have + len(block) > file.size:
+                        out.truncate(0)
+                        raise DownloadError(
+                            f"{file.url}: the server sends more than the {file.size:,} bytes published."
+                        )
+                    out.write(block)
+                    md5.update(block)
+                    bar.update(len(block))
+                    have += len(block)
+            if have < file.size:
+                raise _Passing(f"the connection ended {file.size - have:,} bytes early")
+
+        _persist(once, lambda: out.seek(0, 2), say)
+    return md5.hexdigest()
+
+
+def _starts_at(answer: requests.Response, byte: int) -> bool:
+    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+    return found is not None and int(found[1]) == byte
+
+
+def _get(client: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+    """Return an answer with a body still to be read; _Passing or DownloadError for anything but that."""
+    answer = client.get(url, headers=headers, stream=True, timeout=TIMEOUT)
+    if answer.ok:
+        return answer
+    answer.close()
+    if answer.status_code in AGAIN:
+        raise _Passing(f"the server answered {answer.status_code} {answer.reason}", _asked_wait(answer))
+    raise DownloadError(
+        f"{url}: the server answered {answer.status_code} {answer.reason}. Look whether the address opens in a browser."
+    )
+
+
+def _asked_wait(answer: requests.Response) -> float | None:
+    """Return the seconds that Retry-After (seconds or a date) or X-RateLimit-Reset (a time) ask for."""
+    after, reset = answer.headers.get("Retry-After"), answer.headers.get("X-RateLimit-Reset")
+    try:
+        if after is not None:
+            wait = (
+                float(after)
+                if after.strip().isdigit()
+                else _until(email.utils.parsedate_to_datetime(after).timestamp())
+            )
+        elif reset is not None and answer.status_code == 429:
+            wait = _until(float(reset))
+        else:
+            return None
+    except ValueError:
+        return None
+    return min(max(wait, 0.0), 3600.0)
+
+
+def _until(moment: float) -> float:
+    return moment - time.time()
+
+
+def _persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Callable[[str], object]) -> Result:
+    """Return what ``attempt`` returns, trying again with growing waits while it fails in ways that pass."""
+    failures, before = 0, progress()
+    while True:
+        try:
+            return attempt()
+        except requests.exceptions.SSLError as error:
+            raise DownloadError(
+                f"the server's certificate was not accepted ({error}). If your network has its own, name its file in "
+                "REQUESTS_CA_BUNDLE."
+            ) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
+            raise DownloadError("the address of the record is no URL of a web server.") from None
+        except requests.exceptions.TooManyRedirects as error:
+            raise DownloadError(f"the server sends in circles ({error}).") from None
+        except (_Passing, requests.exceptions.RequestException) as error:
+            now = progress()
+            failures = 0 if now > before else failures + 1
+            before = now
+            words = str(error) if isinstance(error, _Passing) else _plain(error)
+            if failures >= TRIES:
+                raise DownloadError(
+                    f"no more bytes after {TRIES} attempts: {words}. What has arrived is kept: the same command goes "
+                    "on from there."
+                ) from None
+            wait = min(2.0**failures, LONGEST_WAIT) * random.uniform(0.75, 1.25)
+            asked = error.wait if isinstance(error, _Passing) else None
+            wait = wait if asked is None else asked + random.uniform(0, 0.5)
+            say(f"{words}; trying again in {wait:.0f} s")
+            time.sleep(wait)
+
+
+def _plain(error: requests.exceptions.RequestException) -> str:
+    """Return what happened to a connection in few words: the library's own name the whole chain of causes."""
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy named in the environment does not answer"
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return f"{_host(error)} does not answer"
+    if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
+        return f"nothing came for {TIMEOUT[1]:.0f} s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection was cut"
+    return f"no connection to {_host(error)}"
+
+
+def _host(error: requests.exceptions.RequestException) -> str:
+    url = error.request.url if error.request is not None else None
+    return urlsplit(str(url or "")).hostname or "the server"
+
+
+def _check_room(folder: Path, needed: int, name: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DownloadError(
+            f"{folder}: {name} needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free. Make room, or choose "
+            "another disk with --downloads; --delete-archives keeps one part at a time."
+        )

@@ -1,0 +1,244 @@
+"""Galaxy Zoo DECaLS 5 as a source: the published votes and images, downloaded from Zenodo or already on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import requests
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from galaxy_zoo_decals import archive, download, splits
+from galaxy_zoo_decals import catalogue as catalogues
+from galaxy_zoo_decals.download import DownloadError, File
+from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.schema import GZD5, Tree
+from galaxy_zoo_decals.sources import Part
+from galaxy_zoo_decals.sources.folder import SUFFIXES, folder_part, read_with_positions, sha256
+
+RECORD = "https://zenodo.org/api/records/4573248"
+"""The record's API: Walmsley et al. 2022, data release of Galaxy Zoo DECaLS."""
+
+TABLES = ("gz_decals_volunteers_5.parquet", "gz_decals_volunteers_5.csv")
+"""The votes, in the order of preference: the Parquet file is a quarter of the CSV."""
+
+ARCHIVE = "gz_decals_dr5_png_part{}.zip"
+
+PARTS = (1, 2, 3, 4)
+
+SIDE = 424
+"""Pixels a side of the published images."""
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class SourceError(UserError):
+    """Files of the data release that are missing or not what they should be; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class _Published:
+    """The data release's votes; where its files come from is left to the two classes below."""
+
+    parts_wanted: tuple[int, ...] = PARTS
+    """Archives whose images are used; galaxies of the others have no image."""
+    debiased: bool = False
+    """Read the ``_debiased`` columns too, as labels may be made of them."""
+    delete_archives: bool = False
+    """Remove each archive once its images are converted."""
+    name: str = "gzd5"
+    title: str = "Galaxy Zoo DECaLS 5"
+    tree: Tree = GZD5
+    licence: str = "CC-BY-4.0"
+    citation: str = (
+        "Cite Walmsley et al. 2022, MNRAS 509, 3966 (doi:10.1093/mnras/stab2093), and the data release, "
+        "doi:10.5281/zenodo.4573248."
+    )
+
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """The debiased fractions, if they were asked for."""
+        return catalogues.debiased_columns(self.tree) if self.debiased else ()
+
+    @cached_property
+    def table(self) -> Path:
+        """Return the file of the votes, once it is there."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, object]:
+        """Return what edition.json says of this source."""
+        some = "" if self.parts_wanted == PARTS else (
+            f" Only the images of part {', '.join(map(str, self.parts_wanted))} of {len(PARTS)} are in this edition."
+        )  # fmt: skip
+        return {
+            "kind": "gzd5",
+            "description": (
+                "Galaxies of the DECaLS survey with the votes of Galaxy Zoo volunteers: the campaign GZD-5 of Galaxy "
+                f"Zoo DECaLS, prepared from Zenodo record 4573248.{some}"
+            ),
+            "doi": "10.5281/zenodo.4573248",
+            "table_sha256": sha256(self.table),
+            "parts": list(self.parts_wanted),
+        }
+
+    def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
+        """Return the checked rows of the GZD-5 votes."""
+        return read_with_positions(self.table, self.tree, self.extra_columns)
+
+    def split(self, catalogue: pd.DataFrame) -> pd.Series:
+        """Return the split of each row by its sky cell."""
+        names = splits.by_sky_cell(catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy())
+        return pd.Series(names, index=catalogue.index)
+
+    def scored(self, catalogue: pd.DataFrame) -> pd.Series:
+        """Return which rows are unselected and have many votes."""
+        return pd.Series(splits.scored(catalogue), index=catalogue.index)
+
+    def _archive_part(self, path: Path, work: Path, form: Form, fetch: Callable[[], object]) -> Part:
+        """Return the images of an archive as a part; an archive that is gone may be known from an earlier run."""
+        index = work / f"{path.name}.index.parquet"
+        entries = archive.read_index(index, archive.key_of(path) if path.exists() else None)
+        if entries is None:
+            fetch()
+            entries = archive.contents(path)
+            archive.write_index(entries, archive.key_of(path), index)
+        images = {name: entry.identity for name, entry in entries.items()}
+        return Part(path.stem, images, archive.ArchiveEncoder(path, entries, form, SIDE), fetch)
+
+
+@dataclass(frozen=True)
+class Downloaded(_Published):
+    """The data release as it comes from Zenodo, file by file into a folder."""
+
+    folder: Path = field(default=Path(), repr=False)
+    record: str = RECORD
+    say: Callable[[str], object] = field(default=tqdm.write, repr=False)
+
+    @cached_property
+    def files(self) -> dict[str, File]:
+        """The files of the record; DownloadError where it is none."""
+        return read_record(download.fetch_json(self._client, self.record, self.say), self.record)
+
+    @cached_property
+    def _client(self) -> requests.Session:
+        return download.session()
+
+    @cached_property
+    def table(self) -> Path:
+        """Return the file of the votes, downloading it if it is not there."""
+        for name in TABLES:
+            if (self.folder / name).is_file():  # verified when it took its name
+                return self.folder / name
+        for name in TABLES:
+            if name in self.files:
+                return self._fetch(name)
+        raise SourceError(f"{self.record}: the record has no {TABLES[0]}; is this the address of record 4573248?")
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the images archive by archive; each is downloaded when it is its turn, unless its work is done."""
+        for number in self.parts_wanted:
+            name = ARCHIVE.format(number)
+            path = self.folder / name
+            yield self._archive_part(path, work, form, lambda name=name: self._fetch(name))  # type: ignore[misc]
+            if self.delete_archives:
+                path.unlink(missing_ok=True)
+
+    def _fetch(self, name: str) -> Path:
+        path = self.folder / name
+        if path.is_file():  # it took this name when its md5 was right
+            return path
+        if name not in self.files:
+            raise SourceError(
+                f"{self.record}: the record has no {name}. To use the other parts only, name them with --parts."
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / "downloads.lock", timeout=0):
+                return download.fetch(self._client, self.files[name], self.folder, self.say)
+        except Timeout:
+            raise DownloadError(f"{self.folder}: another run downloads into this folder. Wait for it to end.") from None
+
+
+@dataclass(frozen=True)
+class OnDisk(_Published):
+    """The data release as the user has it: the votes, and the archives or folders unpacked from them."""
+
+    folder: Path = Path()
+
+    @cached_property
+    def table(self) -> Path:
+        """Return the file of the votes."""
+        for name in TABLES:
+            if (self.folder / name).is_file():
+                return self.folder / name
+        raise SourceError(
+            f"{self.folder}: there is no {TABLES[0]} and no .csv of that name. `galaxy-zoo-decals prepare gzd5 "
+            f"--catalogue-only --downloads {self.folder}` fetches it (41 MB)."
+        )
+
+    def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
+        """Return the checked rows, after a look whether all images are there: it is better to know before."""
+        self._places(work)
+        return super().catalogue(work, processes)
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the images of each archive, or of the unpacked files if there is no archive."""
+        for path in self._places(work):
+            if path.suffix != ".zip":
+                yield folder_part(path, form, SIDE)
+                continue
+            yield self._archive_part(path, work, form, lambda path=path: _must_be_there(path))  # type: ignore[misc]
+            if self.delete_archives:
+                path.unlink(missing_ok=True)
+
+    def _places(self, work: Path) -> list[Path]:
+        """Return the archives, or the folder of unpacked images; SourceError names what is missing."""
+        if not self.folder.is_dir():
+            raise SourceError(f"{self.folder}: there is no such folder.")
+        archives = [self.folder / ARCHIVE.format(number) for number in self.parts_wanted]
+        missing = [p for p in archives if not p.is_file() and not (work / f"{p.name}.index.parquet").is_file()]
+        if len(missing) < len(archives):
+            if missing:
+                raise SourceError(
+                    f"{self.folder}: {', '.join(p.name for p in missing)} is missing. Download it there, or use the "
+                    "other parts only: --parts "
+                    + ",".join(str(n) for n, p in zip(self.parts_wanted, archives) if p not in missing)
+                )
+            for path in archives:
+                if path.is_file():
+                    archive.check(path)
+            return archives
+        if any(p.suffix.lower() in SUFFIXES for p in self.folder.rglob("J*/*")):
+            return [self.folder]
+        raise SourceError(f"{self.folder}: it holds neither {ARCHIVE.format(1)} nor unpacked images (J*/*.png).")
+
+
+def _must_be_there(path: Path) -> None:
+    if not path.is_file():
+        raise SourceError(f"{path}: it has been removed, but not all of its images are converted. Put it back.")
+
+
+def read_record(answer: object, url: str) -> dict[str, File]:
+    """Return the files of a record as Zenodo's API describes it; DownloadError if it is no such description.
+
+    Every size, checksum and name is looked at: they decide what is written where.
+    """
+    try:
+        files = [
+            File(
+                str(f["key"]), str(f["links"]["self"]), int(f["size"]), str(f["checksum"]).removeprefix("md5:").lower()
+            )
+            for f in answer["files"]  # type: ignore[index]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DownloadError(f"{url}: the answer does not describe a record ({error!r}).") from None
+    for file in files:
+        if not SAFE_NAME.fullmatch(file.name) or file.size < 0 or not re.fullmatch(r"[0-9a-f]{32}", file.md5):
+            raise DownloadError(f"{url}: the description of {file.name[:80]!r} is not that of a file.")
+    return {file.name: file for file in files}
