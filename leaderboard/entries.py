@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard import runs, scores, submission
 from leaderboard.files import LeaderboardError, read_text, sha256
@@ -108,6 +109,8 @@ def _submitted(root: Path, folder: Path) -> Entry:
     trained = []
     for stored in scores.read(root / "scores" / folder.name):
         place = prediction_path(stored.edition["name"], stored.task, stored.seed)
+        if (folder / place).is_symlink() or not (folder / place).is_file():
+            raise LeaderboardError(f"{folder / place}: missing, though it was scored: restore it with git.")
         digest = sha256(folder / place)
         if digest != stored.prediction_sha256:
             raise LeaderboardError(
@@ -133,7 +136,7 @@ def local(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     for folder in runs.find(root):
         try:
             trained = _trained(folder, truths)
-        except ValueError as error:
+        except UserError as error:
             warnings.append(f"left out: {error}")
             continue
         warnings += [f"{folder}: {t.task} is shown without scores: {t.unscored}" for t in trained if t.unscored]
@@ -191,7 +194,7 @@ def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored],
             submission.check_predictions(path, run, task, truths)
             found = scores.of_predictions(truth, prediction_files.read(path, truth.tree), str(path))
             stored.append(scores.Stored(run.edition.model_dump(), task, run.seed, sha256(path), found))
-        except ValueError as error:
+        except UserError as error:
             problems.append(str(error))
     if not stored and not problems:
         problems.append(f"{folder}: holds no predictions/<edition>/<task>/seed<k>.parquet.")

@@ -22,6 +22,12 @@ class LeaderboardError(UserError):
     """Something that cannot be submitted, scored or shown; the message says where and what to do."""
 
 
+def visible(text: str, limit: int = 600) -> str:
+    """Return a text from outside as one bounded line without control characters, fit for a terminal or a report."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
 def sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes in hex."""
     with path.open("rb") as stream:

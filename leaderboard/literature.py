@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError
 
 from leaderboard.files import LeaderboardError, read_text
 from leaderboard.runs import Line, Paragraph, Task
-from leaderboard.submission import Strict, Url
+from leaderboard.strict import Strict
+from leaderboard.submission import Url
 
 
 class Number(Strict):

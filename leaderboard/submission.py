@@ -7,21 +7,25 @@ import shutil
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from galaxy_zoo_decals import predictions as prediction_files
 from leaderboard import runs, scores
 from leaderboard.files import LeaderboardError, folder_in_place, read_text, write_json
-from leaderboard.runs import Hash, Line, Paragraph, Run, prediction_path
+from leaderboard.runs import Hash, Line, Paragraph, Run, Setting, prediction_path
+from leaderboard.strict import Strict
 from leaderboard.truths import Truths, tree_of
 
 SLUG = re.compile(r"^20\d{6}-[a-z0-9]+(-[a-z0-9]+)*$")
 LARGEST_FILE = 5 * 2**20
 LARGEST_SUBMISSION = 40 * 2**20
 LARGEST_YAML = 64 * 2**10
+DEEPEST_YAML = 10
+SCHEMA_LINE = "# yaml-language-server: $schema=../../schema/submission.schema.json"
+"""Editors that know this line check a submission.yaml while it is written."""
 
 
 def spdx(text: str) -> str:
@@ -39,16 +43,12 @@ Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Licence = Annotated[str, StringConstraints(max_length=100), AfterValidator(spdx)]
 
 
-class Strict(BaseModel):
-    """A mapping of submission.yaml: unknown keys and loose types are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 class Code(Strict):
     """Where the code is and how it was run."""
 
-    repository: Url | None = Field(description="https address of the public repository")
+    repository: Url | Literal["this repository"] | None = Field(
+        description="https address of the public repository (or: this repository)"
+    )
     commit: Commit | None = Field(description="40-digit commit the runs were made with, without local changes")
     command: Paragraph = Field(description="exact command line of one run")
     recipe: Line = Field(description="name of the recipe")
@@ -115,6 +115,50 @@ def _empty(model: Strict, prefix: str) -> dict[str, str]:
     return found
 
 
+class CodeFacts(Strict):
+    """What ``Code`` holds, as far as it is known."""
+
+    repository: Url | Literal["this repository"] | None = None
+    commit: Commit | None = None
+    command: Paragraph | None = None
+    recipe: Line | None = None
+
+
+class RunFacts(Strict):
+    """What the harness would have written of a run, for predictions made without it (docs/runs.md)."""
+
+    title: Line = Field(description="what was trained, with backbone and weights by their own names")
+    backbone: Line = Field(description="the network, or what stands in its place")
+    weights: Line = Field(description="where its first weights came from; none for random ones")
+    recipe: Annotated[dict[Line, Setting], Field(max_length=200)] = Field(description="settings, one a line")
+    resolution: int | None = Field(description="side of the training images in pixels; null if there is none")
+    device: Line = Field(description="what it was trained on, such as 1 NVIDIA A100 or 4 CPU cores")
+    precision: Line = Field(description="float32, bfloat16, float64")
+    train_seconds: Annotated[float, Field(ge=0)] | None = Field(description="wall time of training, null if unknown")
+    gpu_hours: Annotated[float, Field(ge=0)] | None = None
+    images_per_second: Annotated[float, Field(ge=0)] | None = None
+    peak_memory_bytes: Annotated[int, Field(ge=0)] | None = None
+    versions: Annotated[dict[Line, Line], Field(max_length=50, default_factory=dict)]
+
+
+class Facts(Strict):
+    """What ``submit`` cannot know: any keys of submission.yaml, and ``run`` for predictions made elsewhere."""
+
+    name: Line | None = None
+    authors: list[Line] | None = Field(default=None, max_length=50)
+    official: bool | None = None
+    contact: Line | None = None
+    description: Paragraph | None = None
+    code: CodeFacts = CodeFacts()
+    weights: Weights | Literal["not published"] | None = None
+    training_data: Paragraph | None = None
+    test_overlap: Overlap | None = None
+    selection: Literal["validation only"] | None = None
+    parameters: Annotated[int, Field(ge=0)] | None = None
+    attestation: bool | None = None
+    run: RunFacts | None = None
+
+
 class YamlError(LeaderboardError):
     """What is wrong with a submission.yaml, one (line, message) for each fault."""
 
@@ -124,30 +168,54 @@ class YamlError(LeaderboardError):
 
 
 def read(path: Path) -> Submission:
-    """Read a submission.yaml strictly; raises YamlError with line and key of every fault.
+    """Read a submission.yaml strictly; raises YamlError with line and key of every fault."""
+    return parse(read_text(path, LARGEST_YAML), path)
 
-    Anchors, aliases and tags are refused: they hide what a reader sees (and expand without bound).
-    """
-    text = read_text(path, LARGEST_YAML)
+
+def parse(text: str, path: Path) -> Submission:
+    """Read the text of a submission.yaml as strictly; ``path`` names it in what is raised."""
+    return _parse(text, path, Submission)
+
+
+def read_facts(path: Path) -> Facts:
+    """Read a file of facts for ``submit`` as strictly; raises YamlError with line and key of every fault."""
+    return _parse(read_text(path, LARGEST_YAML), path, Facts)
+
+
+Kind = TypeVar("Kind", bound=Strict)
+
+
+def _parse(text: str, path: Path, kind: type[Kind]) -> Kind:
+    """Read YAML; anchors, aliases and tags are refused: they hide what a reader sees (and expand without bound)."""
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = event.start_mark.line + 1 if event.start_mark else 1
             if getattr(event, "anchor", None) or getattr(event, "tag", None):
-                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise YamlError(path, [(line, "anchors, aliases and tags are not allowed.")])
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST_YAML:
+                raise YamlError(path, [(line, f"lists and mappings nested more than {DEEPEST_YAML} deep.")])
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise YamlError(path, [(line, f"not YAML ({error.problem}).")]) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise YamlError(path, [(line, f"not YAML ({error.reason}).")]) from None
+    except ValueError as error:
+        # A scalar that looks like a date or number and is none, such as 2026-13-45.
         if isinstance(error, YamlError):
             raise
         raise YamlError(path, [(1, f"not YAML ({error}).")]) from None
+    if root is None:
+        raise YamlError(path, [(1, "is empty.")])
     lines, doubled = _lines(root)
     if doubled:
         raise YamlError(path, [(line, f"key {key!r} stands here a second time; keep one.") for key, line in doubled])
     try:
-        return Submission.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         raise YamlError(path, [_fault(e, lines) for e in error.errors(include_url=False)]) from None
 
@@ -209,7 +277,7 @@ def write_yaml(path: Path, submission: Submission) -> None:
     places, _ = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
     for key, hint in submission.remaining().items():
         written[places[tuple(key.split("."))] - 1] += f"  # fill in: {hint}"
-    path.write_text("\n".join(written) + "\n", encoding="utf-8")
+    path.write_text("\n".join([SCHEMA_LINE, *written]) + "\n", encoding="utf-8")
 
 
 def gather(folders: Iterable[Path], truths: Truths) -> list[tuple[Path, Run]]:
@@ -221,6 +289,9 @@ def gather(folders: Iterable[Path], truths: Truths) -> list[tuple[Path, Run]]:
     found = [(folder, runs.read(folder / "run.json")) for folder in folders]
     seen: dict[tuple[str, str, int], Path] = {}
     for folder, run in found:
+        refused = truths.refused((run.edition.name, run.edition.content_hash), new=True)
+        if refused:
+            raise LeaderboardError(f"{folder}: {refused}")
         for task in run.tasks:
             key = (run.edition.name, task, run.seed)
             if key in seen:
@@ -262,49 +333,83 @@ def check_predictions(path: Path, run: Run, task: str, truths: Truths) -> None:
             raise LeaderboardError(f"{path}: its {word} is {b!r}, but run.json says {a!r}: run it again.")
 
 
-def create(folder: Path, found: list[tuple[Path, Run]], name: str, authors: list[str]) -> Submission:
-    """Make a submission folder from runs that ``gather`` accepted; raises LeaderboardError if it exists."""
-    if folder.exists():
-        raise LeaderboardError(f"{folder} exists already: choose another --name, or remove it if it is a draft.")
+def draft(found: list[tuple[Path, Run]], name: str, authors: list[str], facts: Facts | None = None) -> Submission:
+    """Return the submission of runs that ``gather`` accepted, as far as the runs and the facts tell.
+
+    Raises LeaderboardError naming the key that holds what it may not.
+    """
     run = found[0][1]
     clean = run.git is not None and run.git.dirty is False
+    content: dict[str, Any] = {
+        "format": "1",
+        "name": name,
+        "authors": authors,
+        "official": False,
+        "contact": None,
+        "description": None,
+        "code": {
+            "repository": None,
+            "commit": run.git.commit if run.git and clean else None,
+            "command": run.command,
+            "recipe": run.recipe_name,
+        },
+        "weights": {"url": None, "sha256": None, "licence": None},
+        "training_data": None,
+        "test_overlap": {"status": None, "note": None},
+        "selection": None,
+        "parameters": max(r.parameters for _, r in found),
+        "status": "active",
+        "status_reason": None,
+        "attestation": False,
+    }
+    told = facts.model_dump(exclude_none=True, exclude={"run", "name"}) if facts else {}
+    content["code"] |= told.pop("code", {})
+    content |= told | ({"authors": authors} if authors else {})
     try:
-        submission = Submission(
-            format="1",
-            name=name,
-            authors=authors,
-            official=False,
-            contact=None,
-            description=None,
-            code=Code(
-                repository=None,
-                commit=run.git.commit if run.git and clean else None,
-                command=run.command,
-                recipe=run.recipe_name,
-            ),
-            weights=Weights(url=None, sha256=None, licence=None),
-            training_data=None,
-            test_overlap=Overlap(status=None, note=None),
-            selection=None,
-            parameters=max(r.parameters for _, r in found),
-            status="active",
-            status_reason=None,
-            attestation=False,
-        )
+        return Submission.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise LeaderboardError(f"{key}: {first['msg']} (given: {first['input']!r}).") from None
+
+
+def with_answer(submission: Submission, key: str, answer: str) -> Submission:
+    """Return the submission with a remaining key set to what a person typed; raises LeaderboardError saying why not."""
+    content = submission.model_dump()
+    place = content
+    *parents, last = key.split(".")
+    for parent in parents:
+        place = place[parent]
+    value: Any = answer
+    if last == "authors":
+        value = [name.strip() for name in answer.split(",")]
+    elif last == "attestation":
+        value = answer.lower() in ("true", "yes", "y")
+    elif key == "weights.url" and answer == "not published":
+        place, last = content, "weights"
+    place[last] = value
+    try:
+        return Submission.model_validate(content)
+    except ValidationError as error:
+        raise LeaderboardError(error.errors(include_url=False)[0]["msg"]) from None
+
+
+def create(folder: Path, found: list[tuple[Path, Run]], submission: Submission) -> None:
+    """Make a submission folder from runs that ``gather`` accepted; raises LeaderboardError if it exists."""
+    if folder.exists():
+        raise LeaderboardError(f"{folder} exists already: choose another --name, or remove it if it is a draft.")
+    run = found[0][1]
     with folder_in_place(folder) as beside:
         write_yaml(beside / "submission.yaml", submission)
-        (beside / "README.md").write_text(f"# {name}\n\n{run.title}, recipe {run.recipe_name}.\n", encoding="utf-8")
+        (beside / "README.md").write_text(
+            f"# {submission.name}\n\n{run.title}, recipe {run.recipe_name}.\n", encoding="utf-8"
+        )
         for source, run in found:
             for task in run.tasks:
                 place = prediction_path(run.edition.name, task, run.seed)
                 (beside / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / place, beside / place)
                 write_json(beside / run_path(place), run.model_dump(mode="json"))
-    return submission
 
 
 def run_path(prediction: Path) -> Path:

@@ -1,31 +1,42 @@
-"""The editions on this machine and their truth, found by name and content hash, read once."""
+"""The truth of editions: frozen by a version of the benchmark, or of the editions on this machine; read once."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from galaxy_zoo_decals.edition import NAMES, Edition, EditionError, available, find
-from galaxy_zoo_decals.schema import GZ2, GZD5, Tree
+from galaxy_zoo_decals.schema import GZ2, GZD5, TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
+from leaderboard import versions
 from leaderboard.files import LeaderboardError
+from leaderboard.versions import Frozen, Key, Version
 
-Key = tuple[str, str]
-"""Name and content hash of an edition: what results are bound to."""
+BENCHMARK = Path(__file__).resolve().parent / "benchmark"
+"""The versions of the benchmark lie with the scorer, never with the data that is checked."""
 
 
 @dataclass
 class Truths:
-    """Editions known to this machine by (name, content hash), those given by hand first."""
+    """Editions known to this machine by (name, content hash), those given by hand first.
+
+    ``frozen`` are the editions of all versions of the benchmark, ``tables`` the files that truths which may not be
+    passed on are read from, by the edition's name, ``given`` the editions named on the command line.
+    """
 
     editions: dict[Key, Edition]
+    frozen: dict[Key, tuple[Version, Frozen]] = field(default_factory=dict)
+    benchmark: Path = BENCHMARK
+    tables: dict[str, Path] = field(default_factory=dict)
+    given: set[Key] = field(default_factory=set)
     _truths: dict[Key, Truth] = field(default_factory=dict)
 
     @classmethod
-    def on_this_machine(cls, given: list[str]) -> Truths:
-        """Find the named editions and the folders given as PATH or NAME=PATH.
+    def on_this_machine(cls, given: list[str], tables: list[str] | None = None, benchmark: Path = BENCHMARK) -> Truths:
+        """Find the named editions, the folders given as PATH or NAME=PATH, and the frozen editions.
 
-        Raises LeaderboardError for a folder that is no edition or bears another name.
+        ``tables`` are NAME=PATH. Raises LeaderboardError for a folder that is no edition or bears another name.
         """
         editions: dict[Key, Edition] = {}
         for word in given:
@@ -39,6 +50,7 @@ class Truths:
             if equals and name != edition.name:
                 raise LeaderboardError(f"--edition {word}: this folder is the edition {edition.name!r}, not {name!r}.")
             editions[key] = edition
+        by_hand = set(editions)
         folders = list(available().values())
         with contextlib.suppress(EditionError):
             folders.append(find())  # the edition in use may be a folder without a name
@@ -47,7 +59,8 @@ class Truths:
             with contextlib.suppress(EditionError, KeyError):
                 edition = Edition(path)
                 editions.setdefault((edition.name, edition.content_hash), edition)
-        return cls(editions)
+        frozen = versions.editions(versions.read(benchmark))
+        return cls(editions, frozen, benchmark, _tables(tables or [], frozen), by_hand)
 
     def edition(self, key: Key) -> Edition | None:
         """Return the edition of this name and content, None if this machine does not hold it."""
@@ -55,15 +68,54 @@ class Truths:
 
     def truth(self, key: Key) -> Truth | None:
         """Return the truth of the edition of this name and content, None if this machine does not hold it."""
-        if key not in self.editions:
-            return None
         if key not in self._truths:
-            self._truths[key] = Truth.of(self.editions[key])
+            found = self._read(key)
+            if found is None:
+                return None
+            self._truths[key] = found
         return self._truths[key]
+
+    def _read(self, key: Key) -> Truth | None:
+        if key in self.frozen:
+            version, frozen = self.frozen[key]
+            if frozen.truth_sha256 is not None:
+                return versions.read_truth(versions.truth_path(self.benchmark, version, key[0]), key[0], frozen)
+            if key[0] in self.tables:
+                return versions.read_challenge(self.tables[key[0]], key[0], frozen)
+        return Truth.of(self.editions[key]) if key in self.editions else None
+
+    def refused(self, key: Key, new: bool) -> str:
+        """Say why results on this edition, ``new`` or standing there already, are not taken; empty if they are.
+
+        An edition given by hand is always taken: it makes a board of one's own.
+        """
+        if key in self.given or not self.frozen or (key in self.frozen and not (new and key in self.closed)):
+            return ""
+        now = ", ".join(f"{n} ({k[:12]})" for n, k in sorted(self.frozen) if (n, k) not in self.closed)
+        if key in self.frozen:
+            return f"version {self.frozen[key][0].version} of {key[0]} is closed; results are taken on: {now}."
+        return (
+            f"{key[0]} with content {key[1][:12]} is no edition of the benchmark; results are taken on: {now}. "
+            "For a board of your own, name its folder with --edition."
+        )
+
+    @property
+    def closed(self) -> set[Key]:
+        """The frozen editions of which a newer version of the benchmark has another content."""
+        newest: dict[str, int] = {}
+        for (name, _), (version, _) in self.frozen.items():
+            newest[name] = max(newest.get(name, 0), int(version.version))
+        return {key for key, (version, _) in self.frozen.items() if int(version.version) < newest[key[0]]}
+
+    def known(self) -> list[Key]:
+        """Return the editions whose truth may be on this machine, frozen ones first."""
+        return list(dict.fromkeys([*self.frozen, *self.editions]))
 
     def missing(self, key: Key) -> str:
         """Say why there is no truth for these results and how to get it."""
         name, content = key
+        if key in self.frozen and name == "gz2":
+            return "needs the Kaggle file: pass --truth gz2=PATH of its training_solutions_rev1.csv."
         others = [k[1][:12] for k in self.editions if k[0] == name]
         if others:
             return (
@@ -78,11 +130,27 @@ class Truths:
         return f"needs the edition {name!r}: {prepare}."
 
 
+def _tables(words: list[str], frozen: dict[Key, tuple[Version, Frozen]]) -> dict[str, Path]:
+    tables = {}
+    for word in words:
+        name, _, path = word.partition("=")
+        absent = {n for (n, _), (_, f) in frozen.items() if f.truth_sha256 is None}
+        if not path or name not in absent:
+            raise LeaderboardError(
+                f"--truth {word}: give NAME=PATH; the truth is read from a file for {', '.join(sorted(absent))}."
+            )
+        tables[name] = Path(path).expanduser()
+    return tables
+
+
 def tree_of(name: str, truths: Truths) -> Tree:
     """Return the tree an edition's predictions follow, also where the edition itself is not on this machine."""
     for (known, _), edition in truths.editions.items():
         if known == name:
             return edition.tree
+    for (known, _), (_, frozen) in truths.frozen.items():
+        if known == name:
+            return TREES[frozen.tree]
     return GZ2 if name == "gz2" else GZD5
 
 

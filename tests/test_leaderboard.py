@@ -18,9 +18,10 @@ import yaml
 
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import ranking, scores, submission
+from leaderboard import checks, ranking, scores, submission, versions
 from leaderboard.__main__ import main
 from leaderboard.files import folder_in_place
+from leaderboard.truths import Truths
 from tests.test_leaderboard_runs import change_run, write_run
 
 FILLED = {
@@ -48,9 +49,9 @@ def finished(toy_edition: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A leaderboard folder with one complete, scored submission of two seeds."""
     root = tmp_path_factory.mktemp("leaderboard")
     runs = [write_run(toy_edition, root / "runs", "multiclass", seed=seed) for seed in (0, 1)]
-    words = ["submit", *map(str, runs), "--name", "Small & <b>bold</b>", "--authors", "A. Nonymous"]
+    words = ["submit", *map(str, runs), "--name", "Small & bold", "--authors", "A. Nonymous"]
     assert main([*words, "--date", "20260102", "--root", str(root), "--edition", str(toy_edition)]) == 0
-    fill_in(root / "submissions" / "20260102-small-b-bold-b")
+    fill_in(root / "submissions" / "20260102-small-bold")
     assert main(["score", "--root", str(root), "--edition", str(toy_edition)]) == 0
     return root
 
@@ -208,10 +209,26 @@ def test_damage_is_named(
         assert word in said, said
 
 
-def test_without_the_edition_the_check_says_so(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--root", str(board)]) == 0
-    said = capsys.readouterr().out
-    assert "not re-scored: needs the edition 'toy'" in said and "0 re-scored" in said
+def test_without_the_truth_the_check_says_so_and_everything_else_is_looked_at(board: Path, toy_edition: Path) -> None:
+    truths = Truths.on_this_machine([str(toy_edition)])
+    (key,) = truths.given
+    edition, truth = truths.editions[key], truths.truth(key)
+    assert truth is not None
+    frozen = versions.Frozen(
+        title=edition.title, tree=edition.tree.name, content_hash=edition.content_hash, galaxies=len(truth.names),
+        split_hash=edition.split_hash, order_hash=versions.order_hash(truth), votes_hash=versions.votes_hash(truth),
+    )  # fmt: skip
+    version = versions.Version(version="1", ranked_by={}, editions={key[0]: frozen})
+    absent = Truths(editions={}, frozen={key: (version, frozen)})
+    (slug,) = (p.name for p in (board / "submissions").iterdir())
+    report = checks.check(board / "submissions" / slug, board / "scores" / slug, absent, [])
+    assert not report.faults and report.files == 2 and report.rescored == 0
+    assert all("not re-scored: needs the edition 'toy'" in note for note in report.notes) and len(report.notes) == 2
+    shutil.rmtree(board / "scores" / slug)
+    unscored = checks.check(board / "submissions" / slug, board / "scores" / slug, absent, [])
+    assert not unscored.faults and "stands as reported" in unscored.notes[0]
+    edit_prediction(board / "submissions" / slug, board)
+    assert "sum to" in checks.check(board / "submissions" / slug, board / "scores" / slug, absent, []).faults[0]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +261,7 @@ def test_an_existing_submission_is_not_overwritten(
     board: Path, toy_edition: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = str(board / "runs/toy/multiclass/seed0")
-    words = ["submit", run, "--name", "Small b bold b", "--date", "20260102", "--root", str(board)]
+    words = ["submit", run, "--name", "Small bold", "--date", "20260102", "--root", str(board)]
     assert main([*words, "--edition", str(toy_edition)]) == 1
     assert "exists already" in capsys.readouterr().err
 

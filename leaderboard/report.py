@@ -1,0 +1,319 @@
+"""The report of a check as data and as Markdown: where new entries would stand, and what a person should look at.
+
+The data may come from a job that ran a stranger's code. It is therefore read strictly, and written out with every
+text bounded and escaped.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, StringConstraints, ValidationError
+
+from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring.boards import Metric
+from leaderboard import ranking, scores
+from leaderboard.entries import Entry
+from leaderboard.files import LeaderboardError, read_json, visible
+from leaderboard.runs import Task
+from leaderboard.strict import Strict
+from leaderboard.truths import Key
+
+LONGEST = 600
+MOST = 50
+MOST_COMPARED = 8
+"""Entries that a new one is compared with: its neighbours in the order of the board."""
+
+LONGEST_REPORT = 60_000
+"""Characters; a comment on a pull request may have 65,536."""
+
+LARGEST = 2**20
+
+Text = Annotated[str, StringConstraints(max_length=LONGEST)]
+Real = Annotated[float, Field(allow_inf_nan=False)] | None
+
+
+class Difference(Strict):
+    """The new entry's score less that of another, with the 95 % interval where the two are paired."""
+
+    name: Text
+    value: Real
+    difference: Real
+    low: Real = None
+    high: Real = None
+
+
+class Standing(Strict):
+    """Where an entry stands on one board: its score, its rank interval among the entries, and the differences."""
+
+    edition: Text
+    board: Task
+    seeds: int
+    value: Real
+    low: Real
+    high: Real
+    spread: Real
+    first: int
+    last: int
+    of: int
+    smallest: Real
+    entries: list[Difference] = Field(max_length=MOST)
+    references: list[Difference] = Field(max_length=MOST)
+
+
+class Checked(Strict):
+    """What the check said of one submission, and where it stands."""
+
+    slug: Text
+    title: Text
+    files: int
+    rescored: int
+    faults: list[Text] = Field(max_length=MOST)
+    notes: list[Text] = Field(max_length=MOST)
+    flags: list[Text] = Field(max_length=MOST)
+    standings: list[Standing] = Field(max_length=MOST)
+
+
+class Report(Strict):
+    """A whole check; ``faults`` are those of the pull request itself."""
+
+    format: Literal["1"] = "1"
+    faults: list[Text] = Field(max_length=MOST)
+    submissions: list[Checked] = Field(max_length=MOST)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was found wrong."""
+        return not self.faults and not any(s.faults for s in self.submissions)
+
+
+def bounded(texts: list[str]) -> list[str]:
+    """Return texts for a report: each one line of bounded length, and the first ones if there are many."""
+    shown = [visible(text, LONGEST) for text in texts[: MOST - 1]]
+    return shown + ([f"and {len(texts) - MOST + 1} more."] if len(texts) >= MOST else [])
+
+
+def read(path: Path) -> Report:
+    """Read a report that someone else may have written; raises LeaderboardError if it is none."""
+    try:
+        return Report.model_validate(read_json(path, LARGEST))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = visible(".".join(map(str, first["loc"])), 100)
+        raise LeaderboardError(f"{path}: no report of a check: {where}: {visible(first['msg'], 200)}.") from None
+
+
+def standings(entry: Entry, entries: list[Entry], references: dict[Key, dict[str, dict[str, scores.Score]]]) -> list[
+    Standing
+]:  # fmt: skip
+    """Return where an entry stands among all others, board by board."""
+    found = []
+    for key in entry.editions:
+        for task in BOARDS:
+            if entry.score(key, task) is not None:
+                found.append(_standing(entry, entries, key, task, references.get(key, {}).get(task, {})))
+    return found
+
+
+def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, references: dict[str, scores.Score]) -> Standing:
+    metric = BOARDS[task].metrics[BOARDS[task].primary]
+    active = [e for e in entries if e.slug != entry.slug and e.submission and e.submission.status == "active"]
+    others = [(e, s) for e in active if (s := e.score(key, task)) is not None]
+    mine = entry.score(key, task)
+    assert mine is not None
+    rows = [(entry, mine), *others]
+    values = [[t.scores[task].metrics[metric.name][0] for t in e.seeds(key, task)] for e, _ in rows]
+    draws = [np.asarray(s.draws[metric.name], float) for _, s in rows]
+    ranked = ranking.rank(values, draws, metric.higher_is_better)
+    value, low, high = mine.metrics[metric.name]
+    spread = ranking.training_variance(values) / np.array([len(v) for v in values])
+    compared = [
+        _difference(e.title, value, s.metrics[metric.name][0], draws[0] - d, spread[0] + spread[i])
+        for i, ((e, s), d) in enumerate(zip(others, draws[1:]), start=1)
+    ]
+    compared.sort(key=lambda d: abs(d.difference) if d.difference is not None else math.inf)
+    below = [
+        _difference(name, value, s.metrics[metric.name][0], None, 0.0)
+        for name, s in references.items()
+        if metric.name in s.metrics
+    ]
+    sign = -1 if metric.higher_is_better else 1
+    below.sort(key=lambda d: sign * d.value if d.value is not None else math.inf)
+    return Standing(
+        edition=visible(entry.editions[key].name, 100), board=BOARDS[task].task, seeds=len(values[0]),  # type: ignore[arg-type]
+        value=_real(value), low=_real(low), high=_real(high),
+        spread=_real(scores.spread([t.scores[task] for t in entry.seeds(key, task)], metric.name)),
+        first=ranked.places[0].first, last=ranked.places[0].last, of=len(rows), smallest=_real(ranked.smallest),
+        entries=compared[:MOST_COMPARED], references=below[:MOST],
+    )  # fmt: skip
+
+
+def _difference(name: str, value: float, other: float, draws: np.ndarray | None, seeds: float) -> Difference:
+    gap = value - other
+    low = high = math.nan
+    if draws is not None and np.isfinite(draws).any():
+        half = 1.959964 * math.sqrt(float(np.nanvar(draws)) + float(seeds))
+        low, high = gap - half, gap + half
+    return Difference(
+        name=visible(name, 200), value=_real(other), difference=_real(gap), low=_real(low), high=_real(high)
+    )
+
+
+def _real(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+SUSPICIOUS = 0.05
+"""Lead of the test over the validation score that a person should look at."""
+
+FASTER = 3.0
+"""Images a second over those of entries with the same backbone, size and device that a person should look at."""
+
+VALIDATED = {"multiclass": "macro_f1", "multilabel": "macro_map"}
+"""Tasks whose curves hold the metric that their board is ranked by."""
+
+
+def flags(entry: Entry, entries: list[Entry], found: list[Standing], unverified: list[str]) -> list[str]:
+    """Return what is not wrong by itself but should be looked at by a person."""
+    said: list[str] = []
+    for s in found:
+        metric = BOARDS[s.board].metrics[BOARDS[s.board].primary]
+        ceilings = [d for d in s.references if d.name == "noise ceiling" and d.difference is not None]
+        for ceiling in ceilings:
+            if _ahead(ceiling, metric) > 0:
+                said.append(
+                    f"{s.edition}, {s.board}: {_number(s.value, metric)} is above the noise ceiling "
+                    f"({_number(ceiling.value, metric)}): have the test galaxies been seen in training?"
+                )
+        for prior in (d for d in s.references if d.name == "class prior" and d.difference is not None):
+            if _ahead(prior, metric) < 0:
+                said.append(
+                    f"{s.edition}, {s.board}: {_number(s.value, metric)} is no better than the class prior "
+                    f"({_number(prior.value, metric)}), which says the same of every galaxy."
+                )
+        if s.seeds < 3:
+            said.append(f"{s.edition}, {s.board}: {s.seeds} of 3 seeds: shown as a single run.")
+    for trained in entry.trained:
+        said += _over_validation(trained.run, trained.task, trained.scores.get(trained.task))
+    said += _fast(entry, entries)
+    overlap = entry.submission.test_overlap if entry.submission else None
+    if overlap and overlap.status in ("declared", "unknown"):
+        said.append(f"overlap with the test galaxies is {overlap.status}: {visible(overlap.note or '', 300)}")
+    return said + unverified
+
+
+def _ahead(d: Difference, metric: Metric) -> float:
+    return (d.difference or 0.0) * (1 if metric.higher_is_better else -1)
+
+
+def _over_validation(run: object, task: str, score: scores.Score | None) -> list[str]:
+    from leaderboard.runs import Run
+
+    assert isinstance(run, Run)
+    name = VALIDATED.get(task)
+    if name is None or score is None or not run.curves:
+        return []
+    seen = [p.validation_metric for c in run.curves for p in c.points if p.validation_metric is not None]
+    value, low, _ = score.metrics[name]
+    if not seen or not math.isfinite(value) or value - max(seen) <= SUSPICIOUS or low <= max(seen):
+        return []
+    return [
+        f"{run.edition.name}, {task}, seed {run.seed}: {value:.3f} on the test galaxies, at most {max(seen):.3f} on "
+        "the validation galaxies."
+    ]
+
+
+def _fast(entry: Entry, entries: list[Entry]) -> list[str]:
+    run = entry.run
+    same = [
+        e.run.images_per_second
+        for e in entries
+        if e.slug != entry.slug
+        and e.run.images_per_second
+        and (e.run.backbone, e.run.resolution, e.run.device) == (run.backbone, run.resolution, run.device)
+    ]
+    if not run.images_per_second or not same or run.images_per_second <= FASTER * float(np.median(same)):
+        return []
+    return [
+        f"{run.images_per_second:,.0f} images/s, {run.images_per_second / float(np.median(same)):.1f} times as many as "
+        f"other entries with {visible(run.backbone, 100)} on the same device."
+    ]
+
+
+def markdown(report: Report) -> str:
+    """Return the report as Markdown of bounded length in which no text of the submission is anything but text."""
+    lines = ["## Check of the submission: " + ("good" if report.good else "**not yet good**"), ""]
+    lines += [f"- {_code(fault)}" for fault in report.faults]
+    for s in report.submissions:
+        lines += ["", f"### {_code(s.title)}", ""]
+        lines.append(f"{_code(s.slug)}: {s.files} prediction files, {s.rescored} re-scored with the scorer of main.")
+        for title, texts in (("To be mended", s.faults), ("Not looked at", s.notes), ("For a person", s.flags)):
+            if texts:
+                lines += ["", f"**{title}**", "", *(f"- {_code(text)}" for text in texts)]
+        for standing in s.standings:
+            lines += ["", *_table(standing)]
+    text = "\n".join(lines) + "\n"
+    if len(text) > LONGEST_REPORT:
+        text = text[:LONGEST_REPORT].rpartition("\n")[0] + "\n\n(The report is cut here; the log has all of it.)\n"
+    return text
+
+
+def write(path: Path, report: Report) -> None:
+    """Write the report as Markdown or JSON, by the ending of the file's name."""
+    if path.suffix not in (".md", ".json"):
+        raise LeaderboardError(f"--report {path}: give a name that ends in .md or .json.")
+    text = markdown(report) if path.suffix == ".md" else report.model_dump_json(indent=1) + "\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def words(found: list[Standing]) -> list[str]:
+    """Return a line for each board an entry stands on, for the terminal."""
+    lines = []
+    for s in found:
+        metric = BOARDS[s.board].metrics[BOARDS[s.board].primary]
+        rank = str(s.first) if s.first == s.last else f"{s.first} to {s.last}"
+        lines.append(
+            f"{s.edition}, {s.board}: {metric.title} {_number(s.value, metric)} "
+            f"({_number(s.low, metric)} to {_number(s.high, metric)}), rank {rank} of {s.of}"
+        )
+    return lines
+
+
+def _table(s: Standing) -> list[str]:
+    board = BOARDS[s.board]
+    metric = board.metrics[board.primary]
+    rank = str(s.first) if s.first == s.last else f"{s.first} to {s.last}"
+    spread = "" if s.spread is None else f", s.d. over {s.seeds} seeds {_number(s.spread, metric)}"
+    lines = [
+        f"**{board.title}** on {_code(s.edition)}: {metric.title} {_number(s.value, metric)} "
+        f"(95 % interval {_number(s.low, metric)} to {_number(s.high, metric)}{spread}). "
+        f"It would stand at rank **{rank}** of {s.of}.",
+        "",
+        f"| compared with | {metric.title} | difference | 95 % interval of the difference |",
+        "|---|--:|--:|---|",
+    ]
+    for d in [*s.entries, *s.references]:
+        paired = "–" if d.low is None else f"{_signed(d.low, metric)} to {_signed(d.high, metric)}"
+        if d.low is not None and d.high is not None:
+            paired += ", not separable" if d.low <= 0 <= d.high else ""
+        lines.append(f"| {_code(d.name)} | {_number(d.value, metric)} | {_signed(d.difference, metric)} | {paired} |")
+    better = "higher" if metric.higher_is_better else "lower"
+    return [*lines, "", f"({better} is better; paired over the same resampled galaxies, with the spread of training)"]
+
+
+def _number(value: float | None, metric: Metric) -> str:
+    return "–" if value is None else format(value, metric.format)
+
+
+def _signed(value: float | None, metric: Metric) -> str:
+    return "–" if value is None else format(value, "+" + metric.format)
+
+
+def _code(text: str) -> str:
+    """Return a text as code that no Markdown, HTML, mention or link can be made of."""
+    # Inside <code> nothing is linked or mentioned; a sign written as its number starts neither HTML nor Markdown.
+    return "<code>" + re.sub(r"[^A-Za-z0-9 .,()-]", lambda m: f"&#{ord(m[0])};", visible(text, LONGEST)) + "</code>"

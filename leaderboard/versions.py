@@ -1,0 +1,203 @@
+"""Versions of the benchmark (``benchmark/v1.toml``): the editions that results may be sent in for, frozen by hashes.
+
+A version is never changed once results stand on it. A new split or new votes make a new version; the boards of an
+older one stay, closed to new entries. A new metric changes no version: all stored predictions are scored again.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, StringConstraints, ValidationError
+
+from galaxy_zoo_decals.edition import Edition, digest
+from galaxy_zoo_decals.schema import TREES, Tree
+from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.scoring.truth import PROPERTIES
+from leaderboard.files import LeaderboardError, read_text, sha256
+from leaderboard.runs import Hash, Line, Name, Task
+from leaderboard.strict import Strict
+
+Key = tuple[str, str]
+"""Name and content hash of an edition: what results are bound to."""
+
+POSITION = ("ra", "dec")
+
+
+class Frozen(Strict):
+    """An edition as a version froze it; ``truth_sha256`` is that of the table of votes where it is committed."""
+
+    title: Line
+    tree: Annotated[str, StringConstraints(pattern="^(" + "|".join(TREES) + ")$")]
+    content_hash: Hash
+    split_hash: Hash
+    order_hash: Hash = Field(description="of the names of the scored test galaxies in their order")
+    votes_hash: Hash = Field(description="of those names with their votes, whatever file they are read from")
+    galaxies: Annotated[int, Field(ge=1)]
+    truth_sha256: Hash | None = None
+
+
+class Version(Strict):
+    """The content of a ``v<k>.toml``."""
+
+    version: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
+    ranked_by: dict[Task, Name]
+    editions: dict[Name, Frozen]
+
+
+def read(folder: Path) -> list[Version]:
+    """Read all versions below a folder, oldest first; raises LeaderboardError naming file and key."""
+    found = []
+    for path in sorted(folder.glob("v*.toml"), key=lambda p: (len(p.name), p.name)):
+        try:
+            version = Version.model_validate(tomllib.loads(read_text(path)))
+        except tomllib.TOMLDecodeError as error:
+            raise LeaderboardError(f"{path}: not TOML ({error}).") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise LeaderboardError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+        if path.name != f"v{version.version}.toml":
+            raise LeaderboardError(f"{path}: says that it is version {version.version}.")
+        found.append(version)
+    return found
+
+
+def editions(versions: list[Version]) -> dict[Key, tuple[Version, Frozen]]:
+    """Return the frozen editions of all versions by name and content hash, each with the newest version it is in."""
+    return {(name, f.content_hash): (v, f) for v in versions for name, f in v.editions.items()}
+
+
+def order_hash(truth: Truth) -> str:
+    """Return the hash of the names of the scored test galaxies in their order, as edition.json has it."""
+    return digest(list(truth.names))
+
+
+def votes_hash(truth: Truth) -> str:
+    """Return the hash of names and votes of the scored test galaxies."""
+    lines = [f"{name} {' '.join(map(str, row))}" for name, row in zip(truth.names, truth.votes.tolist())]
+    return digest([truth.tree.name, *lines])
+
+
+def truth_path(folder: Path, version: Version, name: str) -> Path:
+    """Return where the committed truth of an edition lies."""
+    return folder / f"v{version.version}" / f"{name}-truth.parquet"
+
+
+def read_truth(path: Path, name: str, frozen: Frozen) -> Truth:
+    """Read a committed truth; raises LeaderboardError if it is not the frozen one."""
+    if sha256(path) != frozen.truth_sha256:
+        raise LeaderboardError(f"{path}: not the file that was frozen: restore it with git.")
+    tree = TREES[frozen.tree]
+    table = pq.read_table(path).to_pandas()
+    properties = {c: table[c].to_numpy(float) for c in PROPERTIES if c in table}
+    truth = _truth(name, frozen, tree, table, properties)
+    return _checked(truth, frozen, path)
+
+
+def read_challenge(path: Path, name: str, frozen: Frozen) -> Truth:
+    """Make the truth of gz2 from the challenge's table, or the folder that holds it; images are not needed.
+
+    Raises LeaderboardError unless the test galaxies and their votes are the frozen ones.
+    """
+    from galaxy_zoo_decals.sources.gz2 import TABLE, GZ2Challenge
+
+    folder = path.parent if path.name == TABLE else path
+    source = GZ2Challenge(folder)
+    catalogue = source.catalogue(folder, processes=1)
+    split = source.split(catalogue)
+    kept = catalogue[(split == "test") & source.scored(catalogue)].sort_values("iauname")
+    return _checked(_truth(name, frozen, source.tree, kept, {}), frozen, folder / TABLE)
+
+
+def _truth(name: str, frozen: Frozen, tree: Tree, table: pd.DataFrame, properties: Mapping[str, np.ndarray]) -> Truth:
+    return Truth(
+        edition=name,
+        title=frozen.title,
+        tree=tree,
+        content_hash=frozen.content_hash,
+        split_hash=frozen.split_hash,
+        names=tuple(table["iauname"]),
+        votes=table[list(tree.answer_columns)].to_numpy(dtype=np.int64),
+        properties=dict(properties),
+    )
+
+
+def _checked(truth: Truth, frozen: Frozen, path: Path) -> Truth:
+    if (order_hash(truth), votes_hash(truth)) != (frozen.order_hash, frozen.votes_hash):
+        raise LeaderboardError(
+            f"{path}: its {len(truth.names)} scored test galaxies and votes are not the {frozen.galaxies} that the "
+            "benchmark froze: is it the whole, unchanged table?"
+        )
+    return truth
+
+
+def positions(path: Path) -> pd.DataFrame:
+    """Return iauname, ra and dec (degrees) of the galaxies of a committed truth."""
+    return pq.read_table(path, columns=["iauname", *POSITION]).to_pandas()
+
+
+def freeze(folder: Path, version: str, edition: Edition, may_show: bool) -> Path:
+    """Add an edition to a version and, where its votes may be passed on, commit its truth; returns the TOML file.
+
+    Raises LeaderboardError if the version has frozen another content of it already.
+    """
+    truth = Truth.of(edition)
+    known = {v.version: v for v in read(folder)}
+    ranked = {task: board.primary for task, board in BOARDS.items()}
+    old = known.get(version) or Version.model_validate({"version": version, "ranked_by": ranked, "editions": {}})
+    before = old.editions.get(edition.name)
+    if before and before.content_hash != edition.content_hash:
+        raise LeaderboardError(
+            f"version {version} froze the edition {edition.name!r} with content {before.content_hash[:12]}; this one "
+            f"is {edition.content_hash[:12]}: freeze it in a new version."
+        )
+    written = None
+    if may_show:
+        path = truth_path(folder, old, edition.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_truth(path, edition, truth)
+        written = sha256(path)
+    frozen = Frozen(
+        title=edition.title, tree=edition.tree.name, content_hash=edition.content_hash,
+        split_hash=edition.split_hash, order_hash=order_hash(truth), votes_hash=votes_hash(truth),
+        galaxies=len(truth.names), truth_sha256=written,
+    )  # fmt: skip
+    fresh = old.model_copy(update={"editions": {**old.editions, edition.name: frozen}})
+    path = folder / f"v{version}.toml"
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_text(_toml(fresh), encoding="utf-8")
+    beside.replace(path)
+    return path
+
+
+def _write_truth(path: Path, edition: Edition, truth: Truth) -> None:
+    table = edition.table("test", ["iauname", "scored", *POSITION])
+    table = table[table["scored"]]
+    data: dict[str, pa.Array] = {"iauname": pa.array(truth.names, pa.string())}
+    data |= {c: pa.array(table[c].astype(float).to_numpy(), pa.float64()) for c in POSITION}
+    data |= {c: pa.array(values, pa.float64()) for c, values in truth.properties.items()}
+    data |= {c: pa.array(v, pa.int16()) for c, v in zip(truth.tree.answer_columns, truth.votes.T)}
+    pq.write_table(pa.table(data), path, compression="zstd")
+
+
+def _toml(version: Version) -> str:
+    lines = [
+        "# Written by `python -m leaderboard freeze`; never changed once results stand on it.",
+        f'version = "{version.version}"',
+        "",
+        "[ranked_by]",
+        *(f'{task} = "{metric}"' for task, metric in version.ranked_by.items()),
+    ]
+    for name, frozen in sorted(version.editions.items()):
+        lines += ["", f"[editions.{name}]"]
+        for key, value in frozen.model_dump(exclude_none=True).items():
+            text = value if isinstance(value, int) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            lines.append(f"{key} = {text}")
+    return "\n".join(lines) + "\n"
