@@ -78,6 +78,8 @@ class Report:
         for step in self.steps:
             lines.append(f"{step.name:<44} {-step.removed if step.removed else 0:>9,} {step.left:>9,}")
             lines += [f"    {name}: {problem}" for name, problem in list(step.examples.items())[:5]]
+            if step.examples and step.removed > 5:
+                lines.append(f"    and {step.removed - 5:,} more")
         if self.unlisted_images:
             lines.append(f"{'images without a row (ignored)':<44} {self.unlisted_images:>9,}")
         lines.append(f"{'scored test galaxies':<44} {'':>9} {self.scored:>9,}")

@@ -9,7 +9,7 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from tqdm import tqdm
 
 from galaxy_zoo_decals.conversion import sync
@@ -149,7 +150,7 @@ def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: 
                     bar.reset()
                 elif have and not _starts_at(answer, have):
                     raise DownloadError(f"{file.url}: the server answered with other bytes than were asked for.")
-                for block in answer.iter_content(BLOCK):
+                for block in _arriving(answer):
                     if have + len(block) > file.size:
                         out.truncate(0)
                         raise DownloadError(
@@ -164,6 +165,17 @@ def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: 
 
         _persist(once, lambda: out.seek(0, 2), say)
     return md5.hexdigest()
+
+
+def _arriving(answer: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it comes in: of a connection that is cut, what had come is not lost."""
+    try:
+        while block := answer.raw.read1(BLOCK):
+            yield block
+    except urllib3.exceptions.ReadTimeoutError:
+        raise _Passing(f"nothing came for {TIMEOUT[1]:.0f} s") from None
+    except urllib3.exceptions.HTTPError:
+        raise _Passing("the connection was cut") from None
 
 
 def _starts_at(answer: requests.Response, byte: int) -> bool:
@@ -245,10 +257,8 @@ def _plain(error: requests.exceptions.RequestException) -> str:
         return "the proxy named in the environment does not answer"
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return f"{_host(error)} does not answer"
-    if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
+    if isinstance(error, requests.exceptions.Timeout):
         return f"nothing came for {TIMEOUT[1]:.0f} s"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection was cut"
     return f"no connection to {_host(error)}"
 
 

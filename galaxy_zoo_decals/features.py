@@ -81,7 +81,7 @@ def label_fractions(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False)
     """
     if not debiased:
         return views.fractions(tree, catalogue[list(tree.answer_columns)].to_numpy(dtype=np.int64))
-    found = catalogue[[f"{column}_debiased" for column in tree.answer_columns]].to_numpy(dtype=float)
+    found = catalogue[[f"{column}_debiased" for column in tree.answer_columns]].to_numpy(dtype=float, copy=True)
     for q in tree.questions:
         part = found[:, tree.slices[q.name]]
         part[np.isnan(part).any(axis=1)] = np.nan

@@ -65,13 +65,9 @@ def decode(data: bytes) -> Image.Image:
             image.load()
     except ImageError:
         raise
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError("it claims more pixels than a cutout has, as a decompression bomb does") from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"not a readable JPEG or PNG image ({error})") from None
     return image.convert("RGB")
 
