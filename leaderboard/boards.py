@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from markupsafe import Markup
 
@@ -11,7 +12,7 @@ from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Board, Metric
 from leaderboard import ranking, scores
 from leaderboard.entries import Entry, Trained
-from leaderboard.figures import Scale
+from leaderboard.figures import Forest, Scale
 from leaderboard.literature import Work
 from leaderboard.ranking import Place
 from leaderboard.scores import Score
@@ -80,6 +81,17 @@ class Table:
         """Return the primary scores of the references whose title begins so: several where votes are assumed."""
         found = [r.score.metrics[self.primary.name][0] for r in self.references if r.title.startswith(title)]
         return sorted({min(found), max(found)}) if found else []
+
+    @cached_property
+    def forest(self) -> Forest:
+        """The chart of all rows on one wide axis, with class prior and noise ceiling drawn through them."""
+        found = [(name, value) for name in ("class prior", "noise ceiling") for value in self.reference(name)]
+        return Forest(self.scale, [(name, v) for name, v in found if math.isfinite(v)])
+
+    def forest_row(self, row: Row) -> Markup:
+        """Return the chart of one row on that axis."""
+        kind = "reference" if row.entry is None else "entry"
+        return self.forest.row(*row.score.metrics[self.primary.name], interval_words(row.score, self.primary), kind)
 
     @property
     def per_row(self) -> tuple[str, list[str]]:

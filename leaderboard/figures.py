@@ -162,3 +162,240 @@ def _whole(low: float, high: float) -> list[float]:
     step = max(1, round((high - low) / 5))
     ticks = [low + i * step for i in range(int((high - low) // step) + 1)]
     return [*ticks[:-1], high] if high - ticks[-1] < step / 2 else [*ticks, high]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Two axes on a canvas of ``width`` x ``height`` px; ``log`` is for the horizontal one."""
+
+    xs: list[float]
+    ys: list[float]
+    width: int = 560
+    height: int = 330
+    log: bool = False
+
+    @classmethod
+    def over(cls, xs: list[float], ys: list[float], log: bool = False, width: int = 560, height: int = 330) -> Axes:
+        """Return axes with round numbers that span the points; a log axis has powers of ten, or 1, 2 and 5 of them."""
+        return cls(decades(min(xs), max(xs)) if log else steps(min(xs), max(xs)), steps(*_ends(ys)), width, height, log)
+
+    def x(self, value: float) -> float:
+        """Return where a value lies from the left, in px."""
+        low, high, at = self.xs[0], self.xs[-1], value
+        if self.log:
+            low, high, at = math.log(low), math.log(high), math.log(value)
+        return round(LEFT + (at - low) / (high - low) * (self.width - LEFT - RIGHT - 8), 1)
+
+    def y(self, value: float) -> float:
+        """Return where a value lies from the top, in px."""
+        low, high = self.ys[0], self.ys[-1]
+        return round(self.height - BOTTOM - 8 - (value - low) / (high - low) * (self.height - TOP - BOTTOM - 8), 1)
+
+    def draw(self, inside: str, words: str, across: str, up: str, kind: str = "plot") -> Markup:
+        """Return the chart: grid, labels, titles of both axes, and what is drawn inside them (safe SVG)."""
+        right, bottom = self.width - RIGHT - 8, self.height - BOTTOM - 8
+        drawn = []
+        for t in self.ys:
+            y = self.y(t)
+            drawn.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y}" y2="{y}"/>')
+            drawn.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{t:g}</text>')
+        for t in self.xs:
+            x = self.x(t)
+            drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}"/>')
+            drawn.append(f'<text x="{x}" y="{bottom + 16}" text-anchor="middle">{_short(t)}</text>')
+        drawn.append(f'<text x="{right}" y="{self.height - 4}" text-anchor="end">{escape(across)}</text>')
+        drawn.append(f'<text x="{LEFT + 4}" y="{TOP + 11}">{escape(up)}</text>')
+        return Markup(
+            f'<svg class="{escape(kind)}" viewBox="0 0 {self.width} {self.height}" role="img" '
+            f'aria-label="{escape(words)}">{"".join(drawn)}{inside}</svg>'
+        )
+
+
+def _ends(values: list[float]) -> tuple[float, float]:
+    known = [v for v in values if math.isfinite(v)]
+    return (min(known), max(known)) if known else (0.0, 1.0)
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Return ticks of a logarithmic axis that span low..high (both positive)."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    last = max(last, first + 1)
+    if last - first <= 2:
+        fine = [f * 10.0**e for e in range(first, last + 1) for f in (1, 2, 5)]
+        start = max(i for i, t in enumerate(fine) if t <= low * (1 + 1e-9))
+        end = min(i for i, t in enumerate(fine) if t >= high * (1 - 1e-9))
+        return [float(f"{t:.6g}") for t in fine[start : max(end, start + 1) + 1]]
+    return [10.0**e for e in range(first, last + 1, 1 + (last - first) // 7)]
+
+
+def _short(value: float) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:g} {unit}"
+    return f"{value:g}"
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of a scatter plot; ``label`` is written beside it, ``href`` where it leads."""
+
+    x: float
+    y: float
+    title: str
+    href: str
+    label: str = ""
+    group: int = 0
+
+
+MARKS = (
+    '<circle cx="{x}" cy="{y}" r="5"/>',
+    '<rect x="{l}" y="{t}" width="9" height="9"/>',
+    '<path d="M{x} {t}l6 10h-12z"/>',
+    '<path d="M{x} {t}l5.500 5.500-5.500 5.500-5.500-5.500z"/>',
+)
+"""Marks of groups: told apart by shape, not by colour alone."""
+
+
+def mark(group: int, x: float, y: float) -> str:
+    """Return the mark of a group at a place."""
+    return MARKS[group % len(MARKS)].format(x=x, y=y, l=round(x - 4.5, 1), t=round(y - 5.5, 1))
+
+
+def scatter(
+    dots: list[Dot], fronts: list[list[Dot]], lines: list[tuple[str, float]], words: str, across: str, up: str
+) -> Markup:
+    """Return scores against a cost on a logarithmic axis, the front of each group as a line.
+
+    ``lines`` are scores of references, drawn across.
+    """
+    axes = Axes.over([d.x for d in dots], [d.y for d in dots] + [v for _, v in lines], log=True)
+    drawn = []
+    for name, value in lines:
+        y = axes.y(value)
+        drawn.append(f'<line class="reference" x1="{LEFT}" x2="{axes.width - RIGHT - 8}" y1="{y}" y2="{y}"/>')
+        drawn.append(f'<text x="{axes.width - RIGHT - 10}" y="{y - 4:.1f}" text-anchor="end">{escape(name)}</text>')
+    for front in fronts:
+        if len(front) > 1:
+            drawn.append(
+                f'<polyline class="front" points="{" ".join(f"{axes.x(d.x)},{axes.y(d.y)}" for d in front)}"/>'
+            )
+    taken: list[tuple[float, float]] = []
+    for d in dots:
+        x, y = axes.x(d.x), axes.y(d.y)
+        drawn.append(
+            f'<a href="{escape(d.href)}" class="g{d.group % len(MARKS)}"><title>{escape(d.title)}</title>'
+            f"{mark(d.group, x, y)}</a>"
+        )
+        if d.label and all(abs(y - v) > 13 or abs(x - u) > 190 for u, v in taken):
+            taken.append((x, y))
+            left = x > axes.width * 0.6
+            drawn.append(
+                f'<text class="label" x="{x - 9 if left else x + 9:.1f}" y="{y + 4:.1f}" '
+                f'text-anchor="{"end" if left else "start"}">{escape(d.label)}</text>'
+            )
+    return axes.draw("".join(drawn), words, across, up, "plot scatter")
+
+
+def risk(rows: list[dict[str, float]], words: str) -> Markup:
+    """Return accuracy against the share of galaxies that the model answers, one dot a threshold."""
+    known = [r for r in rows if math.isfinite(r["accuracy"]) and r["coverage"] > 0]
+    if not known:
+        return Markup('<p class="none">It is never sure enough to answer.</p>')
+    low = min(r["accuracy"] for r in known)
+    axes = Axes([0, 0.2, 0.4, 0.6, 0.8, 1.0], steps(low, 1.0), 340, 280)
+    places = [(axes.x(r["coverage"]), axes.y(r["accuracy"])) for r in known]
+    line = f'<polyline class="front" points="{" ".join(f"{x},{y}" for x, y in places)}"/>'
+    dots = "".join(f'<circle class="validation_loss" cx="{x}" cy="{y}" r="4"/>' for x, y in places)
+    return axes.draw(line + dots, words, "share of galaxies answered", "accuracy", "plot square")
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A chart of intervals whose rows are lines of the page: all places are percentages, so it fits any width."""
+
+    scale: Scale
+    lines: list[tuple[str, float]]
+    """References that are drawn through all rows: name and score."""
+
+    def at(self, value: float) -> str:
+        """Return where a value lies, in percent, held inside the chart."""
+        low, high = self.scale.ticks[0], self.scale.ticks[-1]
+        return f"{2 + 96 * min(max((value - low) / (high - low), 0), 1):.2f}"
+
+    def axis(self) -> Markup:
+        """Return the numbers of the axis."""
+        spans = "".join(f'<text x="{self.at(t)}%" y="11" text-anchor="middle">{t:g}</text>' for t in self.scale.ticks)
+        return Markup(f'<svg class="forest-axis" width="100%" height="14" aria-hidden="true">{spans}</svg>')
+
+    def row(self, value: float, low: float, high: float, words: str, kind: str = "entry") -> Markup:
+        """Return one row: the value as a dot, its interval as a line; ``words`` say the same."""
+        if not math.isfinite(value):
+            return Markup('<span class="none">not defined</span>')
+        drawn = [f'<line class="tick" x1="{self.at(t)}%" x2="{self.at(t)}%" y1="0" y2="26"/>' for t in self.scale.ticks]
+        drawn += [
+            f'<line class="reference" x1="{self.at(v)}%" x2="{self.at(v)}%" y1="0" y2="26"/>' for _, v in self.lines
+        ]
+        if math.isfinite(low) and math.isfinite(high):
+            drawn.append(f'<line class="bar" x1="{self.at(low)}%" x2="{self.at(high)}%" y1="13" y2="13"/>')
+        return Markup(
+            f'<svg class="forest {escape(kind)}" width="100%" height="26" role="img" aria-label="{escape(words)}">'
+            f'{"".join(drawn)}<circle class="dot" cx="{self.at(value)}%" cy="13" r="5"/></svg>'
+        )
+
+
+def histogram(counts: list[int], words: str, width: int = 150, height: int = 44) -> Markup:
+    """Return bars of equal width without axes, the highest as high as the chart."""
+    most, step = max(counts) or 1, width / len(counts)
+    bars = "".join(
+        f'<rect x="{i * step + 0.5:.1f}" y="{height - c / most * height:.1f}" width="{step - 1:.1f}" '
+        f'height="{c / most * height:.1f}"/>'
+        for i, c in enumerate(counts)
+        if c
+    )
+    return Markup(
+        f'<svg class="histogram" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}">'
+        f'<line class="grid" x1="0" x2="{width}" y1="{height}" y2="{height}"/>{bars}</svg>'
+    )
+
+
+def sky(marked: list[tuple[float, float]], others: list[tuple[float, float]], words: str) -> Markup:
+    """Return a map of the whole sky (Mollweide, right ascension to the left) with some positions marked.
+
+    Positions are (ra, dec) in degrees.
+    """
+
+    def path(places: list[tuple[float, float]]) -> str:
+        return "".join(f"M{x} {y}h0" for x, y in dict.fromkeys(mollweide(ra, dec) for ra, dec in places))
+
+    grid = []
+    for dec in (-60, -30, 0, 30, 60):
+        (x1, y), (x2, _) = mollweide(180 - 1e-6, dec), mollweide(180 + 1e-6, dec)
+        grid.append(f'<line class="grid" x1="{x1}" x2="{x2}" y1="{y}" y2="{y}"/>')
+    for ra in (60, 120, 240, 300, 0):
+        line = " ".join("{},{}".format(*mollweide(ra, dec)) for dec in range(-90, 91, 10))
+        grid.append(f'<polyline class="grid" points="{line}"/>')
+    for ra in (0, 60, 120, 240, 300):
+        x, y = mollweide(ra, 0)
+        grid.append(f'<text x="{x}" y="{y + 11}" text-anchor="middle">{ra}°</text>')
+    return Markup(
+        f'<svg class="sky" viewBox="0 0 400 200" role="img" aria-label="{escape(words)}">'
+        f'<ellipse class="edge" cx="200" cy="100" rx="199" ry="99.500"/>{"".join(grid)}'
+        f'<path class="others" d="{path(others)}"/><path class="marked" d="{path(marked)}"/></svg>'
+    )
+
+
+def mollweide(ra: float, dec: float) -> tuple[float, float]:
+    """Return a position in degrees on a map of 400 x 200 px, ra = 0 in the middle and growing to the left."""
+    longitude = -math.radians((ra + 180) % 360 - 180)
+    latitude = math.radians(dec)
+    theta = latitude
+    for _ in range(50):
+        if abs(latitude) > math.pi / 2 - 1e-6:
+            theta = math.copysign(math.pi / 2, latitude)
+            break
+        change = (2 * theta + math.sin(2 * theta) - math.pi * math.sin(latitude)) / (2 + 2 * math.cos(2 * theta))
+        theta -= change
+        if abs(change) < 1e-7:
+            break
+    x = 200 + 199 * longitude / math.pi * math.cos(theta)
+    return round(x, 1), round(100 - 99.5 * math.sin(theta), 1)

@@ -21,6 +21,9 @@ from leaderboard.truths import may_show
 DECK = ("J004507.95+002116.0", "J024227.38-075931.0", "J015144.90+010544.4", "J100355.04+072645.4")
 """The four galaxies that the student work put through every model."""
 
+PANEL = 6
+"""Galaxies that every model is shown on."""
+
 LARGEST_IMAGE = 24 * 2**10
 """Thumbnails above this many bytes are encoded again."""
 
@@ -84,6 +87,7 @@ class Images:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.wanted: dict[Path, tuple[Edition, dict[str, str]]] = {}
+        self.known: dict[tuple[Path, str], Shown] = {}
 
     def href(self, edition: Edition, name: str) -> str:
         """Return the address of a galaxy's thumbnail, relative to the site's root."""
@@ -115,28 +119,28 @@ def _bounded(data: bytes) -> bytes:
     return out.getvalue()
 
 
-def _by_hash(names: tuple[str, ...], rows: np.ndarray) -> list[int]:
+def by_hash(names: tuple[str, ...], rows: np.ndarray) -> list[int]:
     """Return rows in the order of the hash of their names: a fixed choice that looks at nothing else."""
     return sorted((int(r) for r in rows), key=lambda r: hashlib.sha256(names[r].encode()).digest())
 
 
 def panel(truth: Truth) -> list[int]:
-    """Return the rows of the four galaxies of an edition that every model is shown on.
+    """Return the rows of the galaxies of an edition that every model is shown on.
 
-    The student work's four where all of them are test galaxies; else one clear galaxy a class, by the hash of its
-    name.
+    The student work's four where all of them are test galaxies, then a clear galaxy a class in turn, by the hash of
+    their names.
     """
-    if set(DECK) <= set(truth.names):
-        return [truth.names.index(name) for name in DECK]
-    found = [rows[0] for c in range(len(CLASSES)) if (rows := of_class(truth, c, clear=True))]
-    rest = _by_hash(truth.names, np.arange(len(truth.names)))
-    return (found + [r for r in rest if r not in found])[: len(DECK)]
+    found = [truth.names.index(name) for name in DECK] if set(DECK) <= set(truth.names) else []
+    waiting = [of_class(truth, c, clear=True) for c in range(len(CLASSES))]
+    turns = [rows[i] for i in range(PANEL) for rows in waiting if i < len(rows)]
+    rest = by_hash(truth.names, np.arange(len(truth.names)))
+    return list(dict.fromkeys(found + turns + rest))[:PANEL]
 
 
 def of_class(truth: Truth, label: int, clear: bool = False) -> list[int]:
     """Return the rows of a class in the order of the hash of their names; ``clear``: over 0.6 of the votes."""
     rows = truth.classes.label == label
-    return _by_hash(truth.names, np.flatnonzero(rows & truth.classes.confident if clear else rows))
+    return by_hash(truth.names, np.flatnonzero(rows & truth.classes.confident if clear else rows))
 
 
 def clearest(truth: Truth, count: int) -> list[int]:
@@ -190,6 +194,13 @@ def vote_groups(truth: Truth, row: int) -> list[Group]:
 
 def shown(truth: Truth, edition: Edition, row: int, images: Images) -> Shown:
     """Return a galaxy as a page shows it; of editions that may not be passed on, its name alone."""
+    name = truth.names[row]
+    if (edition.path, name) not in images.known:
+        images.known[edition.path, name] = _shown(truth, edition, row, images)
+    return images.known[edition.path, name]
+
+
+def _shown(truth: Truth, edition: Edition, row: int, images: Images) -> Shown:
     name = truth.names[row]
     anchor = f"g-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
     if not may_show(truth.tree):
@@ -251,43 +262,70 @@ def _bar(label: str, predicted: float, true: float) -> Bar:
 
 @dataclass(frozen=True)
 class Judged:
-    """A model's answers to all galaxies of its task: ``sure`` in 0..1, ``right`` and ``known`` bool, a verdict each."""
+    """A model's answers to all galaxies of its task: ``sure`` in 0..1, ``right`` and ``known`` bool, a verdict each.
+
+    ``answers`` are the answers alone, in words. ``distance`` in 0..1 is how far the predicted fractions are from the
+    volunteers' (half the summed difference, mean over questions or labels).
+    """
 
     sure: np.ndarray
     right: np.ndarray
     known: np.ndarray
     verdicts: list[str]
+    answers: list[str]
+    distance: np.ndarray
 
 
-def judge(truth: Truth, predictions: Predictions) -> Judged:
-    """Judge predictions by their own task: the class, all asked labels, or the path through the tree.
+def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> Judged:
+    """Judge predictions as a board asks (their own if None): the class, all asked labels, or the path through the tree.
 
-    A votes file is judged by the class that follows from its fractions.
+    A likelihood has no right and wrong: on the votes board the class is judged that follows from the fractions.
     """
     values = board_values(truth.tree, predictions)
-    if "multiclass" in values:
+    task = board or predictions.task
+    if task in ("multiclass", "votes"):
         p = values["multiclass"]
         guess, sure = p.argmax(axis=1), p.max(axis=1)
-        label = truth.classes.label
-        return Judged(
-            sure, np.equal(guess, label), label >= 0, [f"{CLASSES[g]}, {100 * s:.0f} %" for g, s in zip(guess, sure)]
-        )
-    if "multilabel" in values:
+        label, shares = truth.classes.label, truth.classes.shares
+        given = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
+        answers = [CLASSES[g] for g in guess]
+        right = np.equal(guess, label)
+        return Judged(sure, right, label >= 0, _sure(answers, sure), answers, np.abs(p - given).sum(axis=1) / 2)
+    if task == "multilabel":
         p, asked = values["multilabel"], truth.labels_asked
-        distance = np.where(asked, 2 * np.abs(p - 0.5), np.nan)
-        sure = np.nanmin(np.where(asked.any(axis=1, keepdims=True), distance, 0.0), axis=1)
+        sure = np.nanmin(_where(asked, 2 * np.abs(p - 0.5)), axis=1)
         right = ((p > 0.5) == truth.labels) | ~asked
         wrong = (~right).sum(axis=1)
         verdicts = [f"{int(a) - int(w)} of {int(a)} labels right" for a, w in zip(asked.sum(axis=1), wrong)]
         if not may_show(truth.tree):
             verdicts = [f"least certain label at {50 + 50 * s:.0f} %" for s in sure]
-        return Judged(sure, np.equal(wrong, 0), np.any(asked, axis=1), verdicts)
+        names = np.array([words(n) for n in truth.tree.label_names])
+        answers = [", ".join(names[row]) or "no label" for row in p > 0.5]
+        off = np.nanmean(_where(asked, np.abs(p - views.label_fractions(truth.tree, truth.fractions))), axis=1)
+        return Judged(sure, np.equal(wrong, 0), np.any(asked, axis=1), verdicts, answers, off)
     fractions = values["hierarchical"]
     sets = path_sets(truth.tree, fractions)
     sure = np.where(sets, fractions, 1.0).prod(axis=1)
     right = (sets == path_sets(truth.tree, truth.fractions)).all(axis=1)
-    last = [_leaf(truth.tree, row) for row in sets]
-    return Judged(sure, right, np.ones(len(sets), bool), [f"{w}, {100 * s:.0f} %" for w, s in zip(last, sure)])
+    answers = [_leaf(truth.tree, row) for row in sets]
+    offs = []
+    for name in truth.tree.scored_questions:
+        columns = truth.tree.slices[name]
+        off = np.abs(fractions[:, columns] - truth.fractions[:, columns]).sum(axis=1) / 2
+        offs.append(np.where(truth.asked[:, truth.tree.question_index[name]], off, np.nan))
+    known = np.ones(len(sets), bool)
+    off = np.nanmean(_where(known[:, None], np.column_stack(offs)), axis=1)
+    return Judged(sure, right, known, _sure(answers, sure), answers, off)
+
+
+def _where(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return values with NaN outside the mask, and zeros in rows that would hold nothing but NaN."""
+    found = np.where(mask, values, np.nan)
+    return np.where(np.isnan(found).all(axis=1, keepdims=True), 0.0, found)
+
+
+def _sure(answers: list[str], sure: np.ndarray) -> list[str]:
+    return [f"{answer}, {100 * s:.0f} %" for answer, s in zip(answers, sure)]
 
 
 def _leaf(tree: Tree, path: np.ndarray) -> str:
@@ -306,7 +344,7 @@ def _leaf(tree: Tree, path: np.ndarray) -> str:
 
 
 def examples(truth: Truth, judged: Judged, each: int = 6) -> dict[str, list[int]]:
-    """Return rows for an entry's gallery: right and sure, wrong and sure, unsure.
+    """Return rows for an entry's gallery: right and sure, wrong and sure, unsure, furthest from the volunteers.
 
     Of an edition that may not be passed on, right and wrong would tell the volunteers' answers: surest and least
     sure are given instead.
@@ -320,6 +358,7 @@ def examples(truth: Truth, judged: Judged, each: int = 6) -> dict[str, list[int]
         "Right and sure": _varied(truth, right, each),
         "Wrong and sure": order[~judged.right[order]][:each].tolist(),
         "Unsure": order[::-1][:each].tolist(),
+        "Largest disagreement": order[np.argsort(-judged.distance[order], kind="stable")][:each].tolist(),
     }
 
 

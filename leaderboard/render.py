@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
-from galaxy_zoo_decals.schema import CLASSES, SPLITS
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
-from leaderboard import boards, figures, galaxies, literature, scores
+from leaderboard import boards, columns, comparisons, costs, datasheets, figures, galaxies, history, literature, scores
 from leaderboard.boards import SEEDS, Table
 from leaderboard.entries import Entry, Trained
-from leaderboard.files import LeaderboardError, folder_in_place
+from leaderboard.files import MEBIBYTE, LeaderboardError, folder_in_place
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
+from leaderboard.submission import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.templates import environment, markdown
 from leaderboard.truths import Key, Truths, may_show, tree_of
 
@@ -33,11 +31,13 @@ ORDER = ("gzd5", "gz2", "simulated", "sample")
 HERO = 15
 """Galaxies in the head of the first page."""
 
-GALLERY = 12
-"""Galaxies a class on the data page."""
+PANEL_ENTRIES = 6
+"""Entries a task that the panel of galaxies shows: the best of each model and backbone; the others' own pages do."""
 
-PANEL_ENTRIES = 3
-"""Entries a task that the panel of galaxies shows."""
+CHANGELOG = Path(__file__).resolve().parent / "changelog.yaml"
+
+LIMITS = {"file": LARGEST_FILE // MEBIBYTE, "submission": LARGEST_SUBMISSION // MEBIBYTE}
+"""Largest sizes of a submission in MiB."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def site(
     with folder_in_place(out) as beside:
         images = Images(beside)
         editions = _editions(entries, truths, references, works)
-        common = {"editions": editions, "entries": entries}
+        happened = history.events(history.read(CHANGELOG), entries)
+        compared = {t.slug: c for e in editions for t in e.tables.values() if (c := _compared(t, e, images))}
+        common = {"editions": editions, "entries": entries, "compared": compared}
         pages: dict[str, str] = {}
         templates = environment()
 
@@ -89,22 +91,57 @@ def site(
             root = "../" * path.count("/")
             pages[path] = templates.get_template(template).render(root=root, path=path, **common, **context)
 
-        page("index.html", "index.html", **_index(editions, images))
+        page("index.html", "index.html", events=happened, **_index(editions, images))
         for edition in editions:
             for table in edition.tables.values():
-                page(f"boards/{table.slug}.html", "board.html", table=table, edition=edition)
+                page(
+                    f"boards/{table.slug}.html", "board.html", table=table, edition=edition,
+                    version=_version(edition), others=_elsewhere(table, edition, editions),
+                )  # fmt: skip
+                pages[f"boards/{table.slug}.csv"] = columns.as_csv(table)
+                pages[f"boards/{table.slug}.json"] = columns.as_json(table)
+                if table.slug in compared:
+                    page(
+                        f"compare/{table.slug}.html", "compare.html", table=table, edition=edition,
+                        comparison=compared[table.slug], others=_elsewhere(table, edition, editions),
+                    )  # fmt: skip
+            page(f"versions/{_version(edition)}.html", "version.html", edition=edition)
             if edition.edition is not None and edition.truth is not None:
-                page(f"data/{edition.slug}.html", "data.html", edition=edition, **_data(edition, images))
+                for name, template, context in _data(edition, images):
+                    page(f"data/{edition.slug}{name}.html", template, edition=edition, **context)
         for entry in entries:
             page(f"entries/{entry.slug}.html", "entry.html", entry=entry, **_entry(entry, editions, images))
+        page("ceilings.html", "ceilings.html")
+        page(
+            "cost.html", "cost.html", charts={t.slug: costs.charts(t, "") for e in editions for t in e.tables.values()}
+        )
         page("methodology.html", "methodology.html", boards=BOARDS, numbers=_numbers())
+        page("rules.html", "rules.html", numbers=_numbers())
+        page("submit.html", "submit.html", limits=LIMITS, numbers=_numbers())
+        page("changelog.html", "changelog.html", events=happened)
+        page("versions.html", "versions.html", versions={e.slug: _version(e) for e in editions}, scorer=scores.VERSION)
+        page("feed.xml", "feed.xml", events=happened)
         page("404.html", "404.html")
         for path, text in pages.items():
             (beside / path).parent.mkdir(parents=True, exist_ok=True)
             (beside / path).write_text(text, encoding="utf-8")
         shutil.copytree(STATIC, beside / "static")
         images.write()
-    return [out / path for path in pages]
+    return [out / path for path in pages if path.endswith(".html")]
+
+
+def _elsewhere(table: Table, edition: EditionPage, editions: list[EditionPage]) -> list[tuple[EditionPage, str]]:
+    """Return the same board on the other editions, with its slug."""
+    return [(e, e.tables[t].slug) for e in editions if e is not edition for t in e.tables if t == table.board.task]
+
+
+def _version(edition: EditionPage) -> str:
+    """Return the name of a frozen version: the edition's content and the scorer that read it."""
+    return f"{edition.key[0]}-{edition.key[1][:12]}-scorer{scores.VERSION}"
+
+
+def _compared(table: Table, page: EditionPage, images: Images) -> comparisons.Comparison | None:
+    return comparisons.compare(table, page.truth, page.edition, images)
 
 
 def _numbers() -> dict[str, Any]:
@@ -182,7 +219,8 @@ def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
     models = []
     for task, table in page.tables.items():
         own = [r for r in table.rows if r.seeds and r.seeds[0].task == task]
-        for row in own[:PANEL_ENTRIES]:
+        best = {(r.seeds[0].run.model, r.seeds[0].run.backbone): r for r in reversed(own)}
+        for row in [r for r in own if r in best.values()][:PANEL_ENTRIES]:
             predictions = _predictions(row.seeds[0], truth)
             cells = [galaxies.predicted_groups(truth, predictions, r) for r in rows]
             models.append((row, table.board, cells))
@@ -202,6 +240,7 @@ def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[st
                     "seeds": seeds,
                     "curves": _curves(seeds, page.title),
                     "galleries": _galleries(entry, page, images),
+                    "panel": _own_panel(seeds, page, images),
                 }
             )
     return {"parts": parts, "readme": markdown(entry.readme), "run": entry.run}
@@ -252,27 +291,39 @@ def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Tr
     return galleries
 
 
-def _data(page: EditionPage, images: Images) -> dict[str, Any]:
-    """Return the facts of an edition: cleaning, counts, class and label balance, a gallery a class."""
+def _own_panel(seeds: list[Trained], page: EditionPage, images: Images) -> list[tuple[Shown, list[galaxies.Group]]]:
+    """Return the edition's fixed galaxies with what the entry's first prediction file says of them."""
+    if page.truth is None or page.edition is None or not seeds:
+        return []
+    predictions = _predictions(min(seeds, key=lambda t: (t.run.seed, t.task)), page.truth)
+    return [
+        (galaxies.shown(page.truth, page.edition, row, images), galaxies.predicted_groups(page.truth, predictions, row))
+        for row in galaxies.panel(page.truth)
+    ]
+
+
+def _data(page: EditionPage, images: Images) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the pages about an edition: what follows its name in the address, template and content."""
     edition, truth = page.edition, page.truth
     assert edition is not None and truth is not None
     tree = edition.tree
-    classes: dict[str, dict[str, int]] = {name: {} for name in (*CLASSES, "no class")}
-    labels: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in tree.label_names}
-    for split in SPLITS:
-        votes = edition.votes(split)
-        fractions = views.fractions(tree, votes)
-        label = views.multiclass(tree, fractions).label
-        for c, name in enumerate((*CLASSES, "no class")):
-            classes[name][split] = int((label == (c if c < len(CLASSES) else -1)).sum())
-        asked = views.label_asked(tree, views.asked(tree, views.totals(tree, votes)))
-        with np.errstate(invalid="ignore"):
-            true = views.label_fractions(tree, fractions) > 0.5
-        for j, name in enumerate(tree.label_names):
-            labels[name][split] = (int((true & asked)[:, j].sum()), int(asked[:, j].sum()))
-    gallery = {}
-    if page.open:
-        for c, name in enumerate(CLASSES):
-            rows = galaxies.of_class(truth, c)[:GALLERY]
-            gallery[name] = [galaxies.shown(truth, edition, row, images) for row in rows]
-    return {"facts": edition.facts, "tree": tree, "classes": classes, "labels": labels, "gallery": gallery}
+    nodes = datasheets.nodes(edition, truth, images)
+    sheets = datasheets.gallery(truth, edition, images, datasheets.SHEET)
+    first, shared = datasheets.trunk(tree)
+    facts = {"facts": edition.facts, "tree": tree, "sheets": list(sheets)}
+    main = {
+        **datasheets.balance(edition),
+        "gallery": {name: shown[: datasheets.GALLERY] for name, shown in sheets.items()},
+        "nodes": nodes,
+        "volunteers": datasheets.volunteers(edition),
+        "maps": datasheets.maps(edition),
+        "worked": datasheets.worked(truth, edition, images),
+    }
+    found: list[tuple[str, str, dict[str, Any]]] = [
+        ("", "data.html", facts | main),
+        ("-tree", "tree.html", facts | {"nodes": nodes, "first": first, "shared": shared}),
+    ]
+    for c, (name, shown) in enumerate(sheets.items()):
+        total = int((truth.classes.label == c).sum())
+        found.append((f"-{name}", "sheet.html", facts | {"name": name, "shown": shown, "total": total}))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ from markupsafe import Markup
 
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Metric
-from leaderboard import boards, figures, galaxies, scores
+from leaderboard import boards, columns, figures, galaxies, scores
 from leaderboard.boards import SEEDS
-from leaderboard.entries import Trained
+from leaderboard.entries import Entry, Trained
 from leaderboard.figures import Scale
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "site" / "templates"
 
 COMPACT_ROWS = 5
 """Rows of the compact boards on the first page."""
+
+FOREST = 60
+"""Rows of a board's forest plot."""
 
 PROPERTIES = {"redshift": "redshift", "petro_th50": "half-light radius, arcsec", "mag_r": "r magnitude"}
 """Columns that scores are cut by, as a reader calls them."""
@@ -56,21 +60,30 @@ def environment() -> Environment:
         "interval_words": boards.interval_words,
         "count": lambda value: f"{value:,}".replace(",", "\u202f"),
         "percent": lambda value: f"{100 * value:.0f}",
-        "duration": _duration,
-        "size": _size,
+        "duration": columns.duration,
+        "size": columns.size,
         "cell": _cell,
         "markdown": markdown,
         "setting": _setting,
+        "signed": _signed,
         "words": galaxies.words,
         "title_words": lambda name: str(name).replace("_", " "),
     }
     made.globals |= {
         "BOARDS": BOARDS,
         "COMPACT_ROWS": COMPACT_ROWS,
+        "FOREST": FOREST,
+        "options": _options,
         "SEEDS": SEEDS,
         "isfinite": math.isfinite,
         "PROPERTIES": PROPERTIES,
         "reliability": figures.reliability,
+        "risk": figures.risk,
+        "columns": columns.columns,
+        "cells": columns.cells,
+        "family": columns.family,
+        "evidence": columns.evidence,
+        "overlap": columns.overlap,
         "spread": _spread,
         "strata": _strata,
         "zip": zip,
@@ -80,6 +93,11 @@ def environment() -> Environment:
 
 def _spread(seeds: list[Trained], board: str, metric: str) -> float:
     return scores.spread([t.scores[board] for t in seeds], metric)
+
+
+def _options(of: Callable[[Entry], str], rows: list[boards.Row]) -> list[str]:
+    """Return what the entries of some rows can be filtered by."""
+    return sorted({of(row.entry) for row in rows if row.entry is not None})
 
 
 def _strata(score: scores.Score, metric: Metric) -> list[tuple[dict[str, Any], Markup]]:
@@ -105,23 +123,12 @@ def _setting(value: Any) -> str:
     return str(value)
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
+def _signed(value: float, metric: Metric, digits: int | None = None) -> str:
+    """Return a difference with its sign; a dash where it is undefined."""
+    if not math.isfinite(value):
         return "–"
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}" if seconds < 10 * length else f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def _size(count: float | None) -> str:
-    """Return a large number in short: 12.9 M."""
-    if count is None:
-        return "–"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f}"
+    text = format(abs(value), metric.format if digits is None else f".{digits}f")
+    return text if float(text) == 0 else f"{'−' if value < 0 else '+'}{text}"
 
 
 def _cell(value: Any) -> str:

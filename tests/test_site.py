@@ -53,7 +53,7 @@ class Page(HTMLParser):
         self.tags.append((tag, given))
         self.references += [v for k, v in attributes if k in ("href", "src") and v is not None]
         self.ids += [v for k, v in attributes if k == "id" and v is not None]
-        if tag not in ("meta", "link", "img", "br"):
+        if tag not in ("meta", "link", "img", "br", "input"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -148,7 +148,11 @@ def test_tables_have_captions_and_heads_and_images_have_words(site: Path) -> Non
         assert tags.count("table") == tags.count("caption") and tags.count("h1") == 1
         assert all("scope" in given for tag, given in page.tags if tag == "th"), path
         assert all(len(given.get("alt") or "") > 10 for tag, given in page.tags if tag == "img"), path
-        assert not [given for tag, given in page.tags if tag == "script" and "src" not in given]
+        assert not [
+            given
+            for tag, given in page.tags
+            if tag == "script" and "src" not in given and given.get("type") != "application/json"
+        ]
 
 
 def test_hostile_text_stays_text(site: Path) -> None:
@@ -268,10 +272,10 @@ def test_markdown_is_tame() -> None:
 
 def test_the_panel_is_the_decks_where_it_can_be(toy_edition: Path) -> None:
     truth = Truth.of(Edition(toy_edition))
-    assert len(set(galaxies.panel(truth))) == 4
+    assert len(set(galaxies.panel(truth))) == galaxies.PANEL
     names = (*galaxies.DECK, *truth.names[4:])
     deck = Truth(truth.edition, truth.title, truth.tree, "0", "1", names, truth.votes)
-    assert galaxies.panel(deck) == [0, 1, 2, 3]
+    assert galaxies.panel(deck)[:4] == [0, 1, 2, 3]
 
 
 def test_literature_is_read_and_marked(site: Path) -> None:
@@ -364,7 +368,7 @@ def test_without_scripts_the_tables_stand(browser: Browser, site: Path) -> None:
 @pytest.mark.browser
 def test_tables_sort_by_keyboard(browser: Browser, site: Path) -> None:
     page, _ = visit(browser, site / "boards/toy-multiclass.html")
-    column = page.locator("table.board thead th", has_text="Seeds")
+    column = page.locator("table.board thead th[data-key=seeds]")
     column.locator("button").focus()
     for direction in ("ascending", "descending"):
         page.keyboard.press("Enter")

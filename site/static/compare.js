@@ -1,0 +1,141 @@
+"use strict";
+// Puts any two entries of the board side by side; which two stands in the query string. All text is set as text.
+(function () {
+  var form = document.querySelector(".pair-choice");
+  var store = document.getElementById("pairs");
+  if (!form || !store) return;
+  var data = JSON.parse(store.textContent);
+  var n = data.entries.length;
+  var most = 24;
+  var index = {};
+  data.entries.forEach(function (entry, i) { index[entry.slug] = i; });
+  var said = document.querySelector("[data-galaxies] dt:nth-of-type(3)");
+  var volunteers = said ? said.textContent : "Volunteers";
+
+  function at(values, i, j) {
+    return values[Math.min(i, j) * n - Math.min(i, j) * (Math.min(i, j) + 1) / 2 + Math.abs(i - j) - 1];
+  }
+
+  function number(v, digits) {
+    return v === null || v === undefined ? "–" : v.toFixed(digits);
+  }
+
+  function signed(v, digits) {
+    if (v === null || v === undefined) return "–";
+    var text = Math.abs(v).toFixed(digits);
+    return Number(text) === 0 ? text : (v < 0 ? "−" : "+") + text;
+  }
+
+  function make(tag, text, name) {
+    var element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    if (name) element.className = name;
+    return element;
+  }
+
+  function letter(which) {
+    return make("span", which, which === "A" ? "one" : "two-mark");
+  }
+
+  function metrics(a, b) {
+    var rows = document.querySelector("[data-metrics] tbody").rows;
+    data.metrics.forEach(function (metric, k) {
+      var x = metric.values[a], y = metric.values[b], cells = rows[k].cells;
+      var low = a === b ? 0 : at(metric.low, a, b), high = a === b ? 0 : at(metric.high, a, b);
+      if (a > b) {
+        var turned = low;
+        low = high === null ? null : -high;
+        high = turned === null ? null : -turned;
+      }
+      var gap = x === null || y === null ? null : x - y;
+      cells[1].textContent = number(x, metric.digits);
+      cells[2].textContent = number(y, metric.digits);
+      cells[3].textContent = signed(gap, metric.digits);
+      cells[4].textContent = signed(low, metric.digits) + " to " + signed(high, metric.digits);
+      cells[5].textContent = "";
+      if (low !== null && (low > 0 || high < 0) && metric.higher !== null) {
+        cells[5].appendChild(letter((gap > 0) === metric.higher ? "A" : "B"));
+      } else cells[5].textContent = "–";
+    });
+  }
+
+  function byRow(a, b) {
+    var rows = document.querySelector("[data-rows] tbody").rows;
+    data.rows.forEach(function (row, k) {
+      var x = row.values[a], y = row.values[b];
+      rows[k].cells[1].textContent = number(x, 3);
+      rows[k].cells[2].textContent = number(y, 3);
+      rows[k].cells[3].textContent = signed(x === null || y === null ? null : x - y, 3);
+    });
+  }
+
+  function galaxies(a, b) {
+    var list = document.querySelector("[data-galaxies]");
+    if (!list) return;
+    var parted = data.pool.map(function (galaxy, k) { return k; }).filter(function (k) {
+      return data.answers[a][k] !== data.answers[b][k];
+    });
+    parted.sort(function (k, l) {
+      return data.sure[a][l] + data.sure[b][l] - data.sure[a][k] - data.sure[b][k] || k - l;
+    });
+    document.querySelector("[data-count]").textContent = parted.length + " of the " + data.pool.length +
+      " galaxies looked through (chosen by the hash of their names) have different answers" +
+      (parted.length > most ? "; the surest " + most + " are shown." : ".");
+    list.textContent = "";
+    parted.slice(0, most).forEach(function (k) {
+      var galaxy = data.pool[k], item = make("li"), box = make("div"), says = make("dl", undefined, "says");
+      if (galaxy.image) {
+        var image = make("img");
+        image.loading = "lazy";
+        image.width = image.height = 224;
+        image.alt = galaxy.alt;
+        image.src = galaxy.image;
+        item.appendChild(image);
+      } else item.className = "bare";
+      box.appendChild(make("p", galaxy.name, "name"));
+      [["A", a], ["B", b]].forEach(function (side) {
+        says.appendChild(make("dt", side[0], side[0] === "A" ? "one" : "two-mark"));
+        says.appendChild(make("dd", data.words[data.answers[side[1]][k]] + ", " + data.sure[side[1]][k] + " %"));
+      });
+      if (galaxy.said) {
+        says.appendChild(make("dt", volunteers));
+        says.appendChild(make("dd", galaxy.said));
+      }
+      box.appendChild(says);
+      item.appendChild(box);
+      list.appendChild(item);
+    });
+  }
+
+  function draw() {
+    var a = index[form.a.value], b = index[form.b.value];
+    [["a", a], ["b", b]].forEach(function (side) {
+      var link = document.querySelector("[data-" + side[0] + "]");
+      link.textContent = data.entries[side[1]].title;
+      link.setAttribute("href", "../entries/" + data.entries[side[1]].slug + ".html");
+      document.querySelector("[data-rank-" + side[0] + "]").textContent = data.entries[side[1]].rank;
+    });
+    var agreement = document.querySelector("[data-agreement]");
+    if (agreement) agreement.textContent = (a === b ? 100 : 100 * at(data.agreement, a, b)).toFixed(0) + " %";
+    metrics(a, b);
+    byRow(a, b);
+    galaxies(a, b);
+    history.replaceState(null, "", location.pathname + "?" +
+      new URLSearchParams({ a: form.a.value, b: form.b.value }).toString() + location.hash);
+  }
+
+  var state = new URLSearchParams(location.search);
+  ["a", "b"].forEach(function (name) {
+    if (Object.prototype.hasOwnProperty.call(index, state.get(name))) form[name].value = state.get(name);
+  });
+  form.addEventListener("change", draw);
+  form.addEventListener("submit", function (event) { event.preventDefault(); });
+  form.querySelector("[data-swap]").addEventListener("click", function () {
+    var a = form.a.value;
+    form.a.value = form.b.value;
+    form.b.value = a;
+    draw();
+  });
+  form.hidden = false;
+  draw();
+})();
