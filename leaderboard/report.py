@@ -316,4 +316,4 @@ def _signed(value: float | None, metric: Metric) -> str:
 def _code(text: str) -> str:
     """Return a text as code that no Markdown, HTML, mention or link can be made of."""
     # Inside <code> nothing is linked or mentioned; a sign written as its number starts neither HTML nor Markdown.
-    return "<code>" + re.sub(r"[^A-Za-z0-9 .,()-]", lambda m: f"&#{ord(m[0])};", visible(text, LONGEST)) + "</code>"
+    return "<code>" + re.sub(r"[^A-Za-z0-9 .,()/-]", lambda m: f"&#{ord(m[0])};", visible(text, LONGEST)) + "</code>"

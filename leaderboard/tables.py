@@ -177,7 +177,7 @@ def _task(path: Path, table: pd.DataFrame, tree: Tree) -> str:
 def _values(path: Path, table: pd.DataFrame, task: str, truth: Truth) -> np.ndarray:
     names = prediction_files.columns(task, truth.tree)
     ordered = table.set_index(table["iauname"].astype(str)).loc[list(truth.names), list(names)]
-    values = ordered.apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    values = ordered.apply(pd.to_numeric, errors="coerce").to_numpy(float, copy=True)
     if np.isnan(values).any():
         row, column = np.argwhere(np.isnan(values))[0]
         raise LeaderboardError(f"{path}: {truth.names[row]}, column {names[column]!r}: empty or no number: fill it in.")
