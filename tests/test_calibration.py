@@ -9,7 +9,7 @@ from scipy import stats
 from galaxy_zoo_decals import panels
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
-from galaxy_zoo_decals.scoring import calibration, score
+from galaxy_zoo_decals.scoring import calibration, results, score
 from tests.test_ceilings import sky, truth_of
 
 
@@ -53,9 +53,9 @@ def test_intervals_cover_what_they_say_for_any_number_of_votes(level: float) -> 
     )  # fmt: skip
     for total in (5, 40):
         votes = panels.draw(GZD5, probabilities, np.full(3000, total), rng)
-        covered = calibration.interval_coverage(GZD5, votes, alpha, level)
+        covered = calibration.interval_coverage(GZD5, votes, alpha, (level,))
         assert np.nanmean(covered) == pytest.approx(level, abs=0.012)
-    sure = calibration.interval_coverage(GZD5, votes, alpha * 30, level)
+    sure = calibration.interval_coverage(GZD5, votes, alpha * 30, (level,))
     assert np.nanmean(sure) < level - 0.05, "a model that is too sure covers less"
 
 
@@ -93,10 +93,55 @@ def test_scores_come_with_curves_and_strata() -> None:
     truth = replace(truth, properties={"petro_th50": size, "redshift": np.full(800, np.nan)})
     result = score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, p * 20 + 1e-3))
     rows = result["votes"].curves["strata"]
-    assert [row["property"] for row in rows] == ["petro_th50"] * 4
+    assert [row["property"] for row in rows] == ["petro_th50"] * 4, "all have 40 votes, and no redshift"
     assert sum(row["n"] for row in rows) == 800
     assert all(row["value_low"] < row["value"] < row["value_high"] for row in rows)
     mean = sum(row["n"] * row["value"] for row in rows) / 800
     assert mean == pytest.approx(result["votes"].metrics["nll"].value)
-    assert {"reliability", "risk_coverage", "strata"} <= set(result["multiclass"].curves)
+    assert {"reliability", "risk_coverage", "strata", "recovery"} <= set(result["multiclass"].curves)
+    assert all(row["ece_low"] <= row["ece"] <= row["ece_high"] for row in result["multiclass"].curves["strata"])
     assert result["votes"].to_json()["curves"]["strata"][0]["n"] == rows[0]["n"]
+
+
+def test_errors_are_looked_at_by_the_number_of_volunteers() -> None:
+    p, rng = sky(900, 7), np.random.default_rng(8)
+    truth = truth_of(panels.draw(GZD5, p, np.tile([5, 12, 25, 40], 225), rng))
+    rows = score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, p * 20 + 1e-3))["votes"].curves["strata"]
+    assert [(row["property"], row["n"]) for row in rows] == [("volunteers", 225)] * 4
+    assert rows[0]["mae"] > rows[-1]["mae"], "few votes are noisy"
+
+
+def test_recovered_fractions_by_hand() -> None:
+    p = sky(400, 9)
+    truth = truth_of(panels.draw(GZD5, p, np.full(400, 40), np.random.default_rng(1)))
+    size = np.repeat([1.0, 2.0, 3.0, 4.0], 100)
+    truth = replace(truth, properties={"petro_th50": size + np.arange(400) / 1000})
+    given = np.clip(p + 0.1 * (size[:, None] == 4), 0, 1)  # too much of everything among the largest
+    result = score(truth, Predictions("multilabel", "sky", "c", "s", 0, truth.names, given[:, :10]))["multilabel"]
+    rows = [row for row in result.curves["recovery"] if row["name"] == truth.tree.label_names[0]]
+    assert [row["n"] for row in rows] == [100] * 4
+    last = slice(300, 400)
+    asked, labels = truth.labels_asked[last, 0], truth.labels[last, 0]
+    assert rows[3]["volunteers"] == pytest.approx(labels[asked].mean())
+    assert rows[3]["predicted"] == pytest.approx(given[last, 0][asked].mean())
+    assert rows[3]["difference"] == pytest.approx(rows[3]["predicted"] - rows[3]["volunteers"])
+    assert rows[3]["difference_low"] < rows[3]["difference"] < rows[3]["difference_high"]
+    votes = score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, p * 20 + 1e-3))["votes"]
+    smooth = [r for r in votes.curves["recovery"] if r["name"] == "smooth-or-featured: smooth"]
+    assert all(r["difference_low"] - 0.02 < 0 < r["difference_high"] + 0.02 for r in smooth), "the truth is unbiased"
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel", "hierarchical", "votes"])
+def test_the_largest_disagreement_is_with_the_galaxy_that_was_misjudged(task: str) -> None:
+    p = sky(200, 11)
+    truth = truth_of(panels.draw(GZD5, p, np.full(200, 40), np.random.default_rng(2)))
+    smooth = GZD5.slices["smooth-or-featured"]
+    plain = np.flatnonzero((truth.fractions[:, 0] > 0.9) & (truth.classes.label == 0))[0]
+    said = np.nan_to_num(truth.fractions, nan=1 / 3) * 0.9 + 0.03
+    said[plain, smooth] = [0.001, 0.998, 0.001]  # a plainly smooth galaxy called featured
+    values = results.fraction_values(GZD5, said / 1.0)[task] if task != "votes" else said * 20
+    if task == "hierarchical":
+        values = np.column_stack([said[:, GZD5.slices[q]] for q in GZD5.scored_questions])
+    found = score(truth, Predictions(task, "sky", "c", "s", 0, truth.names, values))[task]
+    assert found.curves["disagreement"][0] == {"iauname": truth.names[plain]}
+    assert len(found.curves["disagreement"]) == results.DISAGREEMENTS

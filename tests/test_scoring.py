@@ -15,7 +15,7 @@ from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
 from galaxy_zoo_decals.scoring import metrics as m
-from galaxy_zoo_decals.scoring.bootstrap import DRAWS, weights
+from galaxy_zoo_decals.scoring.bootstrap import DRAWS, Weights, plain, shared
 from galaxy_zoo_decals.scoring.results import prior_concentrations
 from tests.toys import draw_votes
 
@@ -119,11 +119,26 @@ def test_fractional_truth_is_never_cut_to_integers(truth: Truth) -> None:
 def test_tied_scores_share_one_threshold() -> None:
     label = np.array([1, 0, 1, 0, 1, 0], bool)
     p = np.array([0.9, 0.9, 0.5, 0.5, 0.5, 0.1])
-    found = m.average_precision(np.ones((1, 6)), label, p)[0]
+    found = m.average_precision(plain(6), label, p)[0]
     assert found == pytest.approx(sk.average_precision_score(label, p), abs=1e-12)
     w = np.array([2, 0, 1, 3, 1, 1])
-    found = m.average_precision(w[None].astype(float), label, p)[0]
-    assert found == pytest.approx(sk.average_precision_score(label, p, sample_weight=w), abs=1e-12)
+    found = m.average_precision(Weights(w[:, None].astype(np.float32)), label, p)[1]
+    assert found == pytest.approx(sk.average_precision_score(label, p, sample_weight=w), abs=1e-6)
+
+
+def test_blocks_of_ranks_hardly_move_a_bootstrapped_average_precision() -> None:
+    rng = np.random.default_rng(8)
+    label = rng.random(9000) < 0.3
+    p = np.round(np.clip(0.3 * label + rng.normal(0.4, 0.2, 9000), 0, 1), 3)  # with many ties
+    for scores in (p, p + rng.uniform(0, 1e-4, 9000)):
+        w = rng.multinomial(9000, np.full(9000, 1 / 9000), size=20).T.astype(np.float32)
+        mask = rng.random(9000) < 0.8
+        found = m.average_precision(Weights(w), label, scores, mask)
+        slow = [sk.average_precision_score(label[mask], scores[mask])]
+        slow += [sk.average_precision_score(label[mask], scores[mask], sample_weight=x[mask]) for x in w.T]
+        assert found[0] == pytest.approx(slow[0], abs=1e-12)
+        assert np.abs(found[1:] - slow[1:]).max() < 1e-4
+        assert np.std(found[1:] - slow[1:]) < 0.02 * np.std(slow[1:])
 
 
 def slow_path(tree: Tree, row: np.ndarray) -> set[tuple[str, str]]:
@@ -220,11 +235,13 @@ def test_equivalent_volunteers_of_k_volunteers_is_k() -> None:
     votes = np.array([rng.multinomial(40, row) for row in p])
     for k in (5, 10):
         model = np.array([rng.multinomial(k, row) for row in p]) / k
-        n, variance, error = m.equivalent_volunteers(np.ones((1, len(p))), votes, model)
-        assert n[0] == pytest.approx(k, rel=0.03)
-        assert n[0] == pytest.approx(variance[0] / error[0])
-    exact, _, _ = m.equivalent_volunteers(np.ones((1, len(p))), votes, votes / 40)
-    assert np.isnan(exact[0]), "a model that copies the votes has no measurable error"
+        variance, error = (v.sum() for v in m.volunteer_errors(votes, model))
+        assert m.equivalent_volunteers(variance, error) == pytest.approx(k, rel=0.03)
+        assert variance / len(p) == pytest.approx((p * (1 - p)).sum(axis=1).mean(), rel=0.02)
+    exact = m.equivalent_volunteers(*(v.sum() for v in m.volunteer_errors(votes, votes / 40)))
+    assert np.isnan(exact), "a model that copies the votes has no measurable error"
+    few = m.volunteer_errors(np.array([[1, 0, 0], [0, 0, 0]]), np.full((2, 3), 1 / 3))
+    assert (np.array(few) == 0).all(), "one vote says nothing of its own noise"
 
 
 def test_table_1_rules_by_hand() -> None:
@@ -249,7 +266,8 @@ def test_calibration_error_of_bins_by_hand() -> None:
     right = np.zeros(30, bool)
     right[::2] = True  # each bin of two has one right and one wrong
     gaps = [abs(0.5 - confidence[i : i + 2].mean()) for i in range(0, 30, 2)]
-    assert m.calibration_error(np.ones((1, 30)), confidence, right)[0] == pytest.approx(np.mean(gaps))
+    summed = m.bin_gaps(confidence, right).sum(axis=0, keepdims=True)
+    assert m.calibration_error(summed, np.array([30]))[0] == pytest.approx(np.mean(gaps))
 
 
 @pytest.mark.parametrize("task", VIEWS)
@@ -311,8 +329,8 @@ def test_the_prior_concentrations_are_a_maximum_of_the_likelihood() -> None:
 
 
 def test_the_bootstrap_is_a_bootstrap_and_is_shared(truth: Truth) -> None:
-    w = weights(len(truth.names))
-    assert w.shape == (DRAWS, len(truth.names)) and (w.sum(axis=1) == len(truth.names)).all()
+    w = shared(len(truth.names)).drawn
+    assert w.shape == (len(truth.names), DRAWS) and (w.sum(axis=0) == len(truth.names)).all()
     given = predict(truth, "multiclass")
     result = score(truth, given)["multiclass"]
     known = truth.classes.label >= 0
@@ -324,7 +342,7 @@ def test_the_bootstrap_is_a_bootstrap_and_is_shared(truth: Truth) -> None:
     # The slow way: repeat each galaxy as often as a draw says and score it with scikit-learn.
     label, guess = truth.classes.label[known], given.values[known].argmax(axis=1)
     for b in (0, 1, 7):
-        times = w[b, known].astype(int)
+        times = w[known, b].astype(int)
         expected = sk.f1_score(np.repeat(label, times), np.repeat(guess, times), average="macro")
         assert result.draws["macro_f1"][b] == pytest.approx(expected, abs=1e-6)
     # Shared weights pair two entries: the spread of their difference is that of the paired difference.

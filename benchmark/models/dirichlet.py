@@ -18,6 +18,7 @@ from benchmark.recipes import Dirichlet
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import Truth, metrics
+from galaxy_zoo_decals.scoring.bootstrap import plain
 
 MIN_VOTES = 3
 """First-question votes below which a galaxy tells too little to learn from."""
@@ -99,7 +100,7 @@ class DirichletModel(GalaxyModel):
     def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
         """Return the mean accuracy of the most voted answer over questions."""
         alpha = concentrations(torch.from_numpy(outputs), self.config.least).numpy()
-        return float(metrics.votes_metrics(truth, alpha, np.ones((1, len(outputs))))["accuracy"][0])
+        return float(metrics.votes_metrics(truth, alpha, plain(len(outputs))).metrics["accuracy"][0])
 
     def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the concentrations of all answers (n, answers)."""

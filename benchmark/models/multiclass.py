@@ -16,6 +16,7 @@ from benchmark.recipes import Convolutional
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import Truth, metrics
+from galaxy_zoo_decals.scoring.bootstrap import plain
 
 
 class MulticlassConfig(GalaxyConfig):
@@ -93,4 +94,4 @@ def class_examples(tree: Tree, votes: np.ndarray) -> Examples:
 
 def class_metric(truth: Truth, outputs: np.ndarray) -> float:
     """Return macro-F1 of class scores (galaxies, 4) on the labelled galaxies of ``truth``."""
-    return float(metrics.multiclass_metrics(truth, outputs, np.ones((1, len(outputs))))["macro_f1"][0])
+    return float(metrics.multiclass_metrics(truth, outputs, plain(len(outputs))).metrics["macro_f1"][0])

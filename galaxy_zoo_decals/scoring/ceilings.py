@@ -3,11 +3,15 @@
 A prior is fitted to the votes of each question; each galaxy's true fractions are drawn from its posterior; a fresh
 panel votes down the whole tree; and the DRAWN fractions are scored against the labels of that panel. Scoring the
 posterior mean instead is no ceiling: it knows less than the fractions the panel was drawn from.
+
+The number estimated is the oracle's expected score on galaxies like these: the mean over draws of fractions and
+panels, whose noise averages out. Its interval is that of the estimate, as it would come out on other galaxies of the
+same kind: the bootstrap over galaxies that all entries share, and the prior refitted to resampled galaxies.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +21,18 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
-from galaxy_zoo_decals.scoring.bootstrap import interval
+from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, plain, shared
 from galaxy_zoo_decals.scoring.priors import Prior, fit
-from galaxy_zoo_decals.scoring.results import METRICS, TABLES, Estimate, finite, fraction_values, prior_concentrations
+from galaxy_zoo_decals.scoring.results import (
+    METRICS,
+    Estimate,
+    Result,
+    finite,
+    fraction_values,
+    prior_concentrations,
+    spread_row,
+    unbiased,
+)
 from galaxy_zoo_decals.scoring.truth import Truth
 
 CEILING = "noise ceiling"
@@ -29,8 +42,13 @@ ASSUMED = (20, 40, 60)
 """First-question votes tried where a catalogue publishes none."""
 
 DRAWS = 100
-REFITS = 8
-"""Bootstrap refits of the prior, used in turn by the draws: its uncertainty is a small part of the interval's."""
+"""Draws of fractions and panels whose scores are averaged."""
+
+RESAMPLES = 400
+"""Bootstrap draws of a ceiling, the first of those that all entries share: differences are paired."""
+
+REFITS, REFIT_DRAWS = 20, 4
+"""Refits of the prior to resampled galaxies, and the draws of fractions and panels of each."""
 
 SURE = 1e8
 """Concentration of an oracle: with it the Dirichlet-multinomial is the multinomial to 1e-5 for 80 votes."""
@@ -142,12 +160,14 @@ def draw_probabilities(
 class Reference:
     """An unranked row of a board: metrics with intervals, and means of the numbers by class, label or question.
 
-    ``rows`` have for every number ``x`` also ``x_low`` and ``x_high``.
+    ``rows`` have for every number ``x`` also ``x_low`` and ``x_high``. ``draws`` are the metrics' bootstrap draws
+    (RESAMPLES,), paired with the first ones of any entry's.
     """
 
     title: str
     metrics: dict[str, Estimate]
     rows: list[dict[str, Any]]
+    draws: dict[str, np.ndarray] = field(repr=False)
 
 
 def ceilings(
@@ -155,47 +175,64 @@ def ceilings(
 ) -> dict[str, dict[str, Reference]]:
     """Return the noise ceiling and the scores of k volunteers on every board, {board: {title: Reference}}.
 
-    The interval combines draws of fractions and panels, the bootstrap over galaxies and bootstrap refits of the
-    prior. k volunteers are a panel of their own, whose fractions are the prediction; where none of them came to a
-    question they say the prior's mean, and for the likelihood they are read with a Dirichlet prior.
+    k volunteers are a panel of their own, whose fractions are the prediction; where none of them came to a question
+    they say the prior's mean, and for the likelihood they are read with a Dirichlet prior.
     """
     rng = np.random.default_rng(seed)
     tree, votes, n = truth.tree, truth.votes, len(truth.names)
-    fitted = fit_priors(tree, votes)
-    refits = [fit_priors(tree, votes[rng.integers(0, n, n)], start=fitted) for _ in range(min(REFITS, draws))]
-    flat = prior_concentrations(tree, votes)
-    plain, spread = _Scores(), _Scores()
-    for i in range(draws):
-        for priors, rows, keep in (
-            (fitted, np.arange(n), plain),
-            (refits[i % len(refits)], rng.integers(0, n, n), spread),
-        ):
-            probabilities = draw_probabilities(tree, priors, votes, rng)
-            panel = panels.draw(tree, probabilities, votes_first(truth), rng)
-            fresh = replace(truth, votes=panel, counted_as=truth).take(rows)
-            keep.add(CEILING, fresh, probabilities[rows], probabilities[rows] * SURE)
-            for k in volunteers:
-                said = panels.draw(tree, probabilities, np.full(n, k), rng)[rows]
-                fractions = views.fractions(tree, said)
-                unasked = np.isnan(fractions)
-                fractions[unasked] = np.broadcast_to(views.fractions(tree, flat[None]), fractions.shape)[unasked]
-                keep.add(f"{k} volunteers", fresh, fractions, said + flat)
-    return {board: {title: _reference(title, board, plain, spread) for title in plain.titles} for board in BOARDS}
+    fitted, flat = fit_priors(tree, votes), prior_concentrations(tree, votes)
+    weights = shared(n).take(np.arange(n), 1 + RESAMPLES)
 
+    def score(priors: tuple[QuestionPrior, ...], into: _Mean, weights: Weights) -> None:
+        probabilities = draw_probabilities(tree, priors, votes, rng)
+        panel = panels.draw(tree, probabilities, votes_first(truth), rng)
+        fresh = replace(truth, votes=panel, counted_as=truth)
+        into.add(CEILING, fresh, probabilities, probabilities * SURE, weights)
+        for k in volunteers:
+            said = panels.draw(tree, probabilities, np.full(n, k), rng)
+            fractions = views.fractions(tree, said)
+            unasked = np.isnan(fractions)
+            fractions[unasked] = np.broadcast_to(views.fractions(tree, flat[None]), fractions.shape)[unasked]
+            into.add(f"{k} volunteers", fresh, fractions, said + flat, weights)
 
-def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS) -> dict[str, Reference]:
-    """Return what known probabilities (galaxies, answers) score on every board: the ceiling of a simulated edition.
-
-    Intervals are the bootstrap's over galaxies; the panel is the one that voted.
-    """
-    n, scores = len(truth.names), _Scores()
-    scores.add(KNOWN, truth, probabilities, probabilities * SURE)
-    spread = _Scores()
-    rng = np.random.default_rng(0)
+    found = _Mean()
     for _ in range(draws):
-        rows = rng.integers(0, n, n)
-        spread.add(KNOWN, truth.take(rows), probabilities[rows], probabilities[rows] * SURE)
-    return {board: _reference(KNOWN, board, scores, spread) for board in BOARDS}
+        score(fitted, found, weights)
+    refitted = []
+    for r in range(min(REFITS, draws)):
+        resampled = np.repeat(votes, weights.drawn[:, r].astype(int), axis=0)
+        priors = fit_priors(tree, resampled, start=fitted)
+        refitted.append(_Mean())
+        for _ in range(REFIT_DRAWS):
+            score(priors, refitted[-1], plain(n))
+    return {board: {title: found.reference(title, board, refitted) for title in found.titles} for board in BOARDS}
+
+
+def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str, Reference]:
+    """Return the known ceiling of a simulated edition on every board, from its probabilities (galaxies, answers).
+
+    It is what the estimated ceiling estimates: the same mean over fresh panels, without prior and posterior.
+    """
+    rng, n, found = np.random.default_rng(seed), len(truth.names), _Mean()
+    weights = shared(n).take(np.arange(n), 1 + RESAMPLES)
+    for _ in range(draws):
+        panel = panels.draw(truth.tree, probabilities, votes_first(truth), rng)
+        fresh = replace(truth, votes=panel, counted_as=truth)
+        found.add(KNOWN, fresh, probabilities, probabilities * SURE, weights)
+    return {board: found.reference(KNOWN, board, []) for board in BOARDS}
+
+
+def skill(result: Result, prior: Result, ceiling: Reference) -> Estimate:
+    """Return where a board's score stands between the class prior (0) and the noise ceiling (1), with its interval.
+
+    (prior - model) / (prior - ceiling) of the primary metric; draws of all three are paired.
+    """
+    name = BOARDS[result.board].primary
+    values = [r.metrics[name].value for r in (result, prior, ceiling)]
+    draws = [r.draws[name][:RESAMPLES].astype(float) for r in (result, prior, ceiling)]
+    model, low, high = (np.concatenate([[v], d]) for v, d in zip(values, draws))
+    shares = m.ratio(low - model, low - high)
+    return Estimate(float(shares[0]), *interval(shares[1:]))
 
 
 def of_edition(edition: Edition, draws: int = DRAWS) -> dict[str, dict[str, Reference]]:
@@ -257,6 +294,7 @@ def to_json(found: dict[str, dict[str, Reference]]) -> dict[str, Any]:
                     for k, e in reference.metrics.items()
                 },
                 "rows": [{k: finite(v) for k, v in row.items()} for row in reference.rows],
+                "primary_draws": [finite(round(float(d), 6)) for d in reference.draws[BOARDS[board].primary]],
             }
             for title, reference in rows.items()
         }
@@ -302,48 +340,84 @@ def votes_first(truth: Truth) -> np.ndarray:
     return first
 
 
-class _Scores:
-    """Scores of draws by (board, title): metrics and rows of each."""
+class _Mean:
+    """Means over draws of fractions and panels: of every metric and row's number, by (board, title), (draws,)."""
 
     def __init__(self) -> None:
-        self.metrics: dict[tuple[str, str], list[dict[str, float]]] = {}
-        self.rows: dict[tuple[str, str], list[list[dict[str, Any]]]] = {}
+        self._sums: dict[tuple[str, str], list[_Sum]] = {}
+        self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     @property
     def titles(self) -> list[str]:
-        return list(dict.fromkeys(title for _, title in self.metrics))
+        return list(dict.fromkeys(title for _, title in self._sums))
 
-    def add(self, title: str, truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> None:
+    def add(
+        self, title: str, truth: Truth, fractions: np.ndarray, concentrations: np.ndarray, weights: Weights
+    ) -> None:
         """Score fractions on every board; the likelihood is that of the concentrations."""
-        tree, one = truth.tree, np.ones((1, len(truth.names)), np.float32)
-        for board, values in {**fraction_values(tree, fractions), "votes": np.maximum(fractions, 1e-9)}.items():
+        for board in BOARDS:
             if board == "votes":
-                found = m.fraction_metrics(truth, fractions, one)
-                found |= m.likelihood_metrics(truth, np.maximum(concentrations, 1e-6), one)
+                # Refits (the plain draw alone) ask what a score would be, not how well an oracle is calibrated.
+                levels = m.LEVELS if weights.draws > 1 else ()
+                scored = m.votes_metrics(truth, np.maximum(concentrations, 1e-6), weights, fractions, levels)
                 if title in (CEILING, KNOWN):  # no error but the panel's: as many volunteers as one likes
-                    found["equivalent_volunteers"] = np.array([np.nan])
+                    scored.metrics["equivalent_volunteers"][:] = np.nan
             else:
-                found = METRICS[board](truth, values, one)
-            self.metrics.setdefault((board, title), []).append({name: float(v[0]) for name, v in found.items()})
-            self.rows.setdefault((board, title), []).append(TABLES[board](truth, values)[0])
+                scored = METRICS[board](truth, fraction_values(truth.tree, fractions)[board], weights)
+            metrics = unbiased(board, scored.metrics)
+            tables = [{name: metrics[name] for name in BOARDS[board].metrics if name in metrics}, *scored.rows]
+            key = (board, title)
+            if key not in self._sums:
+                self._rows[key] = scored.rows
+                self._sums[key] = [_Sum({k: v for k, v in t.items() if isinstance(v, np.ndarray)}) for t in tables]
+            for summed, table in zip(self._sums[key], tables):
+                summed.add(table)
+
+    def reference(self, title: str, board: str, refitted: list[_Mean]) -> Reference:
+        """Return the means with their intervals, widened by what the refits say of the prior's uncertainty."""
+        key = (board, title)
+        tables = [summed.means([other._sums[key][i] for other in refitted]) for i, summed in enumerate(self._sums[key])]
+        rows = [
+            {k: table.get(k, v) for k, v in row.items() if k not in ("n", "positives", "n_confident")}
+            for row, table in zip(self._rows[key], tables[1:])
+        ]
+        metrics = {name: Estimate(float(v[0]), *interval(v[1:])) for name, v in tables[0].items()}
+        draws = {name: v[1:].astype(np.float32) for name, v in tables[0].items()}
+        return Reference(title, metrics, [spread_row(row) for row in rows], draws)
 
 
-def _reference(title: str, board: str, plain: _Scores, spread: _Scores) -> Reference:
-    key = (board, title)
-    metrics = {
-        name: _estimate([d[name] for d in plain.metrics[key]], [d[name] for d in spread.metrics[key]])
-        for name in BOARDS[board].metrics
-    }
-    rows = []
-    for j, first in enumerate(plain.rows[key][0]):
-        row: dict[str, Any] = {"name": first["name"], "counted": first["counted"]}
-        for name in [k for k in first if k not in row]:
-            e = _estimate([d[j][name] for d in plain.rows[key]], [d[j][name] for d in spread.rows[key]])
-            row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
-        rows.append(row)
-    return Reference(title, metrics, rows)
+class _Sum:
+    """Running sums of some numbers over draws of fractions and panels; where a draw is NaN it does not count."""
 
+    def __init__(self, like: dict[str, np.ndarray]) -> None:
+        self.names = list(like)
+        self.total = np.zeros((len(like), len(next(iter(like.values())))))
+        self.known = np.zeros(self.total.shape, int)
+        self.plain: list[np.ndarray] = []
 
-def _estimate(plain: list[float], spread: list[float]) -> Estimate:
-    known = np.array(plain)[~np.isnan(plain)]
-    return Estimate(float(known.mean()) if len(known) else float("nan"), *interval(np.array(spread)))
+    def add(self, table: dict[str, Any]) -> None:
+        values = np.stack([table[name] for name in self.names])
+        known = ~np.isnan(values)
+        self.total += np.where(known, values, 0.0)
+        self.known += known
+        self.plain.append(values[:, 0])
+
+    def means(self, refitted: list[_Sum]) -> dict[str, np.ndarray]:
+        """Return the means (draws,), the plain one first.
+
+        The variance of the estimate over catalogues has a part of the galaxies, seen in the bootstrap draws, and one
+        of the prior: with the shift d that a refit to a resample brings, it is Var(g + d), where g is the draw of
+        the same resample. The panels' noise in d is known from the plain draws and taken off.
+        """
+        means = m.ratio(self.total, self.known)
+        if refitted:
+            at = [self.names.index(name) for name in refitted[0].names]
+            shift = np.stack([m.ratio(r.total[:, 0], r.known[:, 0]) for r in refitted], axis=1)
+            galaxies = means[at, 1 : 1 + len(refitted)]
+            noise = np.var(np.array(self.plain)[:, at], axis=0, ddof=1) / REFIT_DRAWS
+            more = (galaxies + shift).var(axis=1, ddof=1) - galaxies.var(axis=1, ddof=1) - noise
+            wider = np.ones(len(means))
+            wider[at] = np.sqrt(np.maximum(1 + np.nan_to_num(m.ratio(more, means[at, 1:].var(axis=1))), 1.0))
+            centre = means[:, 1:].mean(axis=1, keepdims=True)
+            means[:, 1:] = centre + wider[:, None] * (means[:, 1:] - centre)
+        return dict(zip(self.names, means))

@@ -1,28 +1,48 @@
 """The metrics of the four boards, vectorised over bootstrap weights.
 
-Every ``*_metrics`` function returns {metric: values (draws,)} for ``weights`` of shape (draws, galaxies), which
-say how often each galaxy counts; one row of ones gives the plain score. Divisions by zero give NaN where a metric
-is undefined, but precision and F1 of a label that is never predicted are 0, as in scikit-learn.
+A metric is a function of weighted sums over galaxies (``Weights.sums``), the average precision alone of a weighted
+order. Every ``*_metrics`` function returns what a board prints, as arrays of (draws,): draw 0 is the plain score.
+Divisions by zero give NaN where a metric is undefined, but precision and F1 of a label that is never predicted are
+0, as in scikit-learn.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
 from scipy.special import gammaln
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
+from galaxy_zoo_decals.scoring.bootstrap import Weights
 from galaxy_zoo_decals.scoring.calibration import BINS, interval_coverage
 from galaxy_zoo_decals.scoring.truth import Truth
 
 CLIP = 1e-6
 """Probabilities are clipped here before a logarithm."""
 
-CHUNK = 250
-"""Draws handled at once where a metric needs an array of (draws, galaxies): bounds the memory."""
+EXACT_RANKS, BLOCK = 1024, 0.01
+"""A bootstrapped average precision is exact over the first ranks; those after them are taken in blocks of a
+hundredth of their rank, which moves a draw by a hundredth of the bootstrap's own spread at most. The plain score is
+always exact."""
 
-Values = dict[str, np.ndarray]
+LEVELS = (50, 90)
+"""Predictive intervals of the votes whose coverage is measured, in per cent."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What predictions score on one board: metrics (draws,) by name, and rows of each class, label or question.
+
+    In ``rows`` an array is a number of (draws,); "name", "n", "positives" and "counted" are plain values.
+    """
+
+    metrics: dict[str, np.ndarray]
+    rows: list[dict[str, Any]]
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float = np.nan) -> np.ndarray:
@@ -31,112 +51,151 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float = np.nan) -
     return np.divide(top, bottom, out=np.full(top.shape, empty), where=bottom != 0)
 
 
-def mean_known(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the weighted mean (draws,) of values (galaxies,) that are not NaN."""
-    known = ~np.isnan(values)
-    return ratio(weights[:, known] @ values[known], weights[:, known].sum(axis=1))
-
-
 def macro(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Return the mean over the counted columns of values (draws, columns); NaN if none is counted."""
     return values[:, counted].mean(axis=1) if counted.any() else np.full(len(values), np.nan)
 
 
-def counts(weights: np.ndarray, truth: np.ndarray, predicted: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return weighted TP, FP, FN, each (draws, labels), of bool arrays (galaxies, labels)."""
-    return tuple(
-        weights @ (part & mask).astype(np.float32)
-        for part in (truth & predicted, ~truth & predicted, truth & ~predicted)
-    )
-
-
-def precision_recall_f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, ...]:
+def precision_recall_f1(hits: np.ndarray, guessed: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return precision, recall and F1 of weighted counts; 0 where nothing was predicted or nothing is true."""
-    return ratio(tp, tp + fp, 0.0), ratio(tp, tp + fn, 0.0), ratio(2 * tp, 2 * tp + fp + fn, 0.0)
+    return ratio(hits, guessed, 0.0), ratio(hits, true, 0.0), ratio(2 * hits, guessed + true, 0.0)
 
 
-def average_precision(weights: np.ndarray, truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def average_precision(
+    weights: Weights, truth: np.ndarray, scores: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
     """Return the weighted average precision (draws,) of one label: sum over thresholds of (R_k - R_k-1) P_k.
 
-    NaN where no galaxy is positive. ``truth`` bool and ``scores`` float, (galaxies,); equal scores share one
-    threshold (scikit-learn's definition).
+    NaN where no galaxy is positive. ``truth`` and ``mask`` bool and ``scores`` float, (galaxies,); equal scores
+    share one threshold (scikit-learn's definition).
     """
-    if not len(truth):
-        return np.full(len(weights), np.nan)
-    order = np.argsort(-scores, kind="stable")
+    rows = np.arange(len(truth)) if mask is None else np.flatnonzero(mask)
+    out = np.full(weights.draws, np.nan)
+    if not len(rows):
+        return out
+    order = rows[np.argsort(-scores[rows], kind="stable")]
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    positive = truth[order].astype(float)
-    out = np.empty(len(weights))
-    for start in range(0, len(weights), CHUNK):
-        w = weights[start : start + CHUNK][:, order].astype(float)
-        tp = np.cumsum(w * positive, axis=1)[:, last]
-        precision = ratio(tp, np.cumsum(w, axis=1)[:, last], 0.0)
-        gained = np.diff(tp, axis=1, prepend=0)
-        out[start : start + CHUNK] = ratio((gained * precision).sum(axis=1), tp[:, -1])
+    positive = truth[order]
+    hits = np.cumsum(positive)[last]
+    out[0] = ratio((np.diff(hits, prepend=0) * hits / (last + 1)).sum(), hits[-1])
+    if weights.draws > 1:
+        out[1:] = _drawn_precision(weights.drawn, order, positive, last)
     return out
 
 
-def calibration_error(weights: np.ndarray, confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the expected calibration error (draws,) over BINS bins of equal mass: sum of |right - confidence| n / N.
+def _drawn_precision(drawn: np.ndarray, order: np.ndarray, positive: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return the average precision of every resample, float32 (draws,); ``last`` are the thresholds' last ranks."""
+    ends = last
+    if len(last) > EXACT_RANKS:
+        growing = EXACT_RANKS * (1 + BLOCK) ** np.arange(np.log(len(order) / EXACT_RANKS) / np.log1p(BLOCK) + 1)
+        wanted = np.concatenate([np.arange(EXACT_RANKS), growing.astype(int), [len(order) - 1]])
+        ends = last[np.unique(np.searchsorted(last, np.minimum(wanted, len(order) - 1)))]
+    starts = np.concatenate([[0], ends + 1])
 
-    The bins are cut once, by rank of the confidence among all galaxies, so that all draws share them.
+    def inside(picks: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """How often the picked galaxies of each block are drawn, (blocks, draws)."""
+        blocks = csr_array((np.ones(len(picks), np.float32), picks, bounds), shape=(len(ends), len(drawn)))
+        return np.asarray(blocks @ drawn)
+
+    count = inside(order, starts)
+    found = inside(order[positive], np.concatenate([[0], np.cumsum(positive)])[starts])
+    seen, hits = np.cumsum(count, axis=0), np.cumsum(found, axis=0)
+    recalled = hits[-1].copy()
+    # Within a block of several thresholds the mean positive has half of the block before it, and itself: a galaxy
+    # that was drawn was drawn twice on average.
+    several = np.searchsorted(last, ends) - np.searchsorted(last, starts[:-1]) > 0
+    hits[several] -= found[several] / 2 - 1
+    seen[several] -= count[several] / 2 - 1
+    np.divide(hits, seen, out=hits, where=seen > 0)
+    return ratio(np.einsum("kb,kb->b", found, hits), recalled)
+
+
+def bin_gaps(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return right - confidence in the column of each galaxy's bin, (galaxies, BINS), 0 elsewhere.
+
+    BINS bins of equal mass are cut once, by rank of the confidence, so that all draws share them.
     """
     rank = np.argsort(np.argsort(confidence, kind="stable"), kind="stable")
-    member = np.eye(BINS, dtype=np.float32)[rank * BINS // len(rank)]
-    gap = weights @ (member * (right.astype(float) - confidence)[:, None])
-    return ratio(np.abs(gap).sum(axis=1), weights.sum(axis=1))
+    member = np.eye(BINS)[rank * BINS // max(len(rank), 1)]
+    gaps: np.ndarray = member * (right.astype(float) - confidence)[:, None]
+    return gaps
 
 
-def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: np.ndarray) -> Values:
+def calibration_error(gaps: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Return the expected calibration error (draws,), sum of |right - confidence| n_bin / n, of summed bin gaps."""
+    return ratio(np.abs(gaps).sum(axis=1), n)
+
+
+def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights) -> Scored:
     """Return the metrics of class probabilities (galaxies, 4) on the labelled galaxies."""
-    known = truth.classes.label >= 0
-    label, p, w = truth.classes.label[known], probabilities[known], weights[:, known]
-    classes = np.arange(len(CLASSES))
-    predicted, confidence = p.argmax(axis=1), p.max(axis=1)
-    right = predicted == label
-    one_hot = label[:, None] == classes
-    counted = truth.counted["classes"]
-    tp, fp, fn = counts(w, one_hot, predicted[:, None] == classes, np.ones_like(one_hot))
-    _, recall, f1 = precision_recall_f1(tp, fp, fn)
-    clear, sure = truth.classes.confident[known], confidence > views.CONFIDENT
-    n = w.sum(axis=1)
-    return {
+    label, known = truth.classes.label, truth.classes.label >= 0
+    guess, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    right = known & (guess == label)
+    true = label[:, None] == np.arange(len(CLASSES))
+    guessed = known[:, None] & (guess[:, None] == np.arange(len(CLASSES)))
+    clear, sure = known & truth.classes.confident, known & (confidence > views.CONFIDENT)
+    given = np.clip(probabilities[np.arange(len(label)), label], CLIP, None)
+    gaps = np.zeros((len(label), BINS))
+    gaps[known] = bin_gaps(confidence[known], right[known])
+    s = weights.sums(
+        n=known, true=true, guessed=guessed, hits=true & guessed, right=right, gaps=gaps,
+        clear=clear, clear_right=clear & right, sure=sure, sure_right=sure & right,
+        nll=np.where(known, -np.log(given), 0.0),
+        brier=np.where(known, ((probabilities - true) ** 2).sum(axis=1), 0.0),
+    )  # fmt: skip
+    precision, recall, f1 = precision_recall_f1(s["hits"], s["guessed"], s["true"])
+    counted, n = truth.counted["classes"], s["n"]
+    metrics = {
         "macro_f1": macro(f1, counted),
-        "accuracy": ratio(w @ right, n),
+        "accuracy": ratio(s["right"], n),
         "balanced_accuracy": macro(recall, counted),
-        "clear_accuracy": ratio(w @ (right & clear), w @ clear),
-        "clear_share": ratio(w @ clear, n),
-        "covered_accuracy": ratio(w @ (right & sure), w @ sure),
-        "coverage": ratio(w @ sure, n),
-        "nll": ratio(w @ -np.log(np.clip(p[np.arange(len(p)), label], CLIP, None)), n),
-        "brier": ratio(w @ ((p - one_hot) ** 2).sum(axis=1), n),
-        "ece": calibration_error(w, confidence, right) if len(label) else np.full(len(w), np.nan),
+        "clear_accuracy": ratio(s["clear_right"], s["clear"]),
+        "clear_share": ratio(s["clear"], n),
+        "covered_accuracy": ratio(s["sure_right"], s["sure"]),
+        "coverage": ratio(s["sure"], n),
+        "nll": ratio(s["nll"], n),
+        "brier": ratio(s["brier"], n),
+        "ece": calibration_error(s["gaps"], n),
     }
+    rows = [
+        {"name": name, "n": int(n[0]), "positives": int(s["true"][0, c]), "counted": bool(counted[c])}
+        | {"precision": precision[:, c], "recall": recall[:, c], "f1": f1[:, c]}
+        for c, name in enumerate(CLASSES)
+    ]
+    return Scored(metrics, rows)
 
 
-def multilabel_metrics(truth: Truth, probabilities: np.ndarray, weights: np.ndarray) -> Values:
+def multilabel_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights) -> Scored:
     """Return the metrics of label probabilities (galaxies, labels), with the mask of asked questions and without."""
-    out: Values = {}
-    predicted = probabilities > 0.5
-    labels, asked = truth.labels, truth.labels_asked
+    labels, asked, guess = truth.labels, truth.labels_asked, probabilities > 0.5
     counted = truth.counted["labels"]
     ap = np.column_stack(
-        [average_precision(weights[:, m], labels[m, j], probabilities[m, j]) for j, m in enumerate(asked.T)]
+        [average_precision(weights, labels[:, j], probabilities[:, j], on) for j, on in enumerate(asked.T)]
     )
-    out["macro_map"] = macro(ap, counted)
+    metrics = {"macro_map": macro(ap, counted)}
+    rows: list[dict[str, Any]] = []
     for suffix, mask in (("", asked), ("_unmasked", np.ones_like(asked))):
-        tp, fp, fn = counts(weights, labels, predicted, mask)
-        precision, recall, f1 = precision_recall_f1(tp, fp, fn)
-        micro = precision_recall_f1(tp.sum(axis=1), fp.sum(axis=1), fn.sum(axis=1))
-        for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-            out[f"macro_{name}{suffix}"] = macro(values, counted)
-        for name, total in zip(("precision", "recall", "f1"), micro):
-            out[f"micro_{name}{suffix}"] = total
-        wrong = (labels != predicted) & mask
-        judged = mask.any(axis=1)
-        out[f"subset_accuracy{suffix}"] = ratio(weights @ (judged & ~wrong.any(axis=1)), weights @ judged)
-        out[f"hamming{suffix}"] = ratio(weights @ wrong.sum(axis=1), weights @ mask.sum(axis=1))
-    return out
+        judged, wrong = np.any(mask, axis=1), (labels != guess) & mask
+        s = weights.sums(
+            true=labels & mask, guessed=guess & mask, hits=labels & guess & mask, n=mask, wrong=wrong.sum(axis=1),
+            judged=judged, all_right=judged & ~wrong.any(axis=1),
+        )  # fmt: skip
+        by_label = precision_recall_f1(s["hits"], s["guessed"], s["true"])
+        micro = precision_recall_f1(*(s[name].sum(axis=1) for name in ("hits", "guessed", "true")))
+        for name, values, total in zip(("precision", "recall", "f1"), by_label, micro):
+            metrics[f"macro_{name}{suffix}"] = macro(values, counted)
+            metrics[f"micro_{name}{suffix}"] = total
+        metrics[f"subset_accuracy{suffix}"] = ratio(s["all_right"], s["judged"])
+        metrics[f"hamming{suffix}"] = ratio(s["wrong"], s["n"].sum(axis=1))
+        if not suffix:
+            precision, recall, f1 = by_label
+            rows = [
+                {"name": name, "n": int(s["n"][0, j]), "positives": int(s["true"][0, j]), "counted": bool(counted[j])}
+                | {"average_precision": ap[:, j]}
+                | {"precision": precision[:, j], "recall": recall[:, j], "f1": f1[:, j]}
+                for j, name in enumerate(truth.tree.label_names)
+            ]
+    return Scored(metrics, rows)
 
 
 def path_sets(tree: Tree, fractions: np.ndarray) -> np.ndarray:
@@ -182,7 +241,7 @@ def question_hits(truth: Truth, fractions: np.ndarray) -> tuple[np.ndarray, np.n
     return reached[:, index], (true_top == top)[:, index], views.on_path(tree, top)[:, index]
 
 
-def hierarchical_metrics(truth: Truth, fractions: np.ndarray, weights: np.ndarray) -> Values:
+def hierarchical_metrics(truth: Truth, fractions: np.ndarray, weights: Weights) -> Scored:
     """Return the metrics of predicted fractions (galaxies, answers) of the scored questions; others may be NaN.
 
     A question that lies on a galaxy's true path but has no votes is unknown: it leaves the predicted path too.
@@ -194,22 +253,29 @@ def hierarchical_metrics(truth: Truth, fractions: np.ndarray, weights: np.ndarra
     hidden = np.column_stack([unknown[:, tree.question_index[q]] for q, _ in tree.answers])
     consistent = valid_paths(tree, sets)
     sets = sets & ~hidden
-    common = weights @ (true_sets & sets).sum(axis=1)
-    precision = ratio(common, weights @ sets.sum(axis=1))
-    recall = ratio(common, weights @ true_sets.sum(axis=1))
     reached, right, arrived = question_hits(truth, fractions)
+    s = weights.sums(
+        common=(true_sets & sets).sum(axis=1), guessed=sets.sum(axis=1), true=true_sets.sum(axis=1),
+        exact=(true_sets == sets).all(axis=1), consistent=consistent,
+        reached=reached, right=reached & right, end=reached & right & arrived,
+    )  # fmt: skip
+    conditional, end_to_end = ratio(s["right"], s["reached"]), ratio(s["end"], s["reached"])
     counted = truth.counted["path"]
-    asked = weights @ reached.astype(np.float32)
-    n = weights.sum(axis=1)
-    return {
-        "hierarchical_f1": ratio(2 * precision * recall, precision + recall, 0.0),
-        "hierarchical_precision": precision,
-        "hierarchical_recall": recall,
-        "exact_path": ratio(weights @ (true_sets == sets).all(axis=1), n),
-        "conditional_accuracy": macro(ratio(weights @ (reached & right).astype(np.float32), asked), counted),
-        "end_to_end_accuracy": macro(ratio(weights @ (reached & right & arrived).astype(np.float32), asked), counted),
-        "consistency": ratio(weights @ consistent, n),
+    metrics = {
+        "hierarchical_f1": ratio(2 * s["common"], s["guessed"] + s["true"], 0.0),
+        "hierarchical_precision": ratio(s["common"], s["guessed"]),
+        "hierarchical_recall": ratio(s["common"], s["true"]),
+        "exact_path": ratio(s["exact"], weights.total),
+        "conditional_accuracy": macro(conditional, counted),
+        "end_to_end_accuracy": macro(end_to_end, counted),
+        "consistency": ratio(s["consistent"], weights.total),
     }
+    rows = [
+        {"name": name, "n": int(s["reached"][0, i]), "counted": bool(counted[i])}
+        | {"conditional_accuracy": conditional[:, i], "end_to_end_accuracy": end_to_end[:, i]}
+        for i, name in enumerate(tree.scored_questions)
+    ]
+    return Scored(metrics, rows)
 
 
 def dirichlet_multinomial_nll(tree: Tree, votes: np.ndarray, concentrations: np.ndarray) -> np.ndarray:
@@ -231,76 +297,83 @@ def dirichlet_multinomial_nll(tree: Tree, votes: np.ndarray, concentrations: np.
     return np.where(views.totals(tree, votes) == 0, 0.0, out)
 
 
-def equivalent_volunteers(
-    weights: np.ndarray, votes: np.ndarray, fractions: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (n, V, E), each (draws,): how many volunteers have the model's mean squared error on one question.
+def volunteer_errors(votes: np.ndarray, fractions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (V, E) of each galaxy on one question, (galaxies,), 0 for those with fewer than two votes.
 
-    V = mean over galaxies of sum k (N - k) / (N (N - 1)), the variance of one volunteer; E = mean of
-    sum (f - k/N)^2 minus the votes' own noise, mean of sum k (N - k) / (N^2 (N - 1)); n = V / E, NaN where E <= 0.
-    ``votes`` and ``fractions`` are (galaxies, answers) of the question; galaxies need at least two votes.
+    V = sum k (N - k) / (N (N - 1)), the variance of one volunteer; E = sum (f - k/N)^2 minus the votes' own noise,
+    sum k (N - k) / (N^2 (N - 1)). ``votes`` and ``fractions`` are (galaxies, answers) of the question. Summed over
+    galaxies, V / E is how many volunteers have the model's mean squared error.
     """
-    use = votes.sum(axis=1) >= 2
-    k, f, w = votes[use].astype(float), fractions[use], weights[:, use]
-    n = k.sum(axis=1, keepdims=True)
-    spread = (k * (n - k) / (n * (n - 1))).sum(axis=1)
-    error = ((f - k / n) ** 2).sum(axis=1) - spread / n[:, 0]
-    variance, excess = ratio(w @ spread, w.sum(axis=1)), ratio(w @ error, w.sum(axis=1))
-    return np.where(excess > 0, ratio(variance, excess), np.nan), variance, excess
+    n = votes.sum(axis=1, keepdims=True).astype(float)
+    use = n[:, 0] >= 2
+    variance = ratio(votes * (n - votes), n * (n - 1), 0.0).sum(axis=1)
+    error = ((fractions - ratio(votes, n, 0.0)) ** 2).sum(axis=1) - ratio(variance, n[:, 0], 0.0)
+    return np.where(use, variance, 0.0), np.where(use, error, 0.0)
 
 
-def votes_metrics(truth: Truth, concentrations: np.ndarray, weights: np.ndarray) -> Values:
-    """Return the metrics of Dirichlet concentrations (galaxies, answers)."""
-    fractions = views.fractions(truth.tree, concentrations)
-    return likelihood_metrics(truth, concentrations, weights) | fraction_metrics(truth, fractions, weights)
+def equivalent_volunteers(variance: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return V / E of summed volunteer errors, (draws,); NaN, not measurable, where E <= 0."""
+    return np.where(error > 0, ratio(variance, error), np.nan)
 
 
-def likelihood_metrics(truth: Truth, concentrations: np.ndarray, weights: np.ndarray) -> Values:
-    """Return the metrics that take the whole predictive distribution of the votes."""
-    tree = truth.tree
-    nll = dirichlet_multinomial_nll(tree, truth.votes, concentrations).sum(axis=1)
-    return {"nll": mean_known(weights, nll)} | {
-        f"coverage_{level}": mean_known(weights, interval_coverage(tree, truth.votes, concentrations, level / 100))
-        for level in (50, 90)
-    }
+def votes_metrics(
+    truth: Truth,
+    concentrations: np.ndarray,
+    weights: Weights,
+    fractions: np.ndarray | None = None,
+    levels: tuple[int, ...] = LEVELS,
+) -> Scored:
+    """Return the metrics of Dirichlet concentrations (galaxies, answers).
 
-
-def fraction_metrics(truth: Truth, predicted: np.ndarray, weights: np.ndarray) -> Values:
-    """Return the metrics of predicted fractions (galaxies, answers) alone."""
+    Rows by the rules of Walmsley et al. 2022, table 1, beside error and likelihood of each question. ``fractions``
+    are predicted instead of the concentrations' own means where a prediction is not a Dirichlet. Coverage of the
+    predictive intervals, half of the work, is measured for the ``levels`` in per cent.
+    """
     tree, counted = truth.tree, truth.counted
-    per_question: dict[str, list[np.ndarray]] = {name: [] for name in ("mae", "rmse", "accuracy", "f1", "clear")}
-    for i, q in enumerate(tree.questions):
-        columns = tree.slices[q.name]
-        if counted["asked"][i]:
-            rows = truth.asked[:, i]
-            gap, w = predicted[rows, columns] - truth.fractions[rows, columns], weights[:, rows]
-            per_question["mae"].append(ratio(w @ np.abs(gap).mean(axis=1), w.sum(axis=1)))
-            per_question["rmse"].append(np.sqrt(ratio(w @ (gap**2).mean(axis=1), w.sum(axis=1))))
-        if counted["paper"][i]:
-            rows = truth.paper_mask[:, i]
-            w, clear = weights[:, rows], truth.clear[rows, i]
-            label = truth.fractions[rows, columns].argmax(axis=1)
-            guess = predicted[rows, columns].argmax(axis=1)
-            per_question["accuracy"].append(ratio(w @ (label == guess), w.sum(axis=1)))
-            per_question["f1"].append(weighted_f1(w, label, guess, len(q.answers)))
-            if counted["clear"][i]:
-                per_question["clear"].append(ratio(w @ (clear & (label == guess)), w @ clear))
+    predicted = views.fractions(tree, concentrations) if fractions is None else fractions
+    by_question = dirichlet_multinomial_nll(tree, truth.votes, concentrations)
+    covered = interval_coverage(tree, truth.votes, concentrations, tuple(level / 100 for level in levels))
     first = tree.slices[tree.questions[0].name]
-    nothing = np.full(len(weights), np.nan)
-    mean = {name: np.mean(values, axis=0) if values else nothing for name, values in per_question.items()}
-    return {
-        "mae": mean["mae"],
-        "rmse": mean["rmse"],
-        "accuracy": mean["accuracy"],
-        "f1": mean["f1"],
-        "confident_accuracy": mean["clear"],
-        "equivalent_volunteers": equivalent_volunteers(weights, truth.votes[:, first], predicted[:, first])[0],
-    }
+    variance, error = volunteer_errors(truth.votes[:, first], predicted[:, first])
+    gap = np.where(truth.votes_asked, np.nan_to_num(predicted - truth.fractions), 0.0)
+    label, guess = views.top_answers(tree, truth.fractions), views.top_answers(tree, predicted)
+    right, paper = (label == guess) & (label >= 0), truth.paper_mask
+    true, guessed = (_one_hot(tree, top) & truth.votes_paper for top in (label, guess))
+    absolute, squared = (
+        np.column_stack([part[:, tree.slices[q.name]].mean(axis=1) for q in tree.questions])
+        for part in (np.abs(gap), gap**2)
+    )
+    s = weights.sums(
+        nll=by_question.sum(axis=1), by_question=by_question, answered=truth.totals > 0,
+        covered=np.nan_to_num(covered), with_votes=np.any(truth.totals > 0, axis=1), variance=variance, error=error,
+        asked=truth.asked, absolute=absolute, squared=squared, paper=paper, right=paper & right,
+        clear=paper & truth.clear, clear_right=paper & truth.clear & right, true=true, guessed=guessed,
+        hits=true & guessed,
+    )  # fmt: skip
+    answer_f1 = precision_recall_f1(s["hits"], s["guessed"], s["true"])[2] * s["true"]
+    f1 = np.column_stack([answer_f1[:, tree.slices[q.name]].sum(axis=1) for q in tree.questions])
+    f1, accuracy = ratio(f1, s["paper"]), ratio(s["right"], s["paper"])
+    clear, mae = ratio(s["clear_right"], s["clear"]), ratio(s["absolute"], s["asked"])
+    likelihood = ratio(s["by_question"], s["answered"])
+    metrics = {
+        "nll": ratio(s["nll"], weights.total),
+        "mae": macro(mae, counted["asked"]),
+        "rmse": macro(np.sqrt(ratio(s["squared"], s["asked"])), counted["asked"]),
+        "accuracy": macro(accuracy, counted["paper"]),
+        "f1": macro(f1, counted["paper"]),
+        "confident_accuracy": macro(clear, counted["paper"] & counted["clear"]),
+        "equivalent_volunteers": equivalent_volunteers(s["variance"], s["error"]),
+    } | {f"coverage_{level}": ratio(s["covered"][:, i], s["with_votes"]) for i, level in enumerate(levels)}
+    rows = [
+        {"name": q.name, "n": int(s["paper"][0, i]), "counted": bool(counted["paper"][i])}
+        | {"accuracy": accuracy[:, i], "f1": f1[:, i]}
+        | {"n_confident": int(s["clear"][0, i]), "accuracy_confident": clear[:, i]}
+        | {"mae": mae[:, i], "nll": likelihood[:, i]}
+        for i, q in enumerate(tree.questions)
+    ]
+    return Scored(metrics, rows)
 
 
-def weighted_f1(weights: np.ndarray, label: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:
-    """Return F1 weighted by support, (draws,), of integer labels and guesses (galaxies,)."""
-    one_hot, guessed = label[:, None] == np.arange(classes), guess[:, None] == np.arange(classes)
-    tp, fp, fn = counts(weights, one_hot, guessed, np.ones_like(one_hot))
-    support = tp + fn
-    return ratio((precision_recall_f1(tp, fp, fn)[2] * support).sum(axis=1), support.sum(axis=1))
+def _one_hot(tree: Tree, top: np.ndarray) -> np.ndarray:
+    """Return which answer of each question is the top one, bool (galaxies, answers), from (galaxies, questions)."""
+    return np.column_stack([top[:, [i]] == np.arange(len(q.answers)) for i, q in enumerate(tree.questions)])

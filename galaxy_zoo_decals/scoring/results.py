@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -16,13 +16,27 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
-from galaxy_zoo_decals.scoring.bootstrap import interval, weights
+from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, shared
 from galaxy_zoo_decals.scoring.calibration import reliability, risk_coverage
 from galaxy_zoo_decals.scoring.priors import fit
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Truth
 
-STRATUM_DRAWS = 400
+STRATUM_DRAWS = 200
 """Bootstrap draws of a stratum's interval: a table of sixteen needs no third digit."""
+
+STRATUM_METRICS = {
+    "multiclass": ("accuracy", "ece"),
+    "multilabel": ("macro_f1",),
+    "hierarchical": ("exact_path",),
+    "votes": ("mae", "coverage_90", "equivalent_volunteers"),
+}
+"""Metrics looked at by redshift, size, magnitude and votes beside each board's primary one."""
+
+DISAGREEMENTS = 24
+"""Galaxies named for the largest disagreement, to be looked at."""
+
+SATURATED = 1e8
+"""Concentration of votes taken for their own probabilities: with it the likelihood is the multinomial's."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +60,11 @@ class Confusion:
 class Result:
     """All that a prediction file scores on one board.
 
-    ``rows`` tell of each class, label or question. ``curves`` are further tables by name: "reliability" and
-    "risk_coverage" (multiclass; see calibration.py) and "strata" (where the catalogue tells redshift, size or
-    magnitude). ``draws`` are the bootstrap draws of every metric, float32 (2000,), paired among all entries of the
-    board.
+    ``rows`` tell of each class, label or question, with ``x_low`` and ``x_high`` beside every score ``x``.
+    ``curves`` are further tables by name: "reliability" and "risk_coverage" (multiclass; see calibration.py),
+    "strata" (scores in quarters of redshift, size, magnitude and votes), "recovery" (morphology fractions in those
+    quarters) and "disagreement" (the galaxies on which volunteers and predictions differ most). ``draws`` are the
+    bootstrap draws of every metric, float32 (2000,), paired among all entries of the board.
     """
 
     board: str
@@ -158,7 +173,7 @@ def prior_concentrations(tree: Tree, votes: np.ndarray) -> np.ndarray:
     return np.concatenate([fit(votes[:, tree.slices[q.name]], components=1).alphas[0] for q in tree.questions])
 
 
-METRICS: dict[str, Callable[[Truth, np.ndarray, np.ndarray], m.Values]] = {
+METRICS: dict[str, Callable[[Truth, np.ndarray, Weights], m.Scored]] = {
     "multiclass": m.multiclass_metrics,
     "multilabel": m.multilabel_metrics,
     "hierarchical": m.hierarchical_metrics,
@@ -167,28 +182,47 @@ METRICS: dict[str, Callable[[Truth, np.ndarray, np.ndarray], m.Values]] = {
 """What computes the metrics of each board from truth, values and bootstrap weights."""
 
 
+def unbiased(board: str, metrics: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return metrics (draws,) freed of their finite-sample bias, where the board says that they have one.
+
+    The plain value is biased by b, the draws by 2 b; b is seen as their distance.
+    """
+    out = dict(metrics)
+    for name in (metric.name for metric in BOARDS[board].all_metrics if metric.biased):
+        values = metrics[name]
+        if len(values) > 1 and not math.isnan(values[0]):
+            bias = float(np.nanmean(values[1:])) - values[0]
+            out[name] = np.maximum(np.concatenate([values[:1] - bias, values[1:] - 2 * bias]), 0)
+    return out
+
+
 def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
     n = len(truth.names)
-    plain = METRICS[board](truth, values, np.ones((1, n), np.float32))
-    drawn = METRICS[board](truth, values, weights(n)) if n else {name: np.full(1, np.nan) for name in plain}
-    for metric in BOARDS[board].all_metrics:
-        if metric.biased and not np.isnan(plain[metric.name]).any():
-            # The plain value is biased by b, the draws by 2 b; b is seen as their distance.
-            bias = float(np.nanmean(drawn[metric.name])) - plain[metric.name]
-            plain[metric.name] = np.maximum(plain[metric.name] - bias, 0)
-            drawn[metric.name] = np.maximum(drawn[metric.name] - 2 * bias, 0)
+    found = METRICS[board](truth, values, shared(n))
+    drawn = unbiased(board, found.metrics)
     names = BOARDS[board].metrics
-    rows, confusions = TABLES[board](truth, values)
     return Result(
         board=board,
         edition=truth.edition,
         galaxies=int((truth.classes.label >= 0).sum()) if board == "multiclass" else n,
-        metrics={name: Estimate(float(plain[name][0]), *interval(drawn[name])) for name in names},
-        rows=rows,
-        confusions=confusions,
+        metrics={name: Estimate(float(drawn[name][0]), *interval(drawn[name][1:])) for name in names},
+        rows=[spread_row(row) for row in found.rows],
+        confusions=CONFUSIONS[board](truth, values),
         curves=_curves(truth, board, values),
-        draws={name: drawn[name].astype(np.float32) for name in names},
+        draws={name: drawn[name][1:].astype(np.float32) for name in names},
     )
+
+
+def spread_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with plain values: of every array of draws its first value, and the interval of the others."""
+    out: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, np.ndarray):
+            low, high = interval(value[1:])
+            out |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
+        else:
+            out[name] = value
+    return out
 
 
 def _curves(truth: Truth, board: str, values: np.ndarray) -> dict[str, list[dict[str, Any]]]:
@@ -199,34 +233,88 @@ def _curves(truth: Truth, board: str, values: np.ndarray) -> dict[str, list[dict
         right = values[known].argmax(axis=1) == truth.classes.label[known]
         if known.any():
             curves = {"reliability": reliability(confidence, right), "risk_coverage": risk_coverage(confidence, right)}
-    strata = _strata(truth, board, values)
-    return curves | ({"strata": strata} if strata else {})
+    quarters = list(_quarters(truth))
+    if quarters:
+        curves["strata"] = [q | _stratum(truth, board, values, inside) for q, inside in quarters]
+        curves["recovery"] = [
+            q | row for q, inside in quarters for row in _recovery(truth, board, values, np.flatnonzero(inside))
+        ]
+    order = np.argsort(-disagreement(truth, board, values), kind="stable")
+    curves["disagreement"] = [{"iauname": truth.names[i]} for i in order[:DISAGREEMENTS]]
+    return curves
 
 
-def _strata(truth: Truth, board: str, values: np.ndarray) -> list[dict[str, Any]]:
-    """Return the board's primary metric in quarters of redshift, size, magnitude and votes, with its interval.
+def disagreement(truth: Truth, board: str, values: np.ndarray) -> np.ndarray:
+    """Return how much less likely the predictions make each galaxy's votes than the votes themselves, (galaxies,).
+
+    In nats: of the class (multiclass), of the known labels (multilabel), of the answers along the true path
+    (hierarchical), of all votes against the likelihood of their own fractions (votes); 0 where nothing is known.
+    """
+    if board == "multiclass":
+        label = truth.classes.label
+        return np.where(label >= 0, -np.log(np.clip(values[np.arange(len(label)), label], m.CLIP, None)), 0.0)
+    if board == "multilabel":
+        p = np.clip(np.where(truth.labels, values, 1 - values), m.CLIP, None)
+        return np.where(truth.labels_asked, -np.log(p), 0.0).sum(axis=1)
+    if board == "hierarchical":
+        sets = m.path_sets(truth.tree, truth.fractions)
+        return np.where(sets, -np.log(np.clip(np.nan_to_num(values), m.CLIP, None)), 0.0).sum(axis=1)
+    own = np.clip(np.nan_to_num(truth.fractions), m.CLIP, None) * SATURATED
+    nll, best = (m.dirichlet_multinomial_nll(truth.tree, truth.votes, a).sum(axis=1) for a in (values, own))
+    found: np.ndarray = nll - best
+    return found
+
+
+def _quarters(truth: Truth) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Yield quarters of what is known of the galaxies: property, bounds and n, and which galaxies lie inside."""
+    for name, values in {**truth.properties, "volunteers": truth.totals[:, 0].astype(float)}.items():
+        known = ~np.isnan(values)
+        if known.sum() < 4 * MIN_POSITIVES:
+            continue
+        for i, (low, high) in enumerate(pairwise(np.quantile(values[known], [0, 0.25, 0.5, 0.75, 1]))):
+            inside = known & (values >= low) & ((values < high) | ((i == 3) & (values == high)))
+            if inside.sum() >= MIN_POSITIVES and low < high:
+                yield {"property": name, "low": float(low), "high": float(high), "n": int(inside.sum())}, inside
+
+
+def _stratum(truth: Truth, board: str, values: np.ndarray, inside: np.ndarray) -> dict[str, Any]:
+    """Return the board's primary metric ("value") and a few others of some galaxies, with their intervals.
 
     A quarter cuts few of a rare class: macro means keep the board's classes, so compare quarters of one property.
     """
-    primary, rows = BOARDS[board].primary, []
-    for name, property_values in truth.properties.items():
-        known = ~np.isnan(property_values)
-        edges = np.quantile(property_values[known], [0, 0.25, 0.5, 0.75, 1]) if known.sum() >= 4 * MIN_POSITIVES else []
-        for i, (low, high) in enumerate(pairwise(edges)):
-            inside = (
-                known & (property_values >= low) & ((property_values < high) | ((i == 3) & (property_values == high)))
-            )
-            if inside.sum() < MIN_POSITIVES or low == high:
-                continue
-            part = truth.take(np.flatnonzero(inside))
-            drawn = METRICS[board](part, values[inside], weights(int(inside.sum()))[:STRATUM_DRAWS])[primary]
-            plain = METRICS[board](part, values[inside], np.ones((1, int(inside.sum())), np.float32))[primary]
-            bounds = interval(drawn)
-            rows.append(
-                {"property": name, "low": float(low), "high": float(high), "n": int(inside.sum())}
-                | {"value": float(plain[0]), "value_low": bounds[0], "value_high": bounds[1]}
-            )
-    return rows
+    rows = np.flatnonzero(inside)
+    weights = shared(len(truth.names)).take(rows, STRATUM_DRAWS)
+    found = unbiased(board, METRICS[board](truth.take(rows), values[rows], weights).metrics)
+    return spread_row({"value": found[BOARDS[board].primary]} | {name: found[name] for name in STRATUM_METRICS[board]})
+
+
+def _recovery(truth: Truth, board: str, values: np.ndarray, rows: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Yield, for every class, label or answer, what share volunteers and predictions give it among some galaxies.
+
+    Only galaxies count where the volunteers' answer is known; the interval of the difference is the normal one of
+    a paired mean.
+    """
+    tree, part = truth.tree, truth.take(rows)
+    names: tuple[str, ...]
+    if board == "multiclass":
+        true, asked = part.classes.label[:, None] == np.arange(len(CLASSES)), part.classes.label[:, None] >= 0
+        names, asked = CLASSES, np.broadcast_to(asked, true.shape)
+    elif board == "multilabel":
+        names, true, asked = tree.label_names, part.labels, part.labels_asked
+    else:
+        names = tuple(f"{q}: {a}" for q, a in tree.answers)
+        true, asked = part.fractions, part.votes_asked
+    predicted = views.fractions(tree, values[rows]) if board == "votes" else values[rows]
+    for j, name in enumerate(names):
+        on = asked[:, j] & ~np.isnan(predicted[:, j])
+        if on.sum() >= MIN_POSITIVES:
+            gap = predicted[on, j] - true[on, j]
+            mean, error = float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(len(gap)))
+            yield {
+                "name": name, "answered": int(on.sum()), "volunteers": float(true[on, j].mean()),
+                "predicted": float(predicted[on, j].mean()), "difference": mean,
+                "difference_low": mean - 1.96 * error, "difference_high": mean + 1.96 * error,
+            }  # fmt: skip
 
 
 def _confusion(labels: tuple[str, ...], true: np.ndarray, guess: np.ndarray) -> Confusion:
@@ -235,108 +323,49 @@ def _confusion(labels: tuple[str, ...], true: np.ndarray, guess: np.ndarray) -> 
     return Confusion(labels, tuple(tuple(int(v) for v in row) for row in table))
 
 
-def _multiclass_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[str, Any]], dict[str, Confusion]]:
+def _multiclass_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
     known = truth.classes.label >= 0
-    label, guess = truth.classes.label[known], values[known].argmax(axis=1)
-    rows = []
-    for c, name in enumerate(CLASSES):
-        rows.append({"name": name, **_binary(label == c, guess == c, truth.counted["classes"][c])})
-    return rows, {"class": _confusion(CLASSES, label, guess)}
+    return {"class": _confusion(CLASSES, truth.classes.label[known], values[known].argmax(axis=1))}
 
 
-def _multilabel_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[str, Any]], dict[str, Confusion]]:
-    rows, confusions = [], {}
-    for j, name in enumerate(truth.tree.label_names):
-        known = truth.labels_asked[:, j]
-        label, p = truth.labels[known, j], values[known, j]
-        ap = m.average_precision(np.ones((1, len(p))), label, p)[0] if len(p) else math.nan
-        rows.append(
-            {"name": name, "average_precision": float(ap), **_binary(label, p > 0.5, truth.counted["labels"][j])}
-        )
-        confusions[name] = _confusion(("no", "yes"), label.astype(int), (p > 0.5).astype(int))
-    return rows, confusions
-
-
-def _hierarchical_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[str, Any]], dict[str, Confusion]]:
-    tree = truth.tree
-    true_top, top = views.top_answers(tree, truth.fractions), views.top_answers(tree, values)
-    reached, right, arrived = m.question_hits(truth, values)
-    rows, confusions = [], {}
-    for i, name in enumerate(tree.scored_questions):
-        on, q = reached[:, i], tree.question_index[name]
-        n = int(on.sum())
-        rows.append(
-            {
-                "name": name,
-                "n": n,
-                "counted": bool(truth.counted["path"][i]),
-                "conditional_accuracy": float(m.ratio((on & right[:, i]).sum(), n)),
-                "end_to_end_accuracy": float(m.ratio((on & right[:, i] & arrived[:, i]).sum(), n)),
-            }
-        )
-        confusions[name] = _confusion(tree.question(name).answers, true_top[on, q], top[on, q])
-    return rows, confusions
-
-
-def _votes_tables(truth: Truth, values: np.ndarray) -> tuple[list[dict[str, Any]], dict[str, Confusion]]:
-    """Rows by the rules of Walmsley et al. 2022, table 1, beside error and likelihood of each question."""
-    tree = truth.tree
-    predicted = views.fractions(tree, values)
-    nll = m.dirichlet_multinomial_nll(tree, truth.votes, values)
-    rows, confusions = [], {}
-    for i, q in enumerate(tree.questions):
-        columns, on, asked = tree.slices[q.name], truth.paper_mask[:, i], truth.asked[:, i]
-        fractions = truth.fractions[on, columns]
-        label, guess = fractions.argmax(axis=1), predicted[on, columns].argmax(axis=1)
-        clear = truth.clear[on, i]
-        one = np.ones((1, len(label)))
-        answered = truth.totals[:, i] > 0
-        rows.append(
-            {
-                "name": q.name,
-                "n": len(label),
-                "counted": bool(truth.counted["paper"][i]),
-                "accuracy": float(m.ratio((label == guess).sum(), len(label))),
-                "f1": float(m.weighted_f1(one, label, guess, len(q.answers))[0]),
-                "n_confident": int(clear.sum()),
-                "accuracy_confident": float(m.ratio((clear & (label == guess)).sum(), clear.sum())),
-                "mae": _mean(np.abs(predicted[asked, columns] - truth.fractions[asked, columns])),
-                "nll": _mean(nll[answered, i]),
-            }
-        )
-        confusions[q.name] = _confusion(q.answers, label, guess)
-    return rows, confusions
-
-
-TABLES: dict[str, Callable[[Truth, np.ndarray], tuple[list[dict[str, Any]], dict[str, Confusion]]]] = {
-    "multiclass": _multiclass_tables,
-    "multilabel": _multilabel_tables,
-    "hierarchical": _hierarchical_tables,
-    "votes": _votes_tables,
-}
-"""What makes the rows by class, label or question and the confusion matrices of each board."""
-
-
-def _binary(label: np.ndarray, guess: np.ndarray, counted: bool) -> dict[str, Any]:
-    tp, fp, fn = (label & guess).sum(), (~label & guess).sum(), (label & ~guess).sum()
-    precision, recall, f1 = m.precision_recall_f1(tp, fp, fn)
+def _multilabel_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
     return {
-        "n": len(label),
-        "positives": int(label.sum()),
-        "counted": bool(counted),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
+        name: _confusion(("no", "yes"), truth.labels[on, j].astype(int), (values[on, j] > 0.5).astype(int))
+        for j, (name, on) in enumerate(zip(truth.tree.label_names, truth.labels_asked.T))
     }
+
+
+def _hierarchical_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
+    tree = truth.tree
+    true, top = views.top_answers(tree, truth.fractions), views.top_answers(tree, values)
+    reached, found = m.question_hits(truth, values)[0], {}
+    for on, name in zip(reached.T, tree.scored_questions):
+        q = tree.question_index[name]
+        found[name] = _confusion(tree.question(name).answers, true[on, q], top[on, q])
+    return found
+
+
+def _votes_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
+    tree = truth.tree
+    true, top = views.top_answers(tree, truth.fractions), views.top_answers(tree, values)
+    return {
+        q.name: _confusion(q.answers, true[on, i], top[on, i])
+        for i, (q, on) in enumerate(zip(tree.questions, truth.paper_mask.T))
+    }
+
+
+CONFUSIONS: dict[str, Callable[[Truth, np.ndarray], dict[str, Confusion]]] = {
+    "multiclass": _multiclass_confusions,
+    "multilabel": _multilabel_confusions,
+    "hierarchical": _hierarchical_confusions,
+    "votes": _votes_confusions,
+}
+"""What makes the confusion matrices of each board, where the true answer counts."""
 
 
 def _column_means(values: np.ndarray) -> np.ndarray:
     known = ~np.isnan(values)
     return m.ratio(np.where(known, values, 0).sum(axis=0), known.sum(axis=0), 0.0)
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else math.nan
 
 
 def finite(value: Any) -> Any:

@@ -83,6 +83,19 @@ class Truth:
         return views.asked(self.tree, self.totals)
 
     @cached_property
+    def votes_asked(self) -> np.ndarray:
+        """Which answers are of an asked question, bool (galaxies, answers)."""
+        return self._by_answer(self.asked)
+
+    @cached_property
+    def votes_paper(self) -> np.ndarray:
+        """Which answers are of a question that counts by table 1, bool (galaxies, answers)."""
+        return self._by_answer(self.paper_mask)
+
+    def _by_answer(self, questions: np.ndarray) -> np.ndarray:
+        return questions[:, [self.tree.question_index[q] for q, _ in self.tree.answers]]
+
+    @cached_property
     def classes(self) -> views.Multiclass:
         """The multiclass view: labels, shares, confidence."""
         return views.multiclass(self.tree, self.fractions)

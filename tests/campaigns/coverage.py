@@ -2,8 +2,11 @@
 
 Skies of known probabilities are drawn again and again, with fresh votes; every time the noise ceiling and the score
 of a mediocre model are estimated from the votes alone and compared with the known values: the oracle's and the
-model's mean scores over many skies. Two populations: one of the family that is fitted (independent Dirichlets), and
-the simulator's visible probabilities (resampled galaxies of an edition), which no mixture has promised to fit.
+model's mean scores over a very large sky. Two populations: one of the family that is fitted (independent Dirichlets),
+and the simulator's visible probabilities (resampled galaxies of an edition), which no mixture has promised to fit.
+
+The rank intervals are studied on boards of entries that are trainings of one recipe with other seeds: none is better,
+and a board that separates any two of them is wrong.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -23,10 +27,19 @@ from galaxy_zoo_decals import panels, views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
-from galaxy_zoo_decals.scoring import Truth, ceilings, score
-from galaxy_zoo_decals.scoring.results import METRICS, TABLES, fraction_values
+from galaxy_zoo_decals.scoring import BOARDS, Truth, ceilings, score
+from galaxy_zoo_decals.scoring.bootstrap import plain, shared
+from galaxy_zoo_decals.scoring.results import METRICS, fraction_values
+from leaderboard.ranking import rank
 
 OUT = Path(__file__).parents[2] / "docs" / "evidence"
+
+ENTRIES, SEEDS = 5, 3
+"""Of the boards that rank intervals are studied on."""
+
+TRAINING = (0.0, 0.5, 1.0)
+"""Spreads of what a seed does to all galaxies alike, in the logarithm of an answer's share. The bootstrap over
+galaxies cannot see it."""
 
 LARGE = 20_000
 """Galaxies of the sky that known values are computed on."""
@@ -89,12 +102,11 @@ def model(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> dict[str, float]:
     """Return the studied metrics, and the accuracy of every question, of fractions against one panel."""
-    one, found = np.ones((1, len(truth.names)), np.float32), {}
+    found = {}
     for board, values in {**fraction_values(GZD5, fractions), "votes": concentrations}.items():
-        scores = METRICS[board](truth, values, one)
-        found |= {f"{board}.{name}": float(scores[name][0]) for name in METRICS_STUDIED[board]}
-    rows = TABLES["votes"](truth, concentrations)[0]
-    return found | {f"votes.accuracy.{row['name']}": row["accuracy"] for row in rows}
+        scored = METRICS[board](truth, values, plain(len(truth.names)))
+        found |= {f"{board}.{name}": float(scored.metrics[name][0]) for name in METRICS_STUDIED[board]}
+    return found | {f"votes.accuracy.{row['name']}": float(row["accuracy"][0]) for row in scored.rows}
 
 
 def known(sky: Sky, votes: str, galaxies: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -126,14 +138,23 @@ def once(sky: Sky, votes: str, galaxies: int, draws: int, seed: int) -> dict[str
             e = reference.metrics[name]
             found[f"ceiling {board}.{name}"] = (e.value, e.low, e.high)
         if board == "votes":
-            for row in reference.rows:
-                span = (row["accuracy"], row["accuracy_low"], row["accuracy_high"])
-                found[f"ceiling votes.accuracy.{row['name']}"] = span
+            found |= by_question("ceiling", reference.rows)
     for board, result in score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, guess * 20)).items():
         for name in METRICS_STUDIED[board]:
             e = result.metrics[name]
             found[f"model {board}.{name}"] = (e.value, e.low, e.high)
+        if board == "votes":
+            found |= by_question("model", result.rows)
+    found |= {f"galaxies {q.name}": (n, n, n) for q, n in zip(GZD5.questions, truth.paper_mask.sum(axis=0).tolist())}
     return found
+
+
+def by_question(who: str, rows: list[dict[str, Any]]) -> dict[str, tuple[float, float, float]]:
+    """Return the accuracy of every question with its interval."""
+    return {
+        f"{who} votes.accuracy.{row['name']}": (row["accuracy"], row["accuracy_low"], row["accuracy_high"])
+        for row in rows
+    }
 
 
 def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, processes: int) -> dict[str, dict[str, float]]:
@@ -145,7 +166,8 @@ def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, process
         work = pool.imap_unordered(partial(once, sky, votes, galaxies, draws), range(repeats))
         found = list(tqdm(work, total=repeats, desc=f"{votes} votes", disable=None))
     table = {}
-    for name in found[0]:
+    galaxies_of = {n.split()[1]: float(np.mean([f[n][0] for f in found])) for n in found[0] if n.startswith("galaxies")}
+    for name in [name for name in found[0] if not name.startswith("galaxies")]:
         spans = np.array([f[name] for f in found])
         spans = spans[~np.isnan(spans).any(axis=1)]
         if len(spans) < repeats / 2:
@@ -158,8 +180,57 @@ def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, process
             "coverage": float(covered.mean()),
             "error": float(np.sqrt(max(covered.mean() * (1 - covered.mean()), 0.25 / len(covered)) / len(covered))),
             "repeats": len(covered),
+            "galaxies": galaxies_of.get(name.split(".")[-1], float(galaxies)),
         }
     return table
+
+
+def board_of_equals(sky: Sky, votes: str, galaxies: int, training: float, seed: int) -> dict[str, tuple[float, ...]]:
+    """Return, for every board of ENTRIES equal entries, whether any two were separated, and the two spreads.
+
+    An entry is SEEDS trainings of one recipe: what the recipe predicts, blurred by each training for each galaxy on
+    its own, and shifted for all alike.
+    """
+    rng = np.random.default_rng([3, seed])
+    p = sky.draw(galaxies, rng)
+    truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
+    recipe = np.log(model(p, rng))
+    values: dict[str, list[list[float]]] = {board: [] for board in BOARDS}
+    draws: dict[str, list[np.ndarray]] = {board: [] for board in BOARDS}
+    for _ in range(ENTRIES):
+        entry: dict[str, list[np.ndarray]] = {board: [] for board in BOARDS}
+        for _ in range(SEEDS):
+            shift = training * rng.standard_normal(p.shape[1])
+            said = views.fractions(GZD5, np.exp(recipe + shift + 0.3 * rng.standard_normal(p.shape)))
+            for board, given in {**fraction_values(GZD5, said), "votes": said * 20}.items():
+                scored = METRICS[board](truth, given, shared(galaxies))
+                entry[board].append(scored.metrics[BOARDS[board].primary])
+        for board, drawn in entry.items():
+            values[board].append([float(d[0]) for d in drawn])
+            draws[board].append(np.mean([d[1:] for d in drawn], axis=0))
+    found = {}
+    for board, metric in ((board, BOARDS[board].metrics[BOARDS[board].primary]) for board in BOARDS):
+        places = rank(values[board], draws[board], metric.higher_is_better).places
+        seeds = np.sqrt(np.mean([np.var(v, ddof=1) for v in values[board]]))
+        found[board] = (float(any((q.first, q.last) != (1, ENTRIES) for q in places)), float(seeds),
+                        float(np.mean([d.std() for d in draws[board]])))  # fmt: skip
+    return found
+
+
+def separation(sky: Sky, votes: str, galaxies: int, repeats: int, processes: int) -> list[dict[str, Any]]:
+    """Return how often boards of equal entries show a difference, one row a board and spread of trainings."""
+    rows = []
+    for training in TRAINING:
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            work = pool.imap_unordered(partial(board_of_equals, sky, votes, galaxies, training), range(repeats))
+            found = list(tqdm(work, total=repeats, desc=f"equal entries, {training}", disable=None))
+        for board in BOARDS:
+            separated, seeds, sampled = np.mean([f[board] for f in found], axis=0)
+            rows.append(
+                {"training": training, "board": board, "separated": float(separated), "repeats": repeats}
+                | {"seeds": float(seeds), "sampling": float(sampled)}
+            )
+    return rows
 
 
 def figure(tables: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
@@ -194,8 +265,8 @@ def main() -> None:
     """Run the studies and write docs/evidence/coverage.{json,md,svg}."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--galaxies", type=int, default=300)
-    parser.add_argument("--draws", type=int, default=60)
+    parser.add_argument("--galaxies", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=30, help="of fractions and panels, a ceiling")
     parser.add_argument("--votes", nargs="+", default=["5", "10", "40", "mixed"])
     parser.add_argument("--edition", default="sample", help="a simulated edition with visible_* columns")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
@@ -203,25 +274,29 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     edition = Edition.open(options.edition)
     columns = [f"visible_{c}" for c in GZD5.answer_columns]
-    visible = edition.table("test", columns).to_numpy(float)
+    visible = np.concatenate([edition.table(s, columns).to_numpy(float) for s in ("train", "validation", "test")])
     skies = {"family": Sky(None), f"simulator ({edition.name})": Sky(visible)}
     settings = {k: v for k, v in vars(options).items() if k not in ("processes", "votes")}
     OUT.mkdir(parents=True, exist_ok=True)
     stored = OUT / "coverage.json"
     done = json.loads(stored.read_text()) if stored.is_file() else {}
     # An hour's work: studies that are done with the same settings are kept, so that it can go on after an interrupt.
-    tables = done["tables"] if done.get("settings") == settings else {}
+    tables, ranks = (done["tables"], done["ranks"]) if done.get("settings") == settings else ({}, [])
+    if not ranks:
+        ranks = separation(skies["family"], "40", options.galaxies, options.repeats, options.processes)
     for title, sky in skies.items():
         for votes in options.votes:
             key = f"{title}, {votes} votes"
             if key not in tables:
                 tables[key] = study(sky, votes, options.galaxies, options.draws, options.repeats, options.processes)
-                stored.write_text(json.dumps({"settings": settings, "tables": tables}, indent=1) + "\n")
-                write_report(tables, options)
+                stored.write_text(json.dumps({"settings": settings, "tables": tables, "ranks": ranks}, indent=1) + "\n")
+                write_report(tables, ranks, options)
     print(OUT / "coverage.md")
 
 
-def write_report(tables: dict[str, dict[str, dict[str, float]]], options: argparse.Namespace) -> None:
+def write_report(
+    tables: dict[str, dict[str, dict[str, float]]], ranks: list[dict[str, Any]], options: argparse.Namespace
+) -> None:
     """Write docs/evidence/coverage.md and its figure."""
     lines = [
         "# Coverage of the 95 % intervals",
@@ -229,14 +304,34 @@ def write_report(tables: dict[str, dict[str, dict[str, float]]], options: argpar
         f"`make campaign-coverage`: {options.repeats} catalogues of {options.galaxies} galaxies each, "
         f"{options.draws} draws a ceiling. *known* is the mean score over a very large sky, *mean* the mean estimate, "
         "*coverage* how often the interval holds the known value (± its standard error). 0.90 to 0.98 is expected on "
-        "the fitted family.",
+        "the fitted family. *galaxies* is how many of a catalogue a number rests on.",
         "",
         "![coverage](coverage.svg)",
+        "",
+        "## Rank intervals: entries that are equal",
+        "",
+        f"{options.repeats} boards of {ENTRIES} entries each, {SEEDS} trainings of one and the same recipe; "
+        "*separated* is how often a board shows any difference among them (at most 0.05 is promised). *seeds* is the "
+        "standard deviation between trainings, *sampling* that of the bootstrap over galaxies.",
+        "",
+        "| board | seeds | sampling | separated |",
+        "|---|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {r['board']} | {r['seeds']:.4f} | {r['sampling']:.4f} | {r['separated']:.3f} "
+        f"± {np.sqrt(max(r['separated'] * (1 - r['separated']), 0.01) / r['repeats']):.3f} |"
+        for r in ranks
     ]
     for title, table in tables.items():
-        lines += ["", f"## {title}", "", "| number | known | mean | width | coverage |", "|---|--:|--:|--:|--:|"]
         lines += [
-            f"| {name} | {r['known']:.4f} | {r['mean']:.4f} | {r['width']:.4f} "
+            "",
+            f"## {title}",
+            "",
+            "| number | galaxies | known | mean | width | coverage |",
+            "|---|--:|--:|--:|--:|--:|",
+        ]
+        lines += [
+            f"| {name} | {r['galaxies']:.0f} | {r['known']:.4f} | {r['mean']:.4f} | {r['width']:.4f} "
             f"| {r['coverage']:.3f} ± {r['error']:.3f} |"
             for name, r in table.items()
         ]
