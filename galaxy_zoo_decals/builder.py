@@ -23,7 +23,7 @@ from galaxy_zoo_decals.card import card
 from galaxy_zoo_decals.cleaning import Rules
 from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
 from galaxy_zoo_decals.edition import EditionError, digest, is_edition
-from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, outside, view_labels
+from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, outside, to_arrow, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Source
 
@@ -236,23 +236,8 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
             if part.name == "image":
                 columns[part.name] = pa.array(stored, part.type)
             else:
-                columns[part.name] = _array((labels if part.name in labels else rows)[part.name], part.type)
+                columns[part.name] = to_arrow((labels if part.name in labels else rows)[part.name], part.type)
         return pa.table(columns, schema=schema)
-
-
-def _array(values: pd.Series, kind: pa.DataType) -> pa.Array:
-    """Return a column as Arrow; missing metadata (pandas NA) becomes null, NaN labels stay NaN."""
-    if pa.types.is_nested(kind):
-        return pa.array(values.tolist(), kind)
-    missing = values.isna().to_numpy() if values.name in _NULLABLE else None
-    if missing is not None and missing.any():
-        return pa.array([None if gone else v for v, gone in zip(values, missing)], kind)
-    return pa.array(values.to_numpy(), kind)
-
-
-_NULLABLE = frozenset(
-    {"redshift", "mag_r", "petro_th50", "petro_th90", "petro_theta", "ra", "dec", "upload_group", "random_selection"}
-)
 
 
 def _drop_without_image(

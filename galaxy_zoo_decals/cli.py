@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +103,12 @@ def parser() -> argparse.ArgumentParser:
     use = commands.add_parser("use", help="choose the edition that the bare name means")
     use.add_argument("edition", help="a name or a folder")
     use.set_defaults(run=_use)
+
+    check = commands.add_parser("check", help="look an edition over again: hashes, counts, splits, labels, images")
+    check.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
+    check.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
+    check.set_defaults(run=_check)
 
     show = commands.add_parser("show", help="a contact sheet of an edition: galaxies of each class with their votes")
     show.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
@@ -235,6 +241,19 @@ def _use(options: argparse.Namespace) -> None:
 
     path = use(options.edition)
     print(f'load_dataset("galaxy_zoo_decals") now means {path}')
+
+
+def _check(options: argparse.Namespace) -> int:
+    from galaxy_zoo_decals.check import check, report
+    from galaxy_zoo_decals.edition import Edition
+
+    _check_parent(options.json)
+    edition = Edition.open(options.edition)
+    findings = check(edition, options.processes)
+    print(report(edition, findings))
+    if options.json:
+        _write_json(options.json, [asdict(finding) for finding in findings])
+    return 0 if all(finding.holds for finding in findings) else 1
 
 
 def _show(options: argparse.Namespace) -> None:

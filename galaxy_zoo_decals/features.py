@@ -13,6 +13,7 @@ from galaxy_zoo_decals.schema import CLASSES, VIEWS, Tree
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow as pa
 
 COMMON = (
     "iauname", "image", "ra", "dec", "redshift", "mag_r", "petro_th50", "petro_th90", "petro_theta",
@@ -169,3 +170,18 @@ def _count(names: Sequence[str], positions: object) -> Counts:
     """Return how often each name stands at the positions given; -1 stands for none."""
     found = np.asarray(positions, dtype=int)
     return dict(zip(names, np.bincount(found[found >= 0], minlength=len(names)).tolist()))
+
+
+def to_arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:
+    """Return a column as it stands in a shard; missing metadata (pandas NA) becomes null, NaN labels stay NaN."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(kind):
+        return pa.array(values.tolist(), kind)
+    missing = values.isna().to_numpy() if values.name in _NULLABLE else None
+    if missing is not None and missing.any():
+        return pa.array([None if gone else v for v, gone in zip(values, missing)], kind)
+    return pa.array(values.to_numpy(), kind)
+
+
+_NULLABLE = frozenset(COMMON) - {"iauname", "image", "wrong_size_warning", "split", "scored"}

@@ -1,0 +1,363 @@
+"""Look an edition over again: hashes, counts, columns, splits that share nothing, labels that follow from votes."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import re
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from scipy.ndimage import uniform_filter
+from tqdm import tqdm
+
+from galaxy_zoo_decals import pixels, splits, workers
+from galaxy_zoo_decals.builder import BLOCK, content_hash
+from galaxy_zoo_decals.card import version
+from galaxy_zoo_decals.edition import Edition, digest
+from galaxy_zoo_decals.features import edition_features, flag, to_arrow, view_labels
+from galaxy_zoo_decals.schema import SPLITS, VIEWS
+from galaxy_zoo_decals.sources import ImageError
+
+GRID = 56
+"""Pixels a side at which fingerprints are taken: a quarter of an edition's 224."""
+
+PROJECTIONS = 256
+
+SAME = 0.6
+"""Correlation of two fingerprints from which two images show the same pixels. Measured: of the 41 million pairs of
+9,064 real SDSS cutouts none is above 0.38; the same cutout encoded anew at quality 50, moved by a pixel of 224, made
+brighter or resampled stays above 0.76."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: whether it holds, and what was seen."""
+
+    name: str
+    holds: bool
+    words: str
+
+    def __str__(self) -> str:
+        """Return the finding as a line of the report."""
+        return f"{'ok  ' if self.holds else 'FAIL'} {self.name:<22} {self.words}"
+
+
+def check(edition: Edition, processes: int = 1) -> list[Finding]:
+    """Return what holds of an edition and what does not, each claim of its edition.json and card looked at anew.
+
+    Raises EditionError where there is nothing to look at (no edition.json, no shards).
+    """
+    facts: dict[str, Any] = edition.facts
+    findings = [_files(edition), _columns(edition)]
+    if not all(finding.holds for finding in findings):
+        return findings  # nothing below could be read
+    columns = [c for c in _flat_columns(edition) if c != "image"]
+    tables = {split: edition.table(split, columns) for split in SPLITS}
+    table = pd.concat(tables.values(), ignore_index=True).sort_values("iauname", ignore_index=True)
+    looked = list(_look_at_images(edition, processes))
+    findings += [
+        _names(tables),
+        _hashes(edition, table, looked),
+        _counts(facts, tables),
+        _card(edition, facts),
+        _votes(edition, table),
+        _cells(edition, table),
+        _scored(edition, table),
+        _labels(edition),
+        _images(facts, looked),
+        _duplicates(looked),
+    ]
+    return findings
+
+
+def _finding(name: str, problems: list[str], holds: str) -> Finding:
+    more = f" (and {len(problems) - 3:,} more)" if len(problems) > 3 else ""
+    return Finding(name, not problems, "; ".join(problems[:3]) + more if problems else holds)
+
+
+def _files(edition: Edition) -> Finding:
+    problems = []
+    for split in SPLITS:
+        names = [path.name for path in edition.shards(split)]
+        wanted = [f"{split}-{i:05d}-of-{len(names):05d}.parquet" for i in range(len(names))]
+        if names != wanted:
+            problems.append(f"the {split} shards are {', '.join(names[:3])} where {wanted[-1]} would be the last")
+    return _finding("files", problems, f"{sum(len(edition.shards(s)) for s in SPLITS)} shards")
+
+
+def _columns(edition: Edition) -> Finding:
+    features = edition_features(edition.tree, _extra(edition))
+    wanted = features.arrow_schema
+    problems = []
+    for path in (path for split in SPLITS for path in edition.shards(split)):
+        try:
+            found = pq.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            problems.append(f"{path.name} cannot be read ({error})")
+            continue
+        if not found.equals(wanted) or type(features).from_arrow_schema(found) != features:
+            other = [f.name for f in wanted if f.name not in found.names or not found.field(f.name).equals(f)]
+            problems.append(
+                f"{path.name} has other columns than documented ({', '.join(other[:3]) or 'their order or meaning'})"
+            )
+    return _finding("columns", problems, f"{len(wanted)} columns of the documented types")
+
+
+def _extra(edition: Edition) -> tuple[str, ...]:
+    return tuple(str(name) for name in edition.facts["extra_columns"])  # type: ignore[attr-defined]
+
+
+def _flat_columns(edition: Edition) -> list[str]:
+    schema = pq.read_schema(edition.shards(SPLITS[0])[0])
+    return [field.name for field in schema if not pa.types.is_nested(field.type)]
+
+
+def _names(tables: dict[str, pd.DataFrame]) -> Finding:
+    problems = []
+    for split, table in tables.items():
+        names = table["iauname"]
+        if not names.is_monotonic_increasing or names.duplicated().any():
+            problems.append(f"the galaxies of {split} are not in the order of their names, each once")
+        if (table["split"] != split).any():
+            problems.append(f"{int((table['split'] != split).sum()):,} rows of {split} say they are of another split")
+    for one, other in combinations(SPLITS, 2):
+        shared = set(tables[one]["iauname"]) & set(tables[other]["iauname"])
+        if shared:
+            problems.append(f"{len(shared):,} galaxies are in {one} and in {other}, as {min(shared)}")
+    return _finding("names", problems, f"{sum(map(len, tables.values())):,} galaxies, none in two splits")
+
+
+def _hashes(edition: Edition, table: pd.DataFrame, looked: list[_Looked]) -> Finding:
+    order = table["iauname"][table["scored"] & (table["split"] == "test")]
+    shas = {name: sha for group in looked for name, sha in zip(group.names, group.shas)}
+    found = {
+        "content_hash": content_hash(edition.tree, table),
+        "split_hash": digest([f"{n} {s}" for n, s in zip(table["iauname"], table["split"])]),
+        "scored_order_hash": digest(list(order)),
+        "image_hash": digest([f"{n} {shas.get(n)}" for n in table["iauname"]]),
+    }
+    problems = [f"the {key} is {value[:12]}, not {str(edition.facts.get(key))[:12]}"
+                for key, value in found.items() if edition.facts.get(key) != value]  # fmt: skip
+    return _finding("hashes", problems, f"content {found['content_hash'][:12]}, images {found['image_hash'][:12]}")
+
+
+def _counts(facts: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Finding:
+    problems = []
+    for split, table in tables.items():
+        found = {"galaxies": len(table), "scored": int(table["scored"].sum())}
+        found |= {view: int(table[flag(view)].sum()) for view in VIEWS}
+        stated = facts["counts"].get(split, {})
+        problems += [
+            f"{split} has {n:,} {key}, not {stated.get(key)}" for key, n in found.items() if stated.get(key) != n
+        ]
+    left = facts["cleaning"]["steps"][-1]["left"] if facts["cleaning"].get("steps") else facts["cleaning"].get("rows")
+    total = sum(map(len, tables.values()))
+    if left != total:
+        problems.append(f"the cleaning report ends with {left} galaxies, the shards hold {total:,}")
+    return _finding("counts", problems, "as edition.json says")
+
+
+def _card(edition: Edition, facts: dict[str, Any]) -> Finding:
+    text = (edition.path / "README.md").read_text()
+    head = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
+    try:
+        said = yaml.safe_load(head[1]) if head else None
+        configs = {config["config_name"]: config for config in said["configs"]}  # type: ignore[index]
+        infos = {info["config_name"]: info for info in said["dataset_info"]}  # type: ignore[index]
+        problems = [f"there is no view {view}" for view in VIEWS if view not in configs or view not in infos]
+        for view in VIEWS if not problems else ():
+            if configs[view]["version"] != version(facts):
+                problems.append(f"{view} is of version {configs[view]['version']}, not {version(facts)}: stale caches")
+            counted = {split["name"]: split["num_examples"] for split in infos[view]["splits"]}
+            if counted != {split: facts["counts"][split][view] for split in SPLITS}:
+                problems.append(f"{view} counts {counted}")
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        problems = [f"README.md has no head that datasets could load from ({error!r})"]
+    return _finding("card", problems, "views, versions and counts agree with edition.json")
+
+
+def _votes(edition: Edition, table: pd.DataFrame) -> Finding:
+    problems = []
+    for q in edition.tree.questions:
+        votes = table[list(q.columns)].to_numpy(np.int64)
+        wrong = (votes < 0).any(axis=1) | (votes.sum(axis=1) != table[q.total].to_numpy(np.int64))
+        if wrong.any():
+            problems.append(f"{table['iauname'][wrong].iloc[0]} and {int(wrong.sum()) - 1:,} more: votes of {q.name}")
+    return _finding("votes", problems, "every total is the sum of its answers")
+
+
+def _cells(edition: Edition, table: pd.DataFrame) -> Finding:
+    known = (table["ra"].notna() & table["dec"].notna()).to_numpy()
+    if not known.any():
+        return Finding("sky cells", True, "positions are not published; splits go by the name")
+    rows = table[known]
+    expected = splits.by_sky_cell(rows["ra"].to_numpy(), rows["dec"].to_numpy())
+    wrong = rows["split"].to_numpy() != expected
+    problems = [f"{int(wrong.sum()):,} galaxies lie in a sky cell of another split"] if wrong.any() else []
+    i, j = splits.sky_cell(rows["ra"].to_numpy(), rows["dec"].to_numpy())
+    return _finding("sky cells", problems, f"{len(set(zip(i.tolist(), j.tolist()))):,} cells, each in one split")
+
+
+def _scored(edition: Edition, table: pd.DataFrame) -> Finding:
+    problems = []
+    if (table["scored"] & (table["split"] == "train")).any():
+        problems.append("training galaxies are marked as scored")
+    if edition.tree.name == "GZD5":
+        expected = splits.scored(table) & (table["split"] != "train").to_numpy()
+        wrong = table["scored"].to_numpy() != expected
+        if wrong.any():
+            problems.append(
+                f"{int(wrong.sum()):,} galaxies are marked against the rule, as {table['iauname'][wrong].iloc[0]}"
+            )
+    return _finding("scored", problems, f"{int(table['scored'].sum()):,} galaxies, none of them in train")
+
+
+def _labels(edition: Edition) -> Finding:
+    """Make the labels of every view again from the votes and compare them value by value."""
+    debiased = edition.facts.get("labels") == "debiased"
+    problems: list[str] = []
+    for path in (path for split in SPLITS for path in edition.shards(split)):
+        file = pq.ParquetFile(path)
+        wanted = [name for name in file.schema_arrow.names if name != "image"]
+        for batch in file.iter_batches(columns=wanted, batch_size=BLOCK):
+            names = ["iauname", *edition.tree.vote_columns, *_extra(edition)]
+            labels = view_labels(edition.tree, batch.select(names).to_pandas(), debiased)
+            for name in labels:
+                stored = batch.column(name)
+                if not _equal(stored, to_arrow(labels[name], stored.type)):
+                    problems.append(f"{name} in {path.name} does not follow from the votes")
+    return _finding("labels", list(dict.fromkeys(problems)), "all views follow from the votes")
+
+
+def _equal(one: pa.Array, other: pa.Array) -> bool:
+    """Return whether two arrays hold the same values; NaN equals NaN."""
+    if pa.types.is_struct(one.type):
+        return all(_equal(a, b) for a, b in zip(one.flatten(), other.flatten()))
+    if pa.types.is_list(one.type):
+        return bool(one.value_lengths().equals(other.value_lengths())) and _equal(one.flatten(), other.flatten())
+    if pa.types.is_floating(one.type):
+        a, b = one.to_numpy(zero_copy_only=False), other.to_numpy(zero_copy_only=False)
+        return bool(np.array_equal(a, b, equal_nan=True))
+    return bool(one.equals(other))
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What the images of some rows are: hashes, problems by name, fingerprints (rows, PROJECTIONS)."""
+
+    split: str
+    names: list[str]
+    shas: list[str]
+    problems: dict[str, str]
+    prints: np.ndarray
+
+
+def _look_at_images(edition: Edition, processes: int) -> Iterator[_Looked]:
+    tasks = [
+        (split, path, group, int(edition.facts["image_size"]))  # type: ignore[call-overload]
+        for split in SPLITS
+        for path in edition.shards(split)
+        for group in range(pq.ParquetFile(path).metadata.num_row_groups)
+    ]
+    with tqdm(total=len(tasks), unit="group", desc="Images", disable=None) as bar:
+        if processes == 1 or len(tasks) < 8:
+            for task in tasks:
+                yield _look(*task)
+                bar.update()
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, context, workers.start) as pool:
+            for looked in pool.map(_look, *zip(*tasks), chunksize=4):
+                yield looked
+                bar.update()
+
+
+def _look(split: str, path: Path, group: int, size: int) -> _Looked:
+    table = pq.ParquetFile(path).read_row_group(group, columns=["iauname", "image"])
+    names = [str(name) for name in table["iauname"].to_pylist()]
+    shas, problems, prints = [], {}, np.zeros((len(names), PROJECTIONS), np.float32)
+    for i, (name, image) in enumerate(zip(names, table["image"].to_pylist())):
+        data = (image or {}).get("bytes") or b""
+        shas.append(hashlib.sha256(data).hexdigest())
+        try:
+            decoded = pixels.decode(data)
+        except ImageError as error:
+            problems[name] = str(error)
+            continue
+        if decoded.size != (size, size):
+            problems[name] = f"{decoded.width} x {decoded.height} pixels, not {size}"
+        prints[i] = fingerprint(np.asarray(decoded.convert("L").resize((GRID, GRID), pixels.Image.Resampling.BOX)))
+    return _Looked(split, names, shas, problems, prints)
+
+
+def fingerprint(grey: np.ndarray) -> np.ndarray:
+    """Return the fingerprint of an image of (GRID, GRID) grey levels: float32 (PROJECTIONS,), of length 1.
+
+    The image without what is smooth, divided by its own local strength, in a fixed random projection: noise and
+    fine structure count the same everywhere, so that two galaxies of one kind are not taken for one. An image
+    without any structure has the fingerprint 0, which is like no other.
+    """
+    values = grey.astype(np.float32)
+    fine = values - uniform_filter(values, 5)
+    strength = np.sqrt(uniform_filter(fine**2, 9))
+    whitened = np.where(strength > 0.25, fine / np.maximum(strength, 0.25), 0)
+    projected = whitened.reshape(-1) @ _projection()
+    length = float(np.linalg.norm(projected))
+    return (projected / length if length > 0 else projected * 0).astype(np.float32)
+
+
+@cache
+def _projection() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(GRID * GRID, PROJECTIONS)).astype(np.float32)
+
+
+def _images(facts: dict[str, Any], looked: list[_Looked]) -> Finding:
+    problems = [f"{name}: {words}" for group in looked for name, words in group.problems.items()]
+    count = sum(len(group.names) for group in looked)
+    return _finding("images", problems, f"{count:,} images of {facts['image_size']} pixels, all readable")
+
+
+def _duplicates(looked: list[_Looked]) -> Finding:
+    """Look for images of one split that are, nearly, also in another."""
+    names = {s: [name for group in looked if group.split == s for name in group.names] for s in SPLITS}
+    prints = {s: np.concatenate([group.prints for group in looked if group.split == s]) for s in SPLITS}
+    pairs = [
+        (float(value), f"{names[one][i]} in {one} and {names[other][j]} in {other}")
+        for one, other in combinations(SPLITS, 2)
+        for i, j, value in alike(prints[one], prints[other])
+    ]
+    problems = [
+        f"{words} show the same pixels (correlation {value:.2f})" for value, words in sorted(pairs, reverse=True)
+    ]
+    return _finding("near-duplicates", problems, "no image is in two splits, not even encoded anew")
+
+
+def alike(
+    one: np.ndarray, other: np.ndarray, threshold: float = SAME, block: int = 2048
+) -> list[tuple[int, int, float]]:
+    """Return the pairs of fingerprints, of (n, PROJECTIONS) and (m, PROJECTIONS), that correlate above a threshold."""
+    found = []
+    for i in range(0, len(one), block):
+        for j in range(0, len(other), 8 * block):
+            values = one[i : i + block] @ other[j : j + 8 * block].T
+            for a, b in np.argwhere(values > threshold):
+                found.append((i + int(a), j + int(b), float(values[a, b])))
+    return found
+
+
+def report(edition: Edition, findings: list[Finding]) -> str:
+    """Return the findings as a page of text."""
+    failed = sum(not finding.holds for finding in findings)
+    verdict = "everything holds" if not failed else f"{failed} of {len(findings)} do not hold"
+    return "\n".join([f"{edition.title}: {edition.path}", *map(str, findings), f"{edition.name}: {verdict}."])
