@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from PIL import Image
 from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
@@ -286,7 +287,7 @@ def _look_at_images(edition: Edition, processes: int) -> Iterator[_Looked]:
 def _look(split: str, path: Path, group: int, size: int) -> _Looked:
     table = pq.ParquetFile(path).read_row_group(group, columns=["iauname", "image"])
     names = [str(name) for name in table["iauname"].to_pylist()]
-    shas, problems, prints = [], {}, np.zeros((len(names), PROJECTIONS), np.float32)
+    shas, problems, grey = [], {}, np.zeros((len(names), GRID, GRID), np.uint8)
     for i, (name, image) in enumerate(zip(names, table["image"].to_pylist())):
         data = (image or {}).get("bytes") or b""
         shas.append(hashlib.sha256(data).hexdigest())
@@ -297,24 +298,24 @@ def _look(split: str, path: Path, group: int, size: int) -> _Looked:
             continue
         if decoded.size != (size, size):
             problems[name] = f"{decoded.width} x {decoded.height} pixels, not {size}"
-        prints[i] = fingerprint(np.asarray(decoded.convert("L").resize((GRID, GRID), pixels.Image.Resampling.BOX)))
-    return _Looked(split, names, shas, problems, prints)
+        grey[i] = np.asarray(decoded.convert("L").resize((GRID, GRID), Image.Resampling.BOX))
+    return _Looked(split, names, shas, problems, fingerprints(grey))
 
 
-def fingerprint(grey: np.ndarray) -> np.ndarray:
-    """Return the fingerprint of an image of (GRID, GRID) grey levels: float32 (PROJECTIONS,), of length 1.
+def fingerprints(grey: np.ndarray) -> np.ndarray:
+    """Return the fingerprints of images (n, GRID, GRID) of grey levels: float32 (n, PROJECTIONS), each of length 1.
 
     The image without what is smooth, divided by its own local strength, in a fixed random projection: noise and
     fine structure count the same everywhere, so that two galaxies of one kind are not taken for one. An image
     without any structure has the fingerprint 0, which is like no other.
     """
     values = grey.astype(np.float32)
-    fine = values - uniform_filter(values, 5)
-    strength = np.sqrt(uniform_filter(fine**2, 9))
+    fine = values - uniform_filter(values, (0, 5, 5))
+    strength = np.sqrt(uniform_filter(fine**2, (0, 9, 9)))
     whitened = np.where(strength > 0.25, fine / np.maximum(strength, 0.25), 0)
-    projected = whitened.reshape(-1) @ _projection()
-    length = float(np.linalg.norm(projected))
-    return (projected / length if length > 0 else projected * 0).astype(np.float32)
+    projected = whitened.reshape(len(grey), -1) @ _projection()
+    lengths = np.linalg.norm(projected, axis=1, keepdims=True)
+    return np.divide(projected, lengths, out=np.zeros_like(projected), where=lengths > 0).astype(np.float32)
 
 
 @cache

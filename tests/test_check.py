@@ -108,7 +108,7 @@ def test_different_galaxies_are_not_taken_for_one(toy_edition: Path) -> None:
     prints = np.concatenate([group.prints for group in looked])
     pairs = check.alike(prints, prints, block=32)
     assert sorted((a, b) for a, b, _ in pairs) == [(i, i) for i in range(len(prints))]
-    assert check.fingerprint(np.zeros((check.GRID, check.GRID), np.uint8)).tolist() == [0.0] * check.PROJECTIONS
+    assert not check.fingerprints(np.zeros((1, check.GRID, check.GRID), np.uint8)).any()
 
 
 def test_missing_shards_other_columns_and_a_stale_card(edition: Path) -> None:
