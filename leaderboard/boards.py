@@ -93,6 +93,16 @@ class Table:
         kind = "reference" if row.entry is None else "entry"
         return self.forest.row(*row.score.metrics[self.primary.name], interval_words(row.score, self.primary), kind)
 
+    def skill(self, row: Row) -> float:
+        """Return where a row stands between the class prior (0) and the noise ceiling (1) by the primary metric.
+
+        NaN where either is unknown, or the ceiling is a band because votes are assumed.
+        """
+        prior, ceiling = self.reference("class prior"), self.reference("noise ceiling")
+        if len(prior) != 1 or len(ceiling) != 1 or prior == ceiling:
+            return math.nan
+        return (prior[0] - row.score.metrics[self.primary.name][0]) / (prior[0] - ceiling[0])
+
     @property
     def per_row(self) -> tuple[str, list[str]]:
         """The column that per-class tables compare by, and the names of the classes."""

@@ -61,11 +61,12 @@ def day(entry: Entry) -> str | None:
 def columns(table: Table) -> list[Column]:
     """Return the columns of a board after rank, entry, score and interval, in order; a few are shown at first."""
     metrics = [
-        Column(m.name, m.title, m.definition, shown=i < 2, better="" if m.higher_is_better else "lower is better")
+        Column(m.name, m.title, m.definition, shown=i < 1, better="" if m.higher_is_better else "lower is better")
         for i, m in enumerate(m for m in table.board.metrics.values() if m.name != table.primary.name)
     ]
     return [
         Column("seeds", "Seeds", "Trainings that the score is the mean of.", shown=True),
+        Column("skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=True),
         Column("spread", "s.d. over seeds", "Standard deviation of the score over the seeds."),
         *metrics,
         Column("evidence", "Evidence", "What stands behind the scores.", numeric=False),
@@ -85,8 +86,9 @@ def columns(table: Table) -> list[Column]:
 
 def cells(table: Table, row: Row) -> dict[str, Cell]:
     """Return the cells of a row by the key of their column."""
-    primary = table.primary
+    primary, skill = table.primary, table.skill(row)
     found = {
+        "skill": Cell(f"{skill:.2f}" if math.isfinite(skill) else "–", _finite(skill)),
         "seeds": Cell(str(len(row.seeds)) if row.seeds else "–", len(row.seeds) or None),
         "spread": Cell(number(row.spread, primary), _finite(row.spread)),
     }

@@ -49,7 +49,7 @@ def charts(table: Table, root: str) -> list[Chart]:
             [(n, v) for n, v in table.forest.lines if n != "class prior"],
             f"{table.primary.title} against {title.lower()} of {len(dots)} entries, {table.edition}",
             across,
-            table.primary.title,
+            "",
         )
         legend = [(name, _key(index[name])) for name in names] if timed else []
         found.append(Chart(title, drawn, legend, {row.entry.slug for row in ahead if row.entry}))

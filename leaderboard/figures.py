@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -204,7 +205,8 @@ class Axes:
             drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}"/>')
             drawn.append(f'<text x="{x}" y="{bottom + 16}" text-anchor="middle">{_short(t)}</text>')
         drawn.append(f'<text x="{right}" y="{self.height - 4}" text-anchor="end">{escape(across)}</text>')
-        drawn.append(f'<text x="{LEFT + 4}" y="{TOP + 11}">{escape(up)}</text>')
+        if up:
+            drawn.append(f'<text x="{LEFT + 4}" y="{TOP + 11}">{escape(up)}</text>')
         return Markup(
             f'<svg class="{escape(kind)}" viewBox="0 0 {self.width} {self.height}" role="img" '
             f'aria-label="{escape(words)}">{"".join(drawn)}{inside}</svg>'
@@ -261,6 +263,10 @@ def mark(group: int, x: float, y: float) -> str:
     return MARKS[group % len(MARKS)].format(x=x, y=y, l=round(x - 4.5, 1), t=round(y - 5.5, 1))
 
 
+LETTER = 6
+"""About the width of a letter in px."""
+
+
 def scatter(
     dots: list[Dot], fronts: list[list[Dot]], lines: list[tuple[str, float]], words: str, across: str, up: str
 ) -> Markup:
@@ -269,31 +275,34 @@ def scatter(
     ``lines`` are scores of references, drawn across.
     """
     axes = Axes.over([d.x for d in dots], [d.y for d in dots] + [v for _, v in lines], log=True)
-    drawn = []
+    drawn: list[str] = []
+    labels: list[str] = []
     for name, value in lines:
         y = axes.y(value)
         drawn.append(f'<line class="reference" x1="{LEFT}" x2="{axes.width - RIGHT - 8}" y1="{y}" y2="{y}"/>')
-        drawn.append(f'<text x="{axes.width - RIGHT - 10}" y="{y - 4:.1f}" text-anchor="end">{escape(name)}</text>')
+        labels.append(f'<text x="{LEFT + 4}" y="{y + 13:.1f}">{escape(name)}</text>')
     for front in fronts:
         if len(front) > 1:
             drawn.append(
                 f'<polyline class="front" points="{" ".join(f"{axes.x(d.x)},{axes.y(d.y)}" for d in front)}"/>'
             )
-    taken: list[tuple[float, float]] = []
+    taken: list[tuple[float, float, float]] = []
     for d in dots:
         x, y = axes.x(d.x), axes.y(d.y)
         drawn.append(
             f'<a href="{escape(d.href)}" class="g{d.group % len(MARKS)}"><title>{escape(d.title)}</title>'
             f"{mark(d.group, x, y)}</a>"
         )
-        if d.label and all(abs(y - v) > 13 or abs(x - u) > 190 for u, v in taken):
-            taken.append((x, y))
-            left = x > axes.width * 0.6
-            drawn.append(
-                f'<text class="label" x="{x - 9 if left else x + 9:.1f}" y="{y + 4:.1f}" '
+        left = x > axes.width * 0.6
+        start = x - (LETTER * len(d.label) if left else 0)
+        end = start + LETTER * len(d.label)
+        if d.label and all(abs(y - v) > 14 or start > w or end < u for u, w, v in taken):
+            taken.append((start, end, y))
+            labels.append(
+                f'<text class="label" x="{x + 4 if left else x - 4:.1f}" y="{y - 10:.1f}" '
                 f'text-anchor="{"end" if left else "start"}">{escape(d.label)}</text>'
             )
-    return axes.draw("".join(drawn), words, across, up, "plot scatter")
+    return axes.draw("".join(drawn + labels), words, across, up, "plot scatter")
 
 
 def risk(rows: list[dict[str, float]], words: str) -> Markup:
@@ -306,7 +315,29 @@ def risk(rows: list[dict[str, float]], words: str) -> Markup:
     places = [(axes.x(r["coverage"]), axes.y(r["accuracy"])) for r in known]
     line = f'<polyline class="front" points="{" ".join(f"{x},{y}" for x, y in places)}"/>'
     dots = "".join(f'<circle class="validation_loss" cx="{x}" cy="{y}" r="4"/>' for x, y in places)
-    return axes.draw(line + dots, words, "share of galaxies answered", "accuracy", "plot square")
+    return axes.draw(line + dots, words, "share of galaxies answered", "", "plot square")
+
+
+def recovered(rows: list[dict[str, Any]], words: str) -> Markup:
+    """Return shares of classes over the quarters of one property: predicted solid, the volunteers' dashed."""
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    quarters = sorted({(row["low"], row["high"]) for row in rows})
+    middles = [(low + high) / 2 for low, high in quarters]
+    shares = [row[k] for row in rows for k in ("volunteers", "predicted")]
+    axes = Axes(steps(quarters[0][0], quarters[-1][1]), steps(0.0, max(shares)), 340, 230)
+    drawn: list[str] = []
+    taken: list[float] = []
+    for name in sorted(names, key=lambda n: -max(row["predicted"] for row in rows if row["name"] == n)):
+        own = [(middles[quarters.index((row["low"], row["high"]))], row) for row in rows if row["name"] == name]
+        for key, kind in (("volunteers", "train_loss"), ("predicted", "validation_loss")):
+            points = " ".join(f"{axes.x(x)},{axes.y(row[key])}" for x, row in own)
+            drawn.append(f'<polyline class="{kind}" points="{points}"/>')
+        y = axes.y(own[0][1]["predicted"]) - 5
+        while any(abs(y - other) < 11 for other in taken):
+            y -= 3
+        taken.append(y)
+        drawn.append(f'<text class="label" x="{axes.x(own[0][0]):.1f}" y="{y:.1f}">{escape(name)}</text>')
+    return axes.draw("".join(drawn), words, "", "", "plot learning")
 
 
 @dataclass(frozen=True)
@@ -331,15 +362,17 @@ class Forest:
         """Return one row: the value as a dot, its interval as a line; ``words`` say the same."""
         if not math.isfinite(value):
             return Markup('<span class="none">not defined</span>')
-        drawn = [f'<line class="tick" x1="{self.at(t)}%" x2="{self.at(t)}%" y1="0" y2="26"/>' for t in self.scale.ticks]
+        drawn = [
+            f'<line class="tick" x1="{self.at(t)}%" x2="{self.at(t)}%" y1="0" y2="100%"/>' for t in self.scale.ticks
+        ]
         drawn += [
-            f'<line class="reference" x1="{self.at(v)}%" x2="{self.at(v)}%" y1="0" y2="26"/>' for _, v in self.lines
+            f'<line class="reference" x1="{self.at(v)}%" x2="{self.at(v)}%" y1="0" y2="100%"/>' for _, v in self.lines
         ]
         if math.isfinite(low) and math.isfinite(high):
-            drawn.append(f'<line class="bar" x1="{self.at(low)}%" x2="{self.at(high)}%" y1="13" y2="13"/>')
+            drawn.append(f'<line class="bar" x1="{self.at(low)}%" x2="{self.at(high)}%" y1="50%" y2="50%"/>')
         return Markup(
-            f'<svg class="forest {escape(kind)}" width="100%" height="26" role="img" aria-label="{escape(words)}">'
-            f'{"".join(drawn)}<circle class="dot" cx="{self.at(value)}%" cy="13" r="5"/></svg>'
+            f'<svg class="forest {escape(kind)}" role="img" aria-label="{escape(words)}">'
+            f'{"".join(drawn)}<circle class="dot" cx="{self.at(value)}%" cy="50%" r="5"/></svg>'
         )
 
 

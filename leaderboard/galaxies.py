@@ -21,7 +21,7 @@ from leaderboard.truths import may_show
 DECK = ("J004507.95+002116.0", "J024227.38-075931.0", "J015144.90+010544.4", "J100355.04+072645.4")
 """The four galaxies that the student work put through every model."""
 
-PANEL = 6
+PANEL = 4
 """Galaxies that every model is shown on."""
 
 LARGEST_IMAGE = 24 * 2**10
@@ -264,8 +264,7 @@ def _bar(label: str, predicted: float, true: float) -> Bar:
 class Judged:
     """A model's answers to all galaxies of its task: ``sure`` in 0..1, ``right`` and ``known`` bool, a verdict each.
 
-    ``answers`` are the answers alone, in words. ``distance`` in 0..1 is how far the predicted fractions are from the
-    volunteers' (half the summed difference, mean over questions or labels).
+    ``answers`` are the answers alone, in words.
     """
 
     sure: np.ndarray
@@ -273,7 +272,6 @@ class Judged:
     known: np.ndarray
     verdicts: list[str]
     answers: list[str]
-    distance: np.ndarray
 
 
 def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> Judged:
@@ -286,14 +284,13 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
     if task in ("multiclass", "votes"):
         p = values["multiclass"]
         guess, sure = p.argmax(axis=1), p.max(axis=1)
-        label, shares = truth.classes.label, truth.classes.shares
-        given = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
+        label = truth.classes.label
         answers = [CLASSES[g] for g in guess]
-        right = np.equal(guess, label)
-        return Judged(sure, right, label >= 0, _sure(answers, sure), answers, np.abs(p - given).sum(axis=1) / 2)
+        return Judged(sure, np.equal(guess, label), label >= 0, _sure(answers, sure), answers)
     if task == "multilabel":
         p, asked = values["multilabel"], truth.labels_asked
-        sure = np.nanmin(_where(asked, 2 * np.abs(p - 0.5)), axis=1)
+        distance = np.where(asked, 2 * np.abs(p - 0.5), np.nan)
+        sure = np.nanmin(np.where(asked.any(axis=1, keepdims=True), distance, 0.0), axis=1)
         right = ((p > 0.5) == truth.labels) | ~asked
         wrong = (~right).sum(axis=1)
         verdicts = [f"{int(a) - int(w)} of {int(a)} labels right" for a, w in zip(asked.sum(axis=1), wrong)]
@@ -301,27 +298,13 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
             verdicts = [f"least certain label at {50 + 50 * s:.0f} %" for s in sure]
         names = np.array([words(n) for n in truth.tree.label_names])
         answers = [", ".join(names[row]) or "no label" for row in p > 0.5]
-        off = np.nanmean(_where(asked, np.abs(p - views.label_fractions(truth.tree, truth.fractions))), axis=1)
-        return Judged(sure, np.equal(wrong, 0), np.any(asked, axis=1), verdicts, answers, off)
+        return Judged(sure, np.equal(wrong, 0), np.any(asked, axis=1), verdicts, answers)
     fractions = values["hierarchical"]
     sets = path_sets(truth.tree, fractions)
     sure = np.where(sets, fractions, 1.0).prod(axis=1)
     right = (sets == path_sets(truth.tree, truth.fractions)).all(axis=1)
     answers = [_leaf(truth.tree, row) for row in sets]
-    offs = []
-    for name in truth.tree.scored_questions:
-        columns = truth.tree.slices[name]
-        off = np.abs(fractions[:, columns] - truth.fractions[:, columns]).sum(axis=1) / 2
-        offs.append(np.where(truth.asked[:, truth.tree.question_index[name]], off, np.nan))
-    known = np.ones(len(sets), bool)
-    off = np.nanmean(_where(known[:, None], np.column_stack(offs)), axis=1)
-    return Judged(sure, right, known, _sure(answers, sure), answers, off)
-
-
-def _where(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return values with NaN outside the mask, and zeros in rows that would hold nothing but NaN."""
-    found = np.where(mask, values, np.nan)
-    return np.where(np.isnan(found).all(axis=1, keepdims=True), 0.0, found)
+    return Judged(sure, right, np.ones(len(sets), bool), _sure(answers, sure), answers)
 
 
 def _sure(answers: list[str], sure: np.ndarray) -> list[str]:
@@ -343,8 +326,10 @@ def _leaf(tree: Tree, path: np.ndarray) -> str:
     return ", ".join(parts)
 
 
-def examples(truth: Truth, judged: Judged, each: int = 6) -> dict[str, list[int]]:
-    """Return rows for an entry's gallery: right and sure, wrong and sure, unsure, furthest from the volunteers.
+def examples(truth: Truth, judged: Judged, furthest: list[str], each: int = 6) -> dict[str, list[int]]:
+    """Return rows for an entry's gallery: right and sure, wrong and sure, unsure, largest disagreement.
+
+    ``furthest`` are the galaxies of the largest disagreement by name, as the scorer found them.
 
     Of an edition that may not be passed on, right and wrong would tell the volunteers' answers: surest and least
     sure are given instead.
@@ -354,11 +339,12 @@ def examples(truth: Truth, judged: Judged, each: int = 6) -> dict[str, list[int]
     if not may_show(truth.tree):
         return {"Surest": order[:each].tolist(), "Least sure": order[::-1][:each].tolist()}
     right = order[judged.right[order]]
+    place = {name: row for row, name in enumerate(truth.names)}
     return {
         "Right and sure": _varied(truth, right, each),
         "Wrong and sure": order[~judged.right[order]][:each].tolist(),
         "Unsure": order[::-1][:each].tolist(),
-        "Largest disagreement": order[np.argsort(-judged.distance[order], kind="stable")][:each].tolist(),
+        "Largest disagreement": [place[name] for name in furthest if name in place][:each],
     }
 
 

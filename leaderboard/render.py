@@ -194,7 +194,7 @@ def _editions(
 
 def _index(editions: list[EditionPage], images: Images) -> dict[str, Any]:
     # Pictures first: the panel of an edition that may not be shown is identifiers and bars.
-    panels = [_panel(e, images) for e in sorted(editions, key=lambda e: not e.open) if e.truth]
+    panels = [_panel(e, images) for e in sorted(editions, key=lambda e: not e.open) if e.truth and e.edition]
     return {"hero": _hero(editions, images), "panels": panels}
 
 
@@ -275,6 +275,7 @@ def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Tr
     for trained in found.values():
         predictions = _predictions(trained, page.truth)
         judged = galaxies.judge(page.truth, predictions)
+        furthest = [row["iauname"] for row in _curve(trained, "disagreement")]
         gallery = {
             heading: [
                 Example(
@@ -285,10 +286,16 @@ def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Tr
                 )
                 for row in rows
             ]
-            for heading, rows in galaxies.examples(page.truth, judged).items()
+            for heading, rows in galaxies.examples(page.truth, judged, furthest).items()
         }
         galleries.append((trained, gallery))
     return galleries
+
+
+def _curve(trained: Trained, name: str) -> list[dict[str, Any]]:
+    """Return a table of a prediction file on its own board; empty where it has no scores."""
+    score = trained.scores.get(trained.task)
+    return score.curves.get(name, []) if score is not None else []
 
 
 def _own_panel(seeds: list[Trained], page: EditionPage, images: Images) -> list[tuple[Shown, list[galaxies.Group]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from galaxy_zoo_decals.scoring import BOARDS
-from galaxy_zoo_decals.scoring.boards import Metric
+from galaxy_zoo_decals.scoring.boards import Board, Metric
 from leaderboard import boards, columns, figures, galaxies, scores
 from leaderboard.boards import SEEDS
 from leaderboard.entries import Entry, Trained
@@ -25,7 +26,12 @@ COMPACT_ROWS = 5
 FOREST = 60
 """Rows of a board's forest plot."""
 
-PROPERTIES = {"redshift": "redshift", "petro_th50": "half-light radius, arcsec", "mag_r": "r magnitude"}
+PROPERTIES = {
+    "redshift": "redshift",
+    "petro_th50": "half-light radius, arcsec",
+    "mag_r": "r magnitude",
+    "volunteers": "number of volunteers",
+}
 """Columns that scores are cut by, as a reader calls them."""
 
 
@@ -66,6 +72,7 @@ def environment() -> Environment:
         "markdown": markdown,
         "setting": _setting,
         "signed": _signed,
+        "plain_columns": _plain_columns,
         "words": galaxies.words,
         "title_words": lambda name: str(name).replace("_", " "),
     }
@@ -86,6 +93,7 @@ def environment() -> Environment:
         "overlap": columns.overlap,
         "spread": _spread,
         "strata": _strata,
+        "recovery": _recovery,
         "zip": zip,
     }
     return made
@@ -100,18 +108,57 @@ def _options(of: Callable[[Entry], str], rows: list[boards.Row]) -> list[str]:
     return sorted({of(row.entry) for row in rows if row.entry is not None})
 
 
-def _strata(score: scores.Score, metric: Metric) -> list[tuple[dict[str, Any], Markup]]:
-    """Return the quarters of redshift, size and magnitude with a chart each, on one axis."""
+@dataclass(frozen=True)
+class Stratum:
+    """A quarter of the test galaxies by one property: its range, how many there are, the score and its chart."""
+
+    property: str
+    low: float
+    high: float
+    n: int
+    value: float
+    chart: Markup
+    axis: Markup
+
+
+def _strata(score: scores.Score, metric: Metric) -> list[Stratum]:
+    """Return the quarters of redshift, size, magnitude and votes with a chart each, on one axis."""
     rows = score.curves.get("strata", [])
     reached = [row[k] for row in rows for k in ("value", "value_low", "value_high")]
     scale = Scale.over(reached, metric.low, metric.high)
-    charts = []
+    found = []
     for row in rows:
         value, low, high = row["value"], row["value_low"], row["value_high"]
         ends = f"{boards.number(low, metric)} to {boards.number(high, metric)}"
-        words = f"{boards.number(value, metric)}, 95 % interval {ends}"
-        charts.append((row, scale.interval(value, low, high, words)))
-    return charts
+        chart = scale.interval(value, low, high, f"{boards.number(value, metric)}, 95 % interval {ends}")
+        found.append(Stratum(row["property"], row["low"], row["high"], row["n"], value, chart, scale.axis()))
+    return found
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What share each class (label, answer) has in the quarters of one property; the chart is for classes alone."""
+
+    property: str
+    rows: list[dict[str, Any]]
+    chart: Markup | None
+
+
+def _recovery(score: scores.Score, board: Board) -> list[Recovery]:
+    """Return the recovered shares of a score by property."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in score.curves.get("recovery", []):
+        found.setdefault(row["property"], []).append(row)
+    return [
+        Recovery(name, rows, figures.recovered(rows, f"Shares of classes by {PROPERTIES.get(name, name)}")
+                 if board.task == "multiclass" else None)
+        for name, rows in found.items()
+    ]  # fmt: skip
+
+
+def _plain_columns(row: dict[str, Any]) -> list[str]:
+    """Return the columns of a table by class or question that hold values, not names or ends of intervals."""
+    return [c for c in row if c not in ("name", "counted") and not c.endswith(("_low", "_high"))]
 
 
 def _setting(value: Any) -> str:

@@ -194,7 +194,7 @@ def test_an_edition_that_may_not_be_passed_on_is_not(toy_edition: Path, tmp_path
         values = guess(closed, task, 0.5, np.random.default_rng(0))
         predictions = Predictions(task, "gz2", "0" * 64, "1" * 64, 0, closed.names, values)
         judged = galaxies.judge(closed, predictions)
-        assert set(galaxies.examples(closed, judged)) == {"Surest", "Least sure"}
+        assert set(galaxies.examples(closed, judged, [closed.names[0]])) == {"Surest", "Least sure"}
         assert not any("right" in verdict for verdict in judged.verdicts)
         both = [galaxies.predicted_groups(closed, predictions, 0, rest=rest) for rest in (False, True)]
         for group in both[0] + both[1]:
