@@ -130,7 +130,7 @@ class RunFacts(Strict):
     title: Line = Field(description="what was trained, with backbone and weights by their own names")
     backbone: Line = Field(description="the network, or what stands in its place")
     weights: Line = Field(description="where its first weights came from; none for random ones")
-    recipe: Annotated[dict[Line, Setting], Field(max_length=200)] = Field(description="settings, one a line")
+    recipe: Annotated[dict[Line, Setting], Field(max_length=200)] = Field(description="settings, {name: value}")
     resolution: int | None = Field(description="side of the training images in pixels; null if there is none")
     device: Line = Field(description="what it was trained on, such as 1 NVIDIA A100 or 4 CPU cores")
     precision: Line = Field(description="float32, bfloat16, float64")

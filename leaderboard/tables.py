@@ -17,7 +17,7 @@ from galaxy_zoo_decals.schema import VIEWS, Tree
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard.files import LeaderboardError, write_json
 from leaderboard.runs import Git, Run, RunEdition, prediction_path
-from leaderboard.submission import Facts, Overlap, RunFacts, Submission
+from leaderboard.submission import Code, Facts, Overlap, RunFacts, Submission
 from leaderboard.truths import Key, Truths
 
 LARGEST_TABLE = 2**29
@@ -42,27 +42,24 @@ def template(truth: Truth, task: str, folder: Path) -> tuple[Path, Path]:
 
 
 def _facts_template() -> str:
+    """Return a file of facts with every key still null and what belongs there beside it."""
+    hints = {key: field.description for key, field in Submission.model_fields.items()}
     lines = [
-        "# What `submit` cannot know. Keys that you leave out can be filled in later in submission.yaml,",
-        "# those of `run` and code.commit cannot.",
-    ]
-    for name in ("name", "authors", "contact", "description"):
-        hint = Submission.model_fields[name].description or "what the entry is called on the boards"
-        lines.append(f"# {name}: {hint}")
-    lines += [
+        "# What `submit` cannot know. What stays null can be filled in later in submission.yaml; code.commit,",
+        "# code.command, code.recipe, parameters and all of run cannot.",
+        "name: null  # what the entry is called on the boards",
+        *(f"{key}: null  # {hints[key]}" for key in ("authors", "contact", "description")),
         "code:",
-        "#   repository: https address of the public repository",
-        "#   commit: the 40 digits of the commit, without local changes, that the predictions were made with",
-        "#   command: exact command line",
-        "#   recipe: a name for how it was trained",
-        "# parameters: number of trained parameters",
-        f"# training_data: {Submission.model_fields['training_data'].description}",
-        "# weights: not published",
-        "# test_overlap:",
-        *(f"#   {key}: {field.description}" for key, field in Overlap.model_fields.items()),
-        "# selection: validation only",
+        *(f"  {key}: null  # {field.description}" for key, field in Code.model_fields.items()),
+        "parameters: null  # number of trained parameters",
+        f"training_data: null  # {hints['training_data']}",
+        f"weights: null  # {hints['weights']}",
+        "test_overlap:",
+        *(f"  {key}: null  # {field.description}" for key, field in Overlap.model_fields.items()),
+        f"selection: null  # {hints['selection']}",
+        f"attestation: null  # {hints['attestation']}",
         "run:",
-        *(f"#   {key}: {field.description}" for key, field in RunFacts.model_fields.items() if field.description),
+        *(f"  {key}: null  # {field.description}" for key, field in RunFacts.model_fields.items() if field.description),
     ]
     return "\n".join(lines) + "\n"
 
