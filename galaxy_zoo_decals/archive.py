@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from galaxy_zoo_decals.conversion import write_whole
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.pixels import MAX_BYTES, Form
-from galaxy_zoo_decals.sources import MISSING, ImageError
+from galaxy_zoo_decals.sources import ImageError, Part
 from galaxy_zoo_decals.sources.folder import SUFFIXES
 
 MAX_DIRECTORY = 256 * 2**20
@@ -84,6 +84,12 @@ def _problem(info: zipfile.ZipInfo, place: PurePosixPath) -> str | None:
     return None
 
 
+def part(label: str, path: Path, entries: dict[str, Entry], form: Form, side: int | None = None) -> Part:
+    """Return the images of an archive as a part; ``side``: the pixels they must have."""
+    images = {name: entry.identity for name, entry in entries.items()}
+    return Part(label, images, lambda names: ArchiveEncoder(path, {n: entries[n] for n in names}, form, side))
+
+
 def write_index(entries: dict[str, Entry], key: str, path: Path) -> None:
     """Keep the contents of an archive, so that work can go on when it has been deleted; ``key``: which file it was."""
     columns = {
@@ -121,11 +127,9 @@ class ArchiveEncoder:
         """Return the images of some galaxies, or what is wrong with them."""
         state = self.path.stat()
         archive = _kept_open(self.path, state.st_size, state.st_mtime_ns)
-        return [self._one(archive, self.entries.get(name)) for name in names]
+        return [self._one(archive, self.entries[name]) for name in names]
 
-    def _one(self, archive: zipfile.ZipFile, entry: Entry | None) -> bytes | ImageError:
-        if entry is None:
-            return ImageError(MISSING)
+    def _one(self, archive: zipfile.ZipFile, entry: Entry) -> bytes | ImageError:
         if entry.problem:
             return ImageError(entry.problem)
         try:

@@ -8,7 +8,8 @@ import json
 import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from operator import itemgetter
 from pathlib import Path
@@ -64,14 +65,15 @@ def convert(
     done = Conversion({split: Converted() for split in wanted})
     left = {split: sorted(names) for split, names in wanted.items()}
     seen: set[str] = set()
-    with tqdm(total=sum(map(len, left.values())), unit="image", desc="Images", disable=None, smoothing=0.02) as bar:
+    total = sum(map(len, left.values()))
+    with _pool(processes) as pool, tqdm(total=total, unit="image", disable=None, smoothing=0.02) as bar:
         for part in source.parts(work, form):
             fresh = part.images.keys() - seen
             seen |= fresh
             done.unlisted += len(fresh - listed)
             bar.set_description(part.label)
             runs = {split: _pieces(folder, part, [n for n in left[split] if n in fresh], form) for split in left}
-            _convert_part(part, [piece for run in runs.values() for piece in run], processes, bar)
+            _convert_part(part, [piece for run in runs.values() for piece in run], pool, bar)
             for split, run in runs.items():
                 done.splits[split].runs.append([path for path, _ in run])
                 left[split] = [n for n in left[split] if n not in fresh]
@@ -97,40 +99,33 @@ def _piece_name(key: str, part: Part, names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
 
 
-def _convert_part(part: Part, pieces: Sequence[Piece], processes: int, bar: tqdm) -> None:
+@contextmanager
+def _pool(processes: int) -> Iterator[Executor | None]:
+    """Give worker processes, which start when the first work is handed in; None for one process."""
+    if processes == 1:
+        yield None
+        return
+    # spawn: the parent holds pyarrow's threads, which a fork would copy half-alive.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, workers.start)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _convert_part(part: Part, pieces: Sequence[Piece], pool: Executor | None, bar: tqdm) -> None:
     missing = [(path, names) for path, names in pieces if not path.exists()]
     bar.update(sum(len(names) for _, names in pieces) - sum(len(names) for _, names in missing))
     if not missing:
         return
     part.fetch()
-    if processes == 1:
+    if pool is None:
         for path, names in missing:
-            bar.update(_write_piece(part.encoder, names, path))
+            bar.update(_write_piece(part.encoder(names), names, path))
         return
-    # spawn: the parent holds pyarrow's threads, which a fork would copy half-alive.
-    with ProcessPoolExecutor(
-        min(processes, len(missing)), multiprocessing.get_context("spawn"), _start_worker, (part.encoder,)
-    ) as pool:
-        try:
-            for finished in as_completed([pool.submit(_work, names, path) for path, names in missing]):
-                bar.update(finished.result())
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-_encoder: Encoder
-"""A worker's own: sent once, as it may hold the place of every file."""
-
-
-def _start_worker(encoder: Encoder) -> None:
-    global _encoder
-    workers.start()
-    _encoder = encoder
-
-
-def _work(names: Sequence[str], path: Path) -> int:
-    return _write_piece(_encoder, names, path)
+    for finished in as_completed([pool.submit(_write_piece, part.encoder(n), n, p) for p, n in missing]):
+        bar.update(finished.result())
 
 
 def _read(pieces: Sequence[Path]) -> Iterator[tuple[str, bytes]]:

@@ -8,12 +8,13 @@ import json
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from galaxy_zoo_decals import catalogue, pixels
@@ -32,27 +33,59 @@ def png(image: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def draw(galaxies: int, seed: int = 3) -> tuple[pd.DataFrame, dict[str, bytes]]:
+    """Return simulated galaxies: their rows with the columns of the published table, and their PNGs by name."""
+    rows = [simulate(seed, SIDE, 95, i) for i in range(galaxies)]
+    images = {str(row["iauname"]): png(row.pop("image")) for row in rows}
+    table = survey.catalogue_table(catalogue.check(pd.DataFrame(rows), GZD5, "simulated"))
+    table["wrong_size_statistic"] = 20.0
+    return table, images
+
+
+def repeat(table: pd.DataFrame, galaxies: int, seed: int = 4) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return many galaxies made of few: the same votes at other places, and which galaxy each name shows."""
+    rng = np.random.default_rng(seed)
+    places: dict[str, tuple[float, float]] = {}
+    while len(places) < galaxies:
+        ra, dec = survey.draw_position(rng)
+        places.setdefault(survey.iauname(ra, dec), (ra, dec))
+    chosen = rng.integers(0, len(table), galaxies)
+    many = table.iloc[chosen].reset_index(drop=True)
+    shown = dict(zip(places, many["iauname"]))
+    many["iauname"] = list(places)
+    many[["ra", "dec"]] = np.array(list(places.values()))
+    many["png_loc"] = many["iauname"].str[:4] + "/" + many["iauname"] + ".png"
+    return many, shown
+
+
+def write_table(table: pd.DataFrame, folder: Path) -> None:
+    """Write the votes as Parquet and as CSV."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(folder / TABLE, index=False)
+    table.to_csv(folder / TABLE.replace(".parquet", ".csv"), index=False)
+
+
+def write_part(path: Path, number: int, shown: Mapping[str, str], images: Mapping[str, bytes]) -> None:
+    """Write one of the four archives: a quarter of the names in their order, each with the image it shows."""
+    names = sorted(shown)
+    share = -(-len(names) // len(PARTS))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names[(number - 1) * share : number * share]:
+            archive.writestr(f"{name[:4]}/{name}.png", images[shown[name]])
+
+
 def write_release(folder: Path, galaxies: int, seed: int = 3) -> list[str]:
     """Write the votes and four archives of simulated galaxies; returns their names in order.
 
     The last name has a row and no image; two images have no row.
     """
-    folder.mkdir(parents=True)
-    rows = [simulate(seed, SIDE, 95, i) for i in range(galaxies)]
-    images = {str(row["iauname"]): png(row.pop("image")) for row in rows}
-    checked = catalogue.check(pd.DataFrame(rows), GZD5, "simulated")
-    table = survey.catalogue_table(checked)
-    table["wrong_size_statistic"] = 20.0
-    table.to_parquet(folder / TABLE, index=False)
-    table.to_csv(folder / TABLE.replace(".parquet", ".csv"), index=False)
+    table, images = draw(galaxies, seed)
+    write_table(table, folder)
     names = sorted(images)
-    strangers = ["J000000.01+000000.1", "J235959.98+000000.2"]
-    held = sorted([*names[:-1], *strangers])
-    share = -(-len(held) // len(PARTS))
+    strangers = ("J000000.01+000000.1", "J235959.98+000000.2")
+    shown = {name: name for name in names[:-1]} | dict.fromkeys(strangers, names[0])
     for number in PARTS:
-        with zipfile.ZipFile(folder / ARCHIVE.format(number), "w") as archive:
-            for name in held[(number - 1) * share : number * share]:
-                archive.writestr(f"{name[:4]}/{name}.png", images.get(name, images[names[0]]))
+        write_part(folder / ARCHIVE.format(number), number, shown, images)
     return names
 
 

@@ -35,13 +35,14 @@ class Part:
     """Images that are converted together, such as those of one archive.
 
     ``images`` maps every iauname to what decides its pixels (the checksum in an archive, the size and time of a
-    file): converted images are used again only while it stays the same. ``fetch`` brings the files that
-    ``encoder`` reads; it is called only if some are yet to be converted.
+    file): converted images are used again only while it stays the same. ``encoder`` returns the encoder of some
+    galaxies, with no more in it than they need. ``fetch`` brings the files that encoders read; it is called only if
+    some are yet to be converted.
     """
 
     label: str
     images: Mapping[str, str]
-    encoder: Encoder
+    encoder: Callable[[Sequence[str]], Encoder]
     fetch: Callable[[], object] = _nothing
 
 

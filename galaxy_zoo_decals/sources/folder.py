@@ -95,7 +95,7 @@ def folder_part(folder: Path, form: Form, side: int | None = None) -> Part:
     paths = {name: path for name, (_, path) in found.items()}
     states = {name: Path(path).stat() for name, path in paths.items()}
     images = {name: f"{state.st_size} {state.st_mtime_ns}" for name, state in states.items()}
-    return Part(folder.name, images, FileEncoder(paths, form, side))
+    return Part(folder.name, images, lambda names: FileEncoder({n: paths[n] for n in names}, form, side))
 
 
 @dataclass(frozen=True)

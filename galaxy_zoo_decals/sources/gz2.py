@@ -126,9 +126,7 @@ class GZ2Challenge:
             if not inner.exists():
                 archive.copy_member(place, member, inner)
             place = inner
-        entries = archive.contents(place)
-        images = {name: entry.identity for name, entry in entries.items()}
-        yield Part(FOLDER, images, archive.ArchiveEncoder(place, entries, form))
+        yield archive.part(FOLDER, place, archive.contents(place), form)
 
     @property
     def _images(self) -> tuple[Path, str | None]:

@@ -108,7 +108,8 @@ class Simulated:
         """Yield the images that ``catalogue`` kept; their folder's name holds all that decides their pixels."""
         folder = self._folder(work)
         names = [n for path in sorted(folder.glob("[0-9]*.parquet")) for n in _names(path)]
-        yield Part("simulated", dict.fromkeys(names, folder.name), self.encoder(work, form.size, form.quality))
+        reader = self.encoder(work, form.size, form.quality)
+        yield Part("simulated", dict.fromkeys(names, folder.name), lambda _: reader)
 
     def encoder(self, work: Path, size: int, quality: int) -> Callable[[Sequence[str]], list[bytes | ImageError]]:
         """Return a reader of the images that ``catalogue`` kept; ValueError for another form than its own."""

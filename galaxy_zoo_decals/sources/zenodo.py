@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -108,8 +108,7 @@ class _Published:
             fetch()
             entries = archive.contents(path)
             archive.write_index(entries, archive.key_of(path), index)
-        images = {name: entry.identity for name, entry in entries.items()}
-        return Part(path.stem, images, archive.ArchiveEncoder(path, entries, form, SIDE), fetch)
+        return replace(archive.part(path.stem, path, entries, form, SIDE), fetch=fetch)
 
 
 @dataclass(frozen=True)
