@@ -110,7 +110,7 @@ def read_challenge(path: Path, name: str, frozen: Frozen) -> Truth:
 
     folder = path.parent if path.name == TABLE else path
     source = GZ2Challenge(folder)
-    catalogue = source.catalogue(folder, processes=1)
+    catalogue = source.votes()
     split = source.split(catalogue)
     kept = catalogue[(split == "test") & source.scored(catalogue)].sort_values("iauname")
     return _checked(_truth(name, frozen, source.tree, kept, {}), frozen, folder / TABLE)
