@@ -119,12 +119,13 @@ def parser() -> argparse.ArgumentParser:
     score = commands.add_parser("score", help="score a prediction file")
     score.add_argument("edition", help="a name or a folder")
     score.add_argument("predictions", type=Path, help="a Parquet file as described in docs/predictions.md")
+    score.add_argument("--ceiling", action="store_true", help="the skill against the noise ceiling too (a minute)")
     score.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     score.set_defaults(run=_score)
 
     ceiling = commands.add_parser("ceiling", help="the noise ceilings: the best scores that noisy labels allow")
     ceiling.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
-    ceiling.add_argument("--draws", type=_positive, default=100, metavar="N", help="panels of volunteers drawn (100)")
+    ceiling.add_argument("--draws", type=_positive, default=60, metavar="N", help="panels of volunteers drawn (60)")
     ceiling.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
     ceiling.set_defaults(run=_ceiling)
     return top
@@ -274,11 +275,21 @@ def _score(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.scoring import Truth, score
 
     _check_parent(options.json)
-    truth = Truth.of(Edition.open(options.edition))
+    edition = Edition.open(options.edition)
+    truth = Truth.of(edition)
     results = score(truth, predictions.read(options.predictions, truth.tree), str(options.predictions))
+    content = {k: r.to_json() for k, r in results.items()}
     print("\n\n".join(result.report() for result in results.values()))
+    if options.ceiling:
+        from galaxy_zoo_decals.scoring import ceilings
+
+        found = ceilings.of_edition(edition)
+        print("\nSkill: 0 is the class prior, 1 the noise ceiling of these votes")
+        for board, e in ceilings.skills(results, truth, found).items():
+            print(f"   {results[board].primary_title:<28} {e.value:>8.3f}   [{e.low:.3f}, {e.high:.3f}]")
+            content[board]["skill"] = {"value": e.value, "low": e.low, "high": e.high}
     if options.json:
-        _write_json(options.json, {k: r.to_json() for k, r in results.items()})
+        _write_json(options.json, content)
 
 
 def _ceiling(options: argparse.Namespace) -> None:

@@ -295,10 +295,19 @@ def write_references(root: Path, edition: Edition, draws: int = ceilings.DRAWS) 
     A site shows stored ones: ceilings take a minute, and where the truth is absent there are no others.
     """
     truth = Truth.of(edition)
-    rows = {board: {name: s.to_json() for name, s in found.items()} for board, found in of_references(truth).items()}
-    for board, found in ceilings.to_json(ceilings.of_edition(edition, draws)).items():
+    priors, found = of_references(truth), ceilings.of_edition(edition, draws)
+    rows = {board: {name: s.to_json() for name, s in scored.items()} for board, scored in priors.items()}
+    for board, references_of in ceilings.to_json(found).items():
         galaxies = next(iter(rows[board].values()))["galaxies"]
-        rows[board] |= {t: {"galaxies": galaxies, "confusions": {}, "curves": {}} | found[t] for t in found}
+        rows[board] |= {
+            t: {"galaxies": galaxies, "confusions": {}, "curves": {}} | references_of[t] for t in references_of
+        }
+    every: dict[str, dict[str, Score | ceilings.Reference]] = {b: {**priors[b], **found[b]} for b in BOARDS}
+    drawn = {
+        f"{board}/{title}": row.draws[BOARDS[board].primary][: ceilings.RESAMPLES]
+        for board, named in every.items()
+        for title, row in named.items()
+    }
     content = {
         "format": FORMAT,
         "scorer": VERSION,
@@ -307,18 +316,45 @@ def write_references(root: Path, edition: Edition, draws: int = ceilings.DRAWS) 
         "boards": rows,
     }
     path = root / "references" / f"{truth.edition}-{truth.content_hash[:12]}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".parquet.partial")
+    pq.write_table(pa.table({k: pa.array(v, pa.float32()) for k, v in drawn.items()}), beside, compression="zstd")
+    content["draws_sha256"] = sha256(beside)
+    beside.replace(path.with_suffix(".parquet"))
     write_json(path, content)
     return path
 
 
 def read_references(root: Path) -> dict[tuple[str, str], dict[str, dict[str, Score]]]:
-    """Return the stored reference rows: {(edition, content hash): {board: {name: Score}}}, without draws."""
+    """Return the stored reference rows: {(edition, content hash): {board: {name: Score}}}.
+
+    Of their draws only those of the primary metrics are kept, the first ceilings.RESAMPLES of the shared ones.
+    """
     found = {}
     for path in sorted((root / "references").glob("*.json")):
         content = read_json(path)
-        if content.get("scorer") == VERSION:
-            found[content["edition"], content["content_hash"]] = {
-                board: {name: Score.from_json(s, {}) for name, s in rows.items()}
-                for board, rows in content["boards"].items()
+        if content.get("scorer") != VERSION:
+            continue
+        beside = path.with_suffix(".parquet")
+        if not beside.is_file() or sha256(beside) != content.get("draws_sha256"):
+            raise LeaderboardError(
+                f"{beside}: not the draws that {path.name} names: run `python -m leaderboard references`."
+            )
+        drawn = pq.read_table(beside)
+        found[content["edition"], content["content_hash"]] = {
+            board: {
+                name: Score.from_json(s, {BOARDS[board].primary: drawn[f"{board}/{name}"].to_numpy()})
+                for name, s in rows.items()
             }
+            for board, rows in content["boards"].items()
+        }
     return found
+
+
+def skill(board: str, score: Score, references: dict[str, Score]) -> Interval:
+    """Return where a score stands between class prior (0) and noise ceiling (1); NaN where either is not stored."""
+    name, rows = BOARDS[board].primary, [references.get(title) for title in ("class prior", ceilings.CEILING)]
+    if any(row is None or name not in row.draws for row in rows):
+        return math.nan, math.nan, math.nan
+    e = ceilings.skill(*((row.metrics[name][0], row.draws[name]) for row in (score, *rows) if row is not None))
+    return e.value, e.low, e.high

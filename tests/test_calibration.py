@@ -145,3 +145,20 @@ def test_the_largest_disagreement_is_with_the_galaxy_that_was_misjudged(task: st
     found = score(truth, Predictions(task, "sky", "c", "s", 0, truth.names, values))[task]
     assert found.curves["disagreement"][0] == {"iauname": truth.names[plain]}
     assert len(found.curves["disagreement"]) == results.DISAGREEMENTS
+
+
+def test_where_votes_are_assumed_equivalent_volunteers_are_a_band() -> None:
+    p = sky(3000, 13)
+    rng = np.random.default_rng(3)
+    truth = replace(truth_of(panels.draw(GZD5, p, np.full(3000, 40), rng)), votes_assumed=True)
+    first = GZD5.slices["smooth-or-featured"]
+    others = np.nan_to_num(p.copy())
+    others[:, first] = [rng.multinomial(10, row) / 10 + 1e-6 for row in p[:, first]]
+    given = Predictions("votes", "sky", "c", "s", 0, truth.names, others * 20 + 1e-6)
+    rows = score(truth, given)["votes"].curves["assumed"]
+    assert [row["votes"] for row in rows] == [20, 40, 60]
+    # At the true number of votes it is the right one; with fewer assumed, more of the gap is put down to the votes.
+    assert rows[1]["value"] == pytest.approx(10, rel=0.1)
+    assert rows[0]["value"] > rows[1]["value"] > rows[2]["value"]
+    assert rows[1]["value_low"] < rows[1]["value"] < rows[1]["value_high"]
+    assert "assumed" not in score(replace(truth, votes_assumed=False), given)["votes"].curves

@@ -177,11 +177,14 @@ def test_skill_is_0_for_the_prior_and_1_for_the_oracle(known: tuple[np.ndarray, 
     found = ceilings.ceilings(truth, draws=8, volunteers=())
     prior = references(truth)
     for board, low, high in (("votes", 0.95, 1.05), ("multiclass", 0.9, 1.1)):
-        ceiling, base = found[board][ceilings.CEILING], prior[board]["class prior"]
-        nothing = ceilings.skill(base, base, ceiling)
+        base = prior[board]["class prior"]
+        nothing = ceilings.skills({board: base}, truth, found)[board]
         assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
         oracle = Predictions("votes", "sky", "c", "s", 0, truth.names, np.maximum(p, 1e-9) * ceilings.SURE)
-        e = ceilings.skill(score(truth, oracle)[board], base, ceiling)
+        e = ceilings.skills(score(truth, oracle), truth, found)[board]
         assert low < e.value < high and e.low < e.value < e.high
         half = Predictions("votes", "sky", "c", "s", 0, truth.names, (p + p.mean(axis=0)) * 5)
-        assert 0.1 < ceilings.skill(score(truth, half)[board], base, ceiling).value < 0.97
+        assert 0.1 < ceilings.skills(score(truth, half), truth, found)[board].value < 0.97
+    by_hand = ceilings.skill((0.7, np.array([0.7, 0.6])), (0.5, np.array([0.5, 0.5])), (0.9, np.array([0.9, 0.7])))
+    assert by_hand.value == pytest.approx(0.5)
+    assert (by_hand.low, by_hand.high) == pytest.approx((0.5, 0.5))

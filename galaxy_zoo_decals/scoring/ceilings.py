@@ -24,12 +24,14 @@ from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, plain, shared
 from galaxy_zoo_decals.scoring.priors import Prior, fit
 from galaxy_zoo_decals.scoring.results import (
+    ASSUMED,
     METRICS,
     Estimate,
     Result,
     finite,
     fraction_values,
     prior_concentrations,
+    references,
     spread_row,
     unbiased,
 )
@@ -38,10 +40,7 @@ from galaxy_zoo_decals.scoring.truth import Truth
 CEILING = "noise ceiling"
 KNOWN = "known truth"
 VOLUNTEERS = (5, 10, 40)
-ASSUMED = (20, 40, 60)
-"""First-question votes tried where a catalogue publishes none."""
-
-DRAWS = 100
+DRAWS = 60
 """Draws of fractions and panels whose scores are averaged."""
 
 RESAMPLES = 400
@@ -222,17 +221,31 @@ def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS, s
     return {board: found.reference(KNOWN, board, []) for board in BOARDS}
 
 
-def skill(result: Result, prior: Result, ceiling: Reference) -> Estimate:
-    """Return where a board's score stands between the class prior (0) and the noise ceiling (1), with its interval.
+Draws = tuple[float, np.ndarray]
+"""A score and its bootstrap draws, paired with those of all others on the board."""
 
-    (prior - model) / (prior - ceiling) of the primary metric; draws of all three are paired.
+
+def skill(model: Draws, prior: Draws, ceiling: Draws) -> Estimate:
+    """Return where a score stands between the class prior (0) and the noise ceiling (1), with its interval.
+
+    (prior - model) / (prior - ceiling), in whichever direction the metric is better; only the first RESAMPLES draws
+    are used.
     """
-    name = BOARDS[result.board].primary
-    values = [r.metrics[name].value for r in (result, prior, ceiling)]
-    draws = [r.draws[name][:RESAMPLES].astype(float) for r in (result, prior, ceiling)]
-    model, low, high = (np.concatenate([[v], d]) for v, d in zip(values, draws))
-    shares = m.ratio(low - model, low - high)
+    given = (np.concatenate([[value], draws[:RESAMPLES]]).astype(float) for value, draws in (model, prior, ceiling))
+    scored, low, high = given
+    shares = m.ratio(low - scored, low - high)
     return Estimate(float(shares[0]), *interval(shares[1:]))
+
+
+def skills(results: dict[str, Result], truth: Truth, found: dict[str, dict[str, Reference]]) -> dict[str, Estimate]:
+    """Return the skill of each board's primary score, {board: Estimate}, where the edition has one noise ceiling."""
+    out, priors = {}, references(truth)
+    for board, result in results.items():
+        name, ceiling = BOARDS[board].primary, found[board].get(CEILING)
+        if ceiling is not None:
+            rows = (result, priors[board]["class prior"], ceiling)
+            out[board] = skill(*((row.metrics[name].value, row.draws[name]) for row in rows))
+    return out
 
 
 def of_edition(edition: Edition, draws: int = DRAWS) -> dict[str, dict[str, Reference]]:
@@ -248,7 +261,7 @@ def of_edition(edition: Edition, draws: int = DRAWS) -> dict[str, dict[str, Refe
         table = edition.table("test", ["scored", *visible])
         known = visible_truth(truth, table.loc[table["scored"], visible].to_numpy(float))
         found = {board: {KNOWN: known[board], **found[board]} for board in found}
-    if "votes_assumed" in edition.facts["source"]:  # type: ignore[operator]
+    if truth.votes_assumed:
         shares = truth.fractions
         for votes in ASSUMED:
             recounted = panels.recount(truth.tree, shares, np.full(len(truth.names), votes))
@@ -294,7 +307,6 @@ def to_json(found: dict[str, dict[str, Reference]]) -> dict[str, Any]:
                     for k, e in reference.metrics.items()
                 },
                 "rows": [{k: finite(v) for k, v in row.items()} for row in reference.rows],
-                "primary_draws": [finite(round(float(d), 6)) for d in reference.draws[BOARDS[board].primary]],
             }
             for title, reference in rows.items()
         }

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from galaxy_zoo_decals import panels, views
 from galaxy_zoo_decals import predictions as files
-from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import metrics as m
@@ -20,6 +20,9 @@ from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, shared
 from galaxy_zoo_decals.scoring.calibration import reliability, risk_coverage
 from galaxy_zoo_decals.scoring.priors import fit
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Truth
+
+ASSUMED = (20, 40, 60)
+"""First-question votes tried where a catalogue publishes none."""
 
 STRATUM_DRAWS = 200
 """Bootstrap draws of a stratum's interval: a table of sixteen needs no third digit."""
@@ -63,8 +66,9 @@ class Result:
     ``rows`` tell of each class, label or question, with ``x_low`` and ``x_high`` beside every score ``x``.
     ``curves`` are further tables by name: "reliability" and "risk_coverage" (multiclass; see calibration.py),
     "strata" (scores in quarters of redshift, size, magnitude and votes), "recovery" (morphology fractions in those
-    quarters) and "disagreement" (the galaxies on which volunteers and predictions differ most). ``draws`` are the
-    bootstrap draws of every metric, float32 (2000,), paired among all entries of the board.
+    quarters), "disagreement" (the galaxies on which volunteers and predictions differ most) and, where votes are
+    assumed, "assumed" (equivalent volunteers for each of ASSUMED votes). ``draws`` are the bootstrap draws of every
+    metric, float32 (2000,), paired among all entries of the board.
     """
 
     board: str
@@ -80,6 +84,11 @@ class Result:
     def primary(self) -> Estimate:
         """The score the board is ranked by."""
         return self.metrics[BOARDS[self.board].primary]
+
+    @property
+    def primary_title(self) -> str:
+        """What the board calls that score."""
+        return BOARDS[self.board].metrics[BOARDS[self.board].primary].title
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the draws as JSON-ready values; undefined numbers are null."""
@@ -239,9 +248,24 @@ def _curves(truth: Truth, board: str, values: np.ndarray) -> dict[str, list[dict
         curves["recovery"] = [
             q | row for q, inside in quarters for row in _recovery(truth, board, values, np.flatnonzero(inside))
         ]
+    if board == "votes" and truth.votes_assumed:
+        curves["assumed"] = _assumed(truth, values)
     order = np.argsort(-disagreement(truth, board, values), kind="stable")
     curves["disagreement"] = [{"iauname": truth.names[i]} for i in order[:DISAGREEMENTS]]
     return curves
+
+
+def _assumed(truth: Truth, concentrations: np.ndarray) -> list[dict[str, Any]]:
+    """Return the equivalent volunteers of the first question for each of ASSUMED votes, with their intervals."""
+    tree, rows = truth.tree, []
+    first = tree.slices[tree.questions[0].name]
+    predicted = views.fractions(tree, concentrations)[:, first]
+    for votes in ASSUMED:
+        recounted = panels.recount(tree, truth.fractions, np.full(len(predicted), votes))
+        variance, error = m.volunteer_errors(recounted[:, first], predicted)
+        s = shared(len(predicted)).sums(variance=variance, error=error)
+        rows.append(spread_row({"votes": votes, "value": m.equivalent_volunteers(s["variance"], s["error"])}))
+    return rows
 
 
 def disagreement(truth: Truth, board: str, values: np.ndarray) -> np.ndarray:

@@ -35,6 +35,8 @@ class Truth:
     counted_as: Truth | None = None
     """Truth that decides which classes, labels and questions enter macro means, if not this one: a panel drawn anew
     is scored on what the board scores, even where a rare class falls under the limit by chance."""
+    votes_assumed: bool = False
+    """Whether the catalogue publishes no numbers of votes, so that counts rest on an assumed one."""
     properties: dict[str, np.ndarray] = field(default_factory=dict)
     """What the catalogue knows of each galaxy, float (galaxies,) by column; NaN where unknown."""
 
@@ -54,6 +56,7 @@ class Truth:
             split_hash=edition.split_hash,
             names=tuple(table["iauname"]),
             votes=table[list(edition.tree.answer_columns)].to_numpy(dtype=np.int64),
+            votes_assumed="votes_assumed" in edition.facts["source"],  # type: ignore[operator]
             properties={name: values for name, values in properties.items() if not np.isnan(values).all()},
         )
 
