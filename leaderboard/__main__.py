@@ -265,7 +265,7 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
     inside = {p.resolve() for p in wanted}
     seen = checks.sightings([p for p in folders if p.resolve() not in inside], truths) if wanted else []
     everyone, _ = entries.submitted(options.root, truths) if wanted else ([], [])
-    references = scores.read_references(options.root / "scores")
+    references = scores.read_references(options.root / "scores") if wanted else {}
     told = []
     for folder in wanted:
         found = checks.check(folder, options.root / "scores" / folder.name, truths, seen, folder.name in new)

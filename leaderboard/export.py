@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import yaml
@@ -38,6 +39,8 @@ def write(entry: Entry, dataset: str, revision: str | None, folder: Path) -> lis
         if score is None:
             continue
         metric = board.metrics[board.primary]
+        if not math.isfinite(score.metrics[metric.name][0]):
+            continue
         results.append(
             hub.EvalResultEntry(
                 dataset_id=dataset,
@@ -62,8 +65,10 @@ def write(entry: Entry, dataset: str, revision: str | None, folder: Path) -> lis
                 metric_value=round(values[0], 6),
             )
             for name, values in score.metrics.items()
-            if values[0] == values[0]
+            if math.isfinite(values[0])
         ]
+    if not results:
+        raise LeaderboardError(f"{entry.slug}: no score that an edition this small defines could be exported.")
     path = folder / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(hub.eval_result_entries_to_yaml(results), sort_keys=False), encoding="utf-8")

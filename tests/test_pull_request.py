@@ -1,0 +1,164 @@
+"""A pull request in a real git repository: branch, submission, check against main, merge, site with the new row."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from leaderboard import report
+from leaderboard.__main__ import main
+from leaderboard.files import LeaderboardError
+from tests.test_leaderboard import fill_in
+from tests.test_leaderboard_runs import write_run
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "galaxy_zoo_decals"
+SLUG = "20260102-a-better-network"
+
+
+def git(repository: Path, *words: str) -> None:
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *who, "-C", str(repository), *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository whose main has the committed leaderboard, with .gitignore and all."""
+    repository = tmp_path / "repository"
+    shutil.copytree(ROOT / "leaderboard", repository / "leaderboard", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".gitignore", repository)
+    git(tmp_path, "init", "-q", str(repository))
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "main")
+    return repository
+
+
+def commit(repository: Path, words: str) -> None:
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", words)
+
+
+def test_from_branch_to_row(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = ["--root", str(repository / "leaderboard")]
+    diff = ["check", "--diff", "main", *root]
+    assert main(diff) == 0
+    assert "No submission is added" in capsys.readouterr().out
+
+    git(repository, "checkout", "-q", "-b", "entry")
+    runs = [str(write_run(SAMPLE, tmp_path / "runs", "multiclass", seed=k, skill=0.8)) for k in (0, 1, 2)]
+    assert main(["submit", *runs, "--name", "A better network", "--authors", "A.", "--date", "20260102", *root]) == 0
+    fill_in(repository / "leaderboard" / "submissions" / SLUG)
+    assert main(["score", SLUG, *root]) == 0
+    commit(repository, "entry")
+    assert main([*diff, "--report", str(tmp_path / "report.json")]) == 0
+    said = capsys.readouterr().out
+    assert "rank 1 of" in said and "good; 3 prediction files, 3 re-scored" in said
+    told = report.read(tmp_path / "report.json")
+    (standing,) = told.submissions[0].standings
+    others = {d.name: d for d in standing.entries}
+    pixels = others["Pixel features, extremely randomised trees"]
+    assert pixels.difference is not None and pixels.low is not None and pixels.high is not None
+    assert 0 < pixels.low < pixels.difference < pixels.high, "a paired difference that tells the two apart"
+    assert {d.name for d in standing.references} >= {"noise ceiling", "class prior", "5 volunteers"}
+    assert "at rank **1** of" in report.markdown(told)
+
+    git(repository, "checkout", "-q", "main")
+    git(repository, "merge", "-q", "entry")
+    assert main(["site", "--out", str(tmp_path / "site"), *root]) == 0
+    board = (tmp_path / "site" / "boards" / "sample-multiclass.html").read_text()
+    assert board.index("A better network") < board.index("Pixel features")
+    assert (tmp_path / "site" / "entries" / f"{SLUG}.html").is_file()
+
+    git(repository, "checkout", "-q", "-b", "withdraw")
+    path = repository / "leaderboard" / "submissions" / SLUG / "submission.yaml"
+    text = path.read_text().replace("status: active", "status: withdrawn")
+    path.write_text(text.replace("status_reason: null", "status_reason: A leak was found."))
+    commit(repository, "withdraw")
+    assert main(diff) == 0, "the status of a merged entry may change"
+    path.write_text(path.read_text().replace("official: false", "official: true"))
+    commit(repository, "more than that")
+    capsys.readouterr()
+    assert main(diff) == 1
+    assert "official differ from the merged entry" in capsys.readouterr().err
+
+
+def test_what_is_checked_is_what_is_committed(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = ["--root", str(repository / "leaderboard")]
+    git(repository, "checkout", "-q", "-b", "entry")
+    run = str(write_run(SAMPLE, tmp_path / "runs", "multiclass"))
+    assert main(["submit", run, "--name", "A better network", "--date", "20260102", *root]) == 0
+    fill_in(repository / "leaderboard" / "submissions" / SLUG, authors=["A."])
+    assert main(["score", SLUG, *root]) == 0
+    (repository / ".gitignore").write_text("runs/\n")
+    git(repository, "add", "leaderboard")
+    git(repository, "commit", "-q", "-m", "entry without the files that .gitignore hides")
+    capsys.readouterr()
+    assert main(["check", "--diff", "main", *root]) == 1
+    said = capsys.readouterr().err
+    assert f"leaderboard/submissions/{SLUG}/runs/" in said and "not committed: `git add -f`" in said
+
+
+@pytest.mark.parametrize("base", ["nowhere", "--output=x", ""])
+def test_a_base_that_is_none_is_said(repository: Path, capsys: pytest.CaptureFixture[str], base: str) -> None:
+    assert main(["check", f"--diff={base}", "--root", str(repository / "leaderboard")]) == 1
+    assert "error: --diff" in capsys.readouterr().err
+
+
+def test_a_folder_outside_of_git_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "submissions").mkdir()
+    assert main(["check", "--diff", "main", "--root", str(tmp_path)]) == 1
+    assert "not a git repository" in capsys.readouterr().err
+
+
+HOSTILE = (
+    "@someone <img src=x onerror=alert(1)> [x](javascript:alert(1)) `code` | **bold** \u202e #1 https://evil.example"
+)
+
+
+def test_a_report_from_a_stranger_is_bounded_and_nothing_but_text(tmp_path: Path) -> None:
+    checked = report.Checked(
+        slug=HOSTILE, title=HOSTILE, files=1, rescored=0, faults=[HOSTILE] * 50, notes=[HOSTILE], flags=[HOSTILE],
+        standings=[
+            report.Standing(
+                edition=HOSTILE, board="votes", seeds=1, value=1.0, low=None, high=None, spread=None, first=1, last=1,
+                of=1, smallest=None, references=[],
+                entries=[report.Difference(name=HOSTILE, value=1.0, difference=0.0)],
+            )
+        ],
+    )  # fmt: skip
+    path = tmp_path / "report.json"
+    report.write(path, report.Report(faults=[HOSTILE], submissions=[checked] * 50))
+    text = report.markdown(report.read(path))
+    assert len(text) < 65_536
+    for sign in ("@", "<img", "](", "javascript:", "`", "\u202e", "#1 ", "https:"):
+        assert sign not in text.replace("&#", ""), sign
+    from markdown_it import MarkdownIt
+
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
+    inline = [c for t in tokens for c in t.children or []]
+    assert {c.content for c in inline if c.type == "html_inline"} == {"<code>", "</code>"}
+    assert not any(c.type.startswith(("link", "image")) for c in inline)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"format": "1", "faults": [], "submissions": [], "more": 1}',
+        '{"format": "1", "faults": ["' + "x" * 700 + '"], "submissions": []}',
+        '{"format": "1", "faults": [1], "submissions": []}',
+        " " * 2**21,
+        "{" * 10_000,
+    ],
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    with pytest.raises(LeaderboardError, match=r"report\.json"):
+        report.read(path)

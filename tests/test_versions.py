@@ -1,0 +1,227 @@
+"""Versions of the benchmark, truths with and without editions, schemas, and the scores of committed entries."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.scoring import BOARDS, Truth
+from leaderboard import checks, schema, scores, versions
+from leaderboard.__main__ import main
+from leaderboard.entries import score_submission
+from leaderboard.files import LeaderboardError
+from leaderboard.truths import BENCHMARK, Truths
+
+ROOT = Path(__file__).parents[1]
+LEADERBOARD = ROOT / "leaderboard"
+COMMITTED = sorted(p.name for p in (LEADERBOARD / "submissions").iterdir())
+CHALLENGE = ROOT.parent / "shared" / "data" / "gz2-challenge" / "training_solutions_rev1.csv"
+
+
+def test_there_is_an_entry() -> None:
+    assert COMMITTED, "the test below needs something to score again"
+
+
+@pytest.mark.parametrize("slug", COMMITTED)
+def test_committed_scores_are_what_the_scorer_says(slug: str) -> None:
+    truths = Truths.on_this_machine([])
+    stored = scores.read(LEADERBOARD / "scores" / slug)
+    fresh, problems = score_submission(LEADERBOARD / "submissions" / slug, truths)
+    absent = [s for s in stored if truths.truth(s.key) is None]
+    assert len(problems) == len(absent) and len(fresh) + len(absent) == len(stored), problems
+    by_place = {(s.key, s.task, s.seed): s for s in stored}
+    for s in fresh:
+        kept = by_place[s.key, s.task, s.seed]
+        assert kept.prediction_sha256 == s.prediction_sha256
+        for board, score in s.boards.items():
+            words = "run `python -m leaderboard score` and commit"
+            assert scores.differences(kept.boards[board], score) == [], words
+
+
+def test_version_1_is_the_embedded_sample_and_ranks_as_the_scorer_does() -> None:
+    first = versions.read(BENCHMARK)[0]
+    sample = Edition.open("sample")
+    frozen = first.editions["sample"]
+    assert frozen.content_hash == sample.content_hash and frozen.split_hash == sample.split_hash
+    assert frozen.order_hash == sample.facts["scored_order_hash"]
+    for task, metric in first.ranked_by.items():
+        assert BOARDS[task].primary == metric
+
+
+def test_a_committed_truth_is_that_of_its_edition() -> None:
+    truths, sample = Truths.on_this_machine([]), Edition.open("sample")
+    key = (sample.name, sample.content_hash)
+    committed, whole = replace(truths, editions={}).truth(key), Truth.of(sample)
+    assert committed is not None
+    assert (committed.names, committed.title, committed.tree) == (whole.names, whole.title, whole.tree)
+    assert np.array_equal(committed.votes, whole.votes)
+    assert committed.properties.keys() == whole.properties.keys()
+    for name, values in whole.properties.items():
+        assert np.array_equal(committed.properties[name], values, equal_nan=True)
+
+
+@pytest.mark.skipif(not CHALLENGE.is_file(), reason="the Kaggle challenge's table is not on this machine")
+@pytest.mark.parametrize("place", [CHALLENGE, CHALLENGE.parent])
+def test_the_truth_of_gz2_comes_from_the_challenges_table(place: Path) -> None:
+    truths = Truths.on_this_machine([], [f"gz2={place}"])
+    (key,) = (k for k in truths.frozen if k[0] == "gz2")
+    truth = truths.truth(key)
+    assert truth is not None and len(truth.names) == 1000 and truth.tree.name == "GZ2"
+    assert "--truth gz2=PATH" in Truths.on_this_machine([]).missing(key)
+
+
+def test_another_table_is_no_truth_of_gz2(tmp_path: Path) -> None:
+    from galaxy_zoo_decals.sources.gz2 import class_columns
+
+    columns = [c for names in class_columns().values() for c in names]
+    lines = [",".join(["GalaxyID", *columns])] + [",".join([str(i), *["0.5"] * len(columns)]) for i in range(50)]
+    (tmp_path / "training_solutions_rev1.csv").write_text("\n".join(lines) + "\n")
+    truths = Truths.on_this_machine([], [f"gz2={tmp_path}"])
+    (key,) = (k for k in truths.frozen if k[0] == "gz2")
+    with pytest.raises(LeaderboardError, match="are not the 1000 that the benchmark froze"):
+        truths.truth(key)
+
+
+@pytest.mark.parametrize("word", ["gz2", "gz2=", "sample=x.csv"])
+def test_a_truth_that_is_none_is_said(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--truth", word]) == 1
+    assert f"--truth {word}: give NAME=PATH" in capsys.readouterr().err
+
+
+def other_content(edition: Path, out: Path) -> Edition:
+    """Return a copy of an edition whose facts claim another content, as a new split would."""
+    shutil.copytree(edition, out)
+    path = out / "edition.json"
+    path.write_text(path.read_text().replace(Edition(edition).content_hash, "f" * 64))
+    return Edition(out)
+
+
+def test_a_new_version_closes_the_boards_of_the_old_one_and_keeps_them(toy_edition: Path, tmp_path: Path) -> None:
+    folder, old = tmp_path / "benchmark", Edition(toy_edition)
+    new = other_content(toy_edition, tmp_path / "new")
+    versions.freeze(folder, "1", old, may_show=True)
+    with pytest.raises(LeaderboardError, match="freeze it in a new version"):
+        versions.freeze(folder, "1", new, may_show=True)
+    versions.freeze(folder, "2", new, may_show=True)
+    assert [v.version for v in versions.read(folder)] == ["1", "2"]
+    truths = Truths.on_this_machine([], benchmark=folder)
+    keys = [(e.name, e.content_hash) for e in (old, new)]
+    assert all(truths.truth(key) is not None for key in keys), "both are scored"
+    assert truths.closed == {keys[0]}
+    assert "version 1 of toy is closed" in truths.refused(keys[0], new=True)
+    assert truths.refused(keys[0], new=False) == truths.refused(keys[1], new=True) == ""
+    assert "is no edition of the benchmark" in truths.refused(("toy", "0" * 64), new=False)
+
+
+def test_a_closed_version_takes_no_new_entry_and_keeps_the_merged(toy_edition: Path, tmp_path: Path) -> None:
+    from tests.test_leaderboard import fill_in
+    from tests.test_leaderboard_runs import write_run
+
+    run = write_run(toy_edition, tmp_path / "runs", "multiclass")
+    common = ["--root", str(tmp_path), "--edition", str(toy_edition)]
+    assert main(["submit", str(run), "--name", "Mine", "--authors", "A.", *common]) == 0
+    (folder,) = (tmp_path / "submissions").iterdir()
+    fill_in(folder)
+    assert main(["score", *common]) == 0
+    versions.freeze(tmp_path / "benchmark", "1", Edition(toy_edition), may_show=True)
+    versions.freeze(tmp_path / "benchmark", "2", other_content(toy_edition, tmp_path / "new"), may_show=True)
+    truths = Truths.on_this_machine([], benchmark=tmp_path / "benchmark")
+    place = tmp_path / "scores" / folder.name
+    assert checks.check(folder, place, truths, []).faults == []
+    (fault,) = checks.check(folder, place, truths, [], new=True).faults
+    assert "version 1 of toy is closed" in fault
+
+
+def test_a_changed_truth_is_refused(toy_edition: Path, tmp_path: Path) -> None:
+    versions.freeze(tmp_path, "1", Edition(toy_edition), may_show=True)
+    path = tmp_path / "v1" / "toy-truth.parquet"
+    path.write_bytes(path.read_bytes() + b"x")
+    truths = Truths.on_this_machine([], benchmark=tmp_path)
+    with pytest.raises(LeaderboardError, match="not the file that was frozen"):
+        truths.truth(next(iter(truths.frozen)))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("version = ", "not TOML"),
+        ('version = "1"\nranked_by = {}\neditions = {}\nmore = 1\n', "more: Extra inputs"),
+        ('version = "7"\nranked_by = {}\neditions = {}\n', "says that it is version 7"),
+    ],
+)
+def test_a_damaged_version_is_named(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "v1.toml").write_text(text)
+    with pytest.raises(LeaderboardError, match=words) as caught:
+        versions.read(tmp_path)
+    assert "v1.toml" in str(caught.value)
+
+
+def test_the_schemas_are_those_of_the_models() -> None:
+    for name, text in schema.generate().items():
+        stored = (LEADERBOARD / "schema" / name).read_text()
+        assert stored == text, f"{name} is stale: run `python -m leaderboard schema` and commit"
+
+
+def test_the_example_is_the_entry() -> None:
+    facts = yaml.safe_load((ROOT / "docs" / "examples" / "pixel_features.yaml").read_text())
+    (slug,) = (s for s in COMMITTED if "pixel-features" in s)
+    said = yaml.safe_load((LEADERBOARD / "submissions" / slug / "submission.yaml").read_text())
+    facts.pop("run")
+    assert {k: v for k, v in said.items() if k in facts} == facts
+
+
+# --- the workflows ---------------------------------------------------------------------------------------------------
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def test_no_workflow_gives_a_pull_request_more_than_it_may_have() -> None:
+    assert {p.stem for p in WORKFLOWS} == {"check", "pages", "report", "tests"}
+    for path in WORKFLOWS:
+        text = path.read_text()
+        content = yaml.safe_load(text)  # which reads the key `on` as true
+        assert content["permissions"] == {}, f"{path.name}: rights are given job by job"
+        assert "pull_request_target" not in content[True] and "${{ secrets" not in text
+        for job in content["jobs"].values():
+            for step in job["steps"]:
+                if "uses" in step:
+                    assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]), f"{path.name}: {step['uses']}"
+                    if "checkout" in step["uses"]:
+                        assert step["with"]["persist-credentials"] is False
+                assert "${{" not in step.get("run", ""), f"{path.name}: what others chose reaches shells as variables"
+            if "pull_request" in content[True]:
+                assert job["permissions"] == {"contents": "read"}
+
+
+def test_one_action_has_one_hash_and_names_its_version() -> None:
+    found: dict[str, set[str]] = {}
+    for path in WORKFLOWS:
+        for line in path.read_text().splitlines():
+            if "uses:" in line:
+                action, rest = line.split("uses: ")[1].split("@")
+                assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", rest), line
+                found.setdefault(action, set()).add(rest)
+    assert all(len(pins) == 1 for pins in found.values())
+
+
+def test_the_check_runs_code_of_main_alone() -> None:
+    (job,) = yaml.safe_load((ROOT / ".github/workflows/check.yml").read_text())["jobs"].values()
+    places = {s["with"]["path"]: s["with"]["ref"] for s in job["steps"] if "checkout" in s.get("uses", "")}
+    assert places == {"main": "${{ github.event.pull_request.base.sha }}", "submission": "${{ github.sha }}"}
+    assert all(s["working-directory"] == "main" for s in job["steps"] if "run" in s)
+
+
+def test_the_tests_run_on_every_python_that_is_supported() -> None:
+    import tomllib
+
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    supported = [c.rsplit(" ", 1)[1] for c in classifiers if re.search(r":: 3\.\d+$", c)]
+    (job,) = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"].values()
+    assert job["strategy"]["matrix"]["python"] == supported
