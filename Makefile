@@ -28,6 +28,10 @@ benchmark: setup  ## train and score every model on the embedded sample (CPU, mi
 site: setup  ## render the leaderboard from the committed entries
 	$(BIN)/python -m leaderboard site --out $(SITE)
 
+serve: setup     ## the site at http://127.0.0.1:8000, with your own runs if there are any
+	$(BIN)/python -m leaderboard site $$(test ! -d $(RUNS) || echo --runs $(RUNS)) --out $(SITE)
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
+
 test: setup  ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,5 +53,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site test campaign-coverage campaign-simulation lock clean
+.PHONY: help setup benchmark site serve test campaign-coverage campaign-simulation lock clean
 .DEFAULT_GOAL := help

@@ -15,7 +15,7 @@ from leaderboard.entries import Entry, Trained
 from leaderboard.figures import Forest, Scale
 from leaderboard.literature import Work
 from leaderboard.ranking import Place
-from leaderboard.scores import Score
+from leaderboard.scores import Interval, Score
 from leaderboard.truths import Key
 
 PER_ROW = {
@@ -54,6 +54,8 @@ class Row:
     seeds: list[Trained] = field(default_factory=list)
     place: Place | None = None
     spread: float = math.nan
+    skill: Interval = (math.nan, math.nan, math.nan)
+    """Where the score stands between the class prior (0) and the noise ceiling (1), with its interval."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,6 @@ class Table:
         kind = "reference" if row.entry is None else "entry"
         return self.forest.row(*row.score.metrics[self.primary.name], interval_words(row.score, self.primary), kind)
 
-    def skill(self, row: Row) -> float:
-        """Return where a row stands between the class prior (0) and the noise ceiling (1) by the primary metric.
-
-        NaN where either is unknown, or the ceiling is a band because votes are assumed.
-        """
-        prior, ceiling = self.reference("class prior"), self.reference("noise ceiling")
-        if len(prior) != 1 or len(ceiling) != 1 or prior == ceiling:
-            return math.nan
-        return (prior[0] - row.score.metrics[self.primary.name][0]) / (prior[0] - ceiling[0])
-
     @property
     def per_row(self) -> tuple[str, list[str]]:
         """The column that per-class tables compare by, and the names of the classes."""
@@ -130,7 +122,7 @@ def table(
 
     rows = [
         Row(e.title, s, chart(s, "entry"), e, e.seeds(key, task), place, scores.spread(
-            [t.scores[task] for t in e.seeds(key, task)], primary.name))
+            [t.scores[task] for t in e.seeds(key, task)], primary.name), scores.skill(task, s, references))
         for (e, s), place in zip(standing, ranked.places)
     ]  # fmt: skip
     sign = -1 if primary.higher_is_better else 1

@@ -86,7 +86,7 @@ def columns(table: Table) -> list[Column]:
 
 def cells(table: Table, row: Row) -> dict[str, Cell]:
     """Return the cells of a row by the key of their column."""
-    primary, skill = table.primary, table.skill(row)
+    primary, skill = table.primary, row.skill[0]
     found = {
         "skill": Cell(f"{skill:.2f}" if math.isfinite(skill) else "–", _finite(skill)),
         "seeds": Cell(str(len(row.seeds)) if row.seeds else "–", len(row.seeds) or None),
@@ -139,6 +139,7 @@ def records(table: Table) -> list[dict[str, Value]]:
             for name, values in row.score.metrics.items():
                 for end, value in zip(("", "_low", "_high"), values):
                     record[f"{name}{end}"] = _finite(value)
+            record |= {f"skill{end}": _finite(v) for end, v in zip(("", "_low", "_high"), row.skill)}
             given = cells(table, row)
             record |= {c.key: given[c.key].value for c in columns(table) if c.key not in record}
             found.append(record)
@@ -162,18 +163,19 @@ def as_json(table: Table) -> str:
 
 
 def as_csv(table: Table) -> str:
-    """Return a board as CSV, one line a row; text that a spreadsheet would run as a formula is quoted."""
+    """Return a board as CSV, one line a row."""
     rows = records(table)
     if not rows:
         return ""
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({k: _tame(v) for k, v in row.items()} for row in rows)
+    writer.writerows({k: tame(v) for k, v in row.items()} for row in rows)
     return out.getvalue()
 
 
-def _tame(value: Value) -> Value:
+def tame(value: Value) -> Value:
+    """Return a value for CSV: text that a spreadsheet would run as a formula gets a quote before it."""
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 

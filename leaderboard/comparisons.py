@@ -122,14 +122,14 @@ def compare(table: Table, truth: Truth | None, edition: Edition | None, images: 
     low, high = {}, {}
     for name in table.board.metrics:
         draws = np.stack([np.asarray(r.score.draws[name], np.float32) for r in rows])
-        low[name], high[name] = _intervals(draws)
+        low[name], high[name] = intervals(draws)
     agreement, pool, answers, sure = np.empty((0, 0)), [], [], np.empty((0, 0), int)
     if truth is not None and edition is not None:
         judged = []
         for row in rows:
             values = prediction_files.read(row.seeds[0].predictions, truth.tree)
             judged.append(galaxies.judge(truth, values, table.board.task))
-        agreement = _agreement([j.answers for j in judged])
+        agreement = shares_alike([j.answers for j in judged])
         kept = galaxies.by_hash(truth.names, np.arange(len(truth.names)))[:POOL]
         pool = [galaxies.shown(truth, edition, row, images) for row in kept]
         answers = [[j.answers[row] for row in kept] for j in judged]
@@ -137,7 +137,7 @@ def compare(table: Table, truth: Truth | None, edition: Edition | None, images: 
     return Comparison(table, rows, low, high, agreement, pool, answers, sure)
 
 
-def _intervals(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def intervals(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of the 95 % intervals of all differences of draws (n, draws), two arrays (n, n)."""
     n = len(draws)
     low, high = np.zeros((n, n)), np.zeros((n, n))
@@ -151,7 +151,7 @@ def _intervals(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def _agreement(answers: list[list[str]]) -> np.ndarray:
+def shares_alike(answers: list[list[str]]) -> np.ndarray:
     """Return the share of galaxies that each pair answers alike, (n, n)."""
     _, codes = np.unique(np.array(answers), return_inverse=True)
     codes = codes.reshape(len(answers), -1)

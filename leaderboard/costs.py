@@ -39,7 +39,7 @@ def charts(table: Table, root: str) -> list[Chart]:
         fronts, ahead = [], []
         for name in names:
             here = [(r, d) for (r, d), (_, _, group) in zip(dots, placed) if not timed or group == name]
-            front = _front(here, table.primary.higher_is_better)
+            front = pareto(here, table.primary.higher_is_better)
             fronts.append([d for _, d in front])
             ahead += [r for r, _ in front]
         kept = {id(row) for row in ahead}
@@ -74,7 +74,7 @@ def _dot(table: Table, row: Row, x: float, group: int, root: str) -> Dot:
     return Dot(x, value, text, f"{root}entries/{slug}.html", short, group)
 
 
-def _front(placed: list[tuple[Row, Dot]], higher: bool) -> list[tuple[Row, Dot]]:
+def pareto(placed: list[tuple[Row, Dot]], higher: bool) -> list[tuple[Row, Dot]]:
     """Return what no other surpasses at lower or equal cost, the cheapest first."""
     sign = -1 if higher else 1
     front: list[tuple[Row, Dot]] = []

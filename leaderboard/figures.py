@@ -193,7 +193,11 @@ class Axes:
         return round(self.height - BOTTOM - 8 - (value - low) / (high - low) * (self.height - TOP - BOTTOM - 8), 1)
 
     def draw(self, inside: str, words: str, across: str, up: str, kind: str = "plot") -> Markup:
-        """Return the chart: grid, labels, titles of both axes, and what is drawn inside them (safe SVG)."""
+        """Return the chart: grid, labels, titles of both axes, and what is drawn inside them (safe SVG).
+
+        A chart with links inside is a group to a screen reader, any other an image.
+        """
+        role = "group" if "<a " in inside else "img"
         right, bottom = self.width - RIGHT - 8, self.height - BOTTOM - 8
         drawn = []
         for t in self.ys:
@@ -208,7 +212,7 @@ class Axes:
         if up:
             drawn.append(f'<text x="{LEFT + 4}" y="{TOP + 11}">{escape(up)}</text>')
         return Markup(
-            f'<svg class="{escape(kind)}" viewBox="0 0 {self.width} {self.height}" role="img" '
+            f'<svg class="{escape(kind)}" viewBox="0 0 {self.width} {self.height}" role="{role}" '
             f'aria-label="{escape(words)}">{"".join(drawn)}{inside}</svg>'
         )
 

@@ -31,7 +31,7 @@ ORDER = ("gzd5", "gz2", "simulated", "sample")
 HERO = 15
 """Galaxies in the head of the first page."""
 
-PANEL_ENTRIES = 6
+PANEL_ENTRIES = 4
 """Entries a task that the panel of galaxies shows: the best of each model and backbone; the others' own pages do."""
 
 CHANGELOG = Path(__file__).resolve().parent / "changelog.yaml"
@@ -119,7 +119,13 @@ def site(
         page("rules.html", "rules.html", numbers=_numbers())
         page("submit.html", "submit.html", limits=LIMITS, numbers=_numbers())
         page("changelog.html", "changelog.html", events=happened)
-        page("versions.html", "versions.html", versions={e.slug: _version(e) for e in editions}, scorer=scores.VERSION)
+        page(
+            "versions.html",
+            "versions.html",
+            frozen=truths.frozen,
+            versions={e.slug: _version(e) for e in editions},
+            scorer=scores.VERSION,
+        )
         page("feed.xml", "feed.xml", events=happened)
         page("404.html", "404.html")
         for path, text in pages.items():
