@@ -25,11 +25,13 @@ def card(facts: dict[str, Any], features: Features) -> str:
     """Return the text of README.md from the content of edition.json and the features of all columns."""
     tree = TREES[facts["tree"]]
     columns = {view: (*COMMON, *label_columns(view, tree, tuple(facts["extra_columns"]))) for view in VIEWS}
+    galaxies = sum(counts["galaxies"] for counts in facts["counts"].values())
     data = DatasetCardData(
         pretty_name=facts["title"],
         license=facts["licence"].lower(),
         task_categories=["image-classification"],
         tags=["astronomy", "galaxies", "morphology", "galaxy-zoo"],
+        size_categories=[_size_category(galaxies)],
         configs=_configs(facts, columns),
     )
     infos = {
@@ -41,6 +43,12 @@ def card(facts: dict[str, Any], features: Features) -> str:
     DatasetInfosDict(infos).to_dataset_card_data(data)
     head = yaml.safe_dump(data.to_dict(), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{head}---\n{_text(facts, tree)}"
+
+
+def _size_category(galaxies: int) -> str:
+    """Return the Hub's name for how many rows a dataset has."""
+    limits = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
+    return next((name for limit, name in limits.items() if galaxies < limit), "100K<n<1M")
 
 
 def version(facts: dict[str, Any]) -> str:
@@ -80,6 +88,12 @@ def _text(facts: dict[str, Any], tree: Tree) -> str:
         f"| `{view}` | {DESCRIPTIONS[view]} | {' | '.join(f'{counts[s][view]:,}' for s in SPLITS)} |" for view in VIEWS
     )
     steps = "\n".join(f"| {s['name']} | {s['reason']} | {s['removed']:,} | {s['left']:,} |" for s in cleaning["steps"])
+    outside = "\n".join(
+        f"| `{view}` | {reason} | {count:,} |"
+        for view, reasons in cleaning.get("outside", {}).items()
+        for reason, count in reasons.items()
+        if count
+    )
     removed = "\n".join(f"- `{n}`: {p}" for s in cleaning["steps"] for n, p in s["examples"].items())
     scored = ", ".join(f"{counts[s]['scored']:,} in {s}" for s in SPLITS[1:])
     labels = ", ".join(f"`{name}`" for name in tree.label_names)
@@ -98,8 +112,9 @@ Load a view with stock `datasets`: `load_dataset(PATH, "multilabel")`, with `str
 |---|---|--:|--:|--:|
 {views}
 
-All views show the same galaxies (images of {facts["image_size"]} px) but for those a view cannot label. A `filters=` of
-your own replaces the view's; add `("in_multiclass", "==", True)` (or the view's flag) to it.
+All views show the same galaxies but for those a view cannot label. Images have {facts["image_size"]} pixels a side
+({_form(facts)}). A `filters=` of your own replaces the view's; add `("in_multiclass", "==", True)` (or the view's flag)
+to it.
 
 ## What the labels mean
 
@@ -132,8 +147,104 @@ All labels are functions of the volunteers' votes; a fraction is votes / total, 
 {steps}
 {removed and chr(10) + removed + chr(10)}
 Images without a row in the catalogue, ignored: {cleaning["unlisted_images"]:,}.
+{outside and _OUTSIDE + outside + chr(10)}
+{_balance(facts)}## How it was split
+
+{_SPLITS[_kind(facts)]} The split of a galaxy never changes; classes are balanced, where a training asks for it, after
+the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images that two splits share.
+
+## Biases, and what not to use it for
+
+{_biases(facts)}
 
 ## Licence and citation
 
 {facts["licence"]}. {facts["citation"]}
 """
+
+
+_OUTSIDE = """
+Galaxies of the edition that a view leaves out:
+
+| view | why | galaxies |
+|---|---|--:|
+"""
+
+
+def _form(facts: dict[str, Any]) -> str:
+    return "the files as they came" if facts["image_quality"] is None else f"JPEG of quality {facts['image_quality']}"
+
+
+def _kind(facts: dict[str, Any]) -> str:
+    kind = str(facts["source"]["kind"])
+    return kind if kind in _SPLITS else "catalogue"
+
+
+_SKY = (
+    "By the sky: cells of half a degree go to train (70 %), validation (10 %) or test (20 %) by a hash, so that "
+    "neighbours and repeated observations stay together."
+)
+
+_SPLITS = {
+    "gzd5": _SKY,
+    "simulated": _SKY,
+    "catalogue": _SKY,
+    "gz2": (
+        "The test split is the galaxies of the lowest GalaxyIDs, as positions are not published; a tenth of the "
+        "others, by a hash of the GalaxyID, is validation."
+    ),
+}
+
+_HUMAN = """\
+- Labels are opinions of volunteers about an image, not measurements of a galaxy. What seeing and depth hide, they could
+  not see: at larger redshift arms and bars vanish and galaxies are called smooth. Do not read a trend with redshift,
+  size or magnitude off these fractions without correcting for that.
+- A fraction of 40 votes is uncertain by 0.08 at one half, a fraction of 5 votes by 0.22. Compare models with the noise
+  ceilings (`galaxy-zoo-decals ceiling`), not with 100 %."""
+
+_BIASES = {
+    "gzd5": _HUMAN
+    + """
+- Who got many votes is not random: after active learning began, galaxies that a model found informative got about 40
+  votes and the others about 5. Metrics use galaxies chosen before (`scored`); training on galaxies with many votes
+  alone trains on what that model found interesting.
+- Galaxies are bright (mostly r < 17.77), near (z < 0.15) and at least 3 arcsec in Petrosian radius: nothing here tells
+  of faint, small or distant ones. Every cutout is scaled to its galaxy, so apparent size is only in the catalogue.
+- Volunteers who called everything an artifact have been removed by the authors of the catalogue, and galaxies that were
+  uploaded twice have the votes of both times.
+- Debiased fractions of the published catalogue are for populations, not for single galaxies, and over-correct the first
+  question and the bulge size, as its authors say. Labels here are made of them only where this card says so.""",
+    "gz2": _HUMAN
+    + """
+- The published values are weighted fractions; numbers of votes are assumed (see above). Nothing that rests on their
+  noise may be claimed from this edition alone.
+- These are SDSS images with the tree of Galaxy Zoo 2: results do not carry over to DECaLS.""",
+    "simulated": """\
+- No galaxy here exists. Use it to test methods, where the truth must be known, and never as evidence about galaxies or
+  about how well a model does on real ones: simulated galaxies lack what nobody thought of.
+- Votes follow one model of volunteers, without fatigue, mood or learning.""",
+    "catalogue": _HUMAN,
+}
+
+
+def _biases(facts: dict[str, Any]) -> str:
+    words = _BIASES[_kind(facts)]
+    if facts.get("labels") == "debiased":
+        words += (
+            "\n- **The labels of this edition are made of debiased fractions**, and galaxies without them were left "
+            "out: a choice by redshift, luminosity and votes. Scores are always computed from the votes."
+        )
+    return words
+
+
+def _balance(facts: dict[str, Any]) -> str:
+    """Return how many galaxies have each class and label; older editions do not say."""
+    if "balance" not in facts:
+        return ""
+    rows = [
+        f"| {title} | {name} | " + " | ".join(f"{facts['balance'][split][view][name]:,}" for split in SPLITS) + " |"
+        for view, title in (("multiclass", "class"), ("multilabel", "label true"))
+        for name in facts["balance"][SPLITS[0]][view]
+    ]
+    head = f"| view | value | {' | '.join(SPLITS)} |\n|---|---|--:|--:|--:|"
+    return "## Class balance\n\n" + "\n".join([head, *rows]) + "\n\n"

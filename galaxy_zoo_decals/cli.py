@@ -110,6 +110,16 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
     check.set_defaults(run=_check)
 
+    push = commands.add_parser("push", help="publish an edition on the Hugging Face Hub, privately unless --public")
+    push.add_argument("edition", help="a name or a folder")
+    push.add_argument("repo", metavar="REPO", help="as in user/galaxy_zoo_decals")
+    push.add_argument("--public", action="store_true", help="let everyone see it")
+    push.add_argument("--dry-run", action="store_true", help="show what would go, and send nothing")
+    push.add_argument(
+        "--processes", type=_positive, default=os.cpu_count() or 1, metavar="N", help="of the check before"
+    )
+    push.set_defaults(run=_push)
+
     show = commands.add_parser("show", help="a contact sheet of an edition: galaxies of each class with their votes")
     show.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
     show.add_argument("--out", type=Path, default=Path("contact-sheet.png"), metavar="PNG")
@@ -255,6 +265,27 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(options.json, [asdict(finding) for finding in findings])
     return 0 if all(finding.holds for finding in findings) else 1
+
+
+def _push(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.check import check, report
+    from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.publish import PublishError, plan, push
+
+    edition = Edition.open(options.edition)
+    planned = plan(edition, options.repo, private=not options.public)
+    print(planned)
+    if options.dry_run:
+        print("\nNothing was sent.")
+        return
+    findings = check(edition, options.processes)
+    if not all(finding.holds for finding in findings):
+        print(report(edition, findings))
+        raise PublishError("the edition does not pass its check (above); nothing was sent. Prepare it again.")
+    address, refused = push(planned)
+    if refused:
+        print(f"The Hub did not take eval.yaml ({refused}); benchmarks are registered there. All else is in place.")
+    print(f'{address}\nLoad it: datasets.load_dataset("{options.repo}", "hierarchical")')
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -1,0 +1,298 @@
+"""Prepare a large edition through the whole path: how fast, against what floor, and in how much memory?
+
+    python tests/campaigns/scale.py [--galaxies 100000] [--distinct 300] [--processes 2] [--scratch DIR]
+
+Some hundred simulated galaxies of 424 pixels stand in the archives under ever new names. The four archives are made
+one at a time, when the preparation asks for them, and removed by it (`delete_archives`). While it waits, the floor is
+measured: decode, resize and encode alone, of the same images, in as many processes, nothing else. The speed is that
+of the whole preparation (catalogue, conversion, labels, shards, hashes, syncing) without the waiting. Memory is the
+sum over its processes (PSS), looked at twice a second. Then the edition is loaded by stock datasets, cold, against an
+image folder of the same images. Writes docs/evidence/scale.md and scale.json; needs about 20 GB of scratch space for
+100,000 galaxies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from galaxy_zoo_decals.pixels import Form  # noqa: E402
+from galaxy_zoo_decals.sources import Part  # noqa: E402
+from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, Downloaded  # noqa: E402
+from tests.releases import draw, repeat, write_part, write_table  # noqa: E402
+
+EVIDENCE = ROOT / "docs" / "evidence"
+GZD5 = 253_286
+
+
+class Waiting(Downloaded):
+    """The published release, but archives are asked for on standard output and awaited on standard input."""
+
+    def _fetch(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.exists():
+            began = time.perf_counter()
+            print(json.dumps({"wanted": name}), flush=True)
+            sys.stdin.readline()
+            print(json.dumps({"waited": time.perf_counter() - began}), flush=True)
+        return path
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Say when the last part is converted."""
+        yield from super().parts(work, form)
+        print(json.dumps({"converted": time.perf_counter()}), flush=True)
+
+
+def prepare(folder: Path, out: Path, processes: int) -> None:
+    """Build the edition, as a process of its own."""
+    from galaxy_zoo_decals.builder import build
+
+    began = time.perf_counter()
+    report = build(Waiting(delete_archives=True, folder=folder), out, name="scale", processes=processes)
+    ended, times = time.perf_counter(), os.times()
+    used = times.user + times.system + times.children_user + times.children_system
+    said = {"began": began, "ended": ended, "processor_seconds": used, "galaxies": report.left}
+    print(json.dumps(said), flush=True)
+
+
+def _work(images: list[bytes], seconds: float) -> tuple[int, float]:
+    form, done, used = Form(), 0, time.process_time()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        form.make(images[done % len(images)])
+        done += 1
+    return done, time.process_time() - used
+
+
+def floor(images: list[bytes], processes: int, seconds: float) -> tuple[float, float]:
+    """Return how fast decode, resize and encode alone are: images a second, and images a second of processor time."""
+    with get_context("spawn").Pool(processes) as pool:
+        pool.starmap(_work, [(images[:20], 1.0)] * processes)  # start-up is not counted
+        done = pool.starmap(_work, [(images, seconds)] * processes)
+    images_done = sum(n for n, _ in done)
+    return images_done / seconds, images_done / sum(used for _, used in done)
+
+
+class Memory(threading.Thread):
+    """Looks at the memory of a process and its children until told to stop; MiB."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid, self.peak, self.parent_peak, self.ended = pid, 0.0, 0.0, threading.Event()
+
+    def run(self) -> None:
+        """Look twice a second."""
+        while not self.ended.wait(0.5):
+            own = pss(self.pid)
+            self.parent_peak = max(self.parent_peak, own)
+            self.peak = max(self.peak, own + sum(pss(child) for child in descendants(self.pid)))
+
+
+def descendants(pid: int) -> list[int]:
+    try:
+        found = [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return found + [further for child in found for further in descendants(child)]
+
+
+def pss(pid: int) -> float:
+    """Return the memory of a process in MiB, pages that are shared counted in parts."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def run(scratch: Path, galaxies: int, distinct: int, processes: int, seconds: float = 10.0) -> dict[str, Any]:
+    """Make the release, prepare it and return what was measured."""
+    table, images = draw(distinct)
+    many, shown = repeat(table, galaxies)
+    folder, out = scratch / "release", scratch / "edition"
+    write_table(many, folder)
+    pngs = list(images.values())
+    command = [sys.executable, __file__, "--prepare", str(folder), str(out), "--processes", str(processes)]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert child.stdin is not None and child.stdout is not None
+    memory = Memory(child.pid)
+    memory.start()
+    floors: list[tuple[float, float]] = []
+    loads, waited, ended = [], 0.0, {}
+    for line in child.stdout:
+        said = json.loads(line)
+        if "wanted" in said:
+            number = next(n for n in PARTS if ARCHIVE.format(n) == said["wanted"])
+            write_part(folder / said["wanted"], number, shown, images)
+            floors.append(floor(pngs, processes, seconds))
+            loads.append(os.getloadavg()[0])
+            print(f"part {number} made; floor {floors[-1][0]:.1f} images/s, load {loads[-1]:.1f}", flush=True)
+            child.stdin.write("\n")
+            child.stdin.flush()
+        elif "waited" in said:
+            waited += said["waited"]
+        else:
+            ended |= said
+    if child.wait():
+        raise RuntimeError("the preparation failed")
+    memory.ended.set()
+    floors.append(floor(pngs, processes, seconds))
+    loads.append(os.getloadavg()[0])
+    busy = ended["ended"] - ended["began"] - waited
+    rate, processor_rate = ended["galaxies"] / busy, ended["galaxies"] / ended["processor_seconds"]
+    return {
+        "galaxies": galaxies,
+        "kept": ended["galaxies"],
+        "distinct_images": distinct,
+        "png_bytes": sum(map(len, pngs)) // len(pngs),
+        "processes": processes,
+        "cores": os.cpu_count(),
+        "seconds": busy,
+        "seconds_after_conversion": ended["ended"] - ended["converted"],
+        "images_per_second": rate,
+        "floors": [wall for wall, _ in floors],
+        "of_floor": rate / float(np.mean([wall for wall, _ in floors])),
+        "images_per_processor_second": processor_rate,
+        "floors_per_processor_second": [used for _, used in floors],
+        "of_floor_processor": processor_rate / float(np.mean([used for _, used in floors])),
+        "loads": loads,
+        "peak_memory_mib": memory.peak,
+        "peak_memory_parent_mib": memory.parent_peak,
+        "edition_bytes": sum(p.stat().st_size for p in out.rglob("*") if p.is_file()),
+        "projected_hours": GZD5 / rate / 3600,
+    }
+
+
+WHOLE = "n = sum(map(len, x.values())); x['test'][0]['image']"
+FIRST = "n = len(list(x.take(64)))"
+LOADS = {
+    "multiclass view, whole": f"x = load_dataset(place, 'multiclass'); {WHOLE}",
+    "votes view, streaming, first 64": f"x = load_dataset(place, 'votes', split='train', streaming=True); {FIRST}",
+    "image folder, whole": f"x = load_dataset('imagefolder', data_dir=place); {WHOLE}",
+    "image folder, streaming, first 64": (
+        f"x = load_dataset('imagefolder', data_dir=place, split='train', streaming=True); {FIRST}"
+    ),
+}
+"""Streaming imports torch where it is installed, whatever is loaded: seconds and memory of that are in both."""
+
+
+def loading(edition: Path, scratch: Path) -> list[dict[str, Any]]:
+    """Return how long cold loads take, and in how much memory: each in a process and a cache of its own."""
+    from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.schema import SPLITS
+
+    folder = scratch / "imagefolder"
+    for split in SPLITS:
+        table = Edition(edition).table(split, ["iauname", "label"])
+        for label in table["label"].unique():
+            (folder / split / str(label)).mkdir(parents=True, exist_ok=True)
+        labels = dict(zip(table["iauname"], table["label"]))
+        for name, data in Edition(edition).images(split).items():
+            (folder / split / str(labels[name]) / f"{name}.jpg").write_bytes(data)
+    rows = []
+    for title, code in LOADS.items():
+        with tempfile.TemporaryDirectory(dir=scratch) as home:
+            place = str(folder if "folder" in title else edition)
+            words = (
+                "import json, time\nfrom pathlib import Path\nfrom datasets import load_dataset, disable_progress_bars\n"
+                f"disable_progress_bars(); place = {place!r}; t = time.perf_counter()\n{code}\n"
+                "t = time.perf_counter() - t\n"
+                "m = int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024\n"
+                "print(json.dumps({'rows': n, 'seconds': t, 'peak_mib': m}))"
+            )
+            env = os.environ | {"HF_HOME": home, "HF_DATASETS_CACHE": home, "HF_HUB_OFFLINE": "1"}
+            done = subprocess.run([sys.executable, "-c", words], env=env, capture_output=True, text=True, cwd=scratch)
+            if done.returncode:
+                raise RuntimeError(done.stderr[-2000:])
+            cache = sum(p.stat().st_size for p in Path(home).rglob("*") if p.is_file() and not p.is_symlink())
+            rows.append({"what": title, **json.loads(done.stdout), "cache_bytes": cache})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def page(found: dict[str, Any], loads: list[dict[str, Any]]) -> str:
+    """Return what was measured as Markdown."""
+    floors = ", ".join(f"{value:.0f}" for value in found["floors"])
+    used = ", ".join(f"{value:.0f}" for value in found["floors_per_processor_second"])
+    busy = ", ".join(f"{value:.1f}" for value in found["loads"])
+    rows = {
+        "galaxies in the edition": f"{found['kept']:,}",
+        "whole preparation, without making archives": f"{found['seconds']:.0f} s",
+        "of it after the last conversion (labels, shards, hashes)": f"{found['seconds_after_conversion']:.0f} s",
+        "images a second": f"{found['images_per_second']:.1f}",
+        "floor, images a second, five times": floors,
+        "of the mean floor": f"{100 * found['of_floor']:.0f} %",
+        "images a second of processor time": f"{found['images_per_processor_second']:.1f}",
+        "floor, images a second of processor time, five times": used,
+        "of the mean floor, in processor time": f"{100 * found['of_floor_processor']:.0f} %",
+        "peak memory, all processes": f"{found['peak_memory_mib']:.0f} MiB",
+        "peak memory, parent alone": f"{found['peak_memory_parent_mib']:.0f} MiB",
+        "the edition": f"{found['edition_bytes'] / 1e9:.2f} GB",
+        f"projected for {GZD5:,} galaxies at this speed, download not counted": f"{found['projected_hours']:.2f} h",
+    }
+    lines = [
+        "# Scale",
+        "",
+        f"`make campaign-scale`: {found['galaxies']:,} galaxies ({found['distinct_images']} simulated ones of 424 "
+        f"pixels under new names, {found['png_bytes'] / 1000:.0f} kB a PNG) from archives that were made, converted and "
+        f"removed in turn, with {found['processes']} processes on {found['cores']} cores. The floor is decode, resize "
+        "and encode alone, of the same images, in as many processes, measured while the preparation waits for an "
+        f"archive and at the end. The machine was shared: the load average was {busy} at those times (the measurement "
+        "itself is in it), which is why processor time stands beside the clock's.",
+        "",
+        "| what | measured |",
+        "|---|--:|",
+        *(f"| {what} | {value} |" for what, value in rows.items()),
+        "",
+        "## Loading it, cold",
+        "",
+        "Each in a process and a cache of its own, the imports of datasets not counted.",
+        "",
+        "| what | rows | s | peak memory MiB | cache written MB |",
+        "|---|--:|--:|--:|--:|",
+        *(
+            f"| {r['what']} | {r['rows']:,} | {r['seconds']:.1f} | {r['peak_mib']:.0f} | {r['cache_bytes'] / 1e6:.0f} |"
+            for r in loads
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--galaxies", type=int, default=100_000)
+    parser.add_argument("--distinct", type=int, default=300)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--scratch", type=Path, default=None)
+    parser.add_argument("--prepare", type=Path, nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.prepare:
+        prepare(*args.prepare, args.processes)
+        return 0
+    with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
+        found = run(Path(scratch), args.galaxies, args.distinct, args.processes)
+        print(json.dumps(found, indent=1), flush=True)
+        loads = loading(Path(scratch) / "edition", Path(scratch))
+    (EVIDENCE / "scale.md").write_text(page(found, loads))
+    (EVIDENCE / "scale.json").write_text(json.dumps({"preparation": found, "loading": loads}, indent=1) + "\n")
+    print(page(found, loads))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
