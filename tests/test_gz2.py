@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.sources.gz2 import (
     FOLDER,
+    OUTER,
     TABLE,
     GZ2Challenge,
     class_columns,
@@ -163,3 +165,67 @@ def test_the_real_challenge_files_give_the_known_test_split(tmp_path: Path) -> N
     table = pd.read_csv(REAL / TABLE, dtype={"GalaxyID": str}).set_index("GalaxyID").loc[test["iauname"]]
     # Counts of 40 come as near to the published fractions as counts of 40 can.
     assert np.abs(f[:, :3] - table[["Class1.1", "Class1.2", "Class1.3"]].to_numpy()).max() <= 1 / 40
+
+
+def zipped(challenge: Path, folder: Path, outer: bool) -> Path:
+    """The challenge as Kaggle gives it: a zip a file or folder, or one zip of these zips."""
+    folder.mkdir()
+    with zipfile.ZipFile(folder / TABLE.replace(".csv", ".zip"), "w", zipfile.ZIP_DEFLATED) as made:
+        made.write(challenge / TABLE, TABLE)
+    with zipfile.ZipFile(folder / f"{FOLDER}.zip", "w") as made:
+        for image in sorted((challenge / FOLDER).iterdir()):
+            made.write(image, f"{FOLDER}/{image.name}")
+    if outer:
+        inner = sorted(folder.iterdir())
+        with zipfile.ZipFile(folder / OUTER, "w") as made:
+            for path in inner:
+                made.write(path, path.name)
+                path.unlink()
+            made.writestr("all_ones_benchmark.zip", b"another file of the challenge")
+    return folder
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_zips_as_they_come_from_kaggle_give_the_same_edition(challenge: Path, tmp_path: Path, outer: bool) -> None:
+    folder = zipped(challenge, tmp_path / "zips", outer)
+    build(GZ2Challenge(challenge, tests=15), tmp_path / "plain", name="gz2", size=32)
+    build(GZ2Challenge(folder, tests=15), tmp_path / "zipped", name="gz2", size=32)
+    for path in (tmp_path / "plain").rglob("*"):
+        if path.is_file():
+            assert (tmp_path / "zipped" / path.relative_to(tmp_path / "plain")).read_bytes() == path.read_bytes()
+    assert not list(tmp_path.glob("*.partial"))
+    if outer:
+        build(GZ2Challenge(folder / OUTER, tests=15), tmp_path / "direct", name="gz2", size=32)
+        assert Edition(tmp_path / "direct").facts == Edition(tmp_path / "plain").facts
+
+
+def test_zips_that_are_cut_short_are_named(challenge: Path, tmp_path: Path) -> None:
+    folder = zipped(challenge, tmp_path / "zips", True)
+    data = (folder / OUTER).read_bytes()
+    (folder / OUTER).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=f"{OUTER}.*cut short"):
+        build(GZ2Challenge(folder), tmp_path / "gz2", name="gz2")
+    damaged = bytearray(data)
+    place = data.index(b"\xff\xd8\xff")  # within the first image
+    damaged[place + 200 : place + 300] = bytes(100)
+    (folder / OUTER).write_bytes(damaged)
+    with pytest.raises(ValueError, match=rf"{FOLDER}\.zip is damaged"):
+        build(GZ2Challenge(folder, tests=15), tmp_path / "gz2", name="gz2")
+    assert not (tmp_path / "gz2").exists()
+
+
+def test_the_full_table_has_the_same_test_split(challenge: Path, tmp_path: Path) -> None:
+    """61,578 rows, of which the user has the first images: more rows change no test galaxy."""
+    table = pd.read_csv(challenge / TABLE)
+    more = pd.concat([table] * (61578 // len(table) + 1), ignore_index=True).head(61578)
+    more["GalaxyID"] = 100008 + 7 * np.arange(61578)
+    full = tmp_path / "full"
+    shutil.copytree(challenge, full)
+    more.to_csv(full / TABLE, index=False)
+    found = GZ2Challenge(full).catalogue(tmp_path, 1)
+    assert len(found) == 61578
+    split = GZ2Challenge(full).split(found)
+    assert (split == "test").sum() == 1000 and (split[:1000] == "test").all()
+    assert 0.09 < (split[1000:] == "validation").mean() < 0.11
+    few = GZ2Challenge(challenge).catalogue(tmp_path, 1)
+    pd.testing.assert_frame_equal(found.head(len(few)), few)
