@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hiclass import metrics as hiclass
 from scipy import stats
 from sklearn import metrics as sk
 
@@ -193,6 +194,59 @@ def test_hierarchical_scores_agree_with_a_walk_down_the_tree(tree: Tree) -> None
         assert row["conditional_accuracy"] == pytest.approx(np.mean([a == b for a, b in zip(answers, conditional)]))
         end = [dict(g).get(q) for _, g, _ in on]
         assert row["end_to_end_accuracy"] == pytest.approx(np.mean([a == b for a, b in zip(answers, end)]))
+
+
+@pytest.mark.parametrize("tree", TREES.values(), ids=list(TREES))
+def test_hierarchical_precision_recall_and_f1_agree_with_hiclass(tree: Tree) -> None:
+    truth = make_truth(tree, 400, seed=11)
+    answered = ~np.isnan(truth.fractions[:, [tree.slices[q].start for q in tree.scored_questions]]).any(axis=1)
+    truth = truth.take(np.flatnonzero(answered))  # hiclass knows no unanswered question
+    result = score(truth, predict(truth, "hierarchical"))["hierarchical"]
+    fractions = np.full(truth.fractions.shape, np.nan)
+    for q, group in zip(tree.scored_questions, files.groups("hierarchical", tree)):
+        fractions[:, tree.slices[q]] = predict(truth, "hierarchical").values[:, group]
+    true, guess = ([sorted(slow_path(tree, row)) for row in rows] for rows in (truth.fractions, fractions))
+    # A level a scored question; "" where a path does not come to it.
+    levels = [
+        np.array(
+            [
+                ["".join(dict(path).get(q, "")) and f"{q}={dict(path)[q]}" for q in tree.scored_questions]
+                for path in paths
+            ]
+        )
+        for paths in (true, guess)
+    ]
+    for name, other in (("precision", hiclass.precision), ("recall", hiclass.recall), ("f1", hiclass.f1)):
+        assert value(result, f"hierarchical_{name}") == pytest.approx(other(*levels), abs=1e-9)
+
+
+def test_the_bootstraps_interval_agrees_with_scipys(truth: Truth) -> None:
+    given = predict(truth, "multiclass")
+    e = score(truth, given)["multiclass"].metrics["accuracy"]
+    known = truth.classes.label >= 0
+    right = (given.values.argmax(axis=1) == truth.classes.label)[known].astype(float)
+    other = stats.bootstrap((right,), np.mean, n_resamples=4000, method="percentile", rng=1).confidence_interval
+    assert (e.low, e.high) == pytest.approx((other.low, other.high), abs=0.1 * (e.high - e.low))
+    assert e.high - e.low == pytest.approx(other.high - other.low, rel=0.08)
+
+
+def test_galaxies_of_one_vote_are_scored() -> None:
+    truth = make_truth(GZD5, 300, total=1)
+    assert (truth.totals.max(axis=1) == 1).all()
+    results = score(truth, predict(truth, "votes"))
+    assert np.isnan(value(results["votes"], "equivalent_volunteers")), "one vote says nothing of its own noise"
+    assert 0 < value(results["votes"], "nll") < 10
+    assert np.isnan(value(results["votes"], "mae")), "asked are questions with three votes at least"
+    assert 0 < value(results["hierarchical"], "hierarchical_f1") < 1
+    for result in results.values():
+        assert "nan" in result.report() or result.board != "votes"
+
+
+def test_the_report_names_every_row_and_those_left_out(truth: Truth) -> None:
+    for result in score(truth, predict(truth, "votes")).values():
+        text = result.report()
+        assert all(row["name"] in text for row in result.rows)
+        assert text.count("too few") == sum(not row["counted"] for row in result.rows)
 
 
 def test_sets_that_are_no_path_are_found() -> None:
@@ -390,7 +444,7 @@ def test_every_metric_is_computed_within_its_range(truth: Truth, board: object) 
         assert metric.low is None or v >= metric.low
         assert metric.high is None or v <= metric.high
         assert metric.definition.endswith(".")
-    assert result.report().count("\n") == len(board.metrics)  # type: ignore[attr-defined]
+    assert all(metric.title in result.report() for metric in board.metrics.values())  # type: ignore[attr-defined]
 
 
 def test_evaluate_metrics_say_the_same(truth: Truth) -> None:

@@ -111,7 +111,7 @@ def _start(rows: np.ndarray, times: np.ndarray, components: int) -> Prior:
     return Prior(np.full(components, 1 / components), alphas)
 
 
-def _em(rows: np.ndarray, times: np.ndarray, prior: Prior, cycles: int = 100, tolerance: float = 1e-6) -> Prior:
+def _em(rows: np.ndarray, times: np.ndarray, prior: Prior, cycles: int = 100, tolerance: float = 1e-5) -> Prior:
     """Return the mixture after expectation maximisation; one Minka step of every component a round.
 
     Minka (2000), "Estimating a Dirichlet distribution", eq. 65, with the rows weighted by their responsibilities.

@@ -27,6 +27,14 @@ ASSUMED = (20, 40, 60)
 STRATUM_DRAWS = 200
 """Bootstrap draws of a stratum's interval: a table of sixteen needs no third digit."""
 
+MAIN = {
+    "multiclass": "f1",
+    "multilabel": "average_precision",
+    "hierarchical": "conditional_accuracy",
+    "votes": "accuracy",
+}
+"""The number of each class, label or question that a short table shows."""
+
 STRATUM_METRICS = {
     "multiclass": ("accuracy", "ece"),
     "multilabel": ("macro_f1",),
@@ -110,7 +118,7 @@ class Result:
         }
 
     def report(self) -> str:
-        """Return a readable table of the metrics with their intervals."""
+        """Return readable tables: the metrics, and the main number of every class, label or question, with intervals."""
         board = BOARDS[self.board]
         lines = [f"{board.title} on {self.edition}: {self.galaxies} scored test galaxies"]
         for name, metric in board.metrics.items():
@@ -118,6 +126,15 @@ class Result:
             mark = "*" if name == board.primary else " "
             value, low, high = (format(x, metric.format) for x in (e.value, e.low, e.high))
             lines.append(f" {mark} {metric.title:<28} {value:>8}   [{low}, {high}]")
+        for row in self.curves.get("assumed", []):
+            given = f"... of {row['votes']} votes assumed"
+            lines.append(f"   {given:<28} {row['value']:>8.1f}   [{row['value_low']:.1f}, {row['value_high']:.1f}]")
+        main = MAIN[self.board]
+        lines.append(f"   {main.replace('_', ' ')}:")
+        for row in self.rows:
+            few = "" if row["counted"] else "  too few, not in the means"
+            span = f"[{row[f'{main}_low']:.3f}, {row[f'{main}_high']:.3f}]"
+            lines.append(f"     {row['name']:<26} {row[main]:>8.3f}   {span}  {row['n']} galaxies{few}")
         return "\n".join(lines)
 
 
