@@ -46,6 +46,15 @@ campaign-simulation: setup  ## simulated galaxies and votes against real ones, a
 	$(BIN)/python tests/campaigns/simulation_votes.py
 	$(BIN)/python tests/campaigns/simulation_speed.py
 
+campaign-site: setup  ## the site with 100 entries: time, size, axe, HTML checker, Lighthouse (docs/evidence/site.md)
+	$(BIN)/python tests/campaigns/site.py
+
+campaign-kills: setup  ## kill a preparation fifty times and go on (most of an hour; docs/evidence/kills.md)
+	$(BIN)/python tests/campaigns/kills.py
+
+campaign-scale: setup  ## 100,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
+	$(BIN)/python tests/campaigns/scale.py
+
 lock:            ## resolve the versions in requirements.lock anew
 	.venv/uv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  pyproject.toml -o requirements.lock
@@ -53,5 +62,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site serve test campaign-coverage campaign-simulation lock clean
+.PHONY: help setup benchmark site serve test campaign-coverage campaign-simulation campaign-site campaign-kills campaign-scale lock clean
 .DEFAULT_GOAL := help
