@@ -208,12 +208,7 @@ def test_hierarchical_precision_recall_and_f1_agree_with_hiclass(tree: Tree) -> 
     true, guess = ([sorted(slow_path(tree, row)) for row in rows] for rows in (truth.fractions, fractions))
     # A level a scored question; "" where a path does not come to it.
     levels = [
-        np.array(
-            [
-                ["".join(dict(path).get(q, "")) and f"{q}={dict(path)[q]}" for q in tree.scored_questions]
-                for path in paths
-            ]
-        )
+        np.array([[f"{q}={dict(path)[q]}" if q in dict(path) else "" for q in tree.scored_questions] for path in paths])
         for paths in (true, guess)
     ]
     for name, other in (("precision", hiclass.precision), ("recall", hiclass.recall), ("f1", hiclass.f1)):

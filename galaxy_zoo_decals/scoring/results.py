@@ -118,7 +118,7 @@ class Result:
         }
 
     def report(self) -> str:
-        """Return readable tables: the metrics, and the main number of every class, label or question, with intervals."""
+        """Return readable tables with intervals: the metrics, and the main number of each class, label or question."""
         board = BOARDS[self.board]
         lines = [f"{board.title} on {self.edition}: {self.galaxies} scored test galaxies"]
         for name, metric in board.metrics.items():
