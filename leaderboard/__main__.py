@@ -263,9 +263,12 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
     for fault in faults:
         print(f"fault: {fault}", file=sys.stderr)
     inside = {p.resolve() for p in wanted}
-    seen = checks.sightings([p for p in folders if p.resolve() not in inside], truths) if wanted else []
-    everyone, _ = entries.submitted(options.root, truths) if wanted else ([], [])
-    references = scores.read_references(options.root / "scores") if wanted else {}
+    # Merged entries have been checked; where a pull request changes them none is trusted or compared with.
+    merged = [] if faults else [p for p in folders if p.resolve() not in inside]
+    seen = checks.sightings(merged, truths)
+    comparable = bool(wanted) and not faults
+    everyone, _ = entries.submitted(options.root, truths) if comparable else ([], [])
+    references = scores.read_references(options.root / "scores") if comparable else {}
     told = []
     for folder in wanted:
         found = checks.check(folder, options.root / "scores" / folder.name, truths, seen, folder.name in new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -17,8 +18,10 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring.bootstrap import DRAWS
 from leaderboard import probe, runs, scores, submission
 from leaderboard.files import LeaderboardError, read_text, sha256, visible
+from leaderboard.parquet import bounded
 from leaderboard.runs import Run
 from leaderboard.submission import LARGEST_FILE, LARGEST_SUBMISSION, SLUG, Submission, YamlError
 from leaderboard.truths import Truths, tree_of
@@ -94,7 +97,7 @@ def check(folder: Path, scored: Path, truths: Truths, seen: list[Seen], new: boo
     read = _runs(folder, paths, said, report)
     unreadable = probe.faults(
         [_wanted(path, read.get(path), truths) for path in paths]
-        + [probe.Wanted(path, None) for path in sorted(scored.glob("draws/*/*/*.parquet"))]
+        + [probe.Wanted(path, None, DRAWS) for path in sorted(scored.glob("draws/*/*/*.parquet"))]
     )
     report.faults += unreadable.values()
     stored = [] if any(scored in p.parents for p in unreadable) else _stored(scored, truths, read, report)
@@ -428,14 +431,16 @@ def _file(
 
 
 def sightings(folders: list[Path], truths: Truths) -> list[Seen]:
-    """Return the predictions of some submissions, to find copies of them; files that cannot be read are left out."""
-    paths = [path for folder in folders for path in sorted(folder.glob("predictions/*/*/*.parquet"))]
-    bad = probe.faults([probe.Wanted(path, tree_of(path.parts[-3], truths).name) for path in paths])
-    return [
-        _seen(str(path), prediction_files.read(path, tree_of(path.parts[-3], truths)))
-        for path in paths
-        if path not in bad
-    ]
+    """Return the predictions of submissions that were merged, and so checked, to find copies of them.
+
+    Drafts that lie beside them and cannot be read are left out.
+    """
+    found = []
+    for path in (path for folder in folders for path in sorted(folder.glob("predictions/*/*/*.parquet"))):
+        with contextlib.suppress(UserError):
+            bounded(path, None)
+            found.append(_seen(str(path), prediction_files.read(path, tree_of(path.parts[-3], truths))))
+    return found
 
 
 def _seen(place: str, predictions: Predictions) -> Seen:

@@ -23,7 +23,7 @@ SECONDS = 20
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file to be read: ``tree`` for predictions, ``rows`` where their number is known; draws have neither."""
+    """A file to be read: predictions, which follow a ``tree``, or draws; with the number of rows where it is known."""
 
     path: Path
     tree: str | None
@@ -66,7 +66,7 @@ def main() -> int:
 
     from galaxy_zoo_decals import predictions
     from galaxy_zoo_decals.schema import TREES
-    from leaderboard import scores
+    from leaderboard import parquet
 
     # Arrow's own pools reserve address space ahead; the system's takes what is used.
     pa.set_memory_pool(pa.system_memory_pool())
@@ -77,9 +77,9 @@ def main() -> int:
         path, name, tree, rows = json.loads(line)
         try:
             if tree is None:
-                scores.read_draws(Path(path))
+                parquet.read_draws(Path(path), rows)
             else:
-                scores.bounded(Path(path), rows)
+                parquet.bounded(Path(path), rows)
                 predictions.read(path, TREES[tree])
             problem = None
         except UserError as error:

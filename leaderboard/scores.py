@@ -13,22 +13,17 @@ import pyarrow.parquet as pq
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import NAME, Edition
-from galaxy_zoo_decals.predictions import PredictionError, Predictions
+from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
 from leaderboard.files import LeaderboardError, folder_in_place, read_json, sha256, write_json
+from leaderboard.parquet import bounded, read_draws
 from leaderboard.runs import prediction_path
 
 FORMAT = "1"
 
 TOLERANCE = 1e-6
 """Largest difference between a stored and a recomputed number."""
-
-LARGEST_DRAWS = 4 * 2**20
-"""Largest file of draws: 2,000 draws of the metrics of four boards are half a MiB."""
-
-MOST_ROWS = 10**6
-"""Rows that a prediction file may have where the edition's own number is not known."""
 
 Interval = tuple[float, float, float]
 """Value, low and high end of its 95 % interval; NaN where undefined."""
@@ -144,21 +139,6 @@ def read_predictions(path: Path, truth: Truth) -> Predictions:
     return prediction_files.read(path, truth.tree)
 
 
-def bounded(path: Path, rows: int | None) -> None:
-    """Raise PredictionError if a Parquet file's footer claims more rows or bytes than predictions can have."""
-    try:
-        footer = pq.ParquetFile(path).metadata
-        unpacked = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
-    except (OSError, pa.ArrowException) as error:
-        raise PredictionError(f"{path}: not a readable Parquet file ({error}).") from None
-    if rows is not None and footer.num_rows != rows:
-        raise PredictionError(f"{path}: {footer.num_rows} rows, but the edition has {rows} scored test galaxies.")
-    if footer.num_rows > MOST_ROWS:
-        raise PredictionError(f"{path}: {footer.num_rows} rows: no prediction file.")
-    if footer.num_columns > 100 or unpacked > 2**28:
-        raise PredictionError(f"{path}: {footer.num_columns} columns, {unpacked:,} bytes unpacked: no prediction file.")
-
-
 @dataclass(frozen=True)
 class Stored:
     """Scores of one prediction file as they lie in ``scores/<slug>/``."""
@@ -231,38 +211,19 @@ def _read_file(folder: Path, item: dict[str, Any]) -> Stored:
         raise LeaderboardError(
             f"{draws_path}: not the file summary.json names: run `python -m leaderboard score {folder.name}`."
         )
-    table = read_draws(draws_path)
+    table = read_draws(draws_path, DRAWS)
+    wanted = {f"{board}/{name}" for board in item["boards"] for name in BOARDS[board].metrics}
+    if set(table.column_names) != wanted:
+        odd = min(wanted ^ set(table.column_names))
+        raise LeaderboardError(
+            f"{draws_path}: draws of {odd} are missing or none of its boards': run `python -m leaderboard score "
+            f"{folder.name}`."
+        )
     boards: dict[str, Score] = {}
     for board, content in item["boards"].items():
-        missing = [name for name in BOARDS[board].metrics if f"{board}/{name}" not in table.column_names]
-        if missing:
-            raise LeaderboardError(
-                f"{draws_path}: no draws of {board}/{missing[0]}: run `python -m leaderboard score {folder.name}`."
-            )
         draws = {name: table[f"{board}/{name}"].to_numpy() for name in BOARDS[board].metrics}
         boards[board] = Score.from_json(content, draws)
     return Stored(dict(item["edition"]), item["task"], int(item["seed"]), item["prediction_sha256"], boards)
-
-
-def read_draws(path: Path) -> pa.Table:
-    """Read a file of draws; raises LeaderboardError unless it is 2,000 float32 draws of some metrics each."""
-    again = "stored draws must be the scorer's own; run `python -m leaderboard score` again."
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_DRAWS:
-        raise LeaderboardError(f"{path}: not a regular file of at most {LARGEST_DRAWS:,} bytes: {again}")
-    try:
-        # The footer is believed only as far as it says no: what it claims is looked at before anything is unpacked.
-        file = pq.ParquetFile(path)
-        known = {f"{task}/{name}" for task, board in BOARDS.items() for name in board.metrics}
-        if file.metadata.num_rows != DRAWS or not set(file.schema_arrow.names) <= known:
-            raise LeaderboardError(f"{path}: not {DRAWS} draws of known metrics: {again}")
-        if any(kind != pa.float32() for kind in file.schema_arrow.types):
-            raise LeaderboardError(f"{path}: not float32: {again}")
-        table = file.read()
-    except (OSError, pa.ArrowException) as error:
-        raise LeaderboardError(f"{path}: not a readable Parquet file ({error}): {again}") from None
-    if len(table) != DRAWS:
-        raise LeaderboardError(f"{path}: not {DRAWS} draws: {again}")
-    return table
 
 
 def differences(stored: Score, fresh: Score) -> list[str]:

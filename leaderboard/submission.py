@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from galaxy_zoo_decals import predictions as prediction_files
 from leaderboard import runs, scores
 from leaderboard.files import LeaderboardError, folder_in_place, read_text, write_json
+from leaderboard.parquet import bounded
 from leaderboard.runs import Hash, Line, Paragraph, Run, Setting, prediction_path
 from leaderboard.strict import Strict
 from leaderboard.truths import Truths, tree_of
@@ -322,7 +323,7 @@ def check_predictions(path: Path, run: Run, task: str, truths: Truths) -> None:
         predictions = scores.read_predictions(path, truth)
         prediction_files.check_against(predictions, (truth.content_hash, truth.split_hash), truth.names, str(path))
     else:
-        scores.bounded(path, None)
+        bounded(path, None)
         predictions = prediction_files.read(path, tree_of(run.edition.name, truths))
     said = (task, run.edition.name, run.edition.content_hash, run.edition.split_hash, run.seed)
     holds = (
