@@ -41,6 +41,9 @@ test: setup  ## lint, types and all tests
 campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (an hour; docs/evidence/coverage.md)
 	$(BIN)/python tests/campaigns/coverage.py
 
+campaign-scoring: setup  ## 20 entries on 51,000 galaxies, all boards (a minute; docs/evidence/scoring-speed.md)
+	$(BIN)/python -m tests.campaigns.scoring_speed
+
 campaign-simulation: setup  ## simulated galaxies and votes against real ones, and the speed (docs/evidence/simulation-*)
 	$(BIN)/python tests/campaigns/simulation_realism.py
 	$(BIN)/python tests/campaigns/simulation_votes.py
@@ -62,5 +65,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site serve test campaign-coverage campaign-simulation campaign-site campaign-kills campaign-scale lock clean
+.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-simulation campaign-site campaign-kills campaign-scale lock clean
 .DEFAULT_GOAL := help
