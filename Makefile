@@ -52,6 +52,9 @@ campaign-simulation: setup  ## simulated galaxies and votes against real ones, a
 campaign-site: setup  ## the site with 100 entries: time, size, axe, HTML checker, Lighthouse (docs/evidence/site.md)
 	$(BIN)/python tests/campaigns/site.py
 
+campaign-mutations: setup  ## nearly 200 kinds of damage to a submission (half an hour; docs/evidence/mutations.md)
+	$(BIN)/python tests/campaigns/mutations.py
+
 campaign-kills: setup  ## kill a preparation fifty times and go on (most of an hour; docs/evidence/kills.md)
 	$(BIN)/python tests/campaigns/kills.py
 
@@ -65,5 +68,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-simulation campaign-site campaign-kills campaign-scale lock clean
+.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-simulation campaign-site campaign-mutations campaign-kills campaign-scale lock clean
 .DEFAULT_GOAL := help

@@ -137,7 +137,7 @@ def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, reference
     ]
     compared.sort(key=lambda d: abs(d.difference) if d.difference is not None else math.inf)
     below = [
-        _difference(name, value, s.metrics[metric.name][0], None, 0.0)
+        _difference(name, value, s.metrics[metric.name][0], _paired(draws[0], s.draws.get(metric.name)), spread[0])
         for name, s in references.items()
         if metric.name in s.metrics
     ]
@@ -150,6 +150,11 @@ def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, reference
         first=ranked.places[0].first, last=ranked.places[0].last, of=len(rows), smallest=_real(ranked.smallest),
         entries=compared[:MOST_COMPARED], references=below[:MOST],
     )  # fmt: skip
+
+
+def _paired(mine: np.ndarray, drawn: np.ndarray | None) -> np.ndarray | None:
+    """Return the paired draws of a difference; of a reference row fewer are stored, the first ones."""
+    return None if drawn is None else mine[: len(drawn)] - np.asarray(drawn, float)
 
 
 def _difference(name: str, value: float, other: float, draws: np.ndarray | None, seeds: float) -> Difference:

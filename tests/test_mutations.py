@@ -1,0 +1,41 @@
+"""A small case of the campaign of damaged submissions, and that the campaign has what was asked of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.campaigns import mutations
+
+SMALL = (
+    "two classes exchanged",
+    "412 names of two megabytes each in a few kilobytes",
+    "a page that claims to unpack to two gigabytes",
+    "names that are no UTF-8",
+    "a link to a folder of the machine",
+    "the scorer edited too",
+    "a merged entry's scores changed",
+)
+
+
+def test_small_case_of_the_campaign() -> None:
+    kinds = [k for k in mutations.KINDS if k.name in SMALL]
+    assert len(kinds) == len(SMALL)
+    undamaged, outcomes = mutations.run(kinds)
+    assert undamaged.caught, undamaged.problem
+    assert [o.name for o in outcomes if o.problem] == [], [(o.name, o.problem, o.said) for o in outcomes if o.problem]
+
+
+def test_kinds_of_damage_are_many_and_apart() -> None:
+    names = [k.name for k in mutations.KINDS]
+    assert len(names) == len(set(names)) >= 60
+
+
+@pytest.mark.skipif(not (mutations.EVIDENCE / "mutations.json").is_file(), reason="the campaign has not been run")
+def test_the_table_is_of_the_kinds_there_are() -> None:
+    import json
+
+    told = json.loads((Path(mutations.EVIDENCE) / "mutations.json").read_text())
+    assert [t["damage"] for t in told[1:]] == [k.name for k in mutations.KINDS], "run `make campaign-mutations`"
+    assert all(t["caught"] for t in told)
