@@ -22,7 +22,7 @@ from galaxy_zoo_decals import cleaning, pixels
 from galaxy_zoo_decals.card import card
 from galaxy_zoo_decals.cleaning import Rules
 from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
-from galaxy_zoo_decals.edition import EditionError, digest, is_edition
+from galaxy_zoo_decals.edition import Edition, EditionError, digest, is_edition
 from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, outside, to_arrow, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Source
@@ -70,6 +70,22 @@ def build(
                 lock.unlink(missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
     except Timeout:
         raise EditionError(f"another run works on {out}. Wait for it to end, or choose another --out.") from None
+
+
+def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, original: bool, rules: Rules) -> bool:
+    """Return whether ``out`` holds the edition that ``build`` would make of these votes, in this form."""
+    if not is_edition(out):
+        return False
+    facts = Edition(out).facts
+    wanted = {
+        "name": name,
+        "version": FORMAT,
+        "source": source.describe(),
+        "image_size": size,
+        "image_quality": None if original else quality,
+    }
+    found = {key: facts.get(key) for key in wanted}
+    return found == wanted and facts["cleaning"].get("rules") == asdict(rules)  # type: ignore[attr-defined]
 
 
 def _make_folder(folder: Path) -> None:

@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     gzd5.add_argument("--parts", type=_parts, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)")
     gzd5.add_argument("--delete-archives", action="store_true", help="remove each archive once it is converted")
     gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
+    gzd5.add_argument("--again", action="store_true", help="make the edition anew though it is there")
     gzd5.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
     gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Zoo Challenge (SDSS images, real votes)")
     gz2.add_argument(
@@ -142,12 +143,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from galaxy_zoo_decals.builder import build, check_target
+    from galaxy_zoo_decals.builder import build, check_target, is_made
     from galaxy_zoo_decals.cleaning import PRESETS
     from galaxy_zoo_decals.edition import NAMES, default_path
 
     out = (options.out or default_path(options.name)).expanduser().absolute()
-    if options.name in NAMES and options.name != options.source_name:
+    own = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
+    if options.name in NAMES and options.name not in own:
         raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
     rules = PRESETS[options.cleaning]
     if rules.debiased and options.source_name in ("gz2", "simulated"):
@@ -162,16 +164,14 @@ def _prepare(options: argparse.Namespace) -> None:
         _report_catalogue(source, rules)
         return
     check_target(out)
-    report = build(
-        source,
-        out,
-        name=options.name,
-        size=size,
-        quality=options.quality,
-        original=options.keep_original,
-        rules=rules,
-        processes=options.processes,
-    )
+    form = {"size": size, "quality": options.quality, "original": options.keep_original}
+    # 104 GB are not downloaded again because someone is not sure whether the command has run.
+    if options.source_name == "gzd5" and not options.again and is_made(
+        source, out, name=options.name, rules=rules, **form
+    ):  # fmt: skip
+        print(f"The edition {options.name} is there already: {out}\n--again makes it anew.")
+        return
+    report = build(source, out, name=options.name, rules=rules, processes=options.processes, **form)
     print(report)
     if not report.scored:
         print(

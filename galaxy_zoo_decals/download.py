@@ -24,8 +24,11 @@ from galaxy_zoo_decals.conversion import sync
 from galaxy_zoo_decals.errors import UserError
 
 BLOCK = 2**20
-TRIES = 8
-"""Attempts in a row without a new byte before a download gives up."""
+TRIES = 20
+"""Attempts in a row without a new byte before a download gives up: more than an hour, for a night without anyone."""
+
+FIRST_TRIES = 6
+"""Attempts at the record's description, which someone waits for: about a minute."""
 
 LONGEST_WAIT = 300.0
 """Seconds between two attempts at most, unless the server asks for more (then up to an hour)."""
@@ -87,7 +90,7 @@ def fetch_json(client: requests.Session, url: str, say: Callable[[str], object] 
         except ValueError:
             raise DownloadError(f"{url}: the answer is no JSON; is this the address of a record's API?") from None
 
-    return _persist(once, lambda: 0, say)
+    return _persist(once, lambda: 0, say, FIRST_TRIES)
 
 
 def fetch(client: requests.Session, file: File, folder: Path, say: Callable[[str], object] = tqdm.write) -> Path:
@@ -163,7 +166,7 @@ def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: 
             if have < file.size:
                 raise _Passing(f"the connection ended {file.size - have:,} bytes early")
 
-        _persist(once, lambda: out.seek(0, 2), say)
+        _persist(once, lambda: out.seek(0, 2), say, TRIES)
     return md5.hexdigest()
 
 
@@ -219,7 +222,9 @@ def _until(moment: float) -> float:
     return moment - time.time()
 
 
-def _persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Callable[[str], object]) -> Result:
+def _persist(
+    attempt: Callable[[], Result], progress: Callable[[], int], say: Callable[[str], object], tries: int
+) -> Result:
     """Return what ``attempt`` returns, trying again with growing waits while it fails in ways that pass."""
     failures, before = 0, progress()
     while True:
@@ -239,9 +244,9 @@ def _persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Ca
             failures = 0 if now > before else failures + 1
             before = now
             words = str(error) if isinstance(error, _Passing) else _plain(error)
-            if failures >= TRIES:
+            if failures >= tries:
                 raise DownloadError(
-                    f"no more bytes after {TRIES} attempts: {words}. What has arrived is kept: the same command goes "
+                    f"no more bytes after {tries} attempts: {words}. What has arrived is kept: the same command goes "
                     "on from there."
                 ) from None
             wait = min(2.0**failures, LONGEST_WAIT) * random.uniform(0.75, 1.25)

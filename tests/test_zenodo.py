@@ -154,8 +154,8 @@ def test_a_download_that_gets_nowhere_gives_up_and_keeps_what_it_has(zenodo: Zen
     name = ARCHIVE.format(1)
     data = (zenodo.folder / name).read_bytes()
     file = File(name, f"{zenodo.url}/storage/{name}", len(data), hashlib.md5(data).hexdigest())
-    zenodo.faults[name] = ["cut 70000", *["503"] * 20]
-    with pytest.raises(DownloadError, match=r"no more bytes after 8 attempts.*goes\s+on from there"):
+    zenodo.faults[name] = ["cut 70000", *["503"] * 2 * download.TRIES]
+    with pytest.raises(DownloadError, match=rf"no more bytes after {download.TRIES} attempts.*goes on from there"):
         download.fetch(download.session(), file, tmp_path)
     assert (tmp_path / f"{name}.part").read_bytes() == data[:70000]
     zenodo.faults[name] = ["wrong", "wrong"]
@@ -257,6 +257,20 @@ def test_a_run_that_stops_at_the_third_part_asks_for_no_earlier_one_again(
     assert contents(tmp_path / "gzd5") == expected
 
 
+def test_an_edition_that_is_there_is_not_downloaded_again(
+    zenodo: Zenodo, tmp_path: Path, expected: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert from_server(zenodo, tmp_path, "--delete-archives") == 0
+    zenodo.requests.clear()
+    assert from_server(zenodo, tmp_path, "--delete-archives") == 0
+    assert "is there already" in capsys.readouterr().out and not zenodo.requests
+    assert from_server(zenodo, tmp_path, "--delete-archives", "--min-votes", "20") == 0
+    assert zenodo.requests and contents(tmp_path / "gzd5") != expected
+    zenodo.requests.clear()
+    assert from_server(zenodo, tmp_path, "--min-votes", "20", "--again") == 0
+    assert zenodo.requests
+
+
 def test_the_votes_alone(zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert from_server(zenodo, tmp_path, "--catalogue-only") == 0
     said = capsys.readouterr().out
@@ -275,6 +289,16 @@ def test_unpacked_images_and_the_csv_give_the_same_galaxies(release: Path, tmp_p
     facts, other = Edition(tmp_path / "gzd5").facts, json.loads(expected["edition.json"])
     for key in ("content_hash", "split_hash", "image_hash", "counts"):
         assert facts[key] == other[key]
+
+
+def test_a_record_without_one_of_the_archives(
+    zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (zenodo.folder / ARCHIVE.format(2)).unlink()
+    assert from_server(zenodo, tmp_path) == 1
+    assert f"has no {ARCHIVE.format(2)}" in (said := capsys.readouterr().err) and "--parts" in said
+    assert not (tmp_path / "gzd5").exists()
+    assert from_server(zenodo, tmp_path, "--parts", "1,3,4") == 0
 
 
 def test_some_parts_only(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

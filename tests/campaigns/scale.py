@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,18 @@ def _work(images: list[bytes], seconds: float) -> tuple[int, float]:
     return done, time.process_time() - used
 
 
-def floor(images: list[bytes], processes: int, seconds: float) -> tuple[float, float]:
-    """Return how fast decode, resize and encode alone are: images a second, and images a second of processor time."""
-    with get_context("spawn").Pool(processes) as pool:
-        pool.starmap(_work, [(images[:20], 1.0)] * processes)  # start-up is not counted
-        done = pool.starmap(_work, [(images, seconds)] * processes)
-    images_done = sum(n for n, _ in done)
-    return images_done / seconds, images_done / sum(used for _, used in done)
+class Floor:
+    """Processes that do nothing but decode, resize and encode, when they are told to."""
+
+    def __init__(self, images: list[bytes], processes: int) -> None:
+        self.images, self.processes = images, processes
+        self.pool = get_context("spawn").Pool(processes)
+
+    def measure(self, seconds: float) -> tuple[float, float]:
+        """Return images a second, and images a second of processor time."""
+        done = self.pool.starmap(_work, [(self.images, seconds)] * self.processes, chunksize=1)
+        images_done = sum(n for n, _ in done)
+        return images_done / seconds, images_done / sum(used for _, used in done)
 
 
 class Memory(threading.Thread):
@@ -127,6 +132,8 @@ def run(scratch: Path, galaxies: int, distinct: int, processes: int, seconds: fl
     folder, out = scratch / "release", scratch / "edition"
     write_table(many, folder)
     pngs = list(images.values())
+    floor = Floor(pngs, processes)
+    floor.measure(seconds / 10)  # start-up is not counted
     command = [sys.executable, __file__, "--prepare", str(folder), str(out), "--processes", str(processes)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert child.stdin is not None and child.stdout is not None
@@ -139,7 +146,7 @@ def run(scratch: Path, galaxies: int, distinct: int, processes: int, seconds: fl
         if "wanted" in said:
             number = next(n for n in PARTS if ARCHIVE.format(n) == said["wanted"])
             write_part(folder / said["wanted"], number, shown, images)
-            floors.append(floor(pngs, processes, seconds))
+            floors.append(floor.measure(seconds))
             loads.append(os.getloadavg()[0])
             print(f"part {number} made; floor {floors[-1][0]:.1f} images/s, load {loads[-1]:.1f}", flush=True)
             child.stdin.write("\n")
@@ -151,8 +158,9 @@ def run(scratch: Path, galaxies: int, distinct: int, processes: int, seconds: fl
     if child.wait():
         raise RuntimeError("the preparation failed")
     memory.ended.set()
-    floors.append(floor(pngs, processes, seconds))
+    floors.append(floor.measure(seconds))
     loads.append(os.getloadavg()[0])
+    floor.pool.terminate()
     busy = ended["ended"] - ended["began"] - waited
     rate, processor_rate = ended["galaxies"] / busy, ended["galaxies"] / ended["processor_seconds"]
     return {
@@ -191,7 +199,7 @@ LOADS = {
 """Streaming imports torch where it is installed, whatever is loaded: seconds and memory of that are in both."""
 
 
-def loading(edition: Path, scratch: Path) -> list[dict[str, Any]]:
+def loading(edition: Path, scratch: Path, titles: Sequence[str] = tuple(LOADS)) -> list[dict[str, Any]]:
     """Return how long cold loads take, and in how much memory: each in a process and a cache of its own."""
     from galaxy_zoo_decals.edition import Edition
     from galaxy_zoo_decals.schema import SPLITS
@@ -205,12 +213,13 @@ def loading(edition: Path, scratch: Path) -> list[dict[str, Any]]:
         for name, data in Edition(edition).images(split).items():
             (folder / split / str(labels[name]) / f"{name}.jpg").write_bytes(data)
     rows = []
-    for title, code in LOADS.items():
+    for title in titles:
+        code = LOADS[title]
         with tempfile.TemporaryDirectory(dir=scratch) as home:
             place = str(folder if "folder" in title else edition)
             words = (
-                "import json, time\nfrom pathlib import Path\nfrom datasets import load_dataset, disable_progress_bars\n"
-                f"disable_progress_bars(); place = {place!r}; t = time.perf_counter()\n{code}\n"
+                "import json, time\nfrom pathlib import Path\nimport datasets\nfrom datasets import load_dataset\n"
+                f"datasets.disable_progress_bars(); place = {place!r}; t = time.perf_counter()\n{code}\n"
                 "t = time.perf_counter() - t\n"
                 "m = int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024\n"
                 "print(json.dumps({'rows': n, 'seconds': t, 'peak_mib': m}))"
@@ -249,9 +258,9 @@ def page(found: dict[str, Any], loads: list[dict[str, Any]]) -> str:
         "# Scale",
         "",
         f"`make campaign-scale`: {found['galaxies']:,} galaxies ({found['distinct_images']} simulated ones of 424 "
-        f"pixels under new names, {found['png_bytes'] / 1000:.0f} kB a PNG) from archives that were made, converted and "
-        f"removed in turn, with {found['processes']} processes on {found['cores']} cores. The floor is decode, resize "
-        "and encode alone, of the same images, in as many processes, measured while the preparation waits for an "
+        f"pixels under new names, {found['png_bytes'] / 1000:.0f} kB a PNG) from archives that were made, converted "
+        f"and removed in turn, with {found['processes']} processes on {found['cores']} cores. The floor is decode, "
+        "resize and encode alone, of the same images, in as many processes, measured while the preparation waits for an "
         f"archive and at the end. The machine was shared: the load average was {busy} at those times (the measurement "
         "itself is in it), which is why processor time stands beside the clock's.",
         "",
