@@ -34,7 +34,7 @@ class Comparison:
 
     ``low`` and ``high`` bound the difference i - j of each metric by the paired bootstrap, (n, n). ``agreement`` (n, n)
     is the share of test galaxies with the same answer; ``answers`` and ``sure`` (n, galaxies of the pool) are what the
-    first seed of each says of the galaxies shown. The last three are empty where the edition is not at hand.
+    first seed of each says of the galaxies shown. The last three are empty where the edition's truth is not at hand.
     """
 
     table: Table
@@ -124,7 +124,7 @@ def compare(table: Table, truth: Truth | None, edition: Edition | None, images: 
         draws = np.stack([np.asarray(r.score.draws[name], np.float32) for r in rows])
         low[name], high[name] = intervals(draws)
     agreement, pool, answers, sure = np.empty((0, 0)), [], [], np.empty((0, 0), int)
-    if truth is not None and edition is not None:
+    if truth is not None:
         judged = []
         for row in rows:
             values = prediction_files.read(row.seeds[0].predictions, truth.tree)

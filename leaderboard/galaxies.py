@@ -87,7 +87,7 @@ class Images:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.wanted: dict[Path, tuple[Edition, dict[str, str]]] = {}
-        self.known: dict[tuple[Path, str], Shown] = {}
+        self.known: dict[tuple[str, str, str], Shown] = {}
 
     def href(self, edition: Edition, name: str) -> str:
         """Return the address of a galaxy's thumbnail, relative to the site's root."""
@@ -128,8 +128,10 @@ def panel(truth: Truth) -> list[int]:
     """Return the rows of the galaxies of an edition that every model is shown on.
 
     The student work's four where all of them are test galaxies, then a clear galaxy a class in turn, by the hash of
-    their names.
+    their names. Of an edition that may not be passed on the hash alone decides: a class would be the volunteers' word.
     """
+    if not may_show(truth.tree):
+        return by_hash(truth.names, np.arange(len(truth.names)))[:PANEL]
     found = [truth.names.index(name) for name in DECK] if set(DECK) <= set(truth.names) else []
     waiting = [of_class(truth, c, clear=True) for c in range(len(CLASSES))]
     turns = [rows[i] for i in range(PANEL) for rows in waiting if i < len(rows)]
@@ -192,24 +194,29 @@ def vote_groups(truth: Truth, row: int) -> list[Group]:
     return groups
 
 
-def shown(truth: Truth, edition: Edition, row: int, images: Images) -> Shown:
-    """Return a galaxy as a page shows it; of editions that may not be passed on, its name alone."""
+def shown(truth: Truth, edition: Edition | None, row: int, images: Images) -> Shown:
+    """Return a galaxy as a page shows it; of editions that may not be passed on, its name alone.
+
+    Without the edition (None: only its truth is at hand) there is no image.
+    """
     name = truth.names[row]
-    if (edition.path, name) not in images.known:
-        images.known[edition.path, name] = _shown(truth, edition, row, images)
-    return images.known[edition.path, name]
+    key = (truth.edition, truth.content_hash, name)
+    if key not in images.known:
+        images.known[key] = _shown(truth, edition, row, images)
+    return images.known[key]
 
 
-def _shown(truth: Truth, edition: Edition, row: int, images: Images) -> Shown:
+def _shown(truth: Truth, edition: Edition | None, row: int, images: Images) -> Shown:
     name = truth.names[row]
     anchor = f"g-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
     if not may_show(truth.tree):
         return Shown(name, anchor, None, "", "", None)
     label = int(truth.classes.label[row])
     kind = f"{CLASSES[label]} galaxy" if label >= 0 else "galaxy without a clear class"
-    alt = f"{'Simulated ' if simulated(edition.title) else ''}{kind} {name}; volunteers: {path_words(truth, row)}."
+    alt = f"{'Simulated ' if simulated(truth.title) else ''}{kind} {name}; volunteers: {path_words(truth, row)}."
     said = _leaf(truth.tree, path_sets(truth.tree, truth.fractions[row : row + 1])[0])
-    return Shown(name, anchor, images.href(edition, name), alt[0].upper() + alt[1:], said, vote_groups(truth, row))
+    image = None if edition is None else images.href(edition, name)
+    return Shown(name, anchor, image, alt[0].upper() + alt[1:], said, vote_groups(truth, row))
 
 
 def predicted_groups(truth: Truth, predictions: Predictions, row: int, rest: bool = False) -> list[Group]:
@@ -288,7 +295,9 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
         answers = [CLASSES[g] for g in guess]
         return Judged(sure, np.equal(guess, label), label >= 0, _sure(answers, sure), answers)
     if task == "multilabel":
-        p, asked = values["multilabel"], truth.labels_asked
+        # Which labels are known is the volunteers' word too.
+        p, asked = values["multilabel"], truth.labels_asked if may_show(truth.tree) else np.True_
+        asked = np.broadcast_to(asked, p.shape)
         distance = np.where(asked, 2 * np.abs(p - 0.5), np.nan)
         sure = np.nanmin(np.where(asked.any(axis=1, keepdims=True), distance, 0.0), axis=1)
         right = ((p > 0.5) == truth.labels) | ~asked
@@ -335,9 +344,9 @@ def examples(truth: Truth, judged: Judged, furthest: list[str], each: int = 6) -
     sure are given instead.
     """
     order = np.argsort(-judged.sure, kind="stable")
-    order = order[judged.known[order]]
     if not may_show(truth.tree):
         return {"Surest": order[:each].tolist(), "Least sure": order[::-1][:each].tolist()}
+    order = order[judged.known[order]]
     right = order[judged.right[order]]
     place = {name: row for row, name in enumerate(truth.names)}
     return {

@@ -71,4 +71,4 @@ def events(changes: list[Change], entries: list[Entry]) -> list[Event]:
             text = entry.submission.description or "A new entry on the boards."
             title = f"New entry: {entry.title}{status}"
             found.append(Event(submitted, title, text, f"entries/{entry.slug}.html", entry.slug))
-    return sorted(found, key=lambda e: (e.day, e.id), reverse=True)
+    return sorted(found, key=lambda e: e.day, reverse=True)

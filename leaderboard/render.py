@@ -16,7 +16,7 @@ from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from leaderboard import boards, columns, comparisons, costs, datasheets, figures, galaxies, history, literature, scores
 from leaderboard.boards import SEEDS, Table
 from leaderboard.entries import Entry, Trained
-from leaderboard.files import MEBIBYTE, LeaderboardError, folder_in_place
+from leaderboard.files import MEBIBYTE, LeaderboardError, folder_in_place, read_text
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
 from leaderboard.submission import LARGEST_FILE, LARGEST_SUBMISSION
@@ -35,6 +35,8 @@ PANEL_ENTRIES = 4
 """Entries a task that the panel of galaxies shows: the best of each model and backbone; the others' own pages do."""
 
 CHANGELOG = Path(__file__).resolve().parent / "changelog.yaml"
+
+LARGEST_BIBTEX = 64 * 2**10
 
 LIMITS = {"file": LARGEST_FILE // MEBIBYTE, "submission": LARGEST_SUBMISSION // MEBIBYTE}
 """Largest sizes of a submission in MiB."""
@@ -200,7 +202,7 @@ def _editions(
 
 def _index(editions: list[EditionPage], images: Images) -> dict[str, Any]:
     # Pictures first: the panel of an edition that may not be shown is identifiers and bars.
-    panels = [_panel(e, images) for e in sorted(editions, key=lambda e: not e.open) if e.truth and e.edition]
+    panels = [_panel(e, images) for e in sorted(editions, key=lambda e: not e.open) if e.truth]
     return {"hero": _hero(editions, images), "panels": panels}
 
 
@@ -220,7 +222,7 @@ def _predictions(trained: Trained, truth: Truth) -> Predictions:
 def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
     """Return the fixed galaxies of an edition and what the best entries of every task predict for them."""
     truth, edition = page.truth, page.edition
-    assert truth is not None and edition is not None
+    assert truth is not None
     rows = galaxies.panel(truth)
     models = []
     for task, table in page.tables.items():
@@ -249,7 +251,13 @@ def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[st
                     "panel": _own_panel(seeds, page, images),
                 }
             )
-    return {"parts": parts, "readme": markdown(entry.readme), "run": entry.run}
+    return {"parts": parts, "readme": markdown(entry.readme), "run": entry.run, "bibtex": _bibtex(entry)}
+
+
+def _bibtex(entry: Entry) -> str:
+    """Return what the authors ask to be cited, empty if they say nothing."""
+    path = None if entry.folder is None else entry.folder / "citation.bib"
+    return read_text(path, LARGEST_BIBTEX).strip() if path is not None and path.is_file() else ""
 
 
 def _curves(seeds: list[Trained], title: str) -> list[dict[str, Any]]:
@@ -272,7 +280,7 @@ def _curves(seeds: list[Trained], title: str) -> list[dict[str, Any]]:
 
 def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Trained, dict[str, list[Example]]]]:
     """Return example galaxies of the first seed of every task, where the edition is on this machine."""
-    if page.truth is None or page.edition is None:
+    if page.truth is None:
         return []
     found: dict[str, Trained] = {}
     for trained in sorted((t for t in entry.trained if t.key == page.key), key=lambda t: t.run.seed):
@@ -306,7 +314,7 @@ def _curve(trained: Trained, name: str) -> list[dict[str, Any]]:
 
 def _own_panel(seeds: list[Trained], page: EditionPage, images: Images) -> list[tuple[Shown, list[galaxies.Group]]]:
     """Return the edition's fixed galaxies with what the entry's first prediction file says of them."""
-    if page.truth is None or page.edition is None or not seeds:
+    if page.truth is None or not seeds:
         return []
     predictions = _predictions(min(seeds, key=lambda t: (t.run.seed, t.task)), page.truth)
     return [

@@ -11,8 +11,10 @@ docs/evidence/site.{md,json}.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import http.server
+import io
 import json
 import os
 import shutil
@@ -207,7 +209,8 @@ def main() -> int:
     root, site, again = args.work / f"leaderboard-{args.entries}", args.work / "site", args.work / "again"
     if not (root / "done").is_file():
         shutil.rmtree(root, ignore_errors=True)
-        submissions(root, args.entries)
+        with contextlib.redirect_stdout(io.StringIO()):
+            submissions(root, args.entries)
         (root / "done").touch()
     seconds = [build(root, site), build(root, again)]
     first = {p.relative_to(site): p.read_bytes() for p in site.rglob("*") if p.is_file()}
