@@ -8,6 +8,7 @@ import json
 import random
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +41,15 @@ AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP answers that pass: the server is busy or down."""
 
 Result = TypeVar("Result")
+
+
+Say = Callable[[str], object]
+"""Where words about the way things go are written to."""
+
+
+def say(words: str) -> None:
+    """Write beside the progress bar, on standard error."""
+    tqdm.write(words, file=sys.stderr)
 
 
 class DownloadError(UserError):
@@ -77,7 +87,7 @@ def session() -> requests.Session:
     return made
 
 
-def fetch_json(client: requests.Session, url: str, say: Callable[[str], object] = tqdm.write) -> object:
+def fetch_json(client: requests.Session, url: str, say: Say = say) -> object:
     """Return the JSON document at a URL, of at most 16 MB; retried like a download."""
 
     def once() -> object:
@@ -93,7 +103,7 @@ def fetch_json(client: requests.Session, url: str, say: Callable[[str], object] 
     return _persist(once, lambda: 0, say, FIRST_TRIES)
 
 
-def fetch(client: requests.Session, file: File, folder: Path, say: Callable[[str], object] = tqdm.write) -> Path:
+def fetch(client: requests.Session, file: File, folder: Path, say: Say = say) -> Path:
     """Download a file into ``folder`` under its name and return its path; one that is there whole is kept.
 
     What an interrupted download left in ``NAME.part`` is continued. The file takes its name only when its md5 is
@@ -130,7 +140,7 @@ def fetch(client: requests.Session, file: File, folder: Path, say: Callable[[str
     return path
 
 
-def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: Callable[[str], object]) -> str:
+def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: Say) -> str:
     """Bring ``part`` to its full size and return its md5."""
     md5 = hashlib.md5(usedforsecurity=False)
     with part.open("ab+") as out:
@@ -222,9 +232,7 @@ def _until(moment: float) -> float:
     return moment - time.time()
 
 
-def _persist(
-    attempt: Callable[[], Result], progress: Callable[[], int], say: Callable[[str], object], tries: int
-) -> Result:
+def _persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Say, tries: int) -> Result:
     """Return what ``attempt`` returns, trying again with growing waits while it fails in ways that pass."""
     failures, before = 0, progress()
     while True:

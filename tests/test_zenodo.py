@@ -277,6 +277,9 @@ def test_the_votes_alone(zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureF
     assert "rows in the catalogue" in said and "in the view multiclass" in said and TABLE in said
     assert sorted(p.name for p in (tmp_path / "downloads").glob("gz_*")) == [TABLE]
     assert not (tmp_path / "gzd5").exists()
+    assert prepare(tmp_path / "gzd5", "--source", str(tmp_path / "downloads"), "--catalogue-only") == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == said.splitlines()[:-1], "the same report of the same votes"
+    assert not (tmp_path / "gzd5").exists()
 
 
 def test_unpacked_images_and_the_csv_give_the_same_galaxies(release: Path, tmp_path: Path, expected: dict) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import requests
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from galaxy_zoo_decals import archive, download, splits
 from galaxy_zoo_decals import catalogue as catalogues
@@ -117,7 +116,7 @@ class Downloaded(_Published):
 
     folder: Path = field(default=Path(), repr=False)
     record: str = RECORD
-    say: Callable[[str], object] = field(default=tqdm.write, repr=False)
+    say: Callable[[str], object] = field(default=download.say, repr=False)
 
     @cached_property
     def files(self) -> dict[str, File]:
@@ -173,6 +172,8 @@ class OnDisk(_Published):
     @cached_property
     def table(self) -> Path:
         """Return the file of the votes."""
+        if not self.folder.is_dir():
+            raise SourceError(f"{self.folder}: there is no such folder.")
         for name in TABLES:
             if (self.folder / name).is_file():
                 return self.folder / name
@@ -181,13 +182,11 @@ class OnDisk(_Published):
             f"--catalogue-only --downloads {self.folder}` fetches it (41 MB)."
         )
 
-    def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
-        """Return the checked rows, after a look whether all images are there: it is better to know before."""
-        self._places(work)
-        return super().catalogue(work, processes)
-
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
-        """Yield the images of each archive, or of the unpacked files if there is no archive."""
+        """Yield the images of each archive, or of the unpacked files if there is no archive.
+
+        SourceError or ArchiveError before the first part if one is missing or cut short.
+        """
         for path in self._places(work):
             if path.suffix != ".zip":
                 yield folder_part(path, form, SIDE)
@@ -198,8 +197,6 @@ class OnDisk(_Published):
 
     def _places(self, work: Path) -> list[Path]:
         """Return the archives, or the folder of unpacked images; SourceError names what is missing."""
-        if not self.folder.is_dir():
-            raise SourceError(f"{self.folder}: there is no such folder.")
         archives = [self.folder / ARCHIVE.format(number) for number in self.parts_wanted]
         missing = [p for p in archives if not p.is_file() and not (work / f"{p.name}.index.parquet").is_file()]
         if len(missing) < len(archives):

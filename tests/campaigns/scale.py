@@ -261,8 +261,8 @@ def page(found: dict[str, Any], loads: list[dict[str, Any]]) -> str:
         f"pixels under new names, {found['png_bytes'] / 1000:.0f} kB a PNG) from archives that were made, converted "
         f"and removed in turn, with {found['processes']} processes on {found['cores']} cores. The floor is decode, "
         "resize and encode alone, of the same images, in as many processes, measured while the preparation waits for "
-        f"an archive and at the end. The machine was shared: the load average was {busy} at those times (the measurement "
-        "itself is in it), which is why processor time stands beside the clock's.",
+        f"an archive and at the end. The load average was {busy} at those times (the measurement itself is in it): "
+        "where the machine is shared, processor time says more than the clock.",
         "",
         "| what | measured |",
         "|---|--:|",
