@@ -95,7 +95,7 @@ def push(planned: Plan, api: HfApi | None = None) -> tuple[str, str | None]:
         stale = sorted(name for name in there if re.fullmatch(r"data/.*\.parquet", name) and name not in planned.files)
         operations = [CommitOperationAdd(name, path) for name, path in planned.files.items()]
         removals = [CommitOperationDelete(name) for name in stale]
-        done = api.create_commit(
+        api.create_commit(
             repo.repo_id,
             [*operations, *removals],
             commit_message="An edition of galaxy_zoo_decals",
@@ -115,7 +115,7 @@ def push(planned: Plan, api: HfApi | None = None) -> tuple[str, str | None]:
         api.create_commit(repo.repo_id, [added], commit_message="Tasks of the benchmark", repo_type="dataset")
     except HfHubHTTPError as error:
         refused = _first_line(error)
-    return str(done.repo_url), refused
+    return str(repo), refused
 
 
 def _first_line(error: HfHubHTTPError) -> str:

@@ -5,12 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import yaml
+from huggingface_hub import HfApi
 
-from galaxy_zoo_decals import cli
+from galaxy_zoo_decals import cli, publish
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.publish import PublishError, plan
 from galaxy_zoo_decals.schema import SPLITS, VIEWS
@@ -19,23 +22,19 @@ from tests.hub import Hub, serve
 ROOT = Path(__file__).parents[1]
 
 
-def run(hub: Hub, home: Path, *arguments: str, token: str = "hf_test") -> subprocess.CompletedProcess[str]:
+def run(hub: Hub, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python as a user of this Hub would."""
     env = os.environ | {
-        "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": token,
+        "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": "hf_test",
         "HF_HOME": str(home), "HF_DATASETS_CACHE": str(home / "datasets"), "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }  # fmt: skip
     return subprocess.run([sys.executable, *arguments], env=env, cwd=home, capture_output=True, text=True, timeout=180)
 
 
-def push(hub: Hub, home: Path, edition: Path, *more: str, token: str = "hf_test") -> subprocess.CompletedProcess[str]:
-    command = ("-m", "galaxy_zoo_decals.cli", "push", str(edition), "user/galaxy_zoo_decals", "--processes", "1")
-    return run(hub, home, *command, *more, token=token)
-
-
-def test_pushed_loaded_and_pushed_again(toy_edition: Path, tmp_path: Path) -> None:
+def test_pushed_and_loaded_as_any_user_would(toy_edition: Path, tmp_path: Path) -> None:
     with serve() as hub:
-        done = push(hub, tmp_path, toy_edition)
+        command = ("push", str(toy_edition), "user/galaxy_zoo_decals", "--processes", "1")
+        done = run(hub, tmp_path, "-m", "galaxy_zoo_decals.cli", *command)
         assert done.returncode == 0, done.stderr
         assert hub.private["user/galaxy_zoo_decals"], "private unless asked otherwise"
         held = hub.files["user/galaxy_zoo_decals"]
@@ -60,49 +59,68 @@ def test_pushed_loaded_and_pushed_again(toy_edition: Path, tmp_path: Path) -> No
         assert counts == {split: facts[split]["hierarchical"] for split in SPLITS}  # type: ignore[index]
         assert streamed == loaded and size == [224, 224]
 
-        # A shard of an earlier edition would be loaded with the new ones.
-        held["data/train-00001-of-00002.parquet"] = b"old"
-        held["notes.md"] = b"someone's"
-        hub.refuse = "eval.yaml"
-        del held["eval.yaml"]
-        done = push(hub, tmp_path, toy_edition)
-        assert done.returncode == 0, done.stderr
-        assert "did not take eval.yaml" in done.stdout
-        held = hub.files["user/galaxy_zoo_decals"]
-        assert "data/train-00001-of-00002.parquet" not in held and held["notes.md"] == b"someone's"
 
-        hub.private["user/galaxy_zoo_decals"] = False
-        done = push(hub, tmp_path, toy_edition)
-        assert done.returncode == 1 and "public" in done.stderr and "--public" in done.stderr
-        commits = len(hub.commits)
-        done = push(hub, tmp_path, toy_edition, token="hf_wrong")
-        assert done.returncode == 1 and "Traceback" not in done.stderr and len(hub.commits) == commits
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub that this process may talk to, which is otherwise off the network."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr("huggingface_hub._commit_api.is_xet_available", lambda: False)
+    with serve() as server:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
+        yield server
+
+
+def test_nothing_stale_and_nothing_of_others_and_nothing_public(toy_edition: Path, hub: Hub) -> None:
+    planned = plan(Edition(toy_edition), "user/galaxies")
+    api = HfApi(endpoint=hub.url, token="hf_test")
+    address, refused = publish.push(planned, api)
+    assert address.endswith("user/galaxies") and refused is None and hub.private["user/galaxies"]
+    # A shard of an earlier edition would be loaded with the new ones.
+    hub.files["user/galaxies"]["data/train-00001-of-00002.parquet"] = b"old"
+    hub.files["user/galaxies"]["notes.md"] = b"someone's"
+    del hub.files["user/galaxies"]["eval.yaml"]
+    hub.refuse = "eval.yaml"
+    _, refused = publish.push(planned, api)
+    assert refused is not None and "eval.yaml is not allowed" in refused
+    held = hub.files["user/galaxies"]
+    assert "data/train-00001-of-00002.parquet" not in held and held["notes.md"] == b"someone's"
+    hub.private["user/galaxies"] = False
+    commits = len(hub.commits)
+    with pytest.raises(PublishError, match=r"public.*--public"):
+        publish.push(planned, api)
+    with pytest.raises(PublishError, match="user/galaxies"):
+        publish.push(planned, HfApi(endpoint=hub.url, token="hf_wrong"))
+    with pytest.raises(PublishError, match="no connection"):
+        publish.push(planned, HfApi(endpoint="http://127.0.0.1:9", token="hf_test"))
+    assert len(hub.commits) == commits
 
 
 def test_a_dry_run_shows_everything_and_sends_nothing(
-    toy_edition: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    toy_edition: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serve() as hub:
-        done = push(hub, tmp_path, toy_edition, "--dry-run")
-        assert done.returncode == 0, done.stderr
-        assert not hub.files
+    monkeypatch.setattr(publish, "push", lambda *_: pytest.fail("sent"))
+    assert cli.main(["push", str(toy_edition), "user/x", "--dry-run"]) == 0
+    said = capsys.readouterr().out
     for path in toy_edition.rglob("*"):
         if path.is_file():
-            assert str(path.relative_to(toy_edition)) in done.stdout
-    assert "eval.yaml" in done.stdout and "a private dataset" in done.stdout and "Nothing was sent" in done.stdout
+            assert str(path.relative_to(toy_edition)) in said
+    assert "eval.yaml" in said and "a private dataset" in said and "Nothing was sent" in said
     assert cli.main(["push", str(toy_edition), "user/x", "--public", "--dry-run"]) == 0
     assert "PUBLIC" in capsys.readouterr().out
 
 
-def test_a_damaged_edition_is_not_sent(toy_edition: Path, tmp_path: Path) -> None:
+def test_a_damaged_edition_is_not_sent(
+    toy_edition: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "push", lambda *_: pytest.fail("sent"))
     shutil.copytree(toy_edition, tmp_path / "toy")
     facts = json.loads((tmp_path / "toy" / "edition.json").read_text())
     facts["content_hash"] = "0" * 64
     (tmp_path / "toy" / "edition.json").write_text(json.dumps(facts))
-    with serve() as hub:
-        done = push(hub, tmp_path, tmp_path / "toy")
-        assert done.returncode == 1 and "FAIL hashes" in done.stdout and "nothing was sent" in done.stderr
-        assert not hub.files
+    assert cli.main(["push", str(tmp_path / "toy"), "user/x", "--processes", "1"]) == 1
+    said = capsys.readouterr()
+    assert "FAIL hashes" in said.out and "nothing was sent" in said.err
 
 
 def test_what_may_not_be_passed_on(toy_edition: Path, tmp_path: Path) -> None:
