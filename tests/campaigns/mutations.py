@@ -8,6 +8,7 @@ measured. Writes docs/evidence/mutations.{md,json}. Run it with ``make campaign-
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -24,19 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import bibtexparser  # noqa: F401  # loaded before the forks, as all that a check needs
-import markdown_it  # noqa: F401
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import scipy.optimize  # noqa: F401
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EVIDENCE = REPOSITORY / "docs" / "evidence"
 sys.path.insert(0, str(REPOSITORY))
 
-from leaderboard import changes, checks, entries, report  # noqa: E402, F401
 from leaderboard.__main__ import main as leaderboard  # noqa: E402
 from leaderboard.files import sha256  # noqa: E402
 from tests.test_leaderboard_runs import change_run, write_run  # noqa: E402
@@ -797,6 +794,10 @@ class Outcome:
     problem: str
 
 
+LIBRARIES = ("leaderboard.checks", "leaderboard.report", "bibtexparser", "markdown_it", "scipy.optimize")
+"""What a check loads: loaded once, before the forks."""
+
+
 def apart(work: Callable[[], int], out: Path) -> tuple[int, float, float, int]:
     """Do some work in a forked process whose output goes to a file.
 
@@ -874,6 +875,8 @@ def run(kinds: list[Kind]) -> tuple[Outcome, list[Outcome]]:
     """Return what the check says of the good submission and of every kind of damage."""
     from tqdm import tqdm
 
+    for name in LIBRARIES:
+        importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         base = Path(folder)
         good = build(base)
