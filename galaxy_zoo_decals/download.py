@@ -25,6 +25,9 @@ from galaxy_zoo_decals.conversion import sync
 from galaxy_zoo_decals.errors import UserError
 
 BLOCK = 2**20
+LARGEST_RECORD = 2**24
+"""Bytes of a record's description at most."""
+
 TRIES = 20
 """Attempts in a row without a new byte before a download gives up: more than an hour, for a night without anyone."""
 
@@ -88,13 +91,17 @@ def session() -> requests.Session:
 
 
 def fetch_json(client: requests.Session, url: str, say: Say = say) -> object:
-    """Return the JSON document at a URL, of at most 16 MB; retried like a download."""
+    """Return the JSON document at a URL, of at most ``LARGEST_RECORD`` bytes; retried like a download."""
 
     def once() -> object:
+        body = b""
         with _get(client, url, {}) as answer:
-            body = answer.raw.read(2**24 + 1, decode_content=True)
-        if len(body) > 2**24:
-            raise DownloadError(f"{url}: the answer is larger than a record's description can be.")
+            for block in _arriving(answer):
+                body += block
+                if len(body) > LARGEST_RECORD:
+                    raise DownloadError(f"{url}: the answer is larger than a record's description can be.")
+            if len(body) < int(answer.headers.get("Content-Length", 0)):
+                raise _Passing("the connection was cut")
         try:
             return json.loads(body)
         except ValueError:

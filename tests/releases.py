@@ -139,7 +139,7 @@ def serve(folder: Path) -> Iterator[Zenodo]:
             zenodo.agents.add(self.headers["User-Agent"])
             name = self.path.removesuffix("/content").rsplit("/", 1)[-1]
             if self.path == "/api/records/4573248":
-                self.answer(200, json.dumps(zenodo.record()).encode(), "application/json")
+                self.content("record", json.dumps(zenodo.record()).encode())
             elif self.path.startswith("/api/records/4573248/files/"):
                 self.answer(302, b"", Location=f"{zenodo.url}/storage/{name}")
             elif self.path.startswith("/storage/") and (zenodo.folder / name).is_file():

@@ -212,6 +212,13 @@ def test_addresses_that_are_none(tmp_path: Path, release: Path, capsys: pytest.C
     assert not (tmp_path / "gzd5").exists() and not (tmp_path / "gzd5.partial").exists()
 
 
+@pytest.mark.parametrize("faults", [["503", "429 0"], ["cut 100", "cut 0"], ["stall 50"]])
+def test_a_description_that_does_not_come_at_once(zenodo: Zenodo, faults: list[str]) -> None:
+    zenodo.faults["record"] = faults
+    answer = download.fetch_json(download.session(), f"{zenodo.url}/api/records/4573248")
+    assert answer == zenodo.record() and not faults
+
+
 def test_records_that_are_none(zenodo: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from galaxy_zoo_decals.sources.zenodo import read_record
 

@@ -3,9 +3,10 @@
     python tests/campaigns/kills.py [--kills 50] [--galaxies 600] [--seed 0]
 
 A server that behaves like Zenodo (and cuts every archive's download once) serves a small data release. `prepare gzd5
---delete-archives` runs against it undisturbed once; then, again and again from nothing, it is killed (SIGKILL) at a
-random moment between its first file and its end, and run to its end. Each result must be the undisturbed one byte by
-byte with nothing left beside it. Writes docs/evidence/kills.md and kills.json.
+--delete-archives` runs against it undisturbed; then, again and again from nothing, it is killed (SIGKILL) at a random
+moment between its first file and its end, and run to its end; every second time with two worker processes. Each
+result must be the undisturbed one byte by byte with nothing left beside it. Processes are forked from one that has
+everything imported: what is killed is work, not imports. Writes docs/evidence/kills.md and kills.json.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from galaxy_zoo_decals.cli import main  # noqa: E402
 from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS  # noqa: E402
 from tests.releases import Zenodo, draw, repeat, serve, write_part, write_table  # noqa: E402
 
@@ -38,6 +41,7 @@ class Kill:
     """One kill and what came of it."""
 
     number: int
+    processes: int
     seconds: float
     """After the start of the run."""
     phase: str
@@ -67,18 +71,33 @@ def digest(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def start(zenodo: Zenodo, home: Path) -> subprocess.Popen[bytes]:
+def start(zenodo: Zenodo, home: Path, processes: int) -> BaseProcess:
+    """Start a preparation in a process of its own, forked from one that has everything imported."""
     zenodo.faults.update({ARCHIVE.format(n): ["cut 300000"] for n in PARTS})
-    command = [sys.executable, "-m", "galaxy_zoo_decals.cli", "prepare", "gzd5", "--out", str(home / "gzd5")]
-    command += ["--record", f"{zenodo.url}/api/records/4573248", "--downloads", str(home / "downloads")]
-    command += ["--delete-archives", "--processes", "2", "--size", "96"]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    arguments = ["prepare", "gzd5", "--out", str(home / "gzd5"), "--delete-archives", "--size", "96"]
+    arguments += ["--record", f"{zenodo.url}/api/records/4573248", "--downloads", str(home / "downloads")]
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "datasets", "galaxy_zoo_decals.builder", "galaxy_zoo_decals.check"])
+    home.mkdir(exist_ok=True)
+    log = home.with_suffix(".log")
+    running = context.Process(target=prepare, args=([*arguments, "--processes", str(processes)], log))
+    running.start()
+    return running
 
 
-def finish(running: subprocess.Popen[bytes]) -> None:
-    _, words = running.communicate(timeout=900)
-    if running.returncode:
-        raise RuntimeError(f"a run failed instead of going on: {words.decode()[-2000:]}")
+def prepare(arguments: list[str], log: Path) -> None:
+    """Be the command, with its words in a file."""
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.exit(main(arguments))
+
+
+def finish(running: BaseProcess, home: Path) -> None:
+    running.join(900)
+    if running.exitcode != 0:
+        words = home.with_suffix(".log").read_text()[-2000:]
+        raise RuntimeError(f"a run failed instead of going on: {words}")
 
 
 def phase(home: Path) -> str:
@@ -102,38 +121,44 @@ def campaign(folder: Path, kills: int, galaxies: int, seed: int) -> tuple[list[K
     write_release(folder / "release", galaxies)
     rng = random.Random(seed)
     with serve(folder / "release") as zenodo:
-        began = time.perf_counter()
-        running = start(zenodo, folder / "straight")
-        while not (folder / "straight" / "downloads").exists() and running.poll() is None:
-            time.sleep(0.01)
-        first = time.perf_counter() - began
-        finish(running)
-        whole = time.perf_counter() - began
-        expected = digest(folder / "straight" / "gzd5")
+        finish(start(zenodo, folder / "first", 1), folder / "first")  # the forking process has its imports now
+        moments = {}
+        for processes in (1, 2):
+            home = folder / f"straight-{processes}"
+            began = time.perf_counter()
+            running = start(zenodo, home, processes)
+            while not (home / "downloads").exists() and running.is_alive():
+                time.sleep(0.01)
+            first = time.perf_counter() - began
+            finish(running, home)
+            moments[processes] = (first, time.perf_counter() - began)
+        expected = digest(folder / "straight-1" / "gzd5")
         rows: list[Kill] = []
         while len(rows) < kills:
+            processes = 1 + len(rows) % 2
             home = folder / f"kill-{len(rows)}"
             began = time.perf_counter()
-            running = start(zenodo, home)
-            moment = rng.uniform(first, whole)
-            time.sleep(moment)
-            running.send_signal(signal.SIGKILL)
-            running.communicate()
-            if running.returncode == 0:
+            running = start(zenodo, home, processes)
+            running.join(rng.uniform(*moments[processes]))
+            if not running.is_alive():
                 shutil.rmtree(home)  # it had already ended: no kill
                 continue
+            running.kill()
+            running.join()
             killed = time.perf_counter() - began
             found, pieces = phase(home), len(list((home / "gzd5.partial" / "pieces").glob("*.parquet")))
             began = time.perf_counter()
-            finish(start(zenodo, home))
+            finish(start(zenodo, home, processes), home)
             resumed = time.perf_counter() - began
             beside = {p.name for p in home.iterdir()} - {"gzd5", "downloads"}
             beside |= {p.name for p in (home / "downloads").iterdir() if not p.name.startswith("gz_decals_volunteers")}
             beside -= {"downloads.lock"}
             same = digest(home / "gzd5") == expected
-            rows.append(Kill(len(rows) + 1, killed, found, pieces, resumed, same, ", ".join(sorted(beside))))
+            left = ", ".join(sorted(beside))
+            rows.append(Kill(len(rows) + 1, processes, killed, found, pieces, resumed, same, left))
             print(f"{rows[-1]}", flush=True)
             shutil.rmtree(home)
+        whole = moments[2][1]
     return rows, whole
 
 
@@ -155,10 +180,10 @@ def page(rows: list[Kill], whole: float, galaxies: int) -> str:
         "|---|--:|",
         *(f"| {name} | {count} |" for name, count in phases.most_common()),
         "",
-        "| kill | after s | while | pieces kept | second run s | identical | left behind |",
-        "|--:|--:|---|--:|--:|---|---|",
+        "| kill | processes | after s | while | pieces kept | second run s | identical | left behind |",
+        "|--:|--:|--:|---|--:|--:|---|---|",
         *(
-            f"| {r.number} | {r.seconds:.2f} | {r.phase} | {r.pieces} | {r.resumed_seconds:.1f} | "
+            f"| {r.number} | {r.processes} | {r.seconds:.2f} | {r.phase} | {r.pieces} | {r.resumed_seconds:.1f} | "
             f"{'yes' if r.identical else '**no**'} | {r.left_behind or 'nothing'} |"
             for r in rows
         ),
@@ -166,7 +191,7 @@ def page(rows: list[Kill], whole: float, galaxies: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
+def run_campaign() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--galaxies", type=int, default=600)
@@ -181,4 +206,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_campaign())
