@@ -23,8 +23,11 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "site" / "templates"
 COMPACT_ROWS = 5
 """Rows of the compact boards on the first page."""
 
-FOREST = 60
+FOREST = 40
 """Rows of a board's forest plot."""
+
+LONG = 25
+"""Rows from which on a board's further tables are opened only on demand."""
 
 PROPERTIES = {
     "redshift": "redshift",
@@ -80,6 +83,7 @@ def environment() -> Environment:
         "BOARDS": BOARDS,
         "COMPACT_ROWS": COMPACT_ROWS,
         "FOREST": FOREST,
+        "LONG": LONG,
         "options": _options,
         "SEEDS": SEEDS,
         "isfinite": math.isfinite,

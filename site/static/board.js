@@ -15,6 +15,9 @@
   var usual = boxes.filter(function (box) { return box.checked; }).map(function (box) { return box.value; });
   var filters = ["evidence", "overlap", "family"];
   var order = { key: "", down: false };
+  // What stands on the page already is not done again: the first look at a long board costs nothing.
+  var sorted = { key: "", down: false };
+  var chosen = usual.join();
 
   function rowsOf(body) {
     return Array.prototype.filter.call(body.rows, function (row) { return !row.classList.contains("rowhead"); });
@@ -33,6 +36,8 @@
   }
 
   function sort() {
+    if (order.key === sorted.key && order.down === sorted.down) return;
+    sorted = { key: order.key, down: order.down };
     var rows = ranked.slice();
     if (order.key) {
       rows.sort(function (a, b) {
@@ -53,7 +58,7 @@
     var words = form.q.value.toLowerCase().split(/\s+/).filter(Boolean);
     var count = 0;
     ranked.forEach(function (row) {
-      var text = row.textContent.toLowerCase();
+      var text = words.length ? row.textContent.toLowerCase() : "";
       var fits = words.every(function (word) { return text.indexOf(word) >= 0; }) &&
         filters.every(function (key) {
           return !form[key].value || raw(row.cells[keys.indexOf(key)]) === form[key].value;
@@ -65,6 +70,9 @@
   }
 
   function choose() {
+    var wanted = boxes.filter(function (box) { return box.checked; }).map(function (box) { return box.value; }).join();
+    if (wanted === chosen) return;
+    chosen = wanted;
     boxes.forEach(function (box) {
       var column = keys.indexOf(box.value);
       heads[column].classList.toggle("off", !box.checked);
@@ -81,8 +89,7 @@
     if (form.q.value) state.set("q", form.q.value);
     filters.forEach(function (key) { if (form[key].value) state.set(key, form[key].value); });
     if (order.key) state.set("sort", (order.down ? "-" : "") + order.key);
-    var chosen = boxes.filter(function (box) { return box.checked; }).map(function (box) { return box.value; });
-    if (chosen.join() !== usual.join()) state.set("columns", chosen.join());
+    if (chosen !== usual.join()) state.set("columns", chosen);
     var query = state.toString();
     history.replaceState(null, "", location.pathname + (query ? "?" + query : "") + location.hash);
   }
@@ -97,8 +104,8 @@
     var wanted = state.get("sort") || "";
     order = { key: wanted.replace(/^-/, ""), down: wanted.charAt(0) === "-" };
     if (keys.indexOf(order.key) < 0 || order.key === "interval") order = { key: "", down: false };
-    var chosen = state.has("columns") ? state.get("columns").split(",") : usual;
-    boxes.forEach(function (box) { box.checked = chosen.indexOf(box.value) >= 0; });
+    var named = state.has("columns") ? state.get("columns").split(",") : usual;
+    boxes.forEach(function (box) { box.checked = named.indexOf(box.value) >= 0; });
   }
 
   function draw() {
@@ -185,7 +192,6 @@
   Array.prototype.forEach.call(form.querySelectorAll("[data-save]"), function (button) {
     button.addEventListener("click", function () { save(button.dataset.save); });
   });
-  form.hidden = false;
   restore();
   draw();
 })();

@@ -136,6 +136,5 @@
     form.b.value = a;
     draw();
   });
-  form.hidden = false;
   draw();
 })();

@@ -2,6 +2,7 @@
 // Light, dark or as the system has it; loaded before anything is drawn, so that no page flashes.
 (function () {
   var root = document.documentElement;
+  root.classList.add("js");
   var names = { "": "system", light: "light", dark: "dark" };
 
   function stored() {
@@ -20,7 +21,6 @@
     function say() {
       button.textContent = "Theme: " + names[theme];
     }
-    button.hidden = false;
     say();
     button.addEventListener("click", function () {
       theme = { "": "light", light: "dark", dark: "" }[theme];
