@@ -52,6 +52,8 @@ def read_json(path: Path, limit: int = LARGEST_TEXT) -> Any:
         return json.loads(read_text(path, limit))
     except json.JSONDecodeError as error:
         raise LeaderboardError(f"{path}: line {error.lineno}: not JSON ({error.msg}).") from None
+    except ValueError as error:  # such as a number of thousands of digits
+        raise LeaderboardError(f"{path}: not JSON that can be read ({error}).") from None
     except RecursionError:
         raise LeaderboardError(f"{path}: JSON nested too deeply to be read.") from None
 

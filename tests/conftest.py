@@ -21,6 +21,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Threads of torch that wait by spinning make everything slow as soon as two tests' processes share the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.pop("GALAXY_ZOO_DECALS_EDITION", None)
+# Where Python may not write bytecode beside its sources, each of the many processes that tests start would compile
+# every library anew, for seconds.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(_HOME.name) / "bytecode")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -324,7 +324,14 @@ def _(place: Place) -> None:
 
 
 add("a column is missing", table("multiclass", lambda t: t.drop_columns(["p_spiral"])), "'p_spiral' is missing")
-add("a column renamed", table("multiclass", lambda t: t.rename_columns(["iauname", "a", *t.column_names[2:]])), "p_ell")
+add(
+    "a column renamed",
+    table(
+        "multiclass",
+        lambda t: t.rename_columns(["iauname", "a", *t.column_names[2:]]).replace_schema_metadata(t.schema.metadata),
+    ),
+    "'p_elliptical' is missing",
+)
 add(
     "columns in another order",
     table("multiclass", lambda t: t.select([t.column_names[i] for i in (0, 2, 1, 3, 4)])), "another order",
