@@ -91,8 +91,8 @@ class Run(Facts):
     edition: RunEdition
     seed: Seed
     recipe: Annotated[dict[Line, Setting], Field(max_length=200)]
-    resolution: int | None
-    parameters: Annotated[int, Field(ge=0)]
+    resolution: Annotated[int, Field(ge=1, lt=10**6)] | None
+    parameters: Annotated[int, Field(ge=0, lt=10**15)]
     device: Line
     precision: Line
     processes: int

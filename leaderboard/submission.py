@@ -88,7 +88,7 @@ class Submission(Strict):
     selection: Literal["validation only"] | None = Field(
         description="'validation only', if no choice was made by looking at test scores"
     )
-    parameters: Annotated[int, Field(ge=0)]
+    parameters: Annotated[int, Field(ge=0, lt=10**15)]
     status: Literal["active", "superseded", "withdrawn"]
     status_reason: Paragraph | None
     attestation: bool = Field(description="true, if all above is true to the best of the authors' knowledge")
@@ -155,7 +155,7 @@ class Facts(Strict):
     training_data: Paragraph | None = None
     test_overlap: Overlap | None = None
     selection: Literal["validation only"] | None = None
-    parameters: Annotated[int, Field(ge=0)] | None = None
+    parameters: Annotated[int, Field(ge=0, lt=10**15)] | None = None
     attestation: bool | None = None
     run: RunFacts | None = None
 
