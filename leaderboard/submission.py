@@ -132,7 +132,9 @@ class RunFacts(Strict):
     backbone: Line = Field(description="the network, or what stands in its place")
     weights: Line = Field(description="where its first weights came from; none for random ones")
     recipe: Annotated[dict[Line, Setting], Field(max_length=200)] = Field(description="settings, {name: value}")
-    resolution: int | None = Field(description="side of the training images in pixels; null if there is none")
+    resolution: Annotated[int, Field(ge=1, lt=10**6)] | None = Field(
+        description="side of the training images in pixels; null if there is none"
+    )
     device: Line = Field(description="what it was trained on, such as 1 NVIDIA A100 or 4 CPU cores")
     precision: Line = Field(description="float32, bfloat16, float64")
     train_seconds: Annotated[float, Field(ge=0)] | None = Field(description="wall time of training, null if unknown")
