@@ -383,7 +383,7 @@ def _(place: Place) -> None:
     pq.write_table(known.set_column(0, "iauname", long), place.predictions(), compression="zstd", compression_level=19)
 
 
-@kind("ten thousand columns", "10000 columns")
+@kind("ten thousand columns", "seed0.parquet", "at most")
 def _(place: Place) -> None:
     known = pq.read_table(place.predictions())
     wide = pa.table({f"c{i}": known["p_spiral"][:412] for i in range(10_000)})
