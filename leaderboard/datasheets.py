@@ -86,7 +86,8 @@ def nodes(edition: Edition, truth: Truth, images: Images) -> dict[str, Node]:
     found = {}
     for q, question in enumerate(tree.questions):
         on = fractions[asked[:, q], tree.slices[question.name]]
-        most = np.bincount(on.argmax(axis=1), minlength=len(question.answers)) if len(on) else np.zeros(10, int)
+        winners = on.argmax(axis=1) if len(on) else np.empty(0, int)
+        most = np.bincount(winners, minlength=len(question.answers))
         choices = []
         for j, answer in enumerate(question.answers):
             counts = np.histogram(on[:, j], bins=BINS, range=(0, 1))[0].tolist()
@@ -170,7 +171,10 @@ def worked(truth: Truth, edition: Edition, images: Images) -> dict[str, Any] | N
 
 
 def gallery(truth: Truth, edition: Edition, images: Images, most: int) -> dict[str, list[Shown]]:
-    """Return galaxies of each class in the order of the hash of their names, and how many there are to show."""
+    """Return galaxies of each class, ``most`` at most, in the order of the hash of their names.
+
+    Empty where galaxies may not be shown.
+    """
     if not may_show(truth.tree):
         return {}
     return {

@@ -1,4 +1,4 @@
-"""What changed and when: the changelog, the Atom feed, and versions of the boards that stay as they are."""
+"""What changed and when, for the changelog and the Atom feed: changes of the benchmark, and submitted entries."""
 
 from __future__ import annotations
 
