@@ -3,7 +3,10 @@
 An entry's score is the mean of its seeds. The variance of a difference is the paired bootstrap variance plus
 s^2/n of either entry, s the training spread: each entry's own, drawn towards the pooled one because seeds are few.
 A pair counts as different if |difference| exceeds c standard deviations, where c is the 95 % quantile over draws of
-the largest standardised deviation among all pairs (max-t), so that all pairs of a board hold together.
+the largest standardised deviation among all pairs (max-t), so that all pairs of a board hold together. The draws
+resample galaxies and trainings, and with the trainings the estimate of s: where training spreads more than sampling, c
+is as large as for the few degrees of freedom of a handful of seeds (with c from the galaxies alone, boards of equal
+entries showed a difference in 15 % of cases: docs/evidence/coverage.md).
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from string import ascii_lowercase
 import numpy as np
 
 ALPHA = 0.05
+SEED = 20220102
+"""Of the resampled trainings: the same entries always get the same places."""
+
 PRIOR_SEEDS = 3
 """Weight, in degrees of freedom, of the pooled training variance in each entry's own."""
 
@@ -39,9 +45,14 @@ class Ranking:
 def training_variance(seeds: list[list[float]]) -> np.ndarray:
     """Return the variance over seeds of each entry, shrunk towards the pooled one; 0 where no entry has two seeds."""
     freedom = np.array([len(s) - 1 for s in seeds], float)
-    own = np.array([np.var(s, ddof=1) if len(s) > 1 else 0.0 for s in seeds])
-    pooled = (freedom * own).sum() / freedom.sum() if freedom.sum() else 0.0
-    return (freedom * own + PRIOR_SEEDS * pooled) / (freedom + PRIOR_SEEDS)
+    return _shrunk(freedom, np.array([np.var(s, ddof=1) if len(s) > 1 else 0.0 for s in seeds])[:, None])[:, 0]
+
+
+def _shrunk(freedom: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return variances (entries, draws) drawn towards the one pooled over the entries, by degrees of freedom."""
+    f = freedom[:, None]
+    pooled = (f * own).sum(axis=0) / max(freedom.sum(), 1)
+    return (f * own + PRIOR_SEEDS * pooled) / (f + PRIOR_SEEDS)
 
 
 def rank(values: list[list[float]], draws: list[np.ndarray], higher_is_better: bool) -> Ranking:
@@ -59,17 +70,26 @@ def rank(values: list[list[float]], draws: list[np.ndarray], higher_is_better: b
         return Ranking([Place(1, 1, "a") if i in order else places[i] for i in range(n)], math.nan)
     d = np.array([np.asarray(draws[i], float) for i in order])
     d = d[:, np.isfinite(d).all(axis=0)]
-    seeds = training_variance([values[i] for i in order]) / np.array([len(values[i]) for i in order])
+    trainings = np.array([len(values[i]) for i in order])
+    variance = training_variance([values[i] for i in order])
+    seeds = variance / trainings
+    rng = np.random.default_rng(SEED)
+    trained = rng.standard_normal(d.shape) * np.sqrt(seeds)[:, None]
+    freedom = (trainings - 1).astype(float)
+    again = (
+        variance[:, None] * rng.chisquare(np.maximum(freedom, 1)[:, None], d.shape) / np.maximum(freedom, 1)[:, None]
+    )
+    seeds_again = _shrunk(freedom, again) / trainings[:, None]
     sampled = np.zeros((len(order), len(order)))
     largest = np.zeros(d.shape[1])
     for i in range(len(order)):
         gap = d[i] - d
         sampled[i] = gap.std(axis=1)
+        moved = np.abs(gap - gap.mean(axis=1, keepdims=True) + trained[i] - trained)
+        error = np.sqrt(sampled[i][:, None] ** 2 + seeds_again[i] + seeds_again)
         # Two equal prediction files have no spread at all; they are equal, not infinitely different.
-        usable = sampled[i] > 0
-        if usable.any():
-            deviation = np.abs(gap - gap.mean(axis=1, keepdims=True))[usable] / sampled[i][usable, None]
-            largest = np.maximum(largest, deviation.max(axis=0))
+        usable = (error > 0) & (np.arange(len(order)) != i)[:, None]
+        largest = np.maximum(largest, np.divide(moved, error, out=np.zeros_like(error), where=usable).max(axis=0))
     critical = float(np.quantile(largest, 1 - ALPHA))
     needed = critical * np.sqrt(sampled**2 + seeds[:, None] + seeds[None])
     s = score[order]

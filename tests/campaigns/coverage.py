@@ -213,7 +213,7 @@ def board_of_equals(sky: Sky, votes: str, galaxies: int, training: float, seed: 
         places = rank(values[board], draws[board], metric.higher_is_better).places
         seeds = np.sqrt(np.mean([np.var(v, ddof=1) for v in values[board]]))
         found[board] = (float(any((q.first, q.last) != (1, ENTRIES) for q in places)), float(seeds),
-                        float(np.mean([d.std() for d in draws[board]])))  # fmt: skip
+                        float(np.mean([np.nanstd(d) for d in draws[board]])))  # fmt: skip
     return found
 
 
