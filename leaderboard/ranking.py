@@ -6,7 +6,7 @@ A pair counts as different if |difference| exceeds c standard deviations, where 
 the largest standardised deviation among all pairs (max-t), so that all pairs of a board hold together. The draws
 resample galaxies and trainings, and with the trainings the estimate of s: where training spreads more than sampling, c
 is as large as for the few degrees of freedom of a handful of seeds (with c from the galaxies alone, boards of equal
-entries showed a difference in 15 % of cases: docs/evidence/coverage.md).
+entries showed a difference in 15 % of cases; docs/evidence/coverage.md has what is left of it).
 """
 
 from __future__ import annotations

@@ -358,7 +358,7 @@ def votes_metrics(
     metrics = {
         "nll": ratio(s["nll"], weights.total),
         "mae": macro(mae, counted["asked"]),
-        "rmse": macro(np.sqrt(ratio(s["squared"], s["asked"])), counted["asked"]),
+        "rmse": macro(np.sqrt(np.maximum(ratio(s["squared"], s["asked"]), 0)), counted["asked"]),
         "accuracy": macro(accuracy, counted["paper"]),
         "f1": macro(f1, counted["paper"]),
         "confident_accuracy": macro(clear, counted["paper"] & counted["clear"]),
