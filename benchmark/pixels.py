@@ -1,12 +1,14 @@
-"""Pixels: every image decoded once into a memory-mapped array, then cut, turned and flipped in whole batches."""
+"""Pixels: every image decoded once into a memory-mapped array, and brought to the device in whole batches."""
 
 from __future__ import annotations
 
 import io
+import math
 import os
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from benchmark import BenchmarkError
+from benchmark import BenchmarkError, augmentation
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals.edition import Edition, digest, home
 
@@ -25,15 +27,18 @@ try:
 except ImportError:  # An optional speed-up: Pillow decodes the same pixels three times slower.
     simplejpeg = None
 
-LAYOUT = "1"
+LAYOUT = "2"
 """Version of the stored pixels; a change of decoding or scaling must change it."""
 
 CHUNK = 512
 """Images decoded between two refreshes of the progress bar."""
 
+AHEAD = 1
+"""Batches gathered ahead of the one in use."""
 
-def decode(data: bytes, resolution: int, crop: float = 1.0) -> np.ndarray:
-    """Return the centre of a JPEG image as uint8 (resolution, resolution, 3).
+
+def decode(data: bytes, resolution: int, crop: float = 1.0, margin: float = 1.0) -> np.ndarray:
+    """Return the centre of a JPEG image as uint8 (side, side, 3); ``stored_side`` is its side.
 
     The whole image is scaled to resolution / crop (Lanczos with antialias) and its centre cut out, which is what
     the image processor saved with every model does.
@@ -42,11 +47,21 @@ def decode(data: bytes, resolution: int, crop: float = 1.0) -> np.ndarray:
         image = Image.fromarray(simplejpeg.decode_jpeg(data, colorspace="RGB"))
     else:
         image = Image.open(io.BytesIO(data)).convert("RGB")
-    side = round(resolution / crop)
-    if image.size != (side, side):
-        image = image.resize((side, side), Image.Resampling.LANCZOS)
-    start = (side - resolution) // 2
-    return np.asarray(image)[start : start + resolution, start : start + resolution]
+    whole, side = round(resolution / crop), stored_side(resolution, crop, margin)
+    if image.size != (whole, whole):
+        image = image.resize((whole, whole), Image.Resampling.LANCZOS)
+    start = (whole - side) // 2
+    return np.asarray(image)[start : start + side, start : start + side]
+
+
+def stored_side(resolution: int, crop: float, margin: float = 1.0) -> int:
+    """Return the side in pixels of a stored image: the crop's times the margin, at most the whole image's.
+
+    If it is more than the crop's it is odd or even as the whole image's is, so that both have one centre.
+    """
+    whole = round(resolution / crop)
+    side = min(whole, math.ceil(resolution * margin))
+    return side if side == resolution else side + (whole - side) % 2
 
 
 def galaxies(edition: Edition, split: str) -> pd.DataFrame:
@@ -56,23 +71,27 @@ def galaxies(edition: Edition, split: str) -> pd.DataFrame:
 
 
 def store(edition: Edition, split: str, recipe: Recipe, show: bool = True) -> np.ndarray:
-    """Return the pixels of a split's ``galaxies``, a read-only uint8 memory map (n, resolution, resolution, 3).
+    """Return the pixels of a split's ``galaxies``, a read-only uint8 memory map (n, side, side, 3).
 
-    Rows are in the edition's order. The file lies in the cache folder, keyed by the edition's votes, its images,
-    the resolution and the crop; it is written beside and renamed, so processes may make it at the same time.
+    Side is the recipe's resolution; training images have a margin of sky where the recipe turns or magnifies them.
+    Rows are in the edition's order. The file lies in the cache folder, keyed by the edition's votes, its images and
+    its layout; it is written beside and renamed, so processes may make it at the same time.
     """
+    margin = augmentation.margin(recipe) if split == "train" else 1.0
+    side = stored_side(recipe.resolution, recipe.crop, margin)
     # The content hash is of names and votes alone: pixels can change while it stays.
     hashes = [edition.content_hash, str(edition.facts["image_hash"])]
-    key = digest([LAYOUT, *hashes, str(recipe.resolution), str(recipe.crop)])[:16]
-    path = home() / "pixels" / f"{edition.name}-{recipe.resolution}px-{split}-{key}.npy"
+    key = digest([LAYOUT, *hashes, str(recipe.resolution), str(recipe.crop), str(side)])[:16]
+    path = home() / "pixels" / f"{edition.name}-{side}px-{split}-{key}.npy"
     if not path.is_file():
-        _fill(edition, split, recipe, path, show)
+        _fill(edition, split, recipe, margin, path, show)
     return np.load(path, mmap_mode="r")
 
 
-def _fill(edition: Edition, split: str, recipe: Recipe, path: Path, show: bool) -> None:
+def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Path, show: bool) -> None:
     names = galaxies(edition, split)["iauname"].tolist()
-    shape = (len(names), recipe.resolution, recipe.resolution, 3)
+    side = stored_side(recipe.resolution, recipe.crop, margin)
+    shape = (len(names), side, side, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
     needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
     if needed > free:
@@ -92,7 +111,7 @@ def _fill(edition: Edition, split: str, recipe: Recipe, path: Path, show: bool) 
         ):
             for found, images in _batches(edition.shards(split)):
                 wanted = [(name, data) for name, data in zip(found, images) if name in rows]
-                for (name, _), image in zip(wanted, threads.map(lambda item: _safe(item[1], recipe), wanted)):
+                for (name, _), image in zip(wanted, threads.map(lambda item: _safe(item[1], recipe, margin), wanted)):
                     if image is None:
                         raise BenchmarkError(f"{edition.path}: the image of {name} is not readable; prepare it again.")
                     pixels[rows[name]] = image
@@ -114,9 +133,9 @@ def _batches(shards: list[Path]) -> Iterator[tuple[list[str], list[bytes]]]:
             yield batch["iauname"].to_pylist(), [image["bytes"] for image in batch["image"].to_pylist()]
 
 
-def _safe(data: bytes, recipe: Recipe) -> np.ndarray | None:
+def _safe(data: bytes, recipe: Recipe, margin: float) -> np.ndarray | None:
     try:
-        return decode(data, recipe.resolution, recipe.crop)
+        return decode(data, recipe.resolution, recipe.crop, margin)
     except (OSError, ValueError):
         return None
 
@@ -126,50 +145,47 @@ class Pixels:
 
     def __init__(self, images: np.ndarray, device: torch.device) -> None:
         self.images, self.device, self.resident = images, device, None
+        self.copies = torch.cuda.Stream(device) if device.type == "cuda" else None
         if device.type == "cuda" and images.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
             self.resident = torch.from_numpy(np.array(images)).to(device)
 
-    def take(self, rows: np.ndarray) -> torch.Tensor:
-        """Return the images of these rows as uint8 (n, 3, resolution, resolution) on the device."""
+    def batches(self, rows: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield the images of each batch of rows as uint8 (n, 3, side, side) on the device.
+
+        Images that are not resident are gathered by a thread, one batch ahead of the one in use, so that reading
+        overlaps computing.
+        """
         if self.resident is not None:
-            return self.resident[torch.from_numpy(rows).to(self.device)].permute(0, 3, 1, 2)
-        batch = torch.from_numpy(self.images[rows])
-        if self.device.type == "cuda":
-            batch = batch.pin_memory().to(self.device, non_blocking=True)
-        return batch.permute(0, 3, 1, 2)
+            for chosen in rows:
+                yield self.resident[torch.from_numpy(chosen).to(self.device)].permute(0, 3, 1, 2)
+            return
+        with ThreadPoolExecutor(1) as thread:
+            coming: deque[Future[torch.Tensor]] = deque()
+            for chosen in rows:
+                coming.append(thread.submit(self._gather, chosen))
+                if len(coming) > AHEAD:
+                    yield self._arrived(coming.popleft().result())
+            while coming:
+                yield self._arrived(coming.popleft().result())
+
+    def _gather(self, rows: np.ndarray) -> torch.Tensor:
+        batch = torch.from_numpy(self.images[rows]).permute(0, 3, 1, 2)
+        if self.copies is None:
+            return batch
+        # On a stream of its own, or the copy would wait for the step that is under way.
+        with torch.cuda.stream(self.copies):
+            return batch.pin_memory().to(self.device, non_blocking=True)
+
+    def _arrived(self, batch: torch.Tensor) -> torch.Tensor:
+        if self.copies is not None:
+            computing = torch.cuda.current_stream(self.device)
+            computing.wait_stream(self.copies)
+            batch.record_stream(computing)
+        return batch
 
 
 def normalise(images: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """Return uint8 images (n, 3, h, w) as float32 (value / 255 - mean) / std, as the saved image processor does."""
+    """Return images (n, 3, h, w), from 0 to 255, as float32 (value / 255 - mean) / std, as the saved processor does."""
     scale = torch.tensor([1 / (255 * s) for s in std], device=images.device).view(1, 3, 1, 1)
     offset = torch.tensor([m / s for m, s in zip(mean, std)], device=images.device).view(1, 3, 1, 1)
     return images.float() * scale - offset
-
-
-def draw_moves(rng: np.random.Generator, n: int, recipe: Recipe) -> np.ndarray:
-    """Return a random move for each of n images, int64 (n, 5): three coin flips, then a shift in y and x."""
-    moves = np.zeros((n, 5), dtype=np.int64)
-    coins = {"none": 0, "flips": 2, "dihedral": 3}[recipe.augmentation]
-    moves[:, :coins] = rng.integers(0, 2, (n, coins))
-    moves[:, 3:] = rng.integers(-recipe.shift, recipe.shift + 1, (n, 2))
-    return moves
-
-
-def move(images: torch.Tensor, moves: np.ndarray) -> torch.Tensor:
-    """Return images (n, 3, h, w) mirrored left to right and up to down, transposed and shifted as drawn.
-
-    Every combination of the three flips is one of the eight symmetries of the square; pixels that a shift brings
-    in repeat the edge.
-    """
-    coins = torch.from_numpy(moves).to(images.device)
-    flags = coins[:, :3].bool().view(-1, 3, 1, 1, 1)
-    images = torch.where(flags[:, 0], images.flip(-1), images)
-    images = torch.where(flags[:, 1], images.flip(-2), images)
-    images = torch.where(flags[:, 2], images.transpose(-1, -2), images)
-    if not moves[:, 3:].any():
-        return images
-    n, side = len(images), images.shape[-1]
-    steps = torch.arange(side, device=images.device)
-    y, x = ((steps + coins[:, i, None]).clamp(0, side - 1) for i in (3, 4))
-    rows = torch.arange(n, device=images.device)[:, None, None]
-    return images.permute(0, 2, 3, 1)[rows, y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)

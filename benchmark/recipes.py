@@ -32,20 +32,43 @@ class Recipe:
     dropout: float = 0.5
     augmentation: Literal["none", "flips", "dihedral"] = "dihedral"
     """What every training image is drawn from: itself, its mirror images, or all eight flips and quarter turns."""
+    rotation: bool = False
+    """Turn every training image by any angle; what turns in comes from the sky around the crop."""
+    scale: float = 0.0
+    """Training images are magnified by a random factor between 1 / (1 + scale) and 1 + scale."""
     shift: int = 0
     """Largest random displacement of a training image, in pixels each way."""
+    brightness: float = 0.0
+    """Largest random change of the brightness of a training image, as a share of the full range."""
+    contrast: float = 0.0
+    """Largest random change of the contrast of a training image about its mean, as a share of it."""
+    erasing: int = 0
+    """Squares, each up to a quarter of a side, that are blacked out in a training image."""
+    greyscale: bool = False
+    """Show the network the mean of the three channels, as Walmsley et al. 2022 do."""
+    dihedral_average: bool = False
+    """Let the trained model average its predictions over the eight symmetries of an image."""
     balance: float = 0.0
-    """How far classes are evened out by sampling: a class of share s is drawn in proportion to s^(1 - balance)."""
+    """How far classes are evened out: one of share s weighs in proportion to s^(1 - balance)."""
+    balance_by: Literal["sampling", "loss"] = "sampling"
+    """Even classes out by drawing rare ones more often, or by weighing their loss."""
+    average: float = 0.0
+    """Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
+    clip: float = 0.0
+    """Largest norm of the gradient; 0 does not clip."""
+    micro_batch: int = 0
+    """Galaxies a forward pass in each process; gradients are summed up to the whole batch. 0 is all at once."""
     compile: bool = False
     """Compile the network (on CUDA only: elsewhere compiling costs more than it saves)."""
 
     def __post_init__(self) -> None:
         for name in ("resolution", "epochs", "batch", "learning_rate"):
             _check(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("patience", "weight_decay", "shift"):
+        for name in ("patience", "weight_decay", "scale", "shift", "erasing", "clip", "micro_batch"):
             _check(getattr(self, name) >= 0, f"{name} must not be negative, not {getattr(self, name)}")
-        for name in ("dropout", "warmup", "balance"):
+        for name in ("dropout", "warmup", "balance", "brightness", "contrast"):
             _check(0 <= getattr(self, name) <= 1, f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+        _check(0 <= self.average < 1, f"average must be at least 0 and below 1, not {self.average}")
         _check(0 < self.crop <= 1, f"crop must lie between 0 and 1, not {self.crop}")
 
 
@@ -56,6 +79,8 @@ class Convolutional(Recipe):
     channels: tuple[int, ...]
     hidden: int
     """Units of the hidden layer."""
+    batch_norm: bool = False
+    """Normalise after every convolution."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,6 +88,19 @@ class Convolutional(Recipe):
         _check(min(self.channels, default=1) > 0 and self.hidden > 0, "channels and hidden must be above 0")
         smallest = 2 ** len(self.channels)
         _check(self.resolution >= smallest, f"resolution must be at least {smallest} for {len(self.channels)} poolings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hierarchical(Convolutional):
+    """The CNNs along the tree."""
+
+    shared_trunk: bool = False
+    """One CNN with a head a question, trained at once, in place of a CNN of its own a question."""
+
+    @classmethod
+    def on(cls, convolutional: Convolutional) -> Hierarchical:
+        """Return the recipe that trains such a CNN for every question."""
+        return cls(**vars(convolutional))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +113,12 @@ class Backbone(Recipe):
     """First weights: "imagenet" (the pretrained ones of this backbone), "none", or a file of them."""
     drop_path: float = 0.0
     """Rate of stochastic depth."""
+    layer_decay: float = 1.0
+    """Factor of the learning rate from each layer to the one below it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check(0 < self.layer_decay <= 1, f"layer_decay must be above 0 and at most 1, not {self.layer_decay}")
         _check(0 <= self.drop_path < 1, f"drop_path must lie between 0 and 1, not {self.drop_path}")
 
 
@@ -143,14 +184,14 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "quick": {
         "multiclass": replace(_QUICK_CNN, dropout=0.25, balance=0.5),
         "multilabel": _QUICK_CNN,
-        "hierarchical": replace(_QUICK_CNN, epochs=6),
+        "hierarchical": Hierarchical.on(replace(_QUICK_CNN, epochs=6)),
         "efficientnetv2": replace(_QUICK_BACKBONE, balance=0.5),
         "dirichlet": Dirichlet.on(_QUICK_BACKBONE, least=0.05),
     },
     "paper": {
         "multiclass": replace(_STUDENT_CNN, epochs=20, dropout=0.25, balance=1.0),
         "multilabel": _STUDENT_CNN,
-        "hierarchical": _STUDENT_CNN,
+        "hierarchical": Hierarchical.on(_STUDENT_CNN),
         "efficientnetv2": _STUDENT_BACKBONE,
         # Beyond the student work: the network of Walmsley et al. 2022, from scratch; the other settings are ours.
         "dirichlet": Dirichlet.on(
@@ -164,7 +205,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "best": {
         "multiclass": replace(_BEST_CNN, balance=0.5),
         "multilabel": _BEST_CNN,
-        "hierarchical": _BEST_CNN,
+        "hierarchical": Hierarchical.on(_BEST_CNN),
         "efficientnetv2": replace(_BEST_BACKBONE, balance=0.5),
         "dirichlet": Dirichlet.on(_BEST_BACKBONE, least=0.05),
     },

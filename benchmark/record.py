@@ -17,11 +17,52 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import BenchmarkError
+from benchmark.checkpoint import Checkpoint
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals.edition import Edition
 
 FORMAT = "1"
 
 PACKAGES = ("torch", "transformers", "timm", "accelerate", "datasets")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run is before anything is trained, and where it will lie."""
+
+    model: str
+    recipe_name: str
+    recipe: Recipe
+    seed: int
+    edition: Edition
+    out: Path
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the recipe's name and every setting, as they stand in run.json."""
+        return {"name": self.recipe_name, **dataclasses.asdict(self.recipe)}
+
+    def edition_facts(self) -> dict[str, str]:
+        """Return name, title and hashes of the edition, as they stand in run.json."""
+        edition = self.edition
+        hashes = {"content_hash": edition.content_hash, "split_hash": edition.split_hash}
+        return {"name": edition.name, "title": edition.title, **hashes}
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the checkpoint that an interruption leaves beside the run's place."""
+        facts = {"model": self.model, "seed": self.seed, "edition": self.edition_facts()}
+        return Checkpoint(self.out, facts | {"recipe": self.recipe_name} | dataclasses.asdict(self.recipe))
+
+    def finished(self) -> bool:
+        """Return whether this very run lies in its place already."""
+        path = self.out / "run.json"
+        if not path.is_file():
+            return False
+        try:
+            found = json.loads(path.read_text())
+        except ValueError:
+            return False
+        mine = {"model": self.model, "seed": self.seed, "edition": self.edition_facts(), "recipe": self.resolved()}
+        return all(found.get(key) == value for key, value in json.loads(json.dumps(mine)).items())
 
 
 def check_target(out: Path, overwrite: bool) -> None:
@@ -62,11 +103,6 @@ def folder(out: Path) -> Iterator[Path]:
             work.rename(out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def resolved(name: str, recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe's name and every setting, as they stand in run.json."""
-    return {"name": name, **dataclasses.asdict(recipe)}
 
 
 def versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if not __package__:
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, hub, recipes, record, weights
-from benchmark.recipes import MODELS, RECIPES, Recipe
+from benchmark.recipes import MODELS, RECIPES
 from galaxy_zoo_decals.errors import UserError
 
 # torch, transformers and the edition's tables are imported where they are needed: --help and wrong arguments
@@ -48,7 +49,11 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--backbone", help="any timm backbone, for efficientnetv2 and dirichlet")
     out.add_argument("--weights", help='its first weights: "imagenet", "none" or a file; default: imagenet')
     out.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
-    out.add_argument("--overwrite", action="store_true", help="replace a run that lies in the run's folder")
+    out.add_argument("--resume", action="store_true", help="go on with a run that was interrupted; keep finished ones")
+    out.add_argument("--overwrite", action="store_true", help="replace a run, finished or not, and start anew")
+    out.add_argument(
+        "--deterministic", action="store_true", help="bit-identical results on a GPU, at some cost in speed"
+    )
     return out
 
 
@@ -61,8 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"error: {error}", 2)
     except OSError as error:
         return _fail(f"error: {error.strerror or error} ({error.filename or 'no file named'}); nothing was written.", 1)
-    except KeyboardInterrupt:
-        return _fail("interrupted; the run that was under way left nothing behind.", 130)
+    except KeyboardInterrupt as interruption:
+        kept = " ".join(getattr(interruption, "__notes__", [])) or "the run that was under way left nothing behind."
+        return _fail(f"interrupted; {kept}", 130)
     return 0
 
 
@@ -84,13 +90,31 @@ def _run(args: argparse.Namespace) -> None:
         targets = {name: root / name / f"seed{args.seed}" for name in chosen}
     else:
         targets = {args.model: args.out.absolute()}
-    for target in targets.values():
-        record.check_target(target, args.overwrite)
+    if args.resume and args.overwrite:
+        raise BenchmarkError("--resume goes on with a run and --overwrite starts it anew: give one of them.")
+    runs = []
+    for name, recipe in chosen.items():
+        run = record.Run(name, args.recipe, recipe, args.seed, edition, targets[name])
+        if args.resume and run.finished():
+            print(f"{name}: finished already in {run.out}")
+            continue
+        record.check_target(run.out, args.overwrite)
+        checkpoint = run.checkpoint()
+        if args.overwrite:
+            checkpoint.remove()
+        elif checkpoint.path.is_file() and not args.resume:
+            raise BenchmarkError(
+                f"{checkpoint.folder} holds what an interrupted run has learned. Go on with --resume, or start anew "
+                "with --overwrite."
+            )
+        runs.append(run)
 
-    for recipe in chosen.values():
-        if isinstance(recipe, recipes.Backbone):
+    if not runs:
+        return
+    for run in runs:
+        if isinstance(run.recipe, recipes.Backbone):
             # With --model all: better now than after the first models are trained.
-            weights.find(recipe)
+            weights.find(run.recipe)
 
     from benchmark import training
     from galaxy_zoo_decals.scoring import Truth
@@ -98,10 +122,10 @@ def _run(args: argparse.Namespace) -> None:
     truth = Truth.of(edition)
     if not truth.names:
         raise BenchmarkError(f"{edition.path} has no scored test galaxy: there is nothing to predict.")
-    accelerator = training.accelerator()
+    accelerator = training.accelerator(args.deterministic)
     try:
-        for name, recipe in chosen.items():
-            run_model(accelerator, name, recipe, args.recipe, args.seed, edition, truth, targets[name])
+        for run in runs:
+            run_model(accelerator, run, truth, args.resume)
     finally:
         accelerator.end_training()
 
@@ -126,21 +150,12 @@ def open_edition(edition: str | None) -> Edition:
     return Edition.open(edition)
 
 
-def run_model(
-    accelerator: Accelerator,
-    name: str,
-    recipe: Recipe,
-    recipe_name: str,
-    seed: int,
-    edition: Edition,
-    truth: Truth,
-    out: Path,
-) -> None:
+def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: bool = False) -> None:
     """Train one model, write its run folder and print its scores."""
     from accelerate.utils import set_seed
     from transformers.utils import logging
 
-    from benchmark import training
+    from benchmark import card, training
     from benchmark.models import MODELS
     from benchmark.models.networks import load_first_weights
     from galaxy_zoo_decals import predictions as files
@@ -148,10 +163,11 @@ def run_model(
     from galaxy_zoo_decals.scoring import score
 
     logging.disable_progress_bar()  # Of saving a few megabytes.
-    kind = MODELS[name]
+    recipe, edition, checkpoint = run.recipe, run.edition, run.checkpoint()
+    kind = MODELS[run.model]
     title = kind.title(recipe)
-    accelerator.print(f"\n{name}: {title}, recipe {recipe_name}, seed {seed}, on {edition.title}")
-    set_seed(seed)
+    accelerator.print(f"\n{run.model}: {title}, recipe {run.recipe_name}, seed {run.seed}, on {edition.title}")
+    set_seed(run.seed)
     model = kind.from_recipe(recipe, edition.tree)
     source = load_first_weights(model.network, recipe) if isinstance(recipe, recipes.Backbone) else "none"
     train, validation, test = (
@@ -159,27 +175,27 @@ def run_model(
     )
     if test.truth.names != truth.names:
         raise BenchmarkError(f"{edition.path}: the order of its test galaxies changed while it was read.")
-    done = training.train(accelerator, model, recipe, seed, train, validation)
-    values = training.predict(accelerator, model, test)
+    try:
+        done = training.train(accelerator, model, recipe, run.seed, train, validation, checkpoint, resume)
+        values = training.predict(accelerator, model, test)
+    except KeyboardInterrupt as interruption:
+        if checkpoint.path.is_file():
+            interruption.add_note(f"what was learned is kept in {checkpoint.folder}: add --resume to go on.")
+        raise
     if not accelerator.is_main_process:
         return
     predictions = Predictions(
-        kind.task, edition.name, edition.content_hash, edition.split_hash, seed, truth.names, values
+        kind.task, edition.name, edition.content_hash, edition.split_hash, run.seed, truth.names, values
     )
     facts = {
-        "model": name,
+        "model": run.model,
         "title": title,
         "backbone": recipe.backbone if isinstance(recipe, recipes.Backbone) else title,
         "weights": source,
         "tasks": [kind.task],
-        "edition": {
-            "name": edition.name,
-            "title": edition.title,
-            "content_hash": edition.content_hash,
-            "split_hash": edition.split_hash,
-        },
-        "seed": seed,
-        "recipe": record.resolved(recipe_name, recipe),
+        "edition": run.edition_facts(),
+        "seed": run.seed,
+        "recipe": run.resolved(),
         "resolution": recipe.resolution,
         "parameters": sum(p.numel() for p in model.parameters()),
         **training.measured(accelerator, done),
@@ -188,15 +204,20 @@ def run_model(
         "command": record.command(),
         "curves": [curve.to_json() for curve in done.curves],
     }
-    with record.folder(out) as work:
+    with record.folder(run.out) as work:
         model.save_pretrained(work / "model")
         model.image_processor().save_pretrained(work / "model")
-        files.write(work / "predictions" / edition.name / kind.task / f"seed{seed}.parquet", predictions, edition.tree)
+        path = work / "predictions" / edition.name / kind.task / f"seed{run.seed}.parquet"
+        files.write(path, predictions, edition.tree)
+        results = score(truth, files.read(path, edition.tree))
+        (work / "model" / "README.md").write_text(card.text(facts, results), encoding="utf-8")
         record.write(work, facts)
-    written = files.read(out / "predictions" / edition.name / kind.task / f"seed{seed}.parquet", edition.tree)
-    for result in score(truth, written).values():
+        if (checkpoint.folder / "tensorboard").is_dir():
+            shutil.copytree(checkpoint.folder / "tensorboard", work / "tensorboard")
+    checkpoint.remove()
+    for result in results.values():
         print(result.report())
-    print(f"trained in {done.seconds:.0f} s; written to {out}")
+    print(f"trained in {done.seconds:.0f} s; written to {run.out}")
 
 
 if __name__ == "__main__":

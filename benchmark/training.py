@@ -1,29 +1,35 @@
 """Training: batches, loss, validation and the best checkpoint, on one CPU, one GPU or several processes alike.
 
 Every process draws the same batches from the same seed and takes its share of each, so order and augmentation do
-not depend on how many processes or data workers there are.
+not depend on how many processes or data workers there are. What is random in an epoch follows from the seed, the
+network and the number of the epoch alone, so that a resumed training goes on as if it had never been interrupted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast_object_list, set_seed
+from timm.optim import create_optimizer_v2
+from timm.utils import ModelEmaV3
 from torch import nn
 from tqdm import tqdm
 
-from benchmark import BenchmarkError
+from benchmark import BenchmarkError, augmentation
+from benchmark.checkpoint import Checkpoint
 from benchmark.models.model import Examples, GalaxyModel
-from benchmark.pixels import Pixels, draw_moves, galaxies, move, normalise, store
+from benchmark.pixels import Pixels, galaxies, normalise, store
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
@@ -75,20 +81,34 @@ class Curve:
     points: list[Point] = field(default_factory=list)
     best_epoch: int = 0
 
-    def to_json(self) -> dict[str, object]:
+    @property
+    def lowest(self) -> float:
+        """The validation loss of the best epoch, infinite before the first."""
+        return self.points[self.best_epoch - 1].validation_loss if self.best_epoch else math.inf
+
+    def to_json(self) -> dict[str, Any]:
         """Return the curve as it stands in run.json."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Curve:
+        """Return the curve that ``to_json`` wrote."""
+        return cls(kept["name"], [Point(**point) for point in kept["points"]], kept["best_epoch"])
 
 
 @dataclass
 class Training:
-    """What a training measured of itself: ``seconds`` in all, ``step_seconds`` without validation."""
+    """What a training measured of itself: ``seconds`` in all, ``step_seconds`` without validation.
 
-    curves: list[Curve]
-    images: int
-    seconds: float
-    step_seconds: float
-    peak_memory: int
+    ``resumed`` tells each time an interrupted training went on: network, epochs done and learning rate.
+    """
+
+    curves: list[Curve] = field(default_factory=list)
+    images: int = 0
+    seconds: float = 0.0
+    step_seconds: float = 0.0
+    peak_memory: int = 0
+    resumed: list[dict[str, Any]] = field(default_factory=list)
 
 
 def measured(accelerator: Accelerator, done: Training) -> dict[str, object]:
@@ -103,11 +123,20 @@ def measured(accelerator: Accelerator, done: Training) -> dict[str, object]:
         "gpu_hours": round(done.seconds * accelerator.num_processes / 3600, 4) if cuda else None,
         "images_per_second": round(done.images / done.step_seconds, 1),
         "peak_memory_bytes": done.peak_memory,
+        "resumed": done.resumed,
     }
 
 
-def accelerator() -> Accelerator:
-    """Return the accelerator for what there is: bfloat16 on CUDA, float32 and all cores elsewhere."""
+def accelerator(deterministic: bool = False) -> Accelerator:
+    """Return the accelerator for what there is: bfloat16 on CUDA, float32 and all cores elsewhere.
+
+    Where ``deterministic``, CUDA takes only algorithms that give the same bits every time; a CPU does so anyway.
+    """
+    if deterministic:
+        # cuBLAS reads this when it is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
     # Several processes without a GPU are meant to talk through gloo; accelerate only knows if it is told.
     cpu = not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1
     state = PartialState(cpu=cpu)
@@ -120,11 +149,19 @@ def accelerator() -> Accelerator:
 
 
 def train(
-    accelerator: Accelerator, model: GalaxyModel, recipe: Recipe, seed: int, train: Data, validation: Data
+    accelerator: Accelerator,
+    model: GalaxyModel,
+    recipe: Recipe,
+    seed: int,
+    train: Data,
+    validation: Data,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
 ) -> Training:
     """Train every network of a model in place, each to its epoch of lowest validation loss.
 
-    Raises BenchmarkError if there is nothing to learn from or if a loss is no longer a number.
+    With a ``checkpoint`` every finished epoch is kept there, and with ``resume`` training goes on from it. Raises
+    BenchmarkError if there is nothing to learn from, if a loss is no longer a number or if memory does not suffice.
     """
     model.start(train.truth.votes)
     model.to(accelerator.device)
@@ -132,105 +169,277 @@ def train(
     model.to(memory_format=torch.channels_last)
     if accelerator.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    done = Training([], 0, 0.0, 0.0, 0)
-    start = time.perf_counter()
-    for index, (name, network) in enumerate(model.networks().items()):
-        # Weights were drawn alike everywhere; dropout must differ between processes and networks.
-        set_seed((seed * 100 + index) * 100 + accelerator.process_index)
-        _train_network(accelerator, model, name, network, recipe, (seed, index), train, validation, done)
-        accelerator.free_memory()
-    done.seconds = time.perf_counter() - start
+    done, finished, begun = Training(), {}, None
+    if kept := _kept(accelerator, checkpoint) if resume else None:
+        done.images, done.seconds, done.step_seconds = kept["images"], kept["seconds"], kept["step_seconds"]
+        done.resumed, finished, begun = kept["resumed"], kept["finished"], kept["begun"]
+    with _log(accelerator, checkpoint) as log:
+        for index, (name, network) in enumerate(model.networks().items()):
+            if name in finished:
+                network.load_state_dict(finished[name]["weights"])
+                done.curves.append(Curve.from_json(finished[name]["curve"]))
+                continue
+            fit = Fit(accelerator, model, name, network, recipe, (seed, index), train, validation)
+            if begun:
+                fit.load(begun)
+                begun, epochs = None, len(fit.curve.points)
+                done.resumed.append({"network": name, "epochs": epochs, "learning_rate": recipe.learning_rate})
+                accelerator.print(f"{name}: goes on after epoch {epochs}")
+            for _ in fit.epochs(done, log):
+                if checkpoint and accelerator.is_main_process:
+                    checkpoint.write(asdict(done) | {"finished": finished, "begun": fit.state()})
+            fit.end()
+            done.curves.append(fit.curve)
+            finished[name] = {"weights": _on_cpu(network), "curve": fit.curve.to_json()}
+            accelerator.free_memory()
     done.peak_memory = _peak_memory(accelerator)
     return done
 
 
-def _train_network(
-    accelerator: Accelerator,
-    model: GalaxyModel,
-    name: str,
-    network: nn.Module,
-    recipe: Recipe,
-    key: tuple[int, int],
-    train: Data,
-    validation: Data,
-    done: Training,
-) -> None:
-    examples = model.examples(name, train.truth.votes)
-    held_out = model.examples(name, validation.truth.votes)
-    for word, part in (("training", examples), ("validation", held_out)):
-        if not len(part.rows):
-            raise BenchmarkError(f"no {word} galaxy has an answer for {name}: the edition is too small to train on.")
-    weights = _balance(examples, recipe.balance)
-    batch = min(recipe.batch, len(examples.rows))
-    steps = len(examples.rows) // batch
-    cuda = accelerator.device.type == "cuda"
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=cuda
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _rate(recipe, steps * recipe.epochs))
-    wrapped, optimizer = accelerator.prepare(torch.compile(network) if recipe.compile and cuda else network, optimizer)
-    curve, best, best_state = Curve(name), math.inf, {}
-    with tqdm(
-        total=steps * recipe.epochs, desc=name, unit="step", disable=None if accelerator.is_main_process else True
-    ) as bar:
-        for epoch in range(1, recipe.epochs + 1):
-            began = time.perf_counter()
-            rng = np.random.default_rng([*key, epoch])
-            order = _order(rng, examples, weights)[: steps * batch]
-            moves = draw_moves(rng, len(order), recipe)
-            total = torch.zeros((), device=accelerator.device)
-            network.train()
-            for first in range(0, len(order), batch):
-                mine = slice(first + accelerator.process_index, first + batch, accelerator.num_processes)
-                chosen = order[mine]
-                images = move(train.pixels.take(examples.rows[chosen]), moves[mine])
-                targets = torch.from_numpy(examples.targets[chosen]).to(accelerator.device, non_blocking=True)
-                losses = model.loss(name, wrapped(_inputs(model, images)), targets)
-                # Gradients are averaged over processes: this makes their mean that of the whole batch.
-                accelerator.backward(losses.sum() * (accelerator.num_processes / batch))
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-                schedule.step()
-                total += losses.detach().sum()
-                bar.update()
-            train_loss = float(accelerator.reduce(total, "sum")) / len(order)
-            done.step_seconds += time.perf_counter() - began
-            done.images += len(order)
-            network.eval()
-            outputs = evaluate(accelerator, lambda x: wrapped(x), model, validation)
-            found = model.loss(name, outputs[held_out.rows], torch.from_numpy(held_out.targets)).numpy()
-            validation_loss = float(np.average(found, weights=_weights(held_out, weights)))
-            if not math.isfinite(train_loss) or not math.isfinite(validation_loss):
+def _kept(accelerator: Accelerator, checkpoint: Checkpoint | None) -> dict[str, Any] | None:
+    """Return the state in a checkpoint on every process; the main one reads it, others may have another disk."""
+    found: list[Any] = [None, None]
+    if checkpoint and accelerator.is_main_process:
+        try:
+            found[0] = checkpoint.read()
+        except BenchmarkError as error:
+            found[1] = str(error)
+    broadcast_object_list(found)
+    if found[1]:
+        raise BenchmarkError(found[1])
+    return found[0]
+
+
+@contextlib.contextmanager
+def _log(accelerator: Accelerator, checkpoint: Checkpoint | None) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """Give a function that writes numbers of an epoch to a TensorBoard log, if tensorboard is installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        checkpoint = None
+    if not checkpoint or not accelerator.is_main_process:
+        yield lambda epoch, numbers: None
+        return
+    with SummaryWriter(str(checkpoint.folder / "tensorboard")) as writer:
+
+        def write(epoch: int, numbers: dict[str, float]) -> None:
+            for name, value in numbers.items():
+                writer.add_scalar(name, value, epoch)
+
+        yield write
+
+
+class Fit:
+    """One network under training, with everything that changes while it learns."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        model: GalaxyModel,
+        name: str,
+        network: nn.Module,
+        recipe: Recipe,
+        key: tuple[int, int],
+        train: Data,
+        validation: Data,
+    ) -> None:
+        self.accelerator, self.model, self.name, self.network = accelerator, model, name, network
+        self.recipe, self.key, self.train, self.validation = recipe, key, train, validation
+        self.examples = model.examples(name, train.truth.votes)
+        self.held_out = model.examples(name, validation.truth.votes)
+        for word, part in (("training", self.examples), ("validation", self.held_out)):
+            if not len(part.rows):
                 raise BenchmarkError(
-                    f"the loss of {name} is no longer a number (epoch {epoch}): training was stopped and nothing "
-                    f"written. Try a lower learning rate, as in --set learning_rate={recipe.learning_rate / 3:.1g}."
+                    f"no {word} galaxy has an answer for {name}: the edition is too small to train on."
                 )
-            metric = _number(model.metric(name, validation.truth, outputs.numpy()))
-            curve.points.append(Point(epoch, train_loss, validation_loss, metric))
-            bar.set_postfix(epoch=epoch, train=f"{train_loss:.3f}", validation=f"{validation_loss:.3f}")
-            if bar.disable:
-                # No terminal: a line an epoch tells the log that work goes on.
-                accelerator.print(
-                    f"  epoch {epoch}: train {train_loss:.3f}, validation {validation_loss:.3f}", flush=True
-                )
-            if validation_loss < best:
-                best, curve.best_epoch = validation_loss, epoch
-                best_state = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
-            elif recipe.patience and epoch - curve.best_epoch >= recipe.patience:
-                break
-    network.load_state_dict(best_state)
-    if accelerator.num_processes > 1:
+        self.weights = _balance(self.examples, recipe.balance)
+        self.batch = min(recipe.batch, len(self.examples.rows))
+        self.steps = len(self.examples.rows) // self.batch
+        self.micro = recipe.micro_batch or self.batch
+        self.targets = torch.from_numpy(self.examples.targets).to(accelerator.device)
+        self.rate = _rate(recipe, self.steps * recipe.epochs)
+        cuda = accelerator.device.type == "cuda"
+        layer_decay = getattr(recipe, "layer_decay", 1.0)
+        optimizer = create_optimizer_v2(
+            network,
+            opt="adamw",
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            layer_decay=layer_decay if layer_decay < 1 else None,
+            fused=cuda,
+        )
+        # Copied before accelerate wraps the network's forward.
+        self.average = ModelEmaV3(network, decay=recipe.average, use_warmup=True) if recipe.average else None
+        seen = torch.compile(network) if recipe.compile and cuda else network
+        self.wrapped, self.optimizer = accelerator.prepare(seen, optimizer)
+        self.curve = Curve(name)
+        self.best: dict[str, torch.Tensor] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return what ``load`` needs to go on after the last epoch."""
+        return {
+            "name": self.name,
+            "weights": _on_cpu(self.network),
+            "average": _on_cpu(self.average.module) if self.average else None,
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "curve": self.curve.to_json(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.network.load_state_dict(state["weights"])
+        if self.average:
+            self.average.module.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best, self.curve = state["best"], Curve.from_json(state["curve"])
+
+    def epochs(self, done: Training, log: Callable[[int, dict[str, float]], None]) -> Iterator[int]:
+        """Train epoch by epoch and yield the number of each that ended well, until the recipe says enough."""
+        total = self.steps * self.recipe.epochs
+        quiet = None if self.accelerator.is_main_process else True
+        with tqdm(
+            total=total, initial=len(self.curve.points) * self.steps, desc=self.name, unit="step", disable=quiet
+        ) as bar:
+            while not self._enough():
+                epoch, began = len(self.curve.points) + 1, time.perf_counter()
+                train_loss = self._learn(epoch, bar)
+                spent = time.perf_counter() - began
+                validation_loss, metric = self._validate()
+                if not math.isfinite(train_loss) or not math.isfinite(validation_loss):
+                    raise BenchmarkError(self._no_number(epoch))
+                point = Point(epoch, train_loss, validation_loss, metric)
+                if validation_loss < self.curve.lowest:
+                    self.curve.best_epoch, self.best = epoch, _on_cpu(self._kept_network())
+                self.curve.points.append(point)
+                done.images += self.steps * self.batch
+                done.step_seconds += spent
+                done.seconds += time.perf_counter() - began
+                shown = {"train": train_loss, "validation": validation_loss}
+                bar.set_postfix({"epoch": epoch} | {k: f"{v:.3f}" for k, v in shown.items()})
+                numbers = {f"{self.name}/{k}_loss": v for k, v in shown.items()}
+                numbers[f"{self.name}/learning_rate"] = self.recipe.learning_rate * self.rate(epoch * self.steps - 1)
+                numbers[f"{self.name}/images_per_second"] = self.steps * self.batch / spent
+                log(epoch, numbers if metric is None else {**numbers, f"{self.name}/validation_metric": metric})
+                if bar.disable:
+                    # No terminal: a line an epoch tells the log that work goes on.
+                    self.accelerator.print(
+                        f"  epoch {epoch}: train {train_loss:.3f}, validation {validation_loss:.3f}", flush=True
+                    )
+                yield epoch
+
+    def end(self) -> None:
+        """Give the network the weights of its best epoch and say which that was."""
+        self.network.load_state_dict(self.best)
+        self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
+        kept = self.curve.points[self.curve.best_epoch - 1]
+        shown = "" if kept.validation_metric is None else f", metric {kept.validation_metric:.3f}"
+        self.accelerator.print(
+            f"{self.name}: {len(self.examples.rows)} galaxies, best of {len(self.curve.points)} epochs: {kept.epoch} "
+            f"(train loss {kept.train_loss:.3f}, validation loss {kept.validation_loss:.3f}{shown})"
+        )
+
+    def _enough(self) -> bool:
+        epochs, patience = len(self.curve.points), self.recipe.patience
+        return epochs >= self.recipe.epochs or bool(patience and epochs - self.curve.best_epoch >= patience)
+
+    def _learn(self, epoch: int, bar: tqdm) -> float:
+        """Go through the training galaxies once and return the mean loss."""
+        accelerator, recipe = self.accelerator, self.recipe
+        rng = np.random.default_rng([*self.key, epoch])
+        # Weights were drawn alike everywhere; dropout must differ between processes, networks and epochs.
+        set_seed(int(np.random.SeedSequence([*self.key, epoch, accelerator.process_index]).generate_state(1)[0]))
+        by_loss = recipe.balance_by == "loss"
+        order = _order(rng, self.examples, np.ones(1) if by_loss else self.weights)[: self.steps * self.batch]
+        draws = augmentation.draw(rng, len(order), recipe, accelerator.device)
+        each = _weights(self.examples, self.weights if by_loss else np.ones(1))
+        loss_weights = torch.from_numpy((each / each.mean()).astype(np.float32)).to(accelerator.device)
+        total = torch.zeros((), device=accelerator.device)
+        mine = [
+            slice(first + accelerator.process_index, first + self.batch, accelerator.num_processes)
+            for first in range(0, len(order), self.batch)
+        ]
+        self.network.train()
+        images = self.train.pixels.batches(self.examples.rows[order[part]] for part in mine)
+        for i, (part, batch) in enumerate(zip(mine, images)):
+            factor = self.rate((epoch - 1) * self.steps + i)
+            for group in self.optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * factor * group.get("lr_scale", 1.0)
+            chosen = torch.from_numpy(order[part]).to(accelerator.device)
+            total += self._step(batch, draws[part], self.targets[chosen], loss_weights[chosen])
+            if self.average:
+                self.average.update(self.network, step=(epoch - 1) * self.steps + i + 1)
+            bar.update()
         # Gradients are shared, the statistics of batch normalisation are not: those of the main process are kept.
-        for buffer in network.buffers():
-            torch.distributed.broadcast(buffer, 0)
-    accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
-    kept = curve.points[curve.best_epoch - 1]
-    shown = "" if kept.validation_metric is None else f", metric {kept.validation_metric:.3f}"
-    accelerator.print(
-        f"{name}: {len(examples.rows)} galaxies, best of {len(curve.points)} epochs: {curve.best_epoch} "
-        f"(train loss {kept.train_loss:.3f}, validation loss {kept.validation_loss:.3f}{shown})"
-    )
-    done.curves.append(curve)
+        for module in (self.network, *([self.average.module] if self.average else [])):
+            for buffer in module.buffers() if accelerator.num_processes > 1 else ():
+                torch.distributed.broadcast(buffer, 0)
+        return float(accelerator.reduce(total, "sum")) / len(order)
+
+    def _step(
+        self, images: torch.Tensor, draws: augmentation.Draws, targets: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        """Take one step of the optimizer and return the sum of the losses; if memory runs out, in smaller parts."""
+        while True:
+            try:
+                total = self._gradients(images, draws, targets, weights)
+                break
+            except torch.OutOfMemoryError:
+                lesser = self.micro // 2
+            self.optimizer.zero_grad(set_to_none=True)
+            if not lesser or self.accelerator.num_processes > 1:
+                # Other processes wait in the middle of this step: it cannot be begun again.
+                raise BenchmarkError(
+                    f"the {self.accelerator.device.type} has too little memory for {min(self.micro, len(images))} "
+                    f"images at once. Give a smaller --set micro_batch={max(1, lesser)} (gradients are summed up to "
+                    "the same batch), or a lower --set resolution."
+                )
+            torch.cuda.empty_cache()
+            self.micro = lesser
+            self.accelerator.print(
+                f"{self.name}: memory ran out; going on with {lesser} images at once, the batch stays {self.batch}"
+            )
+        if self.recipe.clip:
+            self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return total
+
+    def _gradients(
+        self, images: torch.Tensor, draws: augmentation.Draws, targets: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        total = torch.zeros((), device=images.device)
+        for first in range(0, len(images), self.micro):
+            part = slice(first, first + self.micro)
+            last = first + self.micro >= len(images)
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.wrapped):
+                shown = inputs(self.model, augmentation.apply(images[part], draws[part]))
+                losses = self.model.loss(self.name, self.wrapped(shown), targets[part]) * weights[part]
+                # Gradients are averaged over processes: this makes their mean that of the whole batch.
+                self.accelerator.backward(losses.sum() * (self.accelerator.num_processes / self.batch))
+            total += losses.detach().sum()
+        return total
+
+    def _kept_network(self) -> nn.Module:
+        return self.average.module if self.average else self.network
+
+    def _validate(self) -> tuple[float, float | None]:
+        """Return loss and metric on the validation galaxies."""
+        network = self.average.module if self.average else self.wrapped
+        network.eval()
+        outputs = evaluate(self.accelerator, network, self.model, self.validation)
+        found = self.model.loss(self.name, outputs[self.held_out.rows], torch.from_numpy(self.held_out.targets)).numpy()
+        loss = float(np.average(found, weights=_weights(self.held_out, self.weights)))
+        return loss, _number(self.model.metric(self.name, self.validation.truth, outputs.numpy()))
+
+    def _no_number(self, epoch: int) -> str:
+        lower = f"--set learning_rate={self.recipe.learning_rate / 3:.1g}"
+        kept = (
+            f"What was learned up to epoch {epoch - 1} is kept: add --resume {lower}."
+            if epoch > 1
+            else f"Try a lower learning rate, as in {lower}."
+        )
+        return f"the loss of {self.name} is no longer a number (epoch {epoch}): training was stopped. {kept}"
 
 
 def evaluate(
@@ -243,9 +452,8 @@ def evaluate(
     mine = np.minimum(np.arange(share) + accelerator.process_index * share, n - 1)
     parts = []
     with torch.inference_mode(), accelerator.autocast():
-        for first in range(0, share, EVALUATION_BATCH):
-            images = data.pixels.take(mine[first : first + EVALUATION_BATCH])
-            parts.append(function(_inputs(model, images)).float())
+        for images in data.pixels.batches(np.array_split(mine, math.ceil(share / EVALUATION_BATCH))):
+            parts.append(function(inputs(model, images)).float())
         return accelerator.gather(torch.cat(parts))[:n].cpu()
 
 
@@ -255,9 +463,14 @@ def predict(accelerator: Accelerator, model: GalaxyModel, data: Data) -> np.ndar
     return evaluate(accelerator, model.predict, model, data).double().numpy()
 
 
-def _inputs(model: GalaxyModel, images: torch.Tensor) -> torch.Tensor:
+def inputs(model: GalaxyModel, images: torch.Tensor) -> torch.Tensor:
+    """Return what a model's networks are shown of images (n, 3, size, size) with values from 0 to 255."""
     values = normalise(images, model.config.image_mean, model.config.image_std)
-    return values.contiguous(memory_format=torch.channels_last)
+    return model.see(values).contiguous(memory_format=torch.channels_last)
+
+
+def _on_cpu(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {key: value.detach().to("cpu", copy=True) for key, value in network.state_dict().items()}
 
 
 def _balance(examples: Examples, balance: float) -> np.ndarray:

@@ -102,13 +102,17 @@ class DirichletModel(GalaxyModel):
         alpha = concentrations(torch.from_numpy(outputs), self.config.least).numpy()
         return float(metrics.votes_metrics(truth, alpha, plain(len(outputs))).metrics["accuracy"][0])
 
-    def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
+    def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the concentrations of all answers (n, answers)."""
-        return concentrations(self.network(pixel_values), self.config.least)
+        return concentrations(self.network(self.see(pixel_values)), self.config.least)
+
+    def combine(self, answers: torch.Tensor) -> torch.Tensor:
+        """Return the Dirichlets (n, answers) that come nearest to the mixtures of several (several, n, answers)."""
+        return mixture(self.tree, answers)
 
     def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
         """Return log class shares (n, 4)."""
-        alpha = self.predict(pixel_values)
+        alpha = self.answer(pixel_values)
         fractions = views.fractions(self.tree, alpha.detach().cpu().numpy())
         return ImageClassifierOutput(logits=log_shares(views.predicted_classes(self.tree, fractions), alpha))
 
@@ -116,6 +120,25 @@ class DirichletModel(GalaxyModel):
 def concentrations(outputs: torch.Tensor, least: float = 1.0) -> torch.Tensor:
     """Return alpha = least + 100 sigmoid(x), float32; with least 1 it is Zoobot's head."""
     return least + 100 * outputs.float().sigmoid()
+
+
+def mixture(tree: Tree, alpha: torch.Tensor) -> torch.Tensor:
+    """Return concentrations (n, answers) with the mean and the total variance of a mixture of Dirichlets.
+
+    ``alpha`` (several, n, answers) are its equally likely parts. The mean concentrations would be another thing: sure
+    parts that contradict each other would come out as sure as they are.
+    """
+    out = torch.empty_like(alpha[0])
+    for question in tree.questions:
+        part = alpha[..., tree.slices[question.name]].double()
+        total = part.sum(dim=-1, keepdim=True)
+        mean = (part / total).mean(dim=0)
+        second = (part * (part + 1) / (total * (total + 1))).mean(dim=0)
+        variance = (second - mean.square()).sum(dim=-1, keepdim=True)
+        # Of one Dirichlet: variance = (1 - sum mean^2) / (total + 1).
+        new = (1 - mean.square().sum(dim=-1, keepdim=True)) / variance - 1
+        out[..., tree.slices[question.name]] = (mean * new).to(out.dtype)
+    return out
 
 
 def dirichlet_multinomial_loss(tree: Tree, alpha: torch.Tensor, votes: torch.Tensor) -> torch.Tensor:

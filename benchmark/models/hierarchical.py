@@ -1,4 +1,4 @@
-"""Five CNNs along the tree, one a scored question, each trained on the galaxies that were asked it."""
+"""CNNs along the tree: one a scored question, trained on the galaxies that were asked it, or one for all questions."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from torch.nn import functional
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
-from benchmark.models.networks import convolutional
-from benchmark.recipes import Convolutional
+from benchmark.models.networks import convolutional, convolutional_values
+from benchmark.recipes import Hierarchical
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import Truth, metrics
 
+TRUNK = "tree"
+"""Name of the one network that answers all questions."""
+
 
 class HierarchicalConfig(GalaxyConfig):
-    """Config of the five CNNs."""
+    """Config of the CNNs along the tree."""
 
     model_type = "galaxy_zoo_hierarchical"
     channels: tuple[int, ...] | list[int] = (16, 32, 64)
     hidden: int = 256
+    batch_norm: bool = False
     dropout: float = 0.5
+    shared_trunk: bool = False
 
 
 class HierarchicalCNN(GalaxyModel):
@@ -35,68 +40,86 @@ class HierarchicalCNN(GalaxyModel):
 
     def __init__(self, config: HierarchicalConfig) -> None:
         super().__init__(config)
-        self.questions = nn.ModuleDict(
-            {
-                name: convolutional(
-                    tuple(config.channels),
-                    config.hidden,
-                    config.dropout,
-                    config.image_size,
-                    len(self.tree.question(name).answers),
-                )
-                for name in self.tree.scored_questions
-            }
-        )
+        each = {name: len(self.tree.question(name).answers) for name in self.tree.scored_questions}
+        outputs = {TRUNK: sum(each.values())} if config.shared_trunk else each
+        self.questions = nn.ModuleDict({name: convolutional(config, n) for name, n in outputs.items()})
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Convolutional, tree: Tree) -> Self:
-        """Return the five CNNs with random weights."""
+    def from_recipe(cls, recipe: Hierarchical, tree: Tree) -> Self:
+        """Return the CNNs with random weights."""
         leaves, _ = views.leaves(tree, np.zeros((1, len(tree.answers))))
         return cls(
             HierarchicalConfig(
-                channels=recipe.channels,
-                hidden=recipe.hidden,
-                dropout=recipe.dropout,
+                shared_trunk=recipe.shared_trunk,
+                **convolutional_values(recipe),
                 **config_values(recipe, tree, leaves),
             )
         )
 
     @classmethod
-    def title(cls, recipe: Convolutional) -> str:
+    def title(cls, recipe: Hierarchical) -> str:
         """Return what is trained."""
-        return f"Five CNNs {'-'.join(map(str, recipe.channels))} along the tree"
+        shape = "-".join(map(str, recipe.channels))
+        return f"One CNN {shape} for the whole tree" if recipe.shared_trunk else f"Five CNNs {shape} along the tree"
 
     def networks(self) -> dict[str, nn.Module]:
-        """Return the CNN of each scored question, in the tree's order."""
-        return {name: self.questions[name] for name in self.tree.scored_questions}
+        """Return the CNN of each scored question, in the tree's order, or the one of all."""
+        return dict(self.questions.items())
+
+    def covers(self, network: str) -> dict[str, slice]:
+        """Return the questions a network answers and the columns of its outputs that do so."""
+        names, found, start = self.tree.scored_questions if network == TRUNK else (network,), {}, 0
+        for name in names:
+            found[name] = slice(start, start + len(self.tree.question(name).answers))
+            start = found[name].stop
+        return found
 
     def examples(self, network: str, votes: np.ndarray) -> Examples:
-        """Return the fractions of a question's answers for the galaxies that were truly asked it."""
-        asked = views.asked(self.tree, views.totals(self.tree, votes))[:, self.tree.question_index[network]]
-        rows = np.flatnonzero(asked)
-        fractions = views.fractions(self.tree, votes[rows])[:, self.tree.slices[network]]
-        return Examples(rows, fractions.astype(np.float32))
+        """Return the fractions of the answers for galaxies truly asked, NaN for a question that one was not asked."""
+        asked = views.asked(self.tree, views.totals(self.tree, votes))
+        fractions = views.fractions(self.tree, votes)
+        targets = np.concatenate(
+            [
+                np.where(asked[:, [self.tree.question_index[name]]], fractions[:, self.tree.slices[name]], np.nan)
+                for name in self.covers(network)
+            ],
+            axis=1,
+        )
+        rows = np.flatnonzero(~np.isnan(targets).all(axis=1))
+        return Examples(rows, targets[rows].astype(np.float32))
 
     def loss(self, network: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the cross-entropy with the answers' fractions."""
-        return functional.cross_entropy(outputs.float(), targets, reduction="none")
+        """Return the cross-entropy with the answers' fractions, summed over the questions that were asked."""
+        total = outputs.new_zeros(len(outputs), dtype=torch.float32)
+        for columns in self.covers(network).values():
+            known = targets[:, columns]
+            asked = ~known.isnan().any(dim=1)
+            terms = functional.cross_entropy(outputs[:, columns].float(), known.nan_to_num(), reduction="none")
+            total = total + torch.where(asked, terms, 0.0)
+        return total
 
     def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
-        """Return the accuracy of the question on the galaxies whose true path comes to it."""
+        """Return the accuracy on the galaxies whose true path comes to a question, averaged over the questions."""
         fractions = np.full((len(outputs), len(self.tree.answers)), np.nan)
-        fractions[:, self.tree.slices[network]] = outputs
+        for name, columns in self.covers(network).items():
+            fractions[:, self.tree.slices[name]] = outputs[:, columns]
         reached, right, _ = metrics.question_hits(truth, fractions)
-        i = self.tree.scored_questions.index(network)
-        return float(metrics.ratio((reached & right)[:, i].sum(), reached[:, i].sum()))
+        chosen = [self.tree.scored_questions.index(name) for name in self.covers(network)]
+        return float(np.mean(metrics.ratio((reached & right)[:, chosen].sum(axis=0), reached[:, chosen].sum(axis=0))))
 
-    def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
+    def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the conditional probabilities of all answers of the five questions (n, answers)."""
-        return torch.cat([net(pixel_values).float().softmax(dim=1) for net in self.networks().values()], dim=1)
+        seen = self.see(pixel_values)
+        parts = []
+        for name, network in self.networks().items():
+            outputs = network(seen).float()
+            parts += [outputs[:, columns].softmax(dim=1) for columns in self.covers(name).values()]
+        return torch.cat(parts, dim=1)
 
     def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
         """Return the log probabilities of the leaves (n, 7): the answers multiplied down the tree."""
-        answers = self.predict(pixel_values)
+        answers = self.answer(pixel_values)
         fractions, start = np.full((len(answers), len(self.tree.answers)), np.nan), 0
         for name in self.tree.scored_questions:
             stop = start + len(self.tree.question(name).answers)

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import CLIPImageProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
+from benchmark.augmentation import dihedral
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals.schema import TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
@@ -21,7 +22,8 @@ class GalaxyConfig(PreTrainedConfig):
 
     Images are scaled to ``image_size`` / ``crop`` pixels and their centre is cut out. Values from 0 to 1 get
     ``image_mean`` subtracted and are divided by ``image_std``: as most of an image is dark sky, a network trained
-    from scratch wants other numbers than photographs do.
+    from scratch wants other numbers than photographs do. ``greyscale`` shows the networks the mean of the channels;
+    ``dihedral_average`` lets ``predict`` average over the eight symmetries of an image.
     """
 
     tree: str = "GZD5"
@@ -29,6 +31,8 @@ class GalaxyConfig(PreTrainedConfig):
     crop: float = 1.0
     image_mean: tuple[float, ...] | list[float] = (0.1, 0.1, 0.1)
     image_std: tuple[float, ...] | list[float] = (0.15, 0.15, 0.15)
+    greyscale: bool = False
+    dihedral_average: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,25 @@ class GalaxyModel(PreTrainedModel):
         """Return the metric shown beside the validation loss; NaN where too few galaxies have labels."""
         raise NotImplementedError
 
-    def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Return predictions for the model's task, float32 (n, columns of the task's prediction file)."""
+    def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return predictions for images as they are, float32 (n, columns of the task's prediction file)."""
         raise NotImplementedError
+
+    def combine(self, answers: torch.Tensor) -> torch.Tensor:
+        """Return one prediction (n, columns) of several equally good ones (several, n, columns): their mean."""
+        return answers.mean(dim=0)
+
+    def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return the model's predictions, float32 (n, columns), averaged over symmetries if the config says so."""
+        if not self.config.dihedral_average:
+            return self.answer(pixel_values)
+        return self.combine(torch.stack([self.answer(view) for view in dihedral(pixel_values)]))
+
+    def see(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return what the networks are shown of pixel values (n, 3, size, size): all of it, or their mean thrice."""
+        if not self.config.greyscale:
+            return pixel_values
+        return pixel_values.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
 
     def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
         """Return logits (n, labels); softmax (for several labels at once: sigmoid) makes shares of them."""
@@ -116,6 +136,8 @@ def config_values(recipe: Recipe, tree: Tree, labels: tuple[str, ...]) -> dict[s
         "tree": tree.name,
         "image_size": recipe.resolution,
         "crop": recipe.crop,
+        "greyscale": recipe.greyscale,
+        "dihedral_average": recipe.dihedral_average,
         "id2label": dict(enumerate(labels)),
         "label2id": {label: i for i, label in enumerate(labels)},
     }

@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
-from benchmark.models.networks import convolutional
+from benchmark.models.networks import convolutional, convolutional_values
 from benchmark.recipes import Convolutional
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree
@@ -25,6 +25,7 @@ class MultilabelConfig(GalaxyConfig):
     model_type = "galaxy_zoo_multilabel"
     channels: tuple[int, ...] | list[int] = (16, 32, 64)
     hidden: int = 256
+    batch_norm: bool = False
     dropout: float = 0.5
 
 
@@ -36,9 +37,7 @@ class MultilabelCNN(GalaxyModel):
 
     def __init__(self, config: MultilabelConfig) -> None:
         super().__init__(config)
-        self.network = convolutional(
-            tuple(config.channels), config.hidden, config.dropout, config.image_size, config.num_labels
-        )
+        self.network = convolutional(config, config.num_labels)
         self.post_init()
 
     @classmethod
@@ -46,9 +45,7 @@ class MultilabelCNN(GalaxyModel):
         """Return the CNN with random weights and one output a label of the tree."""
         return cls(
             MultilabelConfig(
-                channels=recipe.channels,
-                hidden=recipe.hidden,
-                dropout=recipe.dropout,
+                **convolutional_values(recipe),
                 problem_type="multi_label_classification",
                 **config_values(recipe, tree, tree.label_names),
             )
@@ -83,10 +80,10 @@ class MultilabelCNN(GalaxyModel):
         """Return the macro mean of the average precision over the labels with enough positives."""
         return float(metrics.multilabel_metrics(truth, outputs, plain(len(outputs))).metrics["macro_map"][0])
 
-    def predict(self, pixel_values: torch.Tensor) -> torch.Tensor:
+    def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the probability of each label (n, labels)."""
-        return self.network(pixel_values).float().sigmoid()
+        return self.network(self.see(pixel_values)).float().sigmoid()
 
     def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
         """Return logits (n, labels)."""
-        return ImageClassifierOutput(logits=self.network(pixel_values))
+        return ImageClassifierOutput(logits=self.network(self.see(pixel_values)))

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from benchmark import BenchmarkError, weights
-from benchmark.recipes import Backbone
+from benchmark.recipes import Backbone, Convolutional
 
 NAMES = {
     "tf_efficientnet_lite0": "EfficientNet-Lite0",
@@ -23,14 +23,22 @@ NAMES = {
 """Proper names of common backbones; any other bears its timm name."""
 
 
-def convolutional(channels: tuple[int, ...], hidden: int, dropout: float, size: int, outputs: int) -> nn.Sequential:
-    """Return a plain CNN: 3x3 convolution, ReLU and 2x2 max pooling for each channel count, then a hidden layer."""
+def convolutional(config: Any, outputs: int) -> nn.Sequential:
+    """Return the plain CNN of a config: 3x3 convolution, ReLU, 2x2 max pooling a channel count, then a hidden layer."""
     layers: list[nn.Module] = []
-    for before, after in zip((3, *channels), channels):
-        layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-    side = size // 2 ** len(channels)
-    layers += [nn.Flatten(), nn.Linear(channels[-1] * side * side, hidden), nn.ReLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*layers, nn.Linear(hidden, outputs))
+    for before, after in zip((3, *config.channels), config.channels):
+        layers.append(nn.Conv2d(before, after, 3, padding=1, bias=not config.batch_norm))
+        layers += [nn.BatchNorm2d(after)] if config.batch_norm else []
+        layers += [nn.ReLU(), nn.MaxPool2d(2)]
+    side = config.image_size // 2 ** len(config.channels)
+    layers += [nn.Flatten(), nn.Linear(config.channels[-1] * side * side, config.hidden), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Dropout(config.dropout), nn.Linear(config.hidden, outputs))
+
+
+def convolutional_values(recipe: Convolutional) -> dict[str, Any]:
+    """Return the config entries of the plain CNN that a recipe asks for."""
+    names = ("channels", "hidden", "batch_norm", "dropout")
+    return {name: getattr(recipe, name) for name in names}
 
 
 def backbone(name: str, outputs: int, dropout: float, drop_path: float) -> nn.Module:

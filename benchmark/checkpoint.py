@@ -1,0 +1,73 @@
+"""Checkpoints: what an interrupted training needs to go on, in one file that is whole or not there.
+
+Nothing random is kept: order, augmentation and dropout of an epoch follow from the seed, so that a resumed training
+draws what the undisturbed one would have drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from benchmark import BenchmarkError
+
+FORMAT = 1
+
+FREE = ("learning_rate",)
+"""Settings that a resumed training may change: what one lowers when a loss is no longer a number."""
+
+
+class Checkpoint:
+    """The folder of an unfinished run, beside the place the run will take: its checkpoint and its TensorBoard log."""
+
+    def __init__(self, out: Path, run: dict[str, Any]) -> None:
+        """Take the run's folder and what the run is: model, recipe as resolved, seed and edition."""
+        # The name ends as those of all unfinished things do: git and the leaderboard pass them over.
+        self.folder = out.with_name(f"{out.name}.unfinished.partial")
+        self.path = self.folder / "checkpoint.pt"
+        self.run = run
+
+    def read(self) -> dict[str, Any] | None:
+        """Return what was kept last, None if nothing was; BenchmarkError if it belongs to another run."""
+        if not self.path.is_file():
+            return None
+        import torch  # Wrong arguments are answered before it is loaded.
+
+        try:
+            # Tensors, numbers and text alone: a checkpoint from elsewhere must not run code.
+            kept = torch.load(self.path, map_location="cpu", weights_only=True)
+            run, state = kept["run"], kept["state"]
+            right = kept["format"] == FORMAT
+        except Exception as error:  # Damaged files raise anything from UnpicklingError to KeyError.
+            raise BenchmarkError(
+                f"{self.path} is no readable checkpoint ({type(error).__name__}). Start anew with --overwrite."
+            ) from None
+        if not right:
+            raise BenchmarkError(
+                f"{self.path} was kept by another version of the harness. Start anew with --overwrite."
+            )
+        for key in self.run | run:
+            if key not in FREE and run.get(key) != self.run.get(key):
+                raise BenchmarkError(
+                    f"{self.path} belongs to another run: {key} was {run.get(key)!r}, now it is {self.run.get(key)!r}. "
+                    "Give the same settings, another --out, or start anew with --overwrite."
+                )
+        return dict(state)
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Keep a state of tensors, numbers, text, lists and dicts in place of the last one."""
+        import torch
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        beside = self.path.with_suffix(".new")
+        with beside.open("wb") as file:
+            torch.save({"format": FORMAT, "run": self.run, "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,40 @@
+"""Small trainings for tests of the harness: tiny recipes on the toy edition, in this process."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+
+from benchmark import recipes, training
+from benchmark.checkpoint import Checkpoint
+from benchmark.models import MODELS, GalaxyModel
+from benchmark.recipes import Recipe
+from galaxy_zoo_decals.edition import Edition
+
+TINY = ["--set", "resolution=32", "--set", "epochs=2", "--set", "batch=16"]
+TINY_CNN = [*TINY, "--set", "channels=4,8", "--set", "hidden=8"]
+
+
+def recipe(model: str = "multiclass", *more: str) -> Recipe:
+    """Settings of a network that learns in a second, as far as the model has them."""
+    chosen = recipes.choose("quick", model)
+    tiny = ["resolution=32", "epochs=2", "batch=16", "channels=4,8", "hidden=8", "weights=none"]
+    known = [setting for setting in tiny if hasattr(chosen[model], setting.split("=")[0])]
+    return recipes.override(chosen, [*known, *more])[model]
+
+
+def train(
+    accelerator: Accelerator,
+    edition: Edition,
+    settings: Recipe,
+    model: str = "multiclass",
+    seed: int = 0,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
+) -> tuple[GalaxyModel, training.Training, training.Data]:
+    """Train a model and return it with its measurements and the validation split."""
+    torch.manual_seed(seed)
+    network = MODELS[model].from_recipe(settings, edition.tree)
+    data, validation = (training.Data.of(edition, s, settings, accelerator) for s in ("train", "validation"))
+    done = training.train(accelerator, network, settings, seed, data, validation, checkpoint, resume)
+    return network, done, validation
