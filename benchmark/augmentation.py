@@ -77,15 +77,15 @@ def apply(images: torch.Tensor, draws: Draws) -> torch.Tensor:
     the edge.
     """
     recipe = draws.recipe
-    if recipe.augmentation != "none":
-        flags = draws.flips[..., None, None, None]
-        images = torch.where(flags[:, 0], images.flip(-1), images)
-        images = torch.where(flags[:, 1], images.flip(-2), images)
-        images = torch.where(flags[:, 2], images.transpose(-1, -2), images)
     if recipe.rotation or recipe.scale:
-        images = _turn(images, draws.affine, recipe.resolution)
+        images = _turn(images, draws.flips, draws.affine, recipe.resolution)
     else:
         images = centre(images, recipe.resolution)
+        if recipe.augmentation != "none":
+            flags = draws.flips[..., None, None, None]
+            images = torch.where(flags[:, 0], images.flip(-1), images)
+            images = torch.where(flags[:, 1], images.flip(-2), images)
+            images = torch.where(flags[:, 2], images.transpose(-1, -2), images)
         if recipe.shift:
             images = _shift(images, draws.affine[:, 2:])
     if recipe.brightness or recipe.contrast:
@@ -103,8 +103,8 @@ def dihedral(images: torch.Tensor) -> list[torch.Tensor]:
     return [turned.rot90(k, (-2, -1)) for turned in (images, images.flip(-1)) for k in range(4)]
 
 
-def _turn(images: torch.Tensor, affine: torch.Tensor, side: int) -> torch.Tensor:
-    """Return images turned, magnified and shifted, sampled where the pixels of the result come from."""
+def _turn(images: torch.Tensor, flips: torch.Tensor, affine: torch.Tensor, side: int) -> torch.Tensor:
+    """Return images flipped, turned, magnified and shifted, sampled where the pixels of the result come from."""
     angle, factor, down, right = affine.unbind(dim=1)
     # grid_sample wants coordinates from -1 to 1 over the input; the result spans side / width of it.
     span = side / images.shape[-1] / factor
@@ -117,6 +117,9 @@ def _turn(images: torch.Tensor, affine: torch.Tensor, side: int) -> torch.Tensor
         ],
         dim=1,
     )
+    # Read backwards, since the matrix leads from the result to the image: transposed, up to down, left to right.
+    matrix = torch.where(flips[:, 2, None, None], matrix.flip(1), matrix)
+    matrix = matrix * torch.where(flips[:, :2, None], -1.0, 1.0)
     grid = functional.affine_grid(matrix, [len(images), 3, side, side], align_corners=False)
     return functional.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
 

@@ -47,6 +47,11 @@ def decode(data: bytes, resolution: int, crop: float = 1.0, margin: float = 1.0)
         image = Image.fromarray(simplejpeg.decode_jpeg(data, colorspace="RGB"))
     else:
         image = Image.open(io.BytesIO(data)).convert("RGB")
+    return cut(image, resolution, crop, margin)
+
+
+def cut(image: Image.Image, resolution: int, crop: float = 1.0, margin: float = 1.0) -> np.ndarray:
+    """Return the centre of a square image, as ``decode`` does."""
     whole, side = round(resolution / crop), stored_side(resolution, crop, margin)
     if image.size != (whole, whole):
         image = image.resize((whole, whole), Image.Resampling.LANCZOS)
@@ -109,7 +114,7 @@ def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Pat
             ) as bar,
             ThreadPoolExecutor(os.cpu_count()) as threads,
         ):
-            for found, images in _batches(edition.shards(split)):
+            for found, images in batches(edition.shards(split)):
                 wanted = [(name, data) for name, data in zip(found, images) if name in rows]
                 for (name, _), image in zip(wanted, threads.map(lambda item: _safe(item[1], recipe, margin), wanted)):
                     if image is None:
@@ -127,7 +132,8 @@ def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Pat
         beside.unlink(missing_ok=True)
 
 
-def _batches(shards: list[Path]) -> Iterator[tuple[list[str], list[bytes]]]:
+def batches(shards: list[Path]) -> Iterator[tuple[list[str], list[bytes]]]:
+    """Yield names and image files of some rows of an edition's shards at a time."""
     for shard in shards:
         for batch in pq.ParquetFile(shard).iter_batches(columns=["iauname", "image"], batch_size=CHUNK):
             yield batch["iauname"].to_pylist(), [image["bytes"] for image in batch["image"].to_pylist()]

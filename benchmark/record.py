@@ -105,6 +105,18 @@ def folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def read(run: Path) -> dict[str, Any]:
+    """Return the run.json of a run's folder; raises BenchmarkError if there is none that can be read."""
+    path = run / "run.json"
+    try:
+        facts = json.loads(path.read_text())
+        if facts["format"] != FORMAT:
+            raise BenchmarkError(f"{path}: format {facts['format']!r} is not {FORMAT!r}, the one this version reads.")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BenchmarkError(f"{path} is no run.json of a finished run ({type(error).__name__}).") from None
+    return dict(facts)
+
+
 def versions() -> dict[str, str]:
     """Return the versions of Python, the libraries that matter and this package."""
     found = {"python": platform.python_version()}

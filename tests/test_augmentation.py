@@ -77,6 +77,18 @@ def test_turning_against_a_slow_resampler(affine: tuple[float, float, float, flo
         np.testing.assert_allclose(found[channel], expected, atol=0.02)
 
 
+@pytest.mark.parametrize("flips", [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
+def test_a_turned_image_is_flipped_as_one_that_is_not(flips: tuple[int, int, int]) -> None:
+    image = picture(8)
+    plain = augmentation.apply(image, draws(recipe("augmentation=dihedral", "resolution=8"), flips))
+    settings = recipe("augmentation=dihedral", "rotation=true", "resolution=8")
+    torch.testing.assert_close(augmentation.apply(image, draws(settings, flips)), plain.float(), atol=1e-3, rtol=0)
+    # Turned after it was flipped.
+    turned = augmentation.apply(image, draws(settings, flips, affine=(math.pi / 2, 1, 0, 0)))
+    expected = augmentation.apply(plain, draws(settings, affine=(math.pi / 2, 1, 0, 0)))
+    torch.testing.assert_close(turned, expected, atol=1e-3, rtol=0)
+
+
 def test_what_is_turned_in_is_sky_and_no_repeated_edge() -> None:
     # A ramp stays one wherever it is sampled within the picture: bilinear sampling of it is exact.
     settings = recipe("rotation=true", "scale=0.2", "shift=3", "resolution=32", "crop=0.4")

@@ -106,9 +106,10 @@ class DirichletModel(GalaxyModel):
         """Return the concentrations of all answers (n, answers)."""
         return concentrations(self.network(self.see(pixel_values)), self.config.least)
 
-    def combine(self, answers: torch.Tensor) -> torch.Tensor:
+    @staticmethod
+    def combine(tree: Tree, answers: torch.Tensor) -> torch.Tensor:
         """Return the Dirichlets (n, answers) that come nearest to the mixtures of several (several, n, answers)."""
-        return mixture(self.tree, answers)
+        return mixture(tree, answers)
 
     def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
         """Return log class shares (n, 4)."""

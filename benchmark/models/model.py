@@ -95,7 +95,8 @@ class GalaxyModel(PreTrainedModel):
         """Return predictions for images as they are, float32 (n, columns of the task's prediction file)."""
         raise NotImplementedError
 
-    def combine(self, answers: torch.Tensor) -> torch.Tensor:
+    @staticmethod
+    def combine(tree: Tree, answers: torch.Tensor) -> torch.Tensor:
         """Return one prediction (n, columns) of several equally good ones (several, n, columns): their mean."""
         return answers.mean(dim=0)
 
@@ -103,7 +104,7 @@ class GalaxyModel(PreTrainedModel):
         """Return the model's predictions, float32 (n, columns), averaged over symmetries if the config says so."""
         if not self.config.dihedral_average:
             return self.answer(pixel_values)
-        return self.combine(torch.stack([self.answer(view) for view in dihedral(pixel_values)]))
+        return self.combine(self.tree, torch.stack([self.answer(view) for view in dihedral(pixel_values)]))
 
     def see(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return what the networks are shown of pixel values (n, 3, size, size): all of it, or their mean thrice."""

@@ -27,6 +27,7 @@ class MultilabelConfig(GalaxyConfig):
     hidden: int = 256
     batch_norm: bool = False
     dropout: float = 0.5
+    balance: float = 0.0
 
 
 class MultilabelCNN(GalaxyModel):
@@ -38,6 +39,7 @@ class MultilabelCNN(GalaxyModel):
     def __init__(self, config: MultilabelConfig) -> None:
         super().__init__(config)
         self.network = convolutional(config, config.num_labels)
+        self.positive_weight = torch.ones(config.num_labels)
         self.post_init()
 
     @classmethod
@@ -45,6 +47,7 @@ class MultilabelCNN(GalaxyModel):
         """Return the CNN with random weights and one output a label of the tree."""
         return cls(
             MultilabelConfig(
+                balance=recipe.balance,
                 **convolutional_values(recipe),
                 problem_type="multi_label_classification",
                 **config_values(recipe, tree, tree.label_names),
@@ -60,6 +63,13 @@ class MultilabelCNN(GalaxyModel):
         """Return the one CNN."""
         return {"multilabel": self.network}
 
+    def start(self, votes: np.ndarray) -> None:
+        """Take from the training votes how much the positives of each label weigh, by the recipe's ``balance``."""
+        targets = self.examples("multilabel", votes).targets
+        positives, negatives = ((targets == value).sum(axis=0) for value in (1, 0))
+        odds = np.maximum(negatives, 1) / np.maximum(positives, 1)
+        self.positive_weight = torch.from_numpy((odds**self.config.balance).astype(np.float32))
+
     def examples(self, network: str, votes: np.ndarray) -> Examples:
         """Return the labels of all galaxies, 1 or 0, and NaN where the question was not asked."""
         fractions = views.fractions(self.tree, votes)
@@ -72,7 +82,11 @@ class MultilabelCNN(GalaxyModel):
         """Return the masked binary cross-entropy of each galaxy: the sum over known labels / number of labels."""
         known = ~targets.isnan()
         terms = functional.binary_cross_entropy_with_logits(
-            outputs.float(), targets.nan_to_num(), weight=known.float(), reduction="none"
+            outputs.float(),
+            targets.nan_to_num(),
+            weight=known.float(),
+            pos_weight=self.positive_weight.to(outputs.device),
+            reduction="none",
         )
         return terms.mean(dim=1)
 

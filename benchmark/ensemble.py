@@ -1,0 +1,124 @@
+"""Make one entry of several trainings of a recipe: `python benchmark/ensemble.py RUN RUN ... --out FOLDER`.
+
+Their predictions are averaged; nothing is trained. What it writes has the form of a run (docs/runs.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    # Run as a script: the clone's root, not benchmark/, is where the packages lie.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmark import BenchmarkError, record
+from galaxy_zoo_decals.errors import UserError
+
+ALIKE = ("model", "title", "backbone", "weights", "tasks", "edition", "recipe", "resolution", "parameters")
+"""What members have in common: they differ in their seeds alone."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    out = argparse.ArgumentParser(
+        prog="benchmark/ensemble.py", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
+    )
+    out.add_argument("runs", nargs="+", type=Path, help="folders of finished runs that differ in their seeds")
+    out.add_argument("--out", type=Path, required=True, help="the ensemble's folder")
+    out.add_argument("--edition", help="name or folder of the edition; default: the one the runs name")
+    out.add_argument("--overwrite", action="store_true", help="replace a run that lies there")
+    return out
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit status; mistakes end in one plain sentence."""
+    args = parser().parse_args(arguments)
+    try:
+        _run(args)
+    except UserError as error:
+        print(f"benchmark/ensemble.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    record.check_target(args.out, args.overwrite)
+    facts = [record.read(folder) for folder in args.runs]
+    check_alike(args.runs, facts)
+
+    import numpy as np
+    import torch
+
+    from benchmark.models import MODELS
+    from galaxy_zoo_decals import predictions as files
+    from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.scoring import Truth, score
+
+    first = facts[0]
+    edition = Edition.open(args.edition or first["edition"]["name"])
+    truth = Truth.of(edition)
+    (task,) = first["tasks"]
+    members = []
+    for folder, run in zip(args.runs, facts):
+        path = folder / "predictions" / edition.name / task / f"seed{run['seed']}.parquet"
+        member = files.read(path, edition.tree)
+        files.check_against(member, (truth.content_hash, truth.split_hash), truth.names, str(path))
+        members.append(member)
+    stacked = torch.from_numpy(np.stack([member.values for member in members]))
+    values = MODELS[first["model"]].combine(edition.tree, stacked).numpy()
+    seed = min(run["seed"] for run in facts)
+    combined = files.Predictions(task, edition.name, truth.content_hash, truth.split_hash, seed, truth.names, values)
+    with record.folder(args.out) as work:
+        path = work / "predictions" / edition.name / task / f"seed{seed}.parquet"
+        files.write(path, combined, edition.tree)
+        record.write(work, ensemble_facts(facts, seed))
+        results = score(truth, files.read(path, edition.tree))
+    for result in results.values():
+        print(result.report())
+    print(f"written to {args.out}")
+
+
+def check_alike(folders: list[Path], facts: list[dict[str, Any]]) -> None:
+    """Raise BenchmarkError unless the runs are several trainings of one recipe on one edition."""
+    if len(facts) < 2:
+        raise BenchmarkError("an ensemble has at least two members: name several runs.")
+    for folder, run in zip(folders[1:], facts[1:]):
+        for key in ALIKE:
+            if run.get(key) != facts[0].get(key):
+                raise BenchmarkError(
+                    f"{folder}: its {key} is {run.get(key)!r}, that of {folders[0]} is {facts[0].get(key)!r}; the "
+                    "members of an ensemble differ in their seeds alone."
+                )
+    seeds = [run["seed"] for run in facts]
+    if len(set(seeds)) < len(seeds):
+        raise BenchmarkError(f"two members have the same seed ({', '.join(map(str, seeds))}): they are one training.")
+
+
+def ensemble_facts(facts: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """Return the run.json of an ensemble: what its members have in common, and what they cost together."""
+    first = facts[0]
+    costs = {key: [run[key] for run in facts] for key in ("train_seconds", "gpu_hours", "parameters")}
+    added = {key: None if None in values else sum(values) for key, values in costs.items()}
+    return {
+        **{key: value for key, value in first.items() if key not in ("format", "resumed")},
+        **added,
+        "title": f"{len(facts)} x {first['title']}",
+        "seed": seed,
+        # All must answer for one galaxy.
+        "images_per_second": None,
+        "peak_memory_bytes": max(run["peak_memory_bytes"] for run in facts),
+        "members": [{"seed": run["seed"], "command": run["command"], "git": run["git"]} for run in facts],
+        "versions": record.versions(),
+        "git": record.git(),
+        "command": record.command(),
+        "curves": [
+            {**curve, "name": f"{curve['name']}, seed {run['seed']}"} for run in facts for curve in run["curves"]
+        ],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

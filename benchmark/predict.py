@@ -1,0 +1,304 @@
+"""Tell what volunteers would say of any galaxy image: `python benchmark/predict.py MODEL IMAGES`.
+
+Writes a table with one row an image: labels, probabilities, and for a Dirichlet model the fraction of volunteers who
+would give each answer, with intervals, and the path through the decision tree (docs/predicting.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if not __package__:
+    # Run as a script: the clone's root, not benchmark/, is where the packages lie.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from benchmark import BenchmarkError, hub
+from galaxy_zoo_decals.errors import UserError
+
+# torch and transformers are imported where they are needed: --help and wrong arguments are answered without them.
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from benchmark.models import GalaxyModel
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+INTERVAL = 0.9
+"""Share of the posterior that the interval of a fraction holds."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    out = argparse.ArgumentParser(
+        prog="benchmark/predict.py",
+        description=(__doc__ or "").split("\n")[0],
+        epilog="Images must look like those of training: the galaxy in the centre, as Galaxy Zoo shows it.",
+        allow_abbrev=False,
+    )
+    out.add_argument("model", help="a run's folder, a saved model's folder, or a Hub id (owner/name)")
+    out.add_argument("images", nargs="+", help="image files, folders of them, or one edition (a name or its folder)")
+    out.add_argument("--out", type=Path, default=Path("predictions.csv"), help="table to write, .csv or .parquet")
+    out.add_argument("--batch", type=int, default=64, help="images at once; default: 64")
+    out.add_argument("--overwrite", action="store_true", help="replace the table if it is there")
+    return out
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit status, 3 if some images could not be read; errors are one sentence."""
+    args = parser().parse_args(arguments)
+    try:
+        return _run(args)
+    except UserError as error:
+        print(f"benchmark/predict.py: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = error.filename or "no file named"
+        print(
+            f"benchmark/predict.py: error: {error.strerror or error} ({where}); nothing was written.", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("benchmark/predict.py: interrupted; nothing was written.", file=sys.stderr)
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.out.suffix not in (".csv", ".parquet"):
+        raise BenchmarkError(f"--out {args.out}: name a table that ends in .csv or .parquet.")
+    if args.out.exists() and not args.overwrite:
+        raise BenchmarkError(f"{args.out} is there already. Choose another --out, or replace it with --overwrite.")
+    if args.batch < 1:
+        raise BenchmarkError(f"--batch must be at least 1, not {args.batch}.")
+    names, images = _source(args.images)
+    table = predict(load(args.model), names, images, args.batch)
+    _write(table, args.out)
+    bad = table[table["problem"] != ""]
+    for row in bad.head(10).itertuples():
+        print(f"not predicted: {row.name}: {row.problem}", file=sys.stderr)
+    print(f"{len(table) - len(bad):,} of {len(table):,} images predicted; written to {args.out}")
+    return 3 if len(bad) else 0
+
+
+def load(model: str) -> GalaxyModel:
+    """Return a saved model, ready to predict; raises BenchmarkError if there is none."""
+    import torch
+    from transformers import AutoModelForImageClassification
+    from transformers.utils import logging
+
+    from benchmark.models import GalaxyModel
+
+    logging.disable_progress_bar()
+    folder = Path(model)
+    if (folder / "model" / "config.json").is_file():
+        folder = folder / "model"
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise BenchmarkError(f"{folder} holds no model (no config.json): name a run's folder or a saved model's.")
+    if not folder.exists() and model.count("/") != 1:
+        raise BenchmarkError(f"there is no model {model!r}: name a run's folder, a saved model's, or owner/name.")
+    where = str(folder) if folder.exists() else model
+    local = folder.exists() or not hub.answers()
+    try:
+        # Tensors alone: no pickle, and no code from the model's folder.
+        found = AutoModelForImageClassification.from_pretrained(
+            where, use_safetensors=True, trust_remote_code=False, local_files_only=local
+        )
+    except Exception as error:  # Damaged files and unknown names raise anything from KeyError to SafetensorError.
+        first = str(error).strip().split("\n")[0]
+        raise BenchmarkError(f"{model} is no model that can be loaded ({first}).") from None
+    if not isinstance(found, GalaxyModel):
+        raise BenchmarkError(f"{model} is a {type(found).__name__}, not a model of this harness.")
+    return found.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path], batch: int = 64) -> pd.DataFrame:
+    """Return one row an image file (its path or its bytes), in order, with the columns of docs/predicting.md.
+
+    An image that cannot be read has its reason in ``problem`` and nothing in the other columns.
+    """
+    import numpy as np
+    import pandas as pd
+    import torch
+    from tqdm import tqdm
+
+    from benchmark.training import inputs
+    from galaxy_zoo_decals.sources import ImageError
+
+    problems, seen, parts = [], [], []
+    waiting: list[np.ndarray] = []
+
+    def flush() -> None:
+        if waiting:
+            pixels = torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2).to(model.device)
+            with torch.inference_mode():
+                parts.append(model.predict(inputs(model, pixels)).double().cpu().numpy())
+            waiting.clear()
+
+    for image in tqdm(images, total=len(names), unit="img", disable=None):
+        try:
+            waiting.append(_pixels(image, model.config.image_size, model.config.crop))
+            problems.append("")
+        except ImageError as error:
+            problems.append(str(error))
+        if len(waiting) == batch:
+            flush()
+    flush()
+    seen = [i for i, problem in enumerate(problems) if not problem]
+    columns = tabulate(model, np.concatenate(parts)) if parts else {}
+    table = pd.DataFrame(columns, index=seen).reindex(range(len(names)))
+    table.insert(0, "name", names)
+    table["problem"] = problems
+    return table
+
+
+def tabulate(model: GalaxyModel, values: np.ndarray) -> dict[str, Any]:
+    """Return the columns that follow from a model's predictions (images, columns of its task)."""
+    from galaxy_zoo_decals import predictions as files
+
+    tree, names = model.tree, files.columns(model.task, model.tree)
+    given = {name: values[:, i] for i, name in enumerate(names)}
+    if model.task == "multiclass":
+        return _classes(values)
+    if model.task == "multilabel":
+        return {"labels": _labels(tree.label_names, values), **given}
+    if model.task == "hierarchical":
+        import numpy as np
+
+        fractions = np.full((len(values), len(tree.answers)), np.nan)
+        for question, group in zip(tree.scored_questions, files.groups(model.task, tree)):
+            fractions[:, tree.slices[question]] = values[:, group]
+        return {**_tree(tree, fractions), **given}
+    return _votes(tree, values)
+
+
+def _classes(shares: np.ndarray) -> dict[str, Any]:
+    from galaxy_zoo_decals.schema import CLASSES
+
+    best = shares.max(axis=1)
+    return {
+        "class": [CLASSES[i] for i in shares.argmax(axis=1)],
+        "confident": best > 0.6,  # The student work's rule: below it a galaxy is uncertain.
+        **{f"p_{name}": shares[:, i] for i, name in enumerate(CLASSES)},
+    }
+
+
+def _labels(names: tuple[str, ...], values: np.ndarray) -> list[str]:
+    return [";".join(name for name, on in zip(names, row > 0.5) if on) for row in values]
+
+
+def _tree(tree: Any, fractions: np.ndarray) -> dict[str, Any]:
+    from galaxy_zoo_decals import views
+
+    leaves, shares = views.leaves(tree, fractions)
+    return {
+        "path": [";".join(path) for path in views.paths(tree, fractions)],
+        **{f"leaf_{name}": shares[:, i] for i, name in enumerate(leaves)},
+    }
+
+
+def _votes(tree: Any, alpha: np.ndarray) -> dict[str, Any]:
+    """Return classes, labels, path, and each answer's expected fraction with the interval of the Dirichlet's marginal.
+
+    The marginal of one answer is Beta(alpha_a, A - alpha_a).
+    """
+    import numpy as np
+    from scipy.stats import beta
+
+    from galaxy_zoo_decals import views
+
+    fractions = views.fractions(tree, alpha)
+    relevance = views.relevance(tree, fractions)
+    labels = views.label_fractions(tree, fractions)
+    out = {**_classes(views.predicted_classes(tree, fractions)), "labels": _labels(tree.label_names, labels)}
+    out |= _tree(tree, fractions)
+    for i, question in enumerate(tree.questions):
+        out[f"{question.name}_relevance"] = relevance[:, i]
+        part = alpha[:, tree.slices[question.name]]
+        rest = part.sum(axis=1, keepdims=True) - part
+        low, high = (beta.ppf(q, part, rest) for q in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
+        for j, column in enumerate(question.columns):
+            out |= {
+                f"{column}_fraction": fractions[:, tree.slices[question.name]][:, j],
+                f"{column}_low": low[:, j],
+                f"{column}_high": np.maximum(high[:, j], low[:, j]),
+            }
+    return out
+
+
+def _pixels(file: bytes | Path, size: int, crop: float) -> np.ndarray:
+    """Return an image as a model was shown those of its edition, uint8 (size, size, 3); raises ImageError."""
+    from PIL import Image
+
+    from benchmark.pixels import cut
+    from galaxy_zoo_decals import pixels
+    from galaxy_zoo_decals.sources import ImageError
+
+    if isinstance(file, Path):
+        try:
+            length = file.stat().st_size
+            if length > pixels.MAX_BYTES:
+                raise ImageError(f"{length:,} bytes are more than a cutout has")
+            file = file.read_bytes()
+        except OSError as error:
+            raise ImageError(error.strerror or str(error)) from None
+    image = pixels.decode(file)
+    if image.width != image.height:
+        raise ImageError(f"{image.width} x {image.height} pixels: a galaxy's cutout is square")
+    if image.width > pixels.SIZE:
+        # Editions hold images of this size: a sharper one is another thing than the model has learned from.
+        image = image.resize((pixels.SIZE, pixels.SIZE), Image.Resampling.LANCZOS)
+    return cut(image, size, crop)
+
+
+def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
+    """Return names and image files (paths, or bytes out of an edition) of what was named."""
+    from galaxy_zoo_decals.edition import Edition, available, is_edition
+
+    if len(images) == 1 and (images[0] in available() or is_edition(Path(images[0]))):
+        return _edition(Edition.open(images[0]))
+    paths: list[Path] = []
+    for name in images:
+        path = Path(name)
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            if not found:
+                raise BenchmarkError(f"{path} holds no image ({', '.join(SUFFIXES)}).")
+            paths += found
+        elif path.is_file():
+            paths.append(path)
+        else:
+            raise BenchmarkError(f"there is no image, folder or edition {name!r}. Editions: {', '.join(available())}.")
+    return [str(path) for path in paths], paths
+
+
+def _edition(edition: Any) -> tuple[list[str], Iterator[bytes]]:
+    from benchmark.pixels import batches
+    from galaxy_zoo_decals.schema import SPLITS
+
+    shards = [shard for split in SPLITS for shard in edition.shards(split)]
+    names = [name for split in SPLITS for name in edition.table(split, ["iauname"])["iauname"]]
+    return names, (data for _, images in batches(shards) for data in images)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        if path.suffix == ".parquet":
+            table.to_parquet(beside, index=False)
+        else:
+            table.to_csv(beside, index=False, float_format="%.6g")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
