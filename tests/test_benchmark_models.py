@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification, pipeline
 
-from benchmark import BenchmarkError, hub, recipes, weights
+from benchmark import BenchmarkError, augmentation, hub, recipes, weights
 from benchmark.models import MODELS, GalaxyModel, networks
-from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss
+from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss, mixture
 from benchmark.pixels import decode, normalise
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import predictions as files
@@ -149,6 +149,57 @@ def test_multilabel_loss_counts_known_labels_only() -> None:
     assert bool((outputs.grad[1] == 0).all())
 
 
+def test_balance_weighs_the_positives_of_rare_labels() -> None:
+    model = MODELS["multilabel"].from_recipe(tiny("multilabel", "balance=0.5"), GZD5)
+    votes = toy_votes("GZD5", 200)
+    model.start(votes)
+    targets = model.examples("multilabel", votes).targets
+    odds = (targets == 0).sum(axis=0) / (targets == 1).sum(axis=0)
+    # A label's positives weigh sqrt(negatives / positives): at odds of 0 the loss is that many times log 2.
+    one = torch.full((1, 10), math.nan)
+    for j in range(10):
+        known = one.clone()
+        known[0, j] = 1.0
+        expected = math.sqrt(odds[j]) * math.log(2) / 10
+        assert model.loss("multilabel", torch.zeros(1, 10), known).item() == pytest.approx(expected, rel=1e-5)
+    plain = MODELS["multilabel"].from_recipe(tiny("multilabel"), GZD5)
+    plain.start(votes)
+    assert plain.positive_weight.tolist() == [1.0] * 10
+
+
+def test_tree_loss_sums_over_the_questions_that_were_asked() -> None:
+    model = MODELS["hierarchical"].from_recipe(tiny("hierarchical", "shared_trunk=true"), GZD5)
+    covers = model.covers("tree")
+    assert tuple(covers) == GZD5.scored_questions and list(model.networks()) == ["tree"]
+    outputs = torch.zeros(1, 14, requires_grad=True)
+    targets = torch.full((1, 14), math.nan)
+    targets[0, covers["smooth-or-featured"]] = torch.tensor([1.0, 0.0, 0.0])
+    targets[0, covers["disk-edge-on"]] = torch.tensor([0.25, 0.75])
+    loss = model.loss("tree", outputs, targets)
+    assert loss.item() == pytest.approx(math.log(3) + math.log(2))
+    loss.sum().backward()
+    assert outputs.grad is not None
+    asked = {*range(*covers["smooth-or-featured"].indices(14)), *range(*covers["disk-edge-on"].indices(14))}
+    assert set(torch.nonzero(outputs.grad[0]).flatten().tolist()) == asked
+    assert bool(outputs.grad.isfinite().all())
+
+
+@pytest.mark.parametrize(("name", "more"), [("multiclass", ""), ("multilabel", "balance=0.7"), ("hierarchical", "")])
+def test_gradients_of_the_other_losses_against_finite_differences(name: str, more: str) -> None:
+    model = MODELS[name].from_recipe(tiny(name, *([more] if more else [])), GZD5)
+    model.start(toy_votes("GZD5", 100))
+    for network in model.networks():
+        targets = torch.from_numpy(model.examples(network, toy_votes("GZD5")).targets[:4])
+        x = torch.randn(targets.shape, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        model.loss(network, x, targets).sum().backward()
+        for i in range(targets.shape[1]):
+            step = torch.zeros_like(x)
+            step[:, i] = 0.01
+            up, down = (model.loss(network, x + s, targets).double() for s in (step, -step))
+            assert x.grad is not None
+            torch.testing.assert_close(x.grad[:, i].double(), (up - down) / 0.02, atol=1e-3, rtol=1e-2)
+
+
 def test_class_loss_is_cross_entropy_with_shares_of_logits() -> None:
     model = MODELS["multiclass"].from_recipe(tiny("multiclass"), GZD5)
     outputs = torch.tensor([[math.log(0.5), math.log(0.25), math.log(0.125), math.log(0.125)]])
@@ -205,6 +256,80 @@ def test_examples_come_from_the_views(tree: str) -> None:
     found = MODELS["dirichlet"].from_recipe(tiny("dirichlet"), TREES[tree]).examples("dirichlet", few)
     assert found.rows.tolist() == list(range(1, len(votes)))
     assert (found.targets == votes[1:]).all()
+
+
+def test_one_trunk_learns_from_every_galaxy_that_was_asked_anything() -> None:
+    votes = toy_votes("GZD5")
+    model = MODELS["hierarchical"].from_recipe(tiny("hierarchical", "shared_trunk=true"), GZD5)
+    found, asked = model.examples("tree", votes), views.asked(GZD5, views.totals(GZD5, votes))
+    apart = MODELS["hierarchical"].from_recipe(tiny("hierarchical"), GZD5)
+    for name, columns in model.covers("tree").items():
+        expected = apart.examples(name, votes)
+        known = ~np.isnan(found.targets[:, columns]).any(axis=1)
+        assert found.rows[known].tolist() == expected.rows.tolist()
+        np.testing.assert_array_equal(found.targets[known][:, columns], expected.targets)
+        assert (known == asked[found.rows, GZD5.question_index[name]]).all()
+    with torch.inference_mode():
+        values = model.eval().predict(torch.rand(2, 3, 32, 32)).double().numpy()
+    assert values.shape == (2, len(files.columns("hierarchical", GZD5)))
+    for group in files.groups("hierarchical", GZD5):
+        np.testing.assert_allclose(values[:, group].sum(axis=1), 1, atol=1e-5)
+
+
+# Symmetries, greyscale, mixtures
+
+
+def wake(model: GalaxyModel) -> None:
+    """Heads of backbones begin at zero and answer alike whatever they see: give them weights."""
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+
+
+@pytest.mark.parametrize("name", recipes.MODELS)
+def test_averaged_predictions_do_not_depend_on_how_the_galaxy_lies(name: str) -> None:
+    torch.manual_seed(0)
+    model = MODELS[name].from_recipe(tiny(name, "dihedral_average=true"), GZD5).eval()
+    wake(model)
+    x = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        values = model.predict(x)
+        views_apart = max((model.predict(view) - values).abs().max() for view in augmentation.dihedral(x))
+        answers_apart = (model.answer(x.rot90(1, (-2, -1))) - model.answer(x)).abs().max()
+    assert views_apart < 0.02 * answers_apart
+    for group in files.groups(model.task, GZD5):
+        torch.testing.assert_close(values[:, group].sum(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize("name", recipes.MODELS)
+def test_a_greyscale_model_sees_no_colour(name: str) -> None:
+    torch.manual_seed(0)
+    model = MODELS[name].from_recipe(tiny(name, "greyscale=true"), GZD5).eval()
+    wake(model)
+    x = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.predict(x), model.predict(x[:, [2, 0, 1]]))
+        torch.testing.assert_close(model(x).logits, model(x[:, [1, 2, 0]]).logits)
+
+
+def test_a_mixture_of_dirichlets_has_their_mean_and_their_spread() -> None:
+    rng = np.random.default_rng(0)
+    alpha = torch.from_numpy(rng.uniform(0.5, 30, (3, 2, 34)))
+    found = mixture(GZD5, alpha).numpy()
+    for question in GZD5.questions:
+        columns = GZD5.slices[question.name]
+        # Slowly: many draws from each part.
+        draws = np.concatenate([rng.dirichlet(part[0, columns], 100_000) for part in alpha.numpy()])
+        mean = found[0, columns] / found[0, columns].sum()
+        np.testing.assert_allclose(mean, draws.mean(axis=0), atol=0.004)
+        variance = (mean * (1 - mean)).sum() / (found[0, columns].sum() + 1)
+        assert variance == pytest.approx(draws.var(axis=0).sum(), rel=0.03)
+    same = mixture(GZD5, alpha[:1].expand(5, -1, -1))
+    torch.testing.assert_close(same, alpha[0])
+    # Sure parts that contradict each other are not sure together.
+    torn = torch.ones(2, 1, 34)
+    torn[0, 0, 3], torn[1, 0, 4] = 99.0, 99.0
+    assert mixture(GZD5, torn)[0, 3:5].sum() < 2
 
 
 # Predictions, saving, loading
