@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark import BenchmarkError
 from benchmark.checkpoint import Checkpoint
 from benchmark.recipes import Recipe
-from galaxy_zoo_decals.edition import Edition
+
+if TYPE_CHECKING:
+    from galaxy_zoo_decals.edition import Edition
 
 FORMAT = "1"
 

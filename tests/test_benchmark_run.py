@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -101,30 +102,37 @@ def test_an_edition_of_the_hub_that_cannot_be_had(capsys: pytest.CaptureFixture[
     assert "'nobody/nothing'" in printed and "Traceback" not in printed
 
 
-def launch(launcher: list[str], out: Path, edition: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def launch(launcher: list[str], out: Path, edition: Path, *more: str) -> subprocess.Popen[str]:
     arguments = ["--model", "multiclass", "--edition", str(edition), "--out", str(out), "--set", "resolution=32"]
     tiny = ["--set", "channels=4,8", "--set", "hidden=8", "--set", "batch=16", "--set", "epochs=2"]
     # Dropout is drawn in each process; everything else is the same however many there are.
-    command = [*launcher, "benchmark/run.py", *arguments, *tiny, "--set", "dropout=0", *more]
+    command = ["accelerate", "launch", *launcher, "benchmark/run.py", *arguments, *tiny, "--set", "dropout=0", *more]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
-def test_two_processes_give_what_one_gives(toy_edition: Path, tmp_path: Path) -> None:
-    edition = Edition.open(toy_edition)
-    one = launch(["accelerate", "launch"], tmp_path / "one", toy_edition)
-    assert one.returncode == 0, one.stderr
-    two = launch(
-        ["accelerate", "launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port",
-         "0"], tmp_path / "two", toy_edition,
-    )  # fmt: skip
-    assert two.returncode == 0, two.stderr
-    assert one.stdout.count("Macro F1") == two.stdout.count("Macro F1") == 1
-    assert {p.name for p in tmp_path.iterdir()} == {"one", "two"}
+def end(process: subprocess.Popen[str]) -> str:
+    """What a launch printed, once it has ended well."""
+    printed, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return printed
+
+
+@pytest.fixture(scope="module")
+def alone(toy_edition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one process."""
+    out = tmp_path_factory.mktemp("alone") / "run"
+    assert end(launch([], out, toy_edition)).count("Macro F1") == 1
+    return out
+
+
+def assert_alike(alone: Path, together: Path, edition: Edition) -> None:
     values, facts = [], []
-    for name in ("one", "two"):
-        facts.append(json.loads((tmp_path / name / "run.json").read_text()))
-        path = tmp_path / name / "predictions" / edition.name / "multiclass" / "seed0.parquet"
+    for folder in (alone, together):
+        facts.append(json.loads((folder / "run.json").read_text()))
+        path = folder / "predictions" / edition.name / "multiclass" / "seed0.parquet"
         predictions = files.read(path, edition.tree)
         assert predictions.names == Truth.of(edition).names
         values.append(predictions.values)
@@ -133,6 +141,30 @@ def test_two_processes_give_what_one_gives(toy_edition: Path, tmp_path: Path) ->
     losses = [[p["validation_loss"] for p in f["curves"][0]["points"]] for f in facts]
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
     assert facts[0]["command"].startswith("accelerate launch benchmark/run.py --model multiclass")
+
+
+def test_two_processes_give_what_one_gives(alone: Path, toy_edition: Path, tmp_path: Path) -> None:
+    flags = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
+    printed = end(launch(flags, tmp_path / "two", toy_edition))
+    assert printed.count("Macro F1") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["two"]
+    assert_alike(alone, tmp_path / "two", Edition.open(toy_edition))
+
+
+def test_two_machines_give_what_one_gives(alone: Path, toy_edition: Path, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    flags = ["--multi_gpu", "--num_machines", "2", "--num_processes", "2", "--main_process_ip", "127.0.0.1"]
+    flags += ["--main_process_port", str(port)]
+    # Each machine has a disk of its own; the first one writes the run.
+    machines = [
+        launch([*flags, "--machine_rank", str(rank)], tmp_path / str(rank) / "run", toy_edition) for rank in (0, 1)
+    ]
+    printed = [end(machine) for machine in machines]
+    assert [text.count("Macro F1") for text in printed] == [1, 0]
+    assert (tmp_path / "0" / "run" / "run.json").is_file() and not (tmp_path / "1" / "run").exists()
+    assert_alike(alone, tmp_path / "0" / "run", Edition.open(toy_edition))
 
 
 def test_a_mistake_is_told_once_however_many_processes_there_are() -> None:
