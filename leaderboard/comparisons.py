@@ -17,6 +17,7 @@ from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, interval
 from leaderboard import galaxies
 from leaderboard.boards import Row, Table
 from leaderboard.galaxies import Images, Shown
+from leaderboard.truths import may_show
 
 LARGEST = 100
 """Entries of a board that can be compared, the best first: the page holds every pair and must stay small."""
@@ -29,12 +30,22 @@ FEWEST = 8
 
 
 @dataclass(frozen=True)
+class Side:
+    """One entry's answer to a galaxy; ``right`` is None where that is unknown or may not be told."""
+
+    answer: str
+    right: bool | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All pairs of a board's first entries, n of them.
 
     ``low`` and ``high`` bound the difference i - j of each metric by the paired bootstrap, (n, n). ``agreement`` (n, n)
     is the share of test galaxies with the same answer; ``answers`` and ``sure`` (n, galaxies of the pool) are what the
-    first seed of each says of the galaxies shown. The last three are empty where the edition's truth is not at hand.
+    first seed of each says of the galaxies shown; ``right`` (n, galaxies of the pool) is 1 where that is the
+    volunteers' answer, 0 where it is not, -1 where theirs is unknown. The last four are empty where the edition's truth
+    is not at hand, ``right`` also where it may not be told.
     """
 
     table: Table
@@ -45,20 +56,35 @@ class Comparison:
     pool: list[Shown]
     answers: list[list[str]]
     sure: np.ndarray
+    right: np.ndarray
 
     def difference(self, metric: str, i: int, j: int) -> tuple[float, float, float]:
         """Return the score of i less that of j with its paired interval."""
         a, b = (self.rows[k].score.metrics[metric][0] for k in (i, j))
         return a - b, float(self.low[metric][i, j]), float(self.high[metric][i, j])
 
-    def parted(self, i: int, j: int, most: int = FEWEST) -> list[tuple[Shown, str, str]]:
-        """Return galaxies of the pool that i and j answer differently, those they are surest of first."""
+    def _parted(self, i: int, j: int) -> list[int]:
         if not len(self.answers):
             return []
         a, b = self.answers[i], self.answers[j]
         found = [k for k in range(len(self.pool)) if a[k] != b[k]]
-        found.sort(key=lambda k: (-(int(self.sure[i, k]) + int(self.sure[j, k])), k))
-        return [(self.pool[k], f"{a[k]}, {self.sure[i, k]} %", f"{b[k]}, {self.sure[j, k]} %") for k in found[:most]]
+        return sorted(found, key=lambda k: (-(int(self.sure[i, k]) + int(self.sure[j, k])), k))
+
+    def parted(self, i: int, j: int, most: int = FEWEST) -> list[tuple[Shown, Side, Side]]:
+        """Return galaxies of the pool that i and j answer differently, those they are surest of first."""
+
+        def side(e: int, k: int) -> Side:
+            right = bool(self.right[e, k]) if len(self.right) and self.right[e, k] >= 0 else None
+            return Side(f"{self.answers[e][k]}, {self.sure[e, k]}\u00a0%", right)
+
+        return [(self.pool[k], side(i, k), side(j, k)) for k in self._parted(i, j)[:most]]
+
+    def tally(self, i: int, j: int) -> tuple[int, int, int]:
+        """Return on how many galaxies of the pool i and j part, and on how many of them each is right."""
+        parted = self._parted(i, j)
+        if not len(self.right):
+            return len(parted), 0, 0
+        return len(parted), int((self.right[i, parted] == 1).sum()), int((self.right[j, parted] == 1).sum())
 
     def payload(self, root: str) -> Markup:
         """Return everything a script needs to compare any two, as JSON that is safe inside a script element."""
@@ -89,6 +115,7 @@ class Comparison:
             "words": words,
             "answers": [[place[word] for word in row] for row in self.answers],
             "sure": self.sure.tolist(),
+            "right": ["".join("-01"[int(v) + 1] for v in row) for row in self.right],
             "pool": [
                 {"name": g.name, "image": None if g.image is None else root + g.image, "alt": g.alt, "said": g.said}
                 for g in self.pool
@@ -123,7 +150,7 @@ def compare(table: Table, truth: Truth | None, edition: Edition | None, images: 
     for name in table.board.metrics:
         draws = np.stack([np.asarray(r.score.draws[name], np.float32) for r in rows])
         low[name], high[name] = intervals(draws)
-    agreement, pool, answers, sure = np.empty((0, 0)), [], [], np.empty((0, 0), int)
+    agreement, pool, answers, sure, right = np.empty((0, 0)), [], [], np.empty((0, 0), int), np.empty((0, 0), int)
     if truth is not None:
         judged = []
         for row in rows:
@@ -134,7 +161,9 @@ def compare(table: Table, truth: Truth | None, edition: Edition | None, images: 
         pool = [galaxies.shown(truth, edition, row, images) for row in kept]
         answers = [[j.answers[row] for row in kept] for j in judged]
         sure = np.array([np.rint(100 * j.sure[kept]) for j in judged]).astype(int)
-    return Comparison(table, rows, low, high, agreement, pool, answers, sure)
+        if may_show(truth.tree):
+            right = np.array([np.where(j.known, j.right, -1)[kept] for j in judged]).astype(int)
+    return Comparison(table, rows, low, high, agreement, pool, answers, sure, right)
 
 
 def intervals(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,9 @@ from leaderboard import boards, figures
 from leaderboard.boards import Row, Table
 from leaderboard.figures import Dot
 
+LONGEST_NAME = 34
+"""Letters of an entry's name beside its mark."""
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -49,7 +52,7 @@ def charts(table: Table, root: str) -> list[Chart]:
             [(n, v) for n, v in table.forest.lines if n != "class prior"],
             f"{table.primary.title} against {title.lower()} of {len(dots)} entries, {table.edition}",
             across,
-            "",
+            table.primary.higher_is_better,
         )
         legend = [(name, _key(index[name])) for name in names] if timed else []
         found.append(Chart(title, drawn, legend, {row.entry.slug for row in ahead if row.entry}))
@@ -69,7 +72,7 @@ def _device(row: Row) -> str:
 def _dot(table: Table, row: Row, x: float, group: int, root: str) -> Dot:
     value = row.score.metrics[table.primary.name][0]
     text = f"{row.title}: {boards.number(value, table.primary)}, {_device(row)}"
-    short = row.title if len(row.title) <= 30 else f"{row.title[:29]}…"
+    short = row.title if len(row.title) <= LONGEST_NAME else f"{row.title[: LONGEST_NAME - 1].rstrip(' ,.;:-')}…"
     slug = row.entry.slug if row.entry else ""
     return Dot(x, value, text, f"{root}entries/{slug}.html", short, group)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -27,27 +28,49 @@ def steps(low: float, high: float, most: int = 4) -> list[float]:
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
+LETTER = 6
+"""About the width of a letter in px."""
+
+
 @dataclass(frozen=True)
 class Scale:
-    """A horizontal axis of ``width`` px for interval charts, shared by all rows of a table."""
+    """A horizontal axis from ``low`` to ``high`` over ``width`` px for interval charts, shared by all rows of a table.
 
+    It ends where the data do, so that intervals are as wide as they can be; ``ticks`` are round numbers inside.
+    """
+
+    low: float
+    high: float
     ticks: list[float]
-    width: int = 150
-    margin: int = 14
+    width: int = 164
+    margin: int = 8
 
     @classmethod
     def over(cls, values: list[float], low: float | None, high: float | None) -> Scale:
         """Return an axis over the finite values that does not leave the metric's own bounds."""
         known = [v for v in values if math.isfinite(v)]
-        ticks = steps(min(known), max(known)) if known else [0.0, 1.0]
-        inside = [t for t in ticks if (low is None or t >= low) and (high is None or t <= high)]
-        return cls(inside if len(inside) > 1 else ticks)
+        if not known:
+            return cls(0.0, 1.0, [0.0, 1.0])
+        first, last = min(known), max(known)
+        room = 0.04 * (last - first) or 0.1 * (abs(first) or 1)
+        first = first - room if low is None else max(first - room, low)
+        last = last + room if high is None else min(last + room, high)
+        made = cls(first, last, [first, last])
+        for most in (5, 4, 3, 2, 6, 8):
+            ticks = [t for t in steps(first, last, most) if first <= t <= last]
+            places = [made.x(t) for t in ticks]
+            wide = LETTER * max((len(f"{t:g}") for t in ticks), default=0) + 4
+            if len(ticks) > 1 and all(b - a >= wide for a, b in pairwise(places)):
+                break
+        return cls(first, last, ticks)
+
+    def share(self, value: float) -> float:
+        """Return where a value lies between the ends, 0 to 1; one outside is held at its end."""
+        return min(max((value - self.low) / (self.high - self.low), 0), 1)
 
     def x(self, value: float) -> float:
-        """Return where a value lies, in px, held inside the chart."""
-        low, high = self.ticks[0], self.ticks[-1]
-        share = min(max((value - low) / (high - low), 0), 1)
-        return round(self.margin + share * (self.width - 2 * self.margin), 1)
+        """Return where a value lies, in px."""
+        return round(self.margin + self.share(value) * (self.width - 2 * self.margin), 1)
 
     def axis(self) -> Markup:
         """Return the axis for the table's head."""
@@ -58,7 +81,7 @@ class Scale:
         )
 
     def interval(self, value: float, low: float, high: float, words: str, kind: str = "entry") -> Markup:
-        """Return a row's chart: the value as a dot, its 95 % interval as a bar; ``words`` say the same."""
+        """Return a row's chart: the value as a mark, its 95 % interval as a bar; ``words`` say the same."""
         if not math.isfinite(value):
             return Markup('<span class="none">not defined</span>')
         lines = "".join(f'<line class="tick" x1="{self.x(t)}" x2="{self.x(t)}" y1="0" y2="22"/>' for t in self.ticks)
@@ -69,7 +92,7 @@ class Scale:
         return Markup(
             f'<svg class="interval {escape(kind)}" width="{self.width}" height="22" '
             f'viewBox="0 0 {self.width} 22" role="img" aria-label="{escape(words)}">{lines}{bar}'
-            f'<circle class="dot" cx="{self.x(value)}" cy="11" r="4"/></svg>'
+            f'<rect class="dot" x="{self.x(value) - 1.25:.2f}" y="4" width="2.5" height="14" rx="1"/></svg>'
         )
 
 
@@ -267,46 +290,52 @@ def mark(group: int, x: float, y: float) -> str:
     return MARKS[group % len(MARKS)].format(x=x, y=y, l=round(x - 4.5, 1), t=round(y - 5.5, 1))
 
 
-LETTER = 6
-"""About the width of a letter in px."""
-
-
 def scatter(
-    dots: list[Dot], fronts: list[list[Dot]], lines: list[tuple[str, float]], words: str, across: str, up: str
+    dots: list[Dot], fronts: list[list[Dot]], lines: list[tuple[str, float]], words: str, across: str, rising: bool
 ) -> Markup:
     """Return scores against a cost on a logarithmic axis, the front of each group as a line.
 
-    ``lines`` are scores of references, drawn across.
+    ``lines`` are scores of references, drawn across, a band where one has several. ``rising``: fronts climb to the
+    right, since higher is better; the names of their points stand on the sides that the line leaves free.
     """
     axes = Axes.over([d.x for d in dots], [d.y for d in dots] + [v for _, v in lines], log=True)
     drawn: list[str] = []
     labels: list[str] = []
-    for name, value in lines:
-        y = axes.y(value)
-        drawn.append(f'<line class="reference" x1="{LEFT}" x2="{axes.width - RIGHT - 8}" y1="{y}" y2="{y}"/>')
-        labels.append(f'<text x="{LEFT + 4}" y="{y + 13:.1f}">{escape(name)}</text>')
+    taken: list[tuple[float, float, float]] = []
+    right = axes.width - RIGHT - 8
+    for name in dict.fromkeys(name for name, _ in lines):
+        ys = sorted(axes.y(value) for own, value in lines if own == name)
+        taken.append((LEFT, LEFT + LETTER * len(name) + 4, ys[-1] + 13))
+        if len(ys) > 1:
+            drawn.append(
+                f'<rect class="band" x="{LEFT}" y="{ys[0]}" width="{right - LEFT}" height="{ys[-1] - ys[0]:.1f}"/>'
+            )
+        drawn += [f'<line class="reference" x1="{LEFT}" x2="{right}" y1="{y}" y2="{y}"/>' for y in ys]
+        labels.append(f'<text x="{LEFT + 4}" y="{ys[-1] + 13:.1f}">{escape(name)}</text>')
     for front in fronts:
         if len(front) > 1:
             drawn.append(
                 f'<polyline class="front" points="{" ".join(f"{axes.x(d.x)},{axes.y(d.y)}" for d in front)}"/>'
             )
-    taken: list[tuple[float, float, float]] = []
     for d in dots:
         x, y = axes.x(d.x), axes.y(d.y)
         drawn.append(
             f'<a href="{escape(d.href)}" class="g{d.group % len(MARKS)}"><title>{escape(d.title)}</title>'
             f"{mark(d.group, x, y)}</a>"
         )
-        left = x > axes.width * 0.6
-        start = x - (LETTER * len(d.label) if left else 0)
-        end = start + LETTER * len(d.label)
-        if d.label and all(abs(y - v) > 14 or start > w or end < u for u, w, v in taken):
-            taken.append((start, end, y))
-            labels.append(
-                f'<text class="label" x="{x + 4 if left else x - 4:.1f}" y="{y - 10:.1f}" '
-                f'text-anchor="{"end" if left else "start"}">{escape(d.label)}</text>'
-            )
-    return axes.draw("".join(drawn + labels), words, across, up, "plot scatter")
+        for left in (x > axes.width * 0.55, x <= axes.width * 0.55) if d.label else ():
+            place = y - 8 if left == rising else y + 16
+            start = x - LETTER * len(d.label) - 7 if left else x + 7
+            end = start + LETTER * len(d.label)
+            fits = start > 0 and end < axes.width and place < axes.height - BOTTOM - 10
+            if fits and all(abs(place - v) > 13 or start > w or end < u for u, w, v in taken):
+                taken.append((start, end, place))
+                labels.append(
+                    f'<text class="label" x="{x - 7 if left else x + 7:.1f}" y="{place:.1f}" '
+                    f'text-anchor="{"end" if left else "start"}">{escape(d.label)}</text>'
+                )
+                break
+    return axes.draw("".join(drawn + labels), words, across, "", "plot scatter")
 
 
 def risk(rows: list[dict[str, float]], words: str) -> Markup:
@@ -354,8 +383,7 @@ class Forest:
 
     def at(self, value: float) -> str:
         """Return where a value lies, in percent, held inside the chart."""
-        low, high = self.scale.ticks[0], self.scale.ticks[-1]
-        return f"{2 + 96 * min(max((value - low) / (high - low), 0), 1):.2f}"
+        return f"{2 + 96 * self.scale.share(value):.2f}"
 
     def axis(self) -> Markup:
         """Return the numbers of the axis."""

@@ -30,7 +30,7 @@ LARGEST_IMAGE = 24 * 2**10
 
 def words(name: str) -> str:
     """Return a name of the tree as a reader would write it."""
-    return name.removeprefix("has-").replace("-", " ").replace("disk", "disc")
+    return name.removeprefix("has-").replace("-", " ").replace("disk", "disc").replace("cant tell", "can't tell")
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,15 @@ class Example:
 def simulated(title: str) -> bool:
     """Return whether an edition's galaxies were drawn by a program; every edition's title tells."""
     return "simulated" in title.lower()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model makes of a galaxy; ``right`` is None where that is unknown or may not be told."""
+
+    verdict: str
+    right: bool | None
+    groups: list[Group]
 
 
 class Images:
@@ -304,7 +313,7 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
         wrong = (~right).sum(axis=1)
         verdicts = [f"{int(a) - int(w)} of {int(a)} labels right" for a, w in zip(asked.sum(axis=1), wrong)]
         if not may_show(truth.tree):
-            verdicts = [f"least certain label at {50 + 50 * s:.0f} %" for s in sure]
+            verdicts = [f"least certain label at {50 + 50 * s:.0f}\u00a0%" for s in sure]
         names = np.array([words(n) for n in truth.tree.label_names])
         answers = [", ".join(names[row]) or "no label" for row in p > 0.5]
         return Judged(sure, np.equal(wrong, 0), np.any(asked, axis=1), verdicts, answers)
@@ -317,7 +326,7 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
 
 
 def _sure(answers: list[str], sure: np.ndarray) -> list[str]:
-    return [f"{answer}, {100 * s:.0f} %" for answer, s in zip(answers, sure)]
+    return [f"{answer}, {100 * s:.0f}\u00a0%" for answer, s in zip(answers, sure)]
 
 
 def _leaf(tree: Tree, path: np.ndarray) -> str:
@@ -333,6 +342,31 @@ def _leaf(tree: Tree, path: np.ndarray) -> str:
         if on and not (question in ("merging", "odd") and answer in ("none", "no")):
             parts.append(names.get((question, answer), "odd" if question == "odd" else words(answer)))
     return ", ".join(parts)
+
+
+def answer(truth: Truth, predictions: Predictions, judged: Judged, row: int) -> Answer:
+    """Return what a model makes of one galaxy."""
+    known = may_show(truth.tree) and bool(judged.known[row])
+    right = bool(judged.right[row]) if known else None
+    return Answer(judged.verdicts[row], right, predicted_groups(truth, predictions, row))
+
+
+def true_answer(truth: Truth, row: int, task: str) -> str:
+    """Return what the volunteers say of a galaxy in the terms of a board; empty where that may not be told."""
+    if not may_show(truth.tree):
+        return ""
+    if task == "multiclass":
+        label = int(truth.classes.label[row])
+        return CLASSES[label] if label >= 0 else "no class"
+    if task == "multilabel":
+        on = truth.labels[row] & truth.labels_asked[row]
+        return ", ".join(words(n) for n, o in zip(truth.tree.label_names, on) if o) or "no label"
+    if task == "hierarchical":
+        return _leaf(truth.tree, path_sets(truth.tree, truth.fractions[row : row + 1])[0])
+    first = truth.tree.questions[0]
+    votes = truth.votes[row, truth.tree.slices[first.name]]
+    most = int(votes.argmax())
+    return f"{words(first.answers[most])}: {votes[most]} of {truth.totals[row, 0]} votes"
 
 
 def examples(truth: Truth, judged: Judged, furthest: list[str], each: int = 6) -> dict[str, list[int]]:

@@ -31,7 +31,7 @@ ORDER = ("gzd5", "gz2", "simulated", "sample")
 HERO = 15
 """Galaxies in the head of the first page."""
 
-PANEL_ENTRIES = 4
+PANEL_ENTRIES = 3
 """Entries a task that the panel of galaxies shows: the best of each model and backbone; the others' own pages do."""
 
 CHANGELOG = Path(__file__).resolve().parent / "changelog.yaml"
@@ -99,6 +99,7 @@ def site(
                 page(
                     f"boards/{table.slug}.html", "board.html", table=table, edition=edition,
                     version=_version(edition), others=_elsewhere(table, edition, editions),
+                    faces=_faces(table, edition, images), charts=costs.charts(table, "../"),
                 )  # fmt: skip
                 pages[f"boards/{table.slug}.csv"] = columns.as_csv(table)
                 pages[f"boards/{table.slug}.json"] = columns.as_json(table)
@@ -206,13 +207,30 @@ def _index(editions: list[EditionPage], images: Images) -> dict[str, Any]:
     return {"hero": _hero(editions, images), "panels": panels}
 
 
-def _hero(editions: list[EditionPage], images: Images) -> tuple[EditionPage, list[Shown]] | None:
-    """Return galaxies for the head of the first page, from the first edition whose images may be shown."""
+def _hero(editions: list[EditionPage], images: Images) -> tuple[EditionPage, list[tuple[Shown, str]]] | None:
+    """Return galaxies for the head of the first page, each with its class.
+
+    They are of the first edition whose images may be shown.
+    """
     for page in editions:
         if page.open and page.truth and page.edition:
-            rows = galaxies.clearest(page.truth, HERO)
-            return page, [galaxies.shown(page.truth, page.edition, row, images) for row in rows]
+            truth = page.truth
+            return page, [
+                (galaxies.shown(truth, page.edition, row, images), galaxies.true_answer(truth, row, "multiclass"))
+                for row in galaxies.clearest(truth, HERO)
+            ]
     return None
+
+
+def _faces(table: Table, page: EditionPage, images: Images) -> list[tuple[Shown, str]]:
+    """Return the edition's fixed galaxies with what the volunteers answer to a board's question."""
+    if not page.open or page.truth is None or page.edition is None:
+        return []
+    truth = page.truth
+    return [
+        (galaxies.shown(truth, page.edition, row, images), galaxies.true_answer(truth, row, table.board.task))
+        for row in galaxies.panel(truth)
+    ]
 
 
 def _predictions(trained: Trained, truth: Truth) -> Predictions:
@@ -230,9 +248,10 @@ def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
         best = {(r.seeds[0].run.model, r.seeds[0].run.backbone): r for r in reversed(own)}
         for row in [r for r in own if r in best.values()][:PANEL_ENTRIES]:
             predictions = _predictions(row.seeds[0], truth)
-            cells = [galaxies.predicted_groups(truth, predictions, r) for r in rows]
-            models.append((row, table.board, cells))
-    return {"edition": page, "galaxies": [galaxies.shown(truth, edition, r, images) for r in rows], "models": models}
+            judged = galaxies.judge(truth, predictions)
+            models.append((row, table.board, [galaxies.answer(truth, predictions, judged, r) for r in rows]))
+    shown = [(galaxies.shown(truth, edition, r, images), galaxies.true_answer(truth, r, "multiclass")) for r in rows]
+    return {"edition": page, "galaxies": shown, "models": models}
 
 
 def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[str, Any]:

@@ -23,6 +23,9 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "site" / "templates"
 COMPACT_ROWS = 5
 """Rows of the compact boards on the first page."""
 
+COMPACT_REFERENCES = ("noise ceiling", "10 volunteers", "class prior")
+"""How the references begin that the compact boards show; the boards themselves show all."""
+
 FOREST = 40
 """Rows of a board's forest plot."""
 
@@ -72,6 +75,7 @@ def environment() -> Environment:
         "duration": columns.duration,
         "size": columns.size,
         "cell": _cell,
+        "ends": _ends,
         "markdown": markdown,
         "setting": _setting,
         "signed": _signed,
@@ -82,6 +86,7 @@ def environment() -> Environment:
     made.globals |= {
         "BOARDS": BOARDS,
         "COMPACT_ROWS": COMPACT_ROWS,
+        "landmarks": _landmarks,
         "FOREST": FOREST,
         "LONG": LONG,
         "options": _options,
@@ -112,11 +117,14 @@ def _options(of: Callable[[Entry], str], rows: list[boards.Row]) -> list[str]:
     return sorted({of(row.entry) for row in rows if row.entry is not None})
 
 
+def _landmarks(references: list[boards.Row]) -> list[boards.Row]:
+    return [row for row in references if row.title.startswith(COMPACT_REFERENCES)]
+
+
 @dataclass(frozen=True)
 class Stratum:
     """A quarter of the test galaxies by one property: its range, how many there are, the score and its chart."""
 
-    property: str
     low: float
     high: float
     n: int
@@ -125,27 +133,42 @@ class Stratum:
     axis: Markup
 
 
-def _strata(score: scores.Score, metric: Metric) -> list[Stratum]:
-    """Return the quarters of redshift, size, magnitude and votes with a chart each, on one axis."""
+def _strata(score: scores.Score, metric: Metric) -> dict[str, list[Stratum]]:
+    """Return the quarters of redshift, size, magnitude and votes with a chart each, on one axis, by property."""
     rows = score.curves.get("strata", [])
     reached = [row[k] for row in rows for k in ("value", "value_low", "value_high")]
     scale = Scale.over(reached, metric.low, metric.high)
-    found = []
+    found: dict[str, list[Stratum]] = {}
     for row in rows:
         value, low, high = row["value"], row["value_low"], row["value_high"]
         ends = f"{boards.number(low, metric)} to {boards.number(high, metric)}"
         chart = scale.interval(value, low, high, f"{boards.number(value, metric)}, 95 % interval {ends}")
-        found.append(Stratum(row["property"], row["low"], row["high"], row["n"], value, chart, scale.axis()))
-    return found
+        quarter = Stratum(row["low"], row["high"], row["n"], value, chart, scale.axis())
+        found.setdefault(row["property"], []).append(quarter)
+    order = list(PROPERTIES)
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
 
 
 @dataclass(frozen=True)
 class Recovery:
     """What share each class (label, answer) has in the quarters of one property; the chart is for classes alone."""
 
-    property: str
+    by: str
     rows: list[dict[str, Any]]
     chart: Markup | None
+
+    @property
+    def quarters(self) -> list[tuple[float, float]]:
+        """The ends of the quarters, in order."""
+        return sorted({(row["low"], row["high"]) for row in self.rows})
+
+    @property
+    def table(self) -> dict[str, dict[tuple[float, float], dict[str, Any]]]:
+        """What was found of each class (label, answer) in each quarter."""
+        found: dict[str, dict[tuple[float, float], dict[str, Any]]] = {}
+        for row in self.rows:
+            found.setdefault(row["name"], {})[row["low"], row["high"]] = row
+        return found
 
 
 def _recovery(score: scores.Score, board: Board) -> list[Recovery]:
@@ -158,6 +181,13 @@ def _recovery(score: scores.Score, board: Board) -> list[Recovery]:
                  if board.task == "multiclass" else None)
         for name, rows in found.items()
     ]  # fmt: skip
+
+
+def _ends(interval: tuple[float, float, float], metric: Metric) -> str:
+    """Return the ends of an interval as text, empty where it is undefined."""
+    _, low, high = interval
+    known = math.isfinite(low) and math.isfinite(high)
+    return f"{boards.number(low, metric)}–{boards.number(high, metric)}" if known else ""
 
 
 def _plain_columns(row: dict[str, Any]) -> list[str]:

@@ -37,6 +37,14 @@
     return make("span", which, which === "A" ? "one" : "two-mark");
   }
 
+  function mark(right) {
+    var element = make("span", undefined, right ? "yes" : "no"), sign = make("span", right ? "✓" : "✗");
+    sign.setAttribute("aria-hidden", "true");
+    element.appendChild(sign);
+    element.appendChild(make("span", right ? "as the volunteers" : "unlike the volunteers", "vh"));
+    return element;
+  }
+
   function metrics(a, b) {
     var rows = document.querySelector("[data-metrics] tbody").rows;
     data.metrics.forEach(function (metric, k) {
@@ -78,9 +86,13 @@
     parted.sort(function (k, l) {
       return data.sure[a][l] + data.sure[b][l] - data.sure[a][k] - data.sure[b][k] || k - l;
     });
+    function right(e) {
+      return parted.filter(function (k) { return data.right[e].charAt(k) === "1"; }).length;
+    }
     document.querySelector("[data-count]").textContent = parted.length + " of the " + data.pool.length +
       " galaxies looked through (chosen by the hash of their names) have different answers" +
-      (parted.length > most ? "; the surest " + most + " are shown." : ".");
+      (data.right.length ? ": A is right on " + right(a) + ", B on " + right(b) : "") +
+      (parted.length > most ? ". The surest " + most + " are shown." : ".");
     list.textContent = "";
     parted.slice(0, most).forEach(function (k) {
       var galaxy = data.pool[k], item = make("li"), box = make("div"), says = make("dl", undefined, "says");
@@ -95,7 +107,10 @@
       box.appendChild(make("p", galaxy.name, "name"));
       [["A", a], ["B", b]].forEach(function (side) {
         says.appendChild(make("dt", side[0], side[0] === "A" ? "one" : "two-mark"));
-        says.appendChild(make("dd", data.words[data.answers[side[1]][k]] + ", " + data.sure[side[1]][k] + " %"));
+        var said = make("dd", data.words[data.answers[side[1]][k]] + ", " + data.sure[side[1]][k] + "\u00a0%\u00a0");
+        var judged = data.right.length ? data.right[side[1]].charAt(k) : "-";
+        if (judged !== "-") said.appendChild(mark(judged === "1"));
+        says.appendChild(said);
       });
       if (galaxy.said) {
         says.appendChild(make("dt", volunteers));
