@@ -301,7 +301,8 @@ def scatter(
     axes = Axes.over([d.x for d in dots], [d.y for d in dots] + [v for _, v in lines], log=True)
     drawn: list[str] = []
     labels: list[str] = []
-    taken: list[tuple[float, float, float]] = []
+    # What names must keep clear of: (left, right, baseline) of other names, and the marks.
+    taken = [(axes.x(d.x) - 6, axes.x(d.x) + 6, axes.y(d.y) + 4) for d in dots]
     right = axes.width - RIGHT - 8
     for name in dict.fromkeys(name for name, _ in lines):
         ys = sorted(axes.y(value) for own, value in lines if own == name)
@@ -351,26 +352,32 @@ def risk(rows: list[dict[str, float]], words: str) -> Markup:
     return axes.draw(line + dots, words, "share of galaxies answered", "", "plot square")
 
 
-def recovered(rows: list[dict[str, Any]], words: str) -> Markup:
-    """Return shares of classes over the quarters of one property: predicted solid, the volunteers' dashed."""
-    names = list(dict.fromkeys(row["name"] for row in rows))
-    quarters = sorted({(row["low"], row["high"]) for row in rows})
-    middles = [(low + high) / 2 for low, high in quarters]
-    shares = [row[k] for row in rows for k in ("volunteers", "predicted")]
-    axes = Axes(steps(quarters[0][0], quarters[-1][1]), steps(0.0, max(shares)), 340, 230)
-    drawn: list[str] = []
-    taken: list[float] = []
-    for name in sorted(names, key=lambda n: -max(row["predicted"] for row in rows if row["name"] == n)):
-        own = [(middles[quarters.index((row["low"], row["high"]))], row) for row in rows if row["name"] == name]
+def recovered(rows: list[dict[str, Any]], words: str) -> list[tuple[str, Markup]]:
+    """Return a small chart a class of its share over the quarters of one property.
+
+    Predicted shares are solid with dots, the volunteers' dashed; the bars are 95 % intervals of the difference, drawn
+    about the volunteers' share. ``words`` say what all of them show.
+    """
+    found = []
+    for name in dict.fromkeys(row["name"] for row in rows):
+        own = sorted((row for row in rows if row["name"] == name), key=lambda row: (row["low"], row["high"]))
+        ends = [(r["volunteers"] + r["difference_low"], r["volunteers"] + r["difference_high"]) for r in own]
+        reached = [v for r, e in zip(own, ends) for v in (r["volunteers"], r["predicted"], *e) if math.isfinite(v)]
+        across = steps(own[0]["low"], own[-1]["high"], 3)
+        axes = Axes(across, steps(0.0, max([*reached, 0.01]), 3), 260, 150)
+        middles = [axes.x((row["low"] + row["high"]) / 2) for row in own]
+        drawn = []
+        for x, (low, high) in zip(middles, ends):
+            if math.isfinite(low) and math.isfinite(high):
+                top, bottom = axes.y(max(high, 0)), axes.y(max(low, 0))
+                drawn.append(f'<line class="error" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>')
         for key, kind in (("volunteers", "train_loss"), ("predicted", "validation_loss")):
-            points = " ".join(f"{axes.x(x)},{axes.y(row[key])}" for x, row in own)
-            drawn.append(f'<polyline class="{kind}" points="{points}"/>')
-        y = axes.y(own[0][1]["predicted"]) - 5
-        while any(abs(y - other) < 11 for other in taken):
-            y -= 3
-        taken.append(y)
-        drawn.append(f'<text class="label" x="{axes.x(own[0][0]):.1f}" y="{y:.1f}">{escape(name)}</text>')
-    return axes.draw("".join(drawn), words, "", "", "plot learning")
+            places = [(x, axes.y(row[key])) for x, row in zip(middles, own) if math.isfinite(row[key])]
+            drawn.append(f'<polyline class="{kind}" points="{" ".join(f"{x},{y}" for x, y in places)}"/>')
+            if key == "predicted":
+                drawn += [f'<circle class="{kind}" cx="{x}" cy="{y}" r="3"/>' for x, y in places]
+        found.append((name, axes.draw("".join(drawn), f"{words}: {name}", "", "", "plot learning")))
+    return found
 
 
 @dataclass(frozen=True)
@@ -440,8 +447,8 @@ def sky(marked: list[tuple[float, float]], others: list[tuple[float, float]], wo
         line = " ".join("{},{}".format(*mollweide(ra, dec)) for dec in range(-90, 91, 10))
         grid.append(f'<polyline class="grid" points="{line}"/>')
     for ra in (0, 60, 120, 240, 300):
-        x, y = mollweide(ra, 0)
-        grid.append(f'<text x="{x}" y="{y + 11}" text-anchor="middle">{ra}°</text>')
+        x, y = mollweide(ra, -38)
+        grid.append(f'<text x="{x}" y="{y}" text-anchor="middle">{ra}°</text>')
     return Markup(
         f'<svg class="sky" viewBox="0 0 400 200" role="img" aria-label="{escape(words)}">'
         f'<ellipse class="edge" cx="200" cy="100" rx="199" ry="99.500"/>{"".join(grid)}'

@@ -255,8 +255,9 @@ def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
 
 
 def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[str, Any]:
+    # Pictures first, as on the first page.
     parts = []
-    for page in editions:
+    for page in sorted(editions, key=lambda e: not e.open):
         if page.key in entry.editions:
             seeds = [t for t in entry.trained if t.key == page.key]
             scored = [(page.tables[b], s) for b in BOARDS if b in page.tables and (s := entry.score(page.key, b))]

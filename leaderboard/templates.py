@@ -41,6 +41,13 @@ PROPERTIES = {
 """Columns that scores are cut by, as a reader calls them."""
 
 
+ABBREVIATIONS = {"f1": "F1", "nll": "NLL", "mae": "MAE", "lr": "learning rate"}
+"""Columns and settings whose names are no words."""
+
+COUNTS = ("n", "positives", "n_confident")
+"""Columns that count galaxies: they come first."""
+
+
 def markdown(text: str) -> Markup:
     """Return Markdown as HTML: no raw HTML, no images (a request would leave), https links only, headings from h3."""
     from markdown_it import MarkdownIt
@@ -80,8 +87,9 @@ def environment() -> Environment:
         "setting": _setting,
         "signed": _signed,
         "plain_columns": _plain_columns,
+        "confusions": _confusions,
         "words": galaxies.words,
-        "title_words": lambda name: str(name).replace("_", " "),
+        "title_words": lambda name: ABBREVIATIONS.get(name, str(name).replace("_", " ")),
     }
     made.globals |= {
         "BOARDS": BOARDS,
@@ -151,11 +159,11 @@ def _strata(score: scores.Score, metric: Metric) -> dict[str, list[Stratum]]:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What share each class (label, answer) has in the quarters of one property; the chart is for classes alone."""
+    """What share each class (label, answer) has in the quarters of one property; charts are for classes alone."""
 
     by: str
     rows: list[dict[str, Any]]
-    chart: Markup | None
+    charts: list[tuple[str, Markup]]
 
     @property
     def quarters(self) -> list[tuple[float, float]]:
@@ -178,7 +186,7 @@ def _recovery(score: scores.Score, board: Board) -> list[Recovery]:
         found.setdefault(row["property"], []).append(row)
     return [
         Recovery(name, rows, figures.recovered(rows, f"Shares of classes by {PROPERTIES.get(name, name)}")
-                 if board.task == "multiclass" else None)
+                 if board.task == "multiclass" else [])
         for name, rows in found.items()
     ]  # fmt: skip
 
@@ -192,7 +200,15 @@ def _ends(interval: tuple[float, float, float], metric: Metric) -> str:
 
 def _plain_columns(row: dict[str, Any]) -> list[str]:
     """Return the columns of a table by class or question that hold values, not names or ends of intervals."""
-    return [c for c in row if c not in ("name", "counted") and not c.endswith(("_low", "_high"))]
+    found = [c for c in row if c not in ("name", "counted") and not c.endswith(("_low", "_high"))]
+    return sorted(found, key=lambda c: COUNTS.index(c) if c in COUNTS else len(COUNTS))
+
+
+def _confusions(score: scores.Score) -> dict[str, Any]:
+    """Return the confusion matrices in the order of the table by label or question."""
+    order = [row["name"] for row in score.rows]
+    found = score.confusions.items()
+    return dict(sorted(found, key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
 
 
 def _setting(value: Any) -> str:

@@ -15,6 +15,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -26,7 +27,7 @@ import pytest
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
-from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from leaderboard import columns, comparisons, costs, datasheets, entries, figures, galaxies, render, scores, templates
 from leaderboard.__main__ import main
 from leaderboard.runs import Curve, Point
@@ -165,6 +166,7 @@ def check_links(site: Path) -> None:
                 continue
             assert ":" not in reference, f"{path}: {reference}"
             file, _, anchor = reference.partition("#")
+            file = file.partition("?")[0]
             target = (path.parent / file).resolve() if file else path
             assert target.is_file(), f"{path}: {reference}"
             if anchor:
@@ -221,6 +223,7 @@ def test_an_edition_that_may_not_be_passed_on_is_not(toy_edition: Path, tmp_path
     shown = galaxies.shown(closed, Edition(toy_edition), 0, images)
     assert (shown.image, shown.alt, shown.said, shown.votes) == (None, "", "", None)
     assert images.wanted == {}
+    assert {galaxies.true_answer(closed, 0, task) for task in BOARDS} == {""}
     assert galaxies.panel(closed) == galaxies.by_hash(closed.names, np.arange(len(closed.names)))[: galaxies.PANEL]
     assert datasheets.worked(closed, Edition(toy_edition), images) is None
     assert datasheets.gallery(closed, Edition(toy_edition), images, 9) == {}
@@ -230,6 +233,7 @@ def test_an_edition_that_may_not_be_passed_on_is_not(toy_edition: Path, tmp_path
         judged = galaxies.judge(closed, predictions)
         assert set(galaxies.examples(closed, judged, [closed.names[0]])) == {"Surest", "Least sure"}
         assert not any("right" in verdict for verdict in judged.verdicts)
+        assert galaxies.answer(closed, predictions, judged, 0).right is None
         both = [galaxies.predicted_groups(closed, predictions, 0, rest=rest) for rest in (False, True)]
         for group in both[0] + both[1]:
             assert all(bar.true is None and bar.votes is None for bar in group.bars)
@@ -289,6 +293,50 @@ def test_axes_have_round_numbers_that_span_the_data(low: float, high: float, exp
     ticks = figures.steps(low, high)
     assert ticks[0] <= low and ticks[-1] >= high and 2 <= len(ticks) <= 5
     assert expected is None or ticks == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high", "ends"),
+    [
+        ([0.17, 0.95], 0, 1, (0.1388, 0.9812)),
+        ([0.5, 1.0], 0, 1, (0.48, 1)),
+        ([22.8, 23.8, math.nan], None, None, (22.76, 23.84)),
+        ([0.99412, 0.99634], 0, 1, (0.99403, 0.99643)),
+        ([0.4], 0, 1, (0.36, 0.44)),
+        ([0.0], 0, 1, (0, 0.1)),
+        ([math.nan], 0, 1, (0, 1)),
+    ],
+)
+def test_intervals_fill_their_axis_and_its_numbers_do_not_touch(
+    values: list[float], low: float | None, high: float | None, ends: tuple[float, float]
+) -> None:
+    scale = figures.Scale.over(values, low, high)
+    assert (scale.low, scale.high) == pytest.approx(ends, rel=1e-4)
+    assert len(scale.ticks) >= 2 and all(scale.low <= t <= scale.high for t in scale.ticks)
+    widths = [figures.LETTER * len(f"{t:g}") for t in scale.ticks]
+    gaps = np.diff([scale.x(t) for t in scale.ticks])
+    assert (gaps >= [(a + b) / 2 for a, b in pairwise(widths)]).all()
+
+
+def test_names_in_a_scatter_plot_keep_clear_of_marks_and_names() -> None:
+    rng = np.random.default_rng(3)
+    dots = [
+        figures.Dot(float(x), float(y), "", "#", f"entry {i}") for i, (x, y) in enumerate(rng.uniform(1, 9, (40, 2)))
+    ]
+    drawn = figures.scatter(dots, [], [("noise ceiling", 8.0), ("noise ceiling", 9.0)], "words", "cost", True)
+    marks = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawn)]
+    names = re.findall(r'<text class="label" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)">([^<]+)', drawn)
+    assert len(marks) == 40 and 5 < len(names) < 40
+    boxes = []
+    for x, y, anchor, name in names:
+        width = figures.LETTER * len(name)
+        left = float(x) - (width if anchor == "end" else 0)
+        boxes.append((left, left + width, float(y)))
+    for i, (left, right, y) in enumerate(boxes):
+        assert left > 0 and right < 560
+        assert not [m for m in marks if left < m[0] < right and y - 9 < m[1] < y]
+        assert not [b for b in boxes[:i] if left < b[1] and b[0] < right and abs(y - b[2]) < 12]
+    assert drawn.count('class="band"') == 1 and drawn.count(">noise ceiling<") == 1
 
 
 def test_a_chart_copes_with_gaps_and_a_single_epoch() -> None:
@@ -408,6 +456,25 @@ def test_paired_differences_are_those_of_the_draws(site: Path, board: Path, toy_
     assert np.allclose([low[0, 2], high[0, 2]], np.quantile(part, [0.025, 0.975]), atol=1e-6)
     shares = comparisons.shares_alike([["a", "b", "c", "c"], ["a", "b", "b", "c"], ["x", "x", "c", "c"]])
     assert shares.tolist() == [[1, 0.75, 0.5], [0.75, 1, 0.25], [0.5, 0.25, 1]]
+
+
+def test_verdicts_are_those_of_the_votes(site: Path, board: Path, toy_edition: Path) -> None:
+    """The first page marks an answer right where it is the volunteers' class, and boards open with that class."""
+    truth = Truth.of(Edition(toy_edition))
+    rows = galaxies.panel(truth)
+    classes = [galaxies.true_answer(truth, row, "multiclass") for row in rows]
+    text = (site / "index.html").read_text()
+    part = text[text.index("local-toy-efficientnetv2.html") :]
+    said = re.findall(r'<p class="verdict"><b>(\w+), \d+\u00a0%</b>&nbsp;<span class="(yes|no)">', part)[: len(rows)]
+    assert [(name == wanted, mark) for (name, mark), wanted in zip(said, classes)] == [
+        (mark == "yes", mark) for _, mark in said
+    ]
+    assert len(said) == len(rows)
+    faces = (site / "boards/toy-multiclass.html").read_text().split('<figure class="faces">')[1].split("</figure>")[0]
+    assert re.findall(r"<span>([^<]+)</span>", faces) == classes
+    votes = galaxies.true_answer(truth, rows[0], "votes")
+    most = int(truth.votes[rows[0], truth.tree.slices[truth.tree.questions[0].name]].max())
+    assert votes.endswith(f": {most} of {truth.totals[rows[0], 0]} votes")
 
 
 def test_nobody_surpasses_the_front() -> None:
@@ -658,12 +725,23 @@ def test_any_two_entries_are_compared(browser: Browser, site: Path) -> None:
     assert low < first - second < high
     assert page.url.endswith(f"?a={names[2]}&b={names[0]}")
     galaxies_shown = page.locator("[data-galaxies] .name").all_inner_texts()
+    words = page.locator("[data-count]").inner_text()
+    parted, first_right, second_right = map(int, re.findall(r"^(\d+) of .* A is right on (\d+), B on (\d+)", words)[0])
+    marks = page.evaluate(
+        "[...document.querySelectorAll('[data-galaxies] dl')].map(d => d.querySelectorAll('.yes').length)"
+    )
+    assert 0 < first_right + second_right <= parted and max(marks) == 1
+    if parted == len(marks):
+        assert sum(marks) == first_right + second_right
     page.reload()
     assert page.locator("select[name=a]").input_value() == names[2]
     assert page.locator("[data-galaxies] .name").all_inner_texts() == galaxies_shown
     page.locator("select[name=a]").select_option(names[0])
     assert page.locator("[data-agreement]").inner_text() == "100 %"
     assert page.locator("[data-galaxies] li").count() == 0
+    page.goto((site / f"entries/{names[1]}.html").as_uri())
+    page.get_by_role("link", name="four classes", exact=True).click()
+    assert [page.locator(f"select[name={side}]").input_value() for side in "ab"] == [names[1], names[0]]
     assert complaints == []
     page.context.close()
 

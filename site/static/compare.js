@@ -143,6 +143,8 @@
   ["a", "b"].forEach(function (name) {
     if (Object.prototype.hasOwnProperty.call(index, state.get(name))) form[name].value = state.get(name);
   });
+  // An entry's page names itself alone: the other is then the best that it is not.
+  if (form.a.value === form.b.value && !state.has("b")) form.b.selectedIndex = form.a.selectedIndex ? 0 : 1;
   form.addEventListener("change", draw);
   form.addEventListener("submit", function (event) { event.preventDefault(); });
   form.querySelector("[data-swap]").addEventListener("click", function () {
