@@ -654,6 +654,13 @@ def test_filters_and_columns_stand_in_the_address(browser: Browser, site: Path) 
     page.locator(".pick summary").click()
     page.get_by_label("NLL", exact=True).check()
     page.get_by_label("Device", exact=True).uncheck()
+    page.keyboard.press("Escape")
+    assert not page.get_by_label("NLL", exact=True).is_visible()
+    assert page.evaluate("document.activeElement.textContent") == "Columns"
+    page.keyboard.press("Enter")
+    assert page.get_by_label("NLL", exact=True).is_visible()
+    page.locator("h1").click()
+    assert not page.get_by_label("NLL", exact=True).is_visible()
     assert page.locator("th[data-key=nll]").is_visible() and not page.locator("th[data-key=device]").is_visible()
     widths = page.evaluate(
         "[...document.querySelectorAll('table.board tbody tr:not(.rowhead)')]"
@@ -741,6 +748,7 @@ def test_any_two_entries_are_compared(browser: Browser, site: Path) -> None:
     assert page.locator("[data-galaxies] li").count() == 0
     page.goto((site / f"entries/{names[1]}.html").as_uri())
     page.get_by_role("link", name="four classes", exact=True).click()
+    page.wait_for_url("**&b=*")
     assert [page.locator(f"select[name={side}]").input_value() for side in "ab"] == [names[1], names[0]]
     assert complaints == []
     page.context.close()

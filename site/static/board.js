@@ -192,6 +192,17 @@
   Array.prototype.forEach.call(form.querySelectorAll("[data-save]"), function (button) {
     button.addEventListener("click", function () { save(button.dataset.save); });
   });
+  // The list of columns closes as a menu does: with Escape, which gives the focus back, and by a click elsewhere.
+  var pick = form.querySelector(".pick");
+  document.addEventListener("keydown", function (event) {
+    if (event.key === "Escape" && pick.open) {
+      pick.open = false;
+      pick.querySelector("summary").focus();
+    }
+  });
+  document.addEventListener("click", function (event) {
+    if (!pick.contains(event.target)) pick.open = false;
+  });
   restore();
   draw();
 })();
