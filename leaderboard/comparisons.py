@@ -68,10 +68,15 @@ class Comparison:
             return []
         a, b = self.answers[i], self.answers[j]
         found = [k for k in range(len(self.pool)) if a[k] != b[k]]
-        return sorted(found, key=lambda k: (-(int(self.sure[i, k]) + int(self.sure[j, k])), k))
+
+        def order(k: int) -> tuple[bool, int, int]:
+            alike = len(self.right) > 0 and self.right[i, k] == self.right[j, k]
+            return bool(alike), -(int(self.sure[i, k]) + int(self.sure[j, k])), k
+
+        return sorted(found, key=order)
 
     def parted(self, i: int, j: int, most: int = FEWEST) -> list[tuple[Shown, Side, Side]]:
-        """Return galaxies of the pool that i and j answer differently, those they are surest of first."""
+        """Return galaxies of the pool that i and j answer differently: first where one alone is right, by sureness."""
 
         def side(e: int, k: int) -> Side:
             right = bool(self.right[e, k]) if len(self.right) and self.right[e, k] >= 0 else None

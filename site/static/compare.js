@@ -83,8 +83,12 @@
     var parted = data.pool.map(function (galaxy, k) { return k; }).filter(function (k) {
       return data.answers[a][k] !== data.answers[b][k];
     });
+    // First where one alone is right: two labels that nobody was asked for may differ too.
+    function alike(k) {
+      return data.right.length && data.right[a].charAt(k) === data.right[b].charAt(k) ? 1 : 0;
+    }
     parted.sort(function (k, l) {
-      return data.sure[a][l] + data.sure[b][l] - data.sure[a][k] - data.sure[b][k] || k - l;
+      return alike(k) - alike(l) || data.sure[a][l] + data.sure[b][l] - data.sure[a][k] - data.sure[b][k] || k - l;
     });
     function right(e) {
       return parted.filter(function (k) { return data.right[e].charAt(k) === "1"; }).length;
