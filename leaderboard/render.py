@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from leaderboard import boards, columns, comparisons, costs, datasheets, figures, galaxies, history, literature, scores
@@ -44,7 +47,10 @@ LIMITS = {"file": LARGEST_FILE // MEBIBYTE, "submission": LARGEST_SUBMISSION // 
 
 @dataclass(frozen=True)
 class EditionPage:
-    """An edition as the site knows it; ``edition`` and ``truth`` are None where it is not on this machine."""
+    """An edition as the site knows it; ``edition`` and ``truth`` are None where it is not on this machine.
+
+    The truth of an edition that may not be passed on may be without a vote.
+    """
 
     key: Key
     title: str
@@ -191,14 +197,29 @@ def _editions(
         slug = key[0] if names.count(key[0]) == 1 else f"{key[0]}-{key[1][:8]}"
         truth = truths.truth(key)
         below = references.get(key) or (scores.of_references(truth) if truth is not None else {})
-        tree = tree_of(key[0], truths).name
+        tree = tree_of(key[0], truths)
         tables = {
-            task: boards.table(key, titles[key], f"{slug}-{task}", task, entries, below.get(task, {}), works, tree)
+            task: boards.table(key, titles[key], f"{slug}-{task}", task, entries, below.get(task, {}), works, tree.name)
             for task in BOARDS
         }
         shown = {task: t for task, t in tables.items() if t.rows or t.references or t.retired}
+        if truth is None and not may_show(tree):
+            truth = _blind(key, titles[key], tree, entries)
         pages.append(EditionPage(key, titles[key], slug, truths.edition(key), truth, shown))
     return pages
+
+
+def _blind(key: Key, title: str, tree: Tree, entries: list[Entry]) -> Truth | None:
+    """Return the galaxies of an edition that may not be passed on and is not here, without a vote.
+
+    Their names stand in every prediction file, and of such an edition nothing but names and predictions is shown: its
+    pages are the same with the votes at hand and without. None where there is no prediction file.
+    """
+    for trained in (t for e in entries for t in e.trained if t.key == key):
+        known = prediction_files.read(trained.predictions, tree)
+        votes = np.zeros((len(known.names), len(tree.answer_columns)), np.int64)
+        return Truth(key[0], title, tree, key[1], known.split_hash, known.names, votes)
+    return None
 
 
 def _index(editions: list[EditionPage], images: Images) -> dict[str, Any]:

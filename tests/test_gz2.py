@@ -67,7 +67,12 @@ def test_counts_by_hand() -> None:
 
 @pytest.fixture
 def challenge(tmp_path: Path) -> Path:
-    """The challenge's layout with toy galaxies: fractions of their votes, cumulative down the tree."""
+    """The challenge's layout with toy galaxies."""
+    return write_challenge(tmp_path)
+
+
+def write_challenge(tmp_path: Path) -> Path:
+    """Write the challenge's layout with toy galaxies: fractions of their votes, cumulative down the tree."""
     rng = np.random.default_rng(5)
     images = tmp_path / "source" / FOLDER
     images.mkdir(parents=True)

@@ -24,14 +24,17 @@ import html5lib
 import numpy as np
 import pytest
 
+from galaxy_zoo_decals.builder import build as build_edition
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from leaderboard import columns, comparisons, costs, datasheets, entries, figures, galaxies, render, scores, templates
 from leaderboard.__main__ import main
 from leaderboard.runs import Curve, Point
 from leaderboard.truths import Truths
+from tests.test_gz2 import write_challenge
 from tests.test_leaderboard import fill_in
 from tests.test_leaderboard_runs import MODELS, guess, write_run
 from tests.toys import draw_votes
@@ -237,6 +240,34 @@ def test_an_edition_that_may_not_be_passed_on_is_not(toy_edition: Path, tmp_path
         both = [galaxies.predicted_groups(closed, predictions, 0, rest=rest) for rest in (False, True)]
         for group in both[0] + both[1]:
             assert all(bar.true is None and bar.votes is None for bar in group.bars)
+
+
+def test_votes_that_may_not_be_passed_on_leave_no_trace(tmp_path: Path) -> None:
+    """Boards, entries and comparisons are the same bytes with the edition at hand and without it."""
+    edition, root = tmp_path / "gz2", tmp_path / "leaderboard"
+    build_edition(GZ2Challenge(write_challenge(tmp_path), tests=30), edition, name="gz2", size=32)
+    common = ["--root", str(root), "--edition", str(edition)]
+    for model, skill in (("dirichlet", 0.7), ("multiclass", 0.5), ("multilabel", 0.5), ("hierarchical", 0.5)):
+        run = write_run(edition, tmp_path / "runs", model, skill=skill)
+        assert main(["submit", str(run), "--name", model, "--authors", "A", "--date", "20260102", *common]) == 0
+    for folder in (root / "submissions").iterdir():
+        fill_in(folder)
+    assert main(["score", *common]) == 0
+    assert main(["references", str(edition), "--draws", "2", *common]) == 0
+    assert main(["site", *common, "--out", str(tmp_path / "with")]) == 0
+    assert main(["site", "--root", str(root), "--out", str(tmp_path / "without")]) == 0
+    found = {p.relative_to(tmp_path / "without") for p in (tmp_path / "without").rglob("*gz2*.html")}
+    found |= {p.relative_to(tmp_path / "without") for p in (tmp_path / "without/entries").glob("*.html")}
+    assert len(found) == 4 + 3 + 1 + 4, "boards, comparisons, the version, entries"
+    for path in found:
+        assert (tmp_path / "with" / path).read_bytes() == (tmp_path / "without" / path).read_bytes(), path
+    names = Truth.of(Edition(edition)).names
+    entry = (tmp_path / "without/entries/20260102-dirichlet.html").read_text()
+    assert len([name for name in names if name in entry]) >= galaxies.PANEL and "Least sure" in entry
+    assert "same answer on" in (tmp_path / "without/compare/gz2-multiclass.html").read_text()
+    for site in ("with", "without"):
+        assert not [p for p in (tmp_path / site).rglob("*.jpg") if "gz2" in str(p)]
+        check_links(tmp_path / site)
 
 
 def _gz2_votes(truth: Truth) -> np.ndarray:
