@@ -700,6 +700,8 @@ def test_filters_and_columns_stand_in_the_address(browser: Browser, site: Path) 
     assert len({w for w in widths if w}) == 1
     address = page.url
     assert "evidence=local+run" in address and "nll" in address and "device" not in address
+    page.get_by_role("link", name="sample, simulated").click()
+    page.wait_for_url("**/sample-multiclass.html?*evidence=local+run*")
     again, _ = visit(browser, site / "index.html")
     again.goto(address)
     assert len(column(again, "entry")) == 3 and again.locator("th[data-key=nll]").is_visible()

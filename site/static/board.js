@@ -177,10 +177,11 @@
       draw();
     });
   });
-  form.addEventListener("input", function (event) {
-    if (event.target.hasAttribute("data-go")) {
-      if (event.target.value) location.href = event.target.value + location.search;
-    } else draw();
+  form.addEventListener("input", draw);
+  // The same board on another edition opens with the same filters and columns.
+  Array.prototype.forEach.call(document.querySelectorAll("a[data-go]"), function (link) {
+    var address = link.getAttribute("href");
+    link.addEventListener("click", function () { link.href = address + location.search; });
   });
   form.addEventListener("submit", function (event) { event.preventDefault(); });
   form.addEventListener("reset", function (event) {
