@@ -224,8 +224,11 @@ def main() -> int:
     second = {p.relative_to(again): p.read_bytes() for p in again.rglob("*") if p.is_file()}
     entry = max(site.glob("entries/*.html"), key=lambda p: (p.stat().st_size, p.name)).relative_to(site).as_posix()
     three = ["index.html", "boards/sample-multiclass.html", entry]
+    words = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     found = {
         "entries": args.entries,
+        "commit": commit or "unknown",
         "pages": len(list(site.rglob("*.html"))),
         "build_seconds": round(min(seconds), 1),
         "same_bytes_twice": first == second,
@@ -247,7 +250,8 @@ def report(found: dict) -> str:
     lines = [
         f"# The site with {found['entries']} entries",
         "",
-        "Made by `make campaign-site`. Times are of the machine it ran on and of all else it did; the rest is not.",
+        f"Made by `make campaign-site` at commit {found['commit']}. Times are of the machine it ran on and of all else",
+        "it did; the rest is not.",
         "",
         "| what | found | meant |",
         "|---|---|---|",
