@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNS := runs
 SITE := build/site
+DEVICE ?= cpu
 
 help:            ## show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -61,6 +62,10 @@ campaign-kills: setup  ## kill a preparation fifty times and go on (most of an h
 campaign-scale: setup  ## 100,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
 	$(BIN)/python tests/campaigns/scale.py
 
+# On a GPU: make campaign-throughput DEVICE=h200
+campaign-throughput: setup  ## images a second of every model and its parts (15 minutes; docs/evidence/throughput-cpu.md)
+	$(BIN)/python benchmark/throughput.py --edition sample --resolutions 64,224 --out docs/evidence/throughput-$(DEVICE)
+
 lock:            ## resolve the versions in requirements.lock anew
 	.venv/uv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  pyproject.toml -o requirements.lock
@@ -68,5 +73,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-simulation campaign-site campaign-mutations campaign-kills campaign-scale lock clean
+.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-simulation campaign-site campaign-mutations campaign-kills campaign-scale campaign-throughput lock clean
 .DEFAULT_GOAL := help

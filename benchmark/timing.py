@@ -1,0 +1,330 @@
+"""Timing: how long each part of a training takes, what it computes, and what another package needs for its part.
+
+A training is timed in its own loop: one that leaves out the network is its data path, one on ready random inputs is
+its step. Nothing here is a second loop that could differ from the one that trains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from copy import copy
+from dataclasses import replace
+from importlib import metadata
+from multiprocessing import get_all_start_methods, get_context
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+from tqdm import tqdm
+
+from benchmark import BenchmarkError, augmentation, training
+from benchmark.models import MODELS
+from benchmark.models.model import Examples
+from benchmark.pixels import Pixels
+from benchmark.recipes import Recipe
+from benchmark.training import Data, Fit, Training
+from galaxy_zoo_decals.edition import Edition
+
+DATA_PATHS = ("streamed", "resident")
+"""The data path alone: images gathered from the memory map, or from an array on the device."""
+
+PARTS = (*DATA_PATHS, "step", "both")
+"""What is timed of a training: each data path, the step alone, and both as they train."""
+
+PLAIN: dict[str, Any] = {
+    "augmentation": "none", "rotation": False, "scale": 0.0, "shift": 0, "brightness": 0.0, "contrast": 0.0,
+    "erasing": 0,
+}  # fmt: skip
+"""Settings under which images are taken as they are."""
+
+MOST = 200_000
+"""Images of a timed epoch at most: the smallest parts of a fast GPU need no more to be timed."""
+
+MEMORY_STEPS = 3
+"""Steps after which a training has taken all its memory: gradients, the optimizer's moments, the batch ahead."""
+
+PEER = "galaxy-datasets"
+"""The PyPI package that loads Galaxy Zoo images for Zoobot."""
+
+PEER_INSTALL = f".venv/uv/bin/uv pip install --python .venv/bin/python --no-deps {PEER} omegaconf"
+"""How to have it: no more of what it asks for than loading images needs."""
+
+PEER_IMAGES, PEER_PREFETCH = 2_000, 4
+"""Images it is given at most, and the batches ahead of each of its workers (its own default)."""
+
+
+Shape = Sequence[int]
+
+
+class RandomInputs:
+    """Stands in for pixels: one batch of ready inputs (n, 3, side, side) that lies on the device."""
+
+    def __init__(self, n: int, side: int, device: torch.device) -> None:
+        values = torch.randn(n, 3, side, side, device=device)
+        self.images = values.contiguous(memory_format=torch.channels_last)
+
+    def batches(self, rows: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield as many inputs as each batch has rows."""
+        for chosen in rows:
+            yield self.images[: len(chosen)]
+
+
+class Timed(Fit):
+    """A network under training whose epochs have any number of steps and may leave a part out.
+
+    ``once`` are the examples of the split; an epoch that is longer goes through them several times.
+    """
+
+    once: Examples
+    without_network = False
+
+    @classmethod
+    def of(cls, accelerator: Accelerator, model: str, recipe: Recipe, edition: Edition, data: Data) -> Timed:
+        """Return the first network of a model, with random weights: they do not change the speed."""
+        whole = MODELS[model].from_recipe(recipe, edition.tree)
+        whole.to(accelerator.device)
+        whole.to(memory_format=torch.channels_last)
+        name, network = next(iter(whole.networks().items()))
+        fit = cls(accelerator, whole, name, network, recipe, (0, 0), data, data)
+        # However few galaxies there are, the batch is the recipe's: they are gone through several times.
+        fit.batch, fit.once = recipe.batch, fit.examples
+        fit.micro = recipe.micro_batch or recipe.batch
+        return fit
+
+    def parts(self) -> tuple[str, ...]:
+        """Return the parts that can be timed here; only a GPU keeps pixels resident."""
+        return tuple(part for part in PARTS if part != "resident" or self.train.pixels.resident is not None)
+
+    def steps_in(self, part: str, seconds: float) -> int:
+        """Return how many steps of a part take about so long, at least 2; this also warms it up."""
+        most, steps = max(2, MOST // self.batch), 2
+        self.seconds(part, 1)
+        while (taken := self.seconds(part, steps)) < seconds / 4 and steps < most:
+            steps *= 4
+        return min(most, max(2, round(seconds * steps / taken)))
+
+    def images_per_second(self, part: str, steps: int) -> float:
+        """Return the images a second of a part, over so many steps."""
+        return steps * self.batch / self.seconds(part, steps)
+
+    def seconds(self, part: str, steps: int) -> float:
+        """Return the seconds that a part of an epoch of so many steps takes."""
+        self.steps = steps
+        times = math.ceil(steps * self.batch / len(self.once.rows))
+        strata = None if self.once.strata is None else np.tile(self.once.strata, times)
+        self.examples = Examples(np.tile(self.once.rows, times), np.tile(self.once.targets, (times, 1)), strata)
+        self.targets = torch.from_numpy(self.examples.targets).to(self.accelerator.device)
+        with self._only(part), tqdm(disable=True) as bar:
+            synchronize(self.accelerator.device)
+            began = time.perf_counter()
+            self._learn(1, bar)
+            synchronize(self.accelerator.device)
+            return time.perf_counter() - began
+
+    @contextlib.contextmanager
+    def _only(self, part: str) -> Iterator[None]:
+        usual = self.recipe, self.train, self.average
+        try:
+            if part in DATA_PATHS:
+                # There is no network here whose weights could be averaged.
+                self.without_network, self.average = True, None
+                if part == "streamed":
+                    self.train = Data(_streamed(self.train.pixels), self.train.truth)
+                yield
+            elif part == "step":
+                self.recipe = replace(self.recipe, **PLAIN)
+                ready = RandomInputs(self.batch, self.recipe.resolution, self.accelerator.device)
+                self.train = Data(ready, self.train.truth)  # type: ignore[arg-type]
+                with mock.patch.object(training, "inputs", lambda model, images: images):
+                    yield
+            else:
+                yield
+        finally:
+            self.without_network = False
+            self.recipe, self.train, self.average = usual
+
+    def _step(
+        self, images: torch.Tensor, draws: augmentation.Draws, targets: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        if not self.without_network:
+            return super()._step(images, draws, targets, weights)
+        for first in range(0, len(images), self.micro):
+            part = slice(first, first + self.micro)
+            training.inputs(self.model, augmentation.apply(images[part], draws[part]))
+        return torch.zeros((), device=images.device)
+
+
+def _streamed(pixels: Pixels) -> Pixels:
+    """Return the same pixels as if the device had no room to keep them."""
+    streamed = copy(pixels)
+    streamed.resident = None
+    return streamed
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given; a CPU works at once."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def flops(work: Callable[[], object]) -> int:
+    """Return the floating-point operations of the convolutions and matrix products that something does.
+
+    A multiplication and an addition count as two; what is done element by element does not count.
+    """
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: _gradients}) as counter:
+        work()
+    return int(counter.get_total_flops())
+
+
+def _gradients(gradient: Shape, images: Shape, weights: Shape, *others: Any, out_shape: Any, **named: Any) -> int:
+    """Return the operations of a convolution's gradients: for images and for weights as many as it has itself.
+
+    The counter's own formula takes every channel with every other, which depthwise convolutions do not: it counts
+    the backward pass of an EfficientNet more than ten times.
+    """
+    *_, transposed, _, _, wanted = others
+    return conv_flop_count(list(images), list(weights), list(gradient), transposed) * (wanted[0] + wanted[1])
+
+
+class MatrixProduct:
+    """A product of two large square matrices in the precision of training: the peak that a device really reaches."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self.device = accelerator.device
+        self.side = 8192 if self.device.type == "cuda" else 2048
+        self.precision = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
+        self.factors = torch.randn(2, self.side, self.side, device=self.device, dtype=self.precision)
+        self.rate(0)
+
+    def rate(self, seconds: float) -> float:
+        """Return the floating-point operations a second, measured for about so long."""
+        done, synchronized = 0, 16 if self.device.type == "cuda" else 1
+        synchronize(self.device)
+        began = time.perf_counter()
+        while not done or time.perf_counter() - began < seconds:
+            for _ in range(synchronized):
+                torch.mm(self.factors[0], self.factors[1])
+            synchronize(self.device)
+            done += synchronized
+        return done * 2 * self.side**3 / (time.perf_counter() - began)
+
+
+def facts(model: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Return what a few steps of training take of a fresh process, and the operations of a step on one image.
+
+    ``peak_memory_bytes``, device and precision are as in run.json; ``micro_batch`` is below the batch where memory ran
+    out. A process of its own is the only way to the memory of one model: freed memory of another would be used again
+    unseen.
+    """
+    context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
+    if hasattr(context, "set_forkserver_preload"):
+        # The next model's process begins with the libraries loaded, and with nothing else.
+        context.set_forkserver_preload(["benchmark.timing"])
+    with ProcessPoolExecutor(1, mp_context=context) as process:
+        return process.submit(_facts, model, recipe, folder).result()
+
+
+def _facts(model: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    accelerator, edition = training.accelerator(), Edition.open(folder)
+    fit = Timed.of(accelerator, model, recipe, edition, Data.of(edition, "train", recipe, accelerator))
+    fit.seconds("both", 1)
+    seconds = fit.seconds("both", MEMORY_STEPS)
+    done = Training(
+        images=MEMORY_STEPS * fit.batch, seconds=seconds, step_seconds=seconds,
+        peak_memory=training._peak_memory(accelerator),
+    )  # fmt: skip
+    numbers = training.measured(accelerator, done)
+    kept = {key: numbers[key] for key in ("device", "precision", "peak_memory_bytes")}
+    kept |= {"batch": fit.batch, "micro_batch": fit.micro, "network": fit.name}
+    # Two images are enough to count; what a compiled network computes cannot be seen.
+    fit.batch, fit.micro, fit.wrapped = 2, 2, fit.network
+    return kept | {
+        "title": MODELS[model].title(recipe),
+        "networks": len(fit.model.networks()),
+        "parameters": sum(p.numel() for p in fit.network.parameters()),
+        "flops": flops(lambda: fit.seconds("step", 1)) / fit.batch,
+    }
+
+
+class Peer:
+    """The images of an edition's training galaxies as galaxy-datasets loads and augments them by default.
+
+    It reads JPEG files, so they are written into ``folder``: the first ``PEER_IMAGES``, byte by byte as the edition
+    has them. Its loader is set up as its CatalogDataModule does, with a worker a core.
+    """
+
+    def __init__(self, edition: Edition, resolution: int, batch: int, device: torch.device, folder: Path) -> None:
+        transforms, dataset = _peer("transforms"), _peer("pytorch.galaxy_dataset")
+        labels = list(edition.tree.answer_columns)
+        catalogue = edition.table("train", ["iauname", *labels]).head(PEER_IMAGES)
+        catalogue = catalogue.rename(columns={"iauname": "id_str"})
+        files = [folder / f"{i}.jpg" for i in range(len(catalogue))]
+        for path, data in zip(files, edition.images("train", catalogue["id_str"].tolist()).values()):
+            path.write_bytes(data)
+        catalogue["file_loc"] = [str(path) for path in files]
+        # As long as any measurement: its workers would start anew with an epoch.
+        catalogue = pd.concat([catalogue] * math.ceil(MOST / len(files)), ignore_index=True)
+        view = transforms.default_view_config()
+        view.output_size = resolution
+        images = dataset.CatalogDataset(catalogue, labels, transforms.get_galaxy_transform(view))
+        self.device, self.batch = device, batch
+        self.workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.loader: DataLoader = DataLoader(
+            images, batch_size=self.batch, shuffle=True, num_workers=self.workers, pin_memory=device.type == "cuda",
+            prefetch_factor=PEER_PREFETCH, drop_last=True,
+        )  # fmt: skip
+
+    def rate(self, seconds: float) -> float:
+        """Return the images a second that arrive on the device, for about so long after the workers filled up."""
+        arrived, began = 0, 0.0
+        for i, batch in enumerate(self.loader):
+            batch["image"].to(self.device, non_blocking=True)
+            if i < self.workers * PEER_PREFETCH:
+                # What was made while nobody waited says nothing of the speed.
+                synchronize(self.device)
+                began = time.perf_counter()
+                continue
+            arrived += len(batch["image"])
+            if time.perf_counter() - began > seconds:
+                break
+        synchronize(self.device)
+        # The workers end with the loop: they would take the cores from what is timed next.
+        return arrived / (time.perf_counter() - began)
+
+
+def peer_version() -> str:
+    """Return the version of galaxy-datasets; BenchmarkError says how to install it where it cannot be used."""
+    for module in ("transforms", "pytorch.galaxy_dataset"):
+        _peer(module)
+    return metadata.version(PEER)
+
+
+def _peer(module: str) -> Any:
+    name = PEER.replace("-", "_")
+    try:
+        # It prints what of it is not for everybody.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return importlib.import_module(f"{name}.{module}")
+    except ModuleNotFoundError as error:
+        if str(error.name).split(".")[0] != name:
+            raise BenchmarkError(f"{PEER} needs the package {error.name}; together: {PEER_INSTALL}") from None
+        raise BenchmarkError(
+            f"{PEER} is not installed. To compare with it, put it beside the locked packages, without the torchaudio "
+            f"it asks for (it does not fit their torch): {PEER_INSTALL}"
+        ) from None
+    except Exception as error:  # What a package raises that does not fit the others installed is beyond knowing.
+        raise BenchmarkError(f"{PEER} cannot be imported ({type(error).__name__}: {error}).") from None
