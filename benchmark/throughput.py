@@ -126,7 +126,7 @@ def measure(edition: Edition, wanted: list[tuple[str, Recipe]], seconds: float, 
 
     rows: list[dict[str, Any]] = []
     for name, recipe in tqdm(wanted, desc="memory", disable=None):
-        rows.append({"model": name, "resolution": recipe.resolution, **timing.facts(name, recipe, edition.path)})
+        rows.append({"model": name, "resolution": recipe.resolution, **timing.facts(name, recipe, edition)})
     accelerator = training.accelerator()
     kept: dict[tuple[float, ...], training.Data] = {}
     timers: list[tuple[list[float], Callable[[], float]]] = []

@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.utils import is_cuda_available
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 from tqdm import tqdm
@@ -33,7 +34,7 @@ from tqdm import tqdm
 from benchmark import BenchmarkError, augmentation, training
 from benchmark.models import MODELS
 from benchmark.models.model import Examples
-from benchmark.pixels import Pixels
+from benchmark.pixels import Pixels, store
 from benchmark.recipes import Recipe
 from benchmark.training import Data, Fit, Training
 from galaxy_zoo_decals.edition import Edition
@@ -223,19 +224,23 @@ class MatrixProduct:
         return done * 2 * self.side**3 / (time.perf_counter() - began)
 
 
-def facts(model: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
+def facts(model: str, recipe: Recipe, edition: Edition) -> dict[str, Any]:
     """Return what a few steps of training take of a fresh process, and the operations of a step on one image.
 
     ``peak_memory_bytes``, device and precision are as in run.json; ``micro_batch`` is below the batch where memory ran
     out. A process of its own is the only way to the memory of one model: freed memory of another would be used again
     unseen.
     """
-    context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
-    if hasattr(context, "set_forkserver_preload"):
-        # The next model's process begins with the libraries loaded, and with nothing else.
+    # Decoding takes memory of its own.
+    store(edition, "train", recipe)
+    # CUDA cannot be used after a fork if any library has looked for it before; without one, the next model's process
+    # begins with the libraries loaded, and with nothing else.
+    forked = "forkserver" in get_all_start_methods() and not is_cuda_available()
+    context = get_context("forkserver" if forked else "spawn")
+    if forked:
         context.set_forkserver_preload(["benchmark.timing"])
     with ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(_facts, model, recipe, folder).result()
+        return process.submit(_facts, model, recipe, edition.path).result()
 
 
 def _facts(model: str, recipe: Recipe, folder: Path) -> dict[str, Any]:

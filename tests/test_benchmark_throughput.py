@@ -284,8 +284,8 @@ def test_each_resolution_has_its_table(
     monkeypatch.setattr(timing, "peer_version", lambda: "0.0.1")
     asked = []
 
-    def facts(model: str, settings: recipes.Recipe, folder: Path) -> dict[str, object]:
-        asked.append((model, settings.resolution, folder))
+    def facts(model: str, settings: recipes.Recipe, edition: Edition) -> dict[str, object]:
+        asked.append((model, settings.resolution, edition.path))
         known = {"device": "a device", "precision": "float32", "micro_batch": 8, "flops": 1e6, "networks": 1}
         return known | {"title": "a CNN", "network": "x", "batch": settings.batch, "peak_memory_bytes": 2**30}
 
