@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -107,6 +108,40 @@ def test_an_epoch_is_as_long_as_it_is_timed_however_few_the_galaxies(
     assert len(fit.once.rows) < 200, "the toy edition has grown: this needs more galaxies a batch than there are"
     shown = seen_by(fit, "both", 3)
     assert [len(images) for images in shown] == [200, 200, 200]
+
+
+def test_a_gpu_is_waited_for_before_and_after(
+    accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, order = fit_of(accelerator, edition), []
+    learn = timing.Timed._learn
+
+    def learning(self: timing.Timed, *given: object) -> float:
+        order.append("learn")
+        return learn(self, *given)
+
+    monkeypatch.setattr(timing.Timed, "_learn", learning)
+    monkeypatch.setattr(timing, "synchronize", lambda device: order.append(f"wait for {device.type}"))
+    for part in fit.parts():
+        fit.seconds(part, 1)
+        assert order == ["wait for cpu", "learn", "wait for cpu"], part
+        order.clear()
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: order.append(device.type))
+    for device in ("cpu", "cuda"):
+        timing.synchronize(torch.device(device))
+    assert order == ["cuda"]
+
+
+def test_the_peak_is_measured_in_the_precision_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    for mixed, precision in (("bf16", torch.bfloat16), ("no", torch.float32)):
+        given = SimpleNamespace(device=torch.device("cpu"), mixed_precision=mixed)
+        product = timing.MatrixProduct(given)  # type: ignore[arg-type]
+        assert product.factors.dtype == product.precision == precision
+    ticks = itertools.count()
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(ticks))
+    # One product of 2 n^3 operations, and the clock that begins at 0 says 2.
+    assert product.rate(0.5) == product.side**3
 
 
 # Operations, counted by hand: 2 for a multiplication and an addition
