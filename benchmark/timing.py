@@ -295,20 +295,20 @@ class Peer:
 
     def rate(self, seconds: float) -> float:
         """Return the images a second that arrive on the device, for about so long after the workers filled up."""
-        arrived, began = 0, 0.0
+        arrived, began, now = 0, 0.0, 0.0
         for i, batch in enumerate(self.loader):
             batch["image"].to(self.device, non_blocking=True)
+            synchronize(self.device)
+            now = time.perf_counter()
             if i < self.workers * PEER_PREFETCH:
-                # What was made while nobody waited says nothing of the speed.
-                synchronize(self.device)
-                began = time.perf_counter()
+                # The workers are only starting.
+                began = now
                 continue
             arrived += len(batch["image"])
-            if time.perf_counter() - began > seconds:
+            if now - began > seconds:
                 break
-        synchronize(self.device)
-        # The workers end with the loop: they would take the cores from what is timed next.
-        return arrived / (time.perf_counter() - began)
+        # Its workers end with the loop, which takes a while and is not timed: they must not disturb what comes next.
+        return arrived / (now - began)
 
 
 def peer_version() -> str:
