@@ -7,7 +7,7 @@ SITE := build/site
 DEVICE ?= cpu
 
 help:            ## show what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 setup: .venv/installed  ## a virtual environment in .venv with the locked packages
 
@@ -62,6 +62,9 @@ campaign-kills: setup  ## kill a preparation fifty times and go on (most of an h
 campaign-scale: setup  ## 100,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
 	$(BIN)/python tests/campaigns/scale.py
 
+campaign-gz2: setup  ## every model on real galaxies, three times (hours; GZ2=FOLDER of the Kaggle files; docs/evidence/gz2.md)
+	$(BIN)/python -m tests.campaigns.gz2 $(GZ2)
+
 # On a GPU: make campaign-throughput DEVICE=h200
 campaign-throughput: setup  ## images a second of every model and its parts (15 minutes; docs/evidence/throughput-cpu.md)
 	$(BIN)/python benchmark/throughput.py --edition sample --resolutions 64,224 --out docs/evidence/throughput-$(DEVICE)
@@ -73,5 +76,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-simulation campaign-site campaign-mutations campaign-kills campaign-scale campaign-throughput lock clean
+.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-simulation campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
 .DEFAULT_GOAL := help

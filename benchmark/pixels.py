@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import os
@@ -192,6 +193,15 @@ class Pixels:
 
 def normalise(images: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
     """Return images (n, 3, h, w), from 0 to 255, as float32 (value / 255 - mean) / std, as the saved processor does."""
-    scale = torch.tensor([1 / (255 * s) for s in std], device=images.device).view(1, 3, 1, 1)
-    offset = torch.tensor([m / s for m, s in zip(mean, std)], device=images.device).view(1, 3, 1, 1)
+    scale, offset = _form(tuple(mean), tuple(std), images.device)
     return images.float() * scale - offset
+
+
+@functools.cache
+def _form(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return factor and offset of ``normalise``, kept on the device: sent anew, each step would wait for it."""
+    # Kept beyond the prediction that may have asked first.
+    with torch.inference_mode(False):
+        scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(1, 3, 1, 1)
+        offset = torch.tensor([m / s for m, s in zip(mean, std)], device=device).view(1, 3, 1, 1)
+        return scale, offset

@@ -359,13 +359,14 @@ class Fit:
             slice(first + accelerator.process_index, first + self.batch, accelerator.num_processes)
             for first in range(0, len(order), self.batch)
         ]
+        places = torch.from_numpy(order).to(accelerator.device)
         self.network.train()
         images = self.train.pixels.batches(self.examples.rows[order[part]] for part in mine)
         for i, (part, batch) in enumerate(zip(mine, images)):
             factor = self.rate((epoch - 1) * self.steps + i)
             for group in self.optimizer.param_groups:
                 group["lr"] = recipe.learning_rate * factor * group.get("lr_scale", 1.0)
-            chosen = torch.from_numpy(order[part]).to(accelerator.device)
+            chosen = places[part]
             total += self._step(batch, draws[part], self.targets[chosen], loss_weights[chosen])
             if self.average:
                 self.average.update(self.network, step=(epoch - 1) * self.steps + i + 1)

@@ -35,11 +35,12 @@ class MultilabelCNN(GalaxyModel):
 
     config_class = MultilabelConfig
     task = "multilabel"
+    positive_weight: torch.Tensor
 
     def __init__(self, config: MultilabelConfig) -> None:
         super().__init__(config)
         self.network = convolutional(config, config.num_labels)
-        self.positive_weight = torch.ones(config.num_labels)
+        self.register_buffer("positive_weight", torch.ones(config.num_labels))
         self.post_init()
 
     @classmethod
@@ -68,7 +69,7 @@ class MultilabelCNN(GalaxyModel):
         targets = self.examples("multilabel", votes).targets
         positives, negatives = ((targets == value).sum(axis=0) for value in (1, 0))
         odds = np.maximum(negatives, 1) / np.maximum(positives, 1)
-        self.positive_weight = torch.from_numpy((odds**self.config.balance).astype(np.float32))
+        self.positive_weight.copy_(torch.from_numpy(odds**self.config.balance))
 
     def examples(self, network: str, votes: np.ndarray) -> Examples:
         """Return the labels of all galaxies, 1 or 0, and NaN where the question was not asked."""
@@ -85,7 +86,7 @@ class MultilabelCNN(GalaxyModel):
             outputs.float(),
             targets.nan_to_num(),
             weight=known.float(),
-            pos_weight=self.positive_weight.to(outputs.device),
+            pos_weight=self.positive_weight.to(outputs.device),  # Validation sums its losses on the CPU.
             reduction="none",
         )
         return terms.mean(dim=1)
