@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from galaxy_zoo_decals.edition import Edition
 from tests.campaigns.scale import loading, page, run
 
 
@@ -11,6 +12,10 @@ def test_the_whole_path_with_archives_made_and_removed_in_turn(tmp_path: Path) -
     assert 20 < found["kept"] <= 40
     assert 50 < found["peak_memory_mib"] < 1500
     assert not list((tmp_path / "release").glob("*.zip"))
-    loads = loading(tmp_path / "edition", tmp_path, ["multiclass view, whole"])
-    assert found["kept"] >= loads[0]["rows"] > 0
+    loads = loading(tmp_path / "edition", tmp_path, read=5)
+    assert [row["cache_bytes"] > 0 for row in loads] == [True, True, False, False], "streaming writes nothing"
+    assert len(list((tmp_path / "imagefolder").rglob("*.jpg"))) == sum(
+        counts["multiclass"]
+        for counts in Edition(tmp_path / "edition").facts["counts"].values()  # type: ignore[attr-defined]
+    )
     assert f"| galaxies in the edition | {found['kept']} |" in page(found, loads)
