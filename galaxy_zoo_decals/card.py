@@ -155,7 +155,7 @@ the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images th
 
 ## Biases, and what not to use it for
 
-{_biases(facts)}
+{biases(facts)}
 
 ## Licence and citation
 
@@ -227,7 +227,8 @@ _BIASES = {
 }
 
 
-def _biases(facts: dict[str, Any]) -> str:
+def biases(facts: dict[str, Any]) -> str:
+    """Return what the card says of biases, and of what the data are not for."""
     words = _BIASES[_kind(facts)]
     if facts.get("labels") == "debiased":
         words += (
