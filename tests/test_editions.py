@@ -210,6 +210,63 @@ def test_images_that_were_missing_or_damaged_are_tried_again(toy_catalogue: tupl
     assert report.left == 150
 
 
+def test_an_image_that_was_changed_between_two_runs_is_converted_anew(
+    toy_catalogue: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(toy_catalogue[1], images)
+    monkeypatch.setattr(conversion, "PIECE", 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(builder, "_write_shards", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            build(Folder(toy_catalogue[0], images), tmp_path / "out", name="toy", size=32)
+    other, *_, changed = sorted(images.iterdir(), key=lambda path: path.stat().st_size)
+    data = changed.read_bytes()
+    changed.write_bytes(other.read_bytes().ljust(len(data), b"\0"))  # whole, as large, and another galaxy
+    build(Folder(toy_catalogue[0], images), tmp_path / "out", name="toy", size=32)
+    stored = {n: image for split in SPLITS for n, image in Edition(tmp_path / "out").images(split).items()}
+    assert stored[changed.stem] == stored[other.stem]
+    changed.write_bytes(data)
+    build(Folder(toy_catalogue[0], images), tmp_path / "out", name="toy", size=32)
+    stored = {n: image for split in SPLITS for n, image in Edition(tmp_path / "out").images(split).items()}
+    assert stored[changed.stem] != stored[other.stem]
+
+
+def test_the_new_edition_is_on_the_disk_before_the_old_one_goes(
+    toy_edition: Path, toy_catalogue: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "edition"
+    shutil.copytree(toy_edition, out)
+    done: list[tuple[str, str]] = []
+    fsync, rename, rmtree = os.fsync, Path.rename, shutil.rmtree
+
+    def synced(descriptor: int) -> None:
+        done.append(("sync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        fsync(descriptor)
+
+    def renamed(path: Path, target: Path) -> Path:
+        done.append(("rename", str(path)))
+        return rename(path, target)
+
+    def removed(path: Path, *arguments: object, **named: object) -> None:
+        if Path(path).exists():
+            done.append(("remove", str(path)))
+        rmtree(path, *arguments, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", synced)
+        patch.setattr(Path, "rename", renamed)
+        patch.setattr(shutil, "rmtree", removed)
+        build(Folder(*toy_catalogue), out, name="toy", size=32)
+    fresh = tmp_path / "edition.partial" / "edition"
+    moved = done.index(("rename", str(out)))
+    for path in (out, *out.rglob("*")):
+        assert ("sync", str(fresh / path.relative_to(out))) in done[:moved], path
+    placed = done.index(("rename", str(fresh)))
+    old = done.index(("remove", str(tmp_path / "edition.old")))
+    assert moved < placed < old and ("sync", str(tmp_path)) in done[placed:old]
+
+
 def test_a_kill_between_the_two_renames_loses_nothing(
     toy_edition: Path, toy_catalogue: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -494,6 +494,33 @@ def test_two_runs_never_work_in_one_folder(release: Path, tmp_path: Path, capsys
     assert sorted(p.name for p in tmp_path.iterdir()) == ["gzd5", "release"]
 
 
+def test_two_runs_never_download_into_one_folder(
+    zenodo: Zenodo, tmp_path: Path, expected: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from filelock import FileLock
+
+    (tmp_path / "downloads").mkdir()
+    with FileLock(tmp_path / "downloads" / "downloads.lock"):
+        assert from_server(zenodo, tmp_path) == 1
+    assert "another run downloads into this folder" in capsys.readouterr().err
+    assert from_server(zenodo, tmp_path) == 0
+    assert contents(tmp_path / "gzd5") == expected
+
+
+def test_of_two_runs_at_one_time_one_makes_the_edition_and_one_is_refused(
+    release: Path, tmp_path: Path, expected: dict
+) -> None:
+    command = [sys.executable, "-m", "galaxy_zoo_decals.cli", "prepare", "gzd5", "--source", str(release)]
+    command += ["--out", str(tmp_path / "gzd5"), "--size", "64", "--processes", "1"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=300) for process in both]
+    ended = sorted(process.returncode for process in both)
+    assert ended in ([0, 1], [0, 0]), "the slower one may come when the other has ended"
+    assert ended == [0, 0] or any("another run works on" in err for _, err in said)
+    assert contents(tmp_path / "gzd5") == expected
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["gzd5", "release"]
+
+
 def test_workers_end_with_a_parent_that_is_killed(release: Path, tmp_path: Path) -> None:
     import signal
     import time
