@@ -14,6 +14,7 @@ from huggingface_hub.errors import (  # HTTPError is that of the HTTP library th
     HfHubHTTPError,
     HTTPError,
     LocalTokenNotFoundError,
+    OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
 
@@ -116,6 +117,8 @@ def push(planned: Plan, api: HfApi | None = None) -> tuple[str, str | None]:
         raise PublishError(f"{planned.repo}: the Hub does not let you write there. Log in (`hf auth login`).") from None
     except HfHubHTTPError as error:
         raise PublishError(f"{planned.repo}: the Hub answered: {_first_line(error)}") from None
+    except OfflineModeIsEnabled:
+        raise PublishError("HF_HUB_OFFLINE is set, so nothing is sent. Unset it and run the same command.") from None
     except HTTPError as error:
         raise PublishError(f"no connection to {api.endpoint} ({error}). The same command goes on with it.") from None
     refused = None

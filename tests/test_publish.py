@@ -97,6 +97,11 @@ def test_nothing_stale_and_nothing_of_others_and_nothing_public(toy_edition: Pat
     assert len(hub.commits) == commits
 
 
+def test_whoever_is_offline_by_choice_is_told_so(toy_edition: Path) -> None:
+    with pytest.raises(PublishError, match="HF_HUB_OFFLINE is set"):
+        publish.push(plan(Edition(toy_edition), "user/x"), HfApi(endpoint="http://127.0.0.1:9", token="hf_test"))
+
+
 def test_a_dry_run_shows_everything_and_sends_nothing(
     toy_edition: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
