@@ -59,7 +59,7 @@ campaign-mutations: setup  ## nearly 200 kinds of damage to a submission (half a
 campaign-kills: setup  ## kill a preparation fifty times and go on (most of an hour; docs/evidence/kills.md)
 	$(BIN)/python tests/campaigns/kills.py
 
-campaign-scale: setup  ## 100,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
+campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
 	$(BIN)/python tests/campaigns/scale.py
 
 campaign-gz2: setup  ## every model on real galaxies, three times (hours; GZ2=FOLDER of the Kaggle files; docs/evidence/gz2.md)
