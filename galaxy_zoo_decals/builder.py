@@ -31,12 +31,16 @@ FORMAT = "1.0"
 """Version of the edition format; a change of columns raises it."""
 
 ROW_GROUP = 100
-"""Rows a Parquet row group: streaming fetches one at a time, a megabyte or two of images."""
+"""Rows a Parquet row group: so many are decoded at a time, a megabyte or two of images."""
 
 BLOCK = 4000
 """Galaxies whose labels are made at a time."""
 
-SHARD = "250MB"
+SHARD = "50MB"
+"""Who streams waits for a whole shard before the first row and holds it in memory: pyarrow reads it ahead."""
+
+ORIGINAL_SHARD = "250MB"
+"""The same where files are kept as they came: 80 GB in smaller shards would be thousands of files."""
 
 PARTS = ("README.md", "edition.json", "data")
 """All that an edition's folder holds."""
@@ -283,7 +287,8 @@ def _write_shards(
     shutil.rmtree(shards, ignore_errors=True)
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    builder.download_and_prepare(str(shards), file_format="parquet", max_shard_size=SHARD)
+    size = ORIGINAL_SHARD if form.original else SHARD
+    builder.download_and_prepare(str(shards), file_format="parquet", max_shard_size=size)
     (fresh / "data").mkdir(parents=True)
     for split in SPLITS:
         parts = sorted(shards.glob(f"*-{split}*.parquet"))

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from galaxy_zoo_decals import builder, conversion, features
+from galaxy_zoo_decals import builder, check, conversion, features
 from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition, EditionError
 from galaxy_zoo_decals.schema import GZD5, SPLITS, VIEWS
@@ -68,6 +68,22 @@ def test_shards_hold_images_once_in_small_row_groups(toy_edition: Path) -> None:
     file = pq.ParquetFile(Edition(toy_edition).shards("train")[0])
     assert max(file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)) <= builder.ROW_GROUP
     assert sorted(p.name for p in toy_edition.iterdir()) == ["README.md", "data", "edition.json"]
+
+
+def test_many_shards_hold_what_one_holds(
+    toy_catalogue: tuple[Path, Path], toy_edition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "SHARD", "100KB")
+    monkeypatch.setattr(builder, "ROW_GROUP", 10)
+    monkeypatch.setattr(builder.EditionBuilder, "DEFAULT_WRITER_BATCH_SIZE", 10)
+    build(Folder(*toy_catalogue), tmp_path / "many", name="toy")
+    many, one = Edition(tmp_path / "many"), Edition(toy_edition)
+    assert len(many.shards("train")) > 1 == len(one.shards("train"))
+    assert many.facts == one.facts
+    for split in SPLITS:
+        rows = load_dataset(str(many.path), "votes", split=split, streaming=True)
+        assert [row["iauname"] for row in rows] == one.table(split)["iauname"].tolist()
+    assert all(finding.holds for finding in check.check(many))
 
 
 def test_edition_json_names_no_time_host_or_path(toy_edition: Path, toy_catalogue: tuple[Path, Path]) -> None:
