@@ -77,7 +77,9 @@ def convert(
             for split, run in runs.items():
                 done.splits[split].runs.append([path for path, _ in run])
                 left[split] = [n for n in left[split] if n not in fresh]
-            sync(folder)  # what may now be deleted is safe: the pieces and their names are on the disk
+            # What may now be deleted is safe: pieces, their names and the archive's table of contents are on the disk.
+            sync(folder)
+            sync(work)
     for split, converted in done.splits.items():
         converted.problems = dict.fromkeys(left[split], ImageError(MISSING))
         for path in (path for run in converted.runs for path in run):

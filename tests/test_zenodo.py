@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import struct
@@ -248,6 +249,35 @@ def test_archives_go_once_their_images_are_converted(zenodo: Zenodo, tmp_path: P
     assert max(most) == 1, "never two archives at one time"
     assert contents(tmp_path / "gzd5") == expected
     assert not list(folder.glob("*.zip"))
+
+
+def test_an_archive_goes_when_all_that_replaces_it_is_on_the_disk(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, str]] = []
+    fsync, unlink = os.fsync, Path.unlink
+
+    def synced(descriptor: int) -> None:
+        done.append(("sync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        fsync(descriptor)
+
+    def unlinked(path: Path, missing_ok: bool = False) -> None:
+        done.append(("remove", path.name))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", synced)
+        patch.setattr(Path, "unlink", unlinked)
+        assert prepare(tmp_path / "gzd5", "--source", str(release), "--delete-archives") == 0
+    work = tmp_path / "gzd5.partial"
+    begun = 0
+    for number in PARTS:
+        gone = done.index(("remove", ARCHIVE.format(number)))
+        before = done[begun:gone]
+        assert {("sync", str(work)), ("sync", str(work / "pieces"))} <= set(before)
+        written = [path for what, path in before if what == "sync" and path.endswith(".partial")]
+        assert any("index" in path for path in written) and any("/pieces/" in path for path in written)
+        begun = gone
 
 
 def test_a_run_that_stops_at_the_third_part_asks_for_no_earlier_one_again(
