@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -64,14 +65,30 @@ def build(
     ``out`` stays whole until the new one replaces it. Raises EditionError if ``out`` holds anything else, or if
     another run works on it.
     """
+    with _alone(out):
+        return _build(source, out, name, pixels.Form(size, quality, original), rules, processes)
+
+
+def settle(out: Path) -> None:
+    """Finish what a run that was killed at its very end had begun: its edition goes into place, its leftovers go.
+
+    Raises EditionError if another run works on ``out``.
+    """
+    if _done(out).exists() or _lock(out).exists():
+        with _alone(out):
+            _settle(out)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Let nobody else work on ``out``; EditionError if somebody does."""
     _make_folder(out.parent)
-    lock = out.with_name(out.name + ".lock")
     try:
-        with FileLock(lock, timeout=0):
+        with FileLock(_lock(out), timeout=0):
             try:
-                return _build(source, out, name, pixels.Form(size, quality, original), rules, processes)
+                yield
             finally:
-                lock.unlink(missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
+                _lock(out).unlink(missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
     except Timeout:
         raise EditionError(f"another run works on {out}. Wait for it to end, or choose another --out.") from None
 
@@ -100,7 +117,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules, processes: int) -> cleaning.Report:
-    _restore(out)
+    _settle(out)
     check_target(out)
     work = out.with_name(out.name + ".partial")
     work.mkdir(exist_ok=True)
@@ -129,8 +146,8 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
     (fresh / "edition.json").write_text(json.dumps(facts, indent=1) + "\n")
     (fresh / "README.md").write_text(card(facts, features))
     sync_tree(fresh)
-    _replace(fresh, out)
-    shutil.rmtree(work, ignore_errors=True)
+    work.rename(_done(out))
+    _settle(out)
     return report
 
 
@@ -352,23 +369,23 @@ def content_hash(tree: Tree, catalogue: pd.DataFrame) -> str:
     return digest([tree.name, " ".join(tree.vote_columns), *lines])
 
 
-def _old(out: Path) -> Path:
-    return out.with_name(out.name + ".old")
+def _lock(out: Path) -> Path:
+    return out.with_name(out.name + ".lock")
 
 
-def _restore(out: Path) -> None:
-    """Bring the old edition back if a run was killed between the two renames of ``_replace``."""
-    if _old(out).exists() and not out.exists():
-        _old(out).rename(out)
+def _done(out: Path) -> Path:
+    """Return what the work folder is called once a whole edition lies in it, on the disk."""
+    return out.with_name(out.name + ".done")
 
 
-def _replace(fresh: Path, out: Path) -> None:
-    """Put the new edition in the place of the old one; the old one is removed last."""
-    old = _old(out)
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh.rename(out)
-    sync(out.parent)
-    shutil.rmtree(old, ignore_errors=True)
+def _settle(out: Path) -> None:
+    """Put a finished edition in the place of the old one, and remove what is left then; may be killed at any point."""
+    done = _done(out)
+    fresh = done / "edition"
+    if fresh.exists():
+        check_target(out)
+        if out.exists():
+            out.rename(done / "old")
+        fresh.rename(out)
+        sync(out.parent)
+    shutil.rmtree(done, ignore_errors=True)

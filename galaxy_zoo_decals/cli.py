@@ -143,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from galaxy_zoo_decals.builder import build, check_target, is_made
+    from galaxy_zoo_decals.builder import build, check_target, is_made, settle
     from galaxy_zoo_decals.cleaning import PRESETS
     from galaxy_zoo_decals.edition import NAMES, default_path
 
@@ -163,6 +163,7 @@ def _prepare(options: argparse.Namespace) -> None:
     if options.source_name == "gzd5" and options.catalogue_only:
         _report_catalogue(source, rules)
         return
+    settle(out)
     check_target(out)
     form = {"size": size, "quality": options.quality, "original": options.keep_original}
     # 104 GB are not downloaded again because someone is not sure whether the command has run.

@@ -275,23 +275,48 @@ def test_the_new_edition_is_on_the_disk_before_the_old_one_goes(
         patch.setattr(shutil, "rmtree", removed)
         build(Folder(*toy_catalogue), out, name="toy", size=32)
     fresh = tmp_path / "edition.partial" / "edition"
-    moved = done.index(("rename", str(out)))
+    whole = done.index(("rename", str(fresh.parent)))
     for path in (out, *out.rglob("*")):
-        assert ("sync", str(fresh / path.relative_to(out))) in done[:moved], path
-    placed = done.index(("rename", str(fresh)))
-    old = done.index(("remove", str(tmp_path / "edition.old")))
-    assert moved < placed < old and ("sync", str(tmp_path)) in done[placed:old]
+        assert ("sync", str(fresh / path.relative_to(out))) in done[:whole], path
+    moved = done.index(("rename", str(out)))
+    placed = done.index(("rename", str(tmp_path / "edition.done" / "edition")))
+    old = done.index(("remove", str(tmp_path / "edition.done")))
+    assert whole < moved < placed < old and ("sync", str(tmp_path)) in done[placed:old]
 
 
-def test_a_kill_between_the_two_renames_loses_nothing(
-    toy_edition: Path, toy_catalogue: tuple[Path, Path], tmp_path: Path
+@pytest.mark.parametrize("moment", ["before the first rename", "between the renames", "after the last"])
+def test_a_kill_while_the_edition_goes_into_place_loses_nothing_and_leaves_nothing(
+    toy_edition: Path, toy_catalogue: tuple[Path, Path], tmp_path: Path, moment: str
 ) -> None:
-    out = tmp_path / "edition"
-    shutil.copytree(toy_edition, tmp_path / "edition.old")
+    out, done = tmp_path / "edition", tmp_path / "edition.done"
+    build(Folder(*toy_catalogue), out, name="toy", size=32)
+    old = contents(out)
+    (done / "pieces").mkdir(parents=True)
+    (done / "pieces" / "a.parquet").write_bytes(b"of the run that was killed")
+    (tmp_path / "edition.lock").touch()
+    if moment == "before the first rename":
+        shutil.copytree(toy_edition, done / "edition")
+    elif moment == "between the renames":
+        shutil.copytree(toy_edition, done / "edition")
+        out.rename(done / "old")
     broken = Folder(tmp_path / "absent.csv", toy_catalogue[1])
     with pytest.raises(ValueError, match="no such file"):
         build(broken, out, name="toy")
-    assert contents(out) == contents(toy_edition)
+    assert contents(out) == (old if moment == "after the last" else contents(toy_edition))
+    assert [p.name for p in tmp_path.iterdir()] == ["edition"]
+
+
+def test_a_finished_edition_never_takes_the_place_of_other_things(toy_edition: Path, tmp_path: Path) -> None:
+    out, done = tmp_path / "edition", tmp_path / "edition.done"
+    shutil.copytree(toy_edition, done / "edition")
+    out.mkdir()
+    (out / "thesis.tex").write_text("precious")
+    with pytest.raises(EditionError, match=r"not an edition.*thesis\.tex"):
+        builder.settle(out)
+    assert (out / "thesis.tex").read_text() == "precious" and (done / "edition").exists()
+    shutil.rmtree(out)
+    builder.settle(out)
+    assert contents(out) == contents(toy_edition) and not done.exists()
 
 
 def run(code: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -299,8 +299,11 @@ def test_an_edition_that_is_there_is_not_downloaded_again(
 ) -> None:
     assert from_server(zenodo, tmp_path, "--delete-archives") == 0
     zenodo.requests.clear()
+    (tmp_path / "gzd5.done" / "pieces").mkdir(parents=True)  # as a kill at the very end leaves it
+    (tmp_path / "gzd5.lock").touch()
     assert from_server(zenodo, tmp_path, "--delete-archives") == 0
     assert "is there already" in capsys.readouterr().out and not zenodo.requests
+    assert sorted(p.name for p in tmp_path.glob("gzd5*")) == ["gzd5"]
     assert from_server(zenodo, tmp_path, "--delete-archives", "--min-votes", "20") == 0
     assert zenodo.requests and contents(tmp_path / "gzd5") != expected
     zenodo.requests.clear()

@@ -105,9 +105,11 @@ def finish(running: BaseProcess, home: Path) -> None:
 
 
 def phase(home: Path) -> str:
-    work = home / "gzd5.partial"
+    work, done = home / "gzd5.partial", home / "gzd5.done"
     if (home / "gzd5").exists():
-        return "edition in place, work folder going" if work.exists() else "done"
+        return "edition in place, work folder going" if done.exists() else "done"
+    if done.exists():
+        return "syncing and renaming"
     if (work / "edition" / "README.md").exists():
         return "syncing and renaming"
     if (work / "edition").exists() or (work / "shards").exists() or list(work.glob("shards*")):
@@ -163,7 +165,7 @@ def campaign(
                 running.join(rng.uniform(*moments[processes]))
             else:
                 wait_for(wanted, home, running)
-                running.join(rng.uniform(0, 1))
+                running.join(rng.random() ** 3)  # most of them soon: the shortest phases last hundredths of a second
             if not running.is_alive():
                 shutil.rmtree(home)  # it had already ended: no kill
                 continue
