@@ -56,6 +56,8 @@ class Kill:
     identical: bool
     left_behind: str
     """Anything beside the edition that the second run did not clear away."""
+    code: str = ""
+    """Which code ran: a digest of the package's sources; empty for kills from before it was noted."""
 
 
 def write_release(folder: Path, galaxies: int) -> None:
@@ -64,6 +66,13 @@ def write_release(folder: Path, galaxies: int) -> None:
     write_table(many, folder)
     for number in PARTS:
         write_part(folder / ARCHIVE.format(number), number, shown, images)
+
+
+def sources() -> str:
+    """Return a short digest of the package's sources."""
+    files = sorted((ROOT / "galaxy_zoo_decals").rglob("*.py"))
+    lines = [f"{p.relative_to(ROOT)} {hashlib.sha256(p.read_bytes()).hexdigest()}" for p in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:10]
 
 
 def digest(folder: Path) -> str:
@@ -141,6 +150,7 @@ def campaign(
     They fall at any moment, or within a second after the beginning of the ``wanted`` phase.
     """
     write_release(folder / "release", galaxies)
+    code = sources()
     rng = random.Random(seed)
     with serve(folder / "release") as zenodo:
         finish(start(zenodo, folder / "first", 1), folder / "first")  # the forking process has its imports now
@@ -181,7 +191,7 @@ def campaign(
             beside -= {"downloads.lock"}
             same = digest(home / "gzd5") == expected
             left = ", ".join(sorted(beside))
-            rows.append(Kill(galaxies, processes, killed, found, pieces, resumed, same, left))
+            rows.append(Kill(galaxies, processes, killed, found, pieces, resumed, same, left, code))
             keep(rows)
             shutil.rmtree(home)
     return rows
@@ -191,6 +201,7 @@ def page(rows: list[Kill]) -> str:
     """Return the table as Markdown."""
     same = sum(row.identical for row in rows)
     clean = sum(not row.left_behind for row in rows)
+    groups = {code: [row for row in rows if row.code == code] for code in dict.fromkeys(row.code for row in rows)}
     phases = Counter(re.sub(r" \d+$", "", row.phase) for row in rows)
     lines = [
         "# Kills",
@@ -205,6 +216,16 @@ def page(rows: list[Kill]) -> str:
         "| killed while | times |",
         "|---|--:|",
         *(f"| {name} | {count} |" for name, count in phases.most_common()),
+        "",
+        "Kills are kept over changes of the code; by the code that ran, oldest first:",
+        "",
+        "| sources of the package | kills | identical | left nothing else behind |",
+        "|---|--:|--:|--:|",
+        *(
+            f"| {code or 'not noted'} | {len(some)} | {sum(r.identical for r in some)} | "
+            f"{sum(not r.left_behind for r in some)} |"
+            for code, some in groups.items()
+        ),
         "",
         "| kill | galaxies | processes | after s | while | pieces kept | second run s | identical | left behind |",
         "|--:|--:|--:|--:|---|--:|--:|---|---|",
