@@ -43,7 +43,7 @@ campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (
 	$(BIN)/python tests/campaigns/coverage.py
 
 campaign-scoring: setup  ## 20 entries on 51,000 galaxies, all boards (a minute; docs/evidence/scoring-speed.md)
-	$(BIN)/python -m tests.campaigns.scoring_speed
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.scoring_speed
 
 campaign-simulation: setup  ## simulated galaxies and votes against real ones, and the speed (docs/evidence/simulation-*)
 	$(BIN)/python tests/campaigns/simulation_realism.py

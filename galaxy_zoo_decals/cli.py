@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.workers import one_thread_of_blas
 
 # Everything else is imported where it is used: --help and a wrong argument answer at once.
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0, 1 on a user's error, 2 on wrong arguments, 130 if interrupted)."""
     options = parser().parse_args(arguments)
+    one_thread_of_blas()
     try:
         return int(options.run(options) or 0)
     except UserError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.workers import one_thread_of_blas
 
 if TYPE_CHECKING:
     from leaderboard.submission import Submission
@@ -25,6 +26,7 @@ TASKS = ("multiclass", "multilabel", "hierarchical", "votes")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 1 for what the user can mend, said on stderr; 130 if interrupted."""
     options = _parser().parse_args(arguments)
+    one_thread_of_blas()
     try:
         # Heavy imports come after the arguments are known to be good, so that --help answers at once.
         from leaderboard.truths import Truths

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from galaxy_zoo_decals import panels
+from galaxy_zoo_decals import panels, views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
-from galaxy_zoo_decals.scoring import calibration, results, score
+from galaxy_zoo_decals.scoring import BOARDS, calibration, results, score
+from galaxy_zoo_decals.scoring.bootstrap import interval, shared
 from tests.test_ceilings import sky, truth_of
 
 
@@ -39,6 +40,43 @@ def test_the_beta_binomial_is_scipys() -> None:
     below, through = calibration.beta_binomial_cdf(k, n, a, b)
     np.testing.assert_allclose(below, stats.betabinom.cdf(k - 1, n, a, b), atol=1e-9)
     np.testing.assert_allclose(through, stats.betabinom.cdf(k, n, a, b), atol=1e-9)
+
+
+def test_the_beta_binomial_holds_at_the_ends_of_float32() -> None:
+    # Probabilities of counts that differ by more than float64 holds; n = 3, where they can be written down.
+    for a, b, expected in (
+        (1e38, 1e-38, [0, 0, 0, 1]), (1e-38, 1e38, [1, 1, 1, 1]), (1e-30, 1e-30, [0.5, 0.5, 0.5, 1]),
+        (1e30, 1e30, [0.125, 0.5, 0.875, 1]),
+    ):  # fmt: skip
+        k = np.arange(4)
+        below, through = calibration.beta_binomial_cdf(k, np.full(4, 3), np.full(4, a), np.full(4, b))
+        np.testing.assert_allclose(through, expected, atol=1e-12)
+        np.testing.assert_allclose(below, [0, *expected[:-1]], atol=1e-12)
+    n = np.full(81, 80)
+    below, through = calibration.beta_binomial_cdf(np.arange(81), n, np.full(81, 1e12), np.full(81, 1e-3))
+    assert np.isfinite(through).all() and through[-1] == 1 and (np.diff(through) >= 0).all()
+
+
+def test_strata_are_scores_of_their_own_galaxies() -> None:
+    rng = np.random.default_rng(6)
+    p = sky(800, 5)
+    truth = truth_of(panels.draw(GZD5, p, np.full(800, 40), rng))
+    size = rng.permutation(800).astype(float)
+    truth = replace(truth, properties={"petro_th50": size})
+    said = views.fractions(GZD5, p + rng.gamma(0.5, 0.1, p.shape))
+    given = Predictions("votes", "sky", "c", "s", 0, truth.names, said * 20)
+    values = results.board_values(GZD5, given)
+    for board, result in score(truth, given).items():
+        for quarter, row in enumerate(result.curves["strata"]):
+            rows = np.flatnonzero(size // 200 == quarter)
+            assert row["n"] == len(rows)
+            weights = shared(800).take(rows, results.STRATUM_DRAWS)
+            scored = results.metrics_of(truth.take(rows), board, values[board][rows], weights)
+            alone = results.unbiased(board, scored.metrics)
+            for key in ("value", *results.STRATUM_METRICS[board]):
+                draws = alone[BOARDS[board].primary if key == "value" else key]
+                assert row[key] == pytest.approx(draws[0], abs=1e-7 if key == "ece" else 1e-9, nan_ok=True)
+                assert (row[f"{key}_low"], row[f"{key}_high"]) == pytest.approx(interval(draws[1:]), abs=1e-5)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])

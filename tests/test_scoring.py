@@ -142,6 +142,23 @@ def test_blocks_of_ranks_hardly_move_a_bootstrapped_average_precision() -> None:
         assert np.std(found[1:] - slow[1:]) < 0.02 * np.std(slow[1:])
 
 
+def test_counting_alike_galaxies_together_is_the_plain_sum() -> None:
+    rng = np.random.default_rng(4)
+    weights = shared(500).take(np.arange(500), 40)
+    for columns in (3, 90):  # more than the digits of one number
+        few = rng.random((30, columns)) < 0.3
+        flags = few[rng.integers(0, 30, 500)]
+        flags[:50] = False
+        whole = rng.integers(0, 6, 500) * flags.any(axis=1)
+        found = weights.counts(flags=flags, whole=whole)
+        times = np.column_stack([np.ones(500), weights.drawn])
+        np.testing.assert_array_equal(found["flags"], times.T @ flags)
+        np.testing.assert_array_equal(found["whole"], times.T @ whole)
+        summed = weights.sums(flags=flags.astype(float), whole=whole)
+        np.testing.assert_allclose(summed["flags"], found["flags"], rtol=1e-5, atol=1e-4)
+    assert (weights.counts(none=np.zeros((500, 2), bool))["none"] == 0).all()
+
+
 def slow_path(tree: Tree, row: np.ndarray) -> set[tuple[str, str]]:
     """The set of (question, answer) of one galaxy, followed by hand."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+from scipy.sparse import csr_array
 
 DRAWS = 2000
 SEED = 20220101
@@ -42,21 +43,71 @@ class Weights:
 
         One matrix product for all columns: the weights, hundreds of MB for 50,000 galaxies, are read once.
         """
-        wide = [np.asarray(c)[:, None] if np.ndim(c) == 1 else np.asarray(c) for c in columns.values()]
-        stacked = np.column_stack([c.astype(np.float32) if c.dtype == bool else c for c in wide])
+        wide = _wide(columns)
+        stacked = np.column_stack(wide)
         out = np.empty((self.draws, stacked.shape[1]))
-        out[0] = [x for c in wide for x in c.sum(axis=0, dtype=float)]
+        out[0] = stacked.sum(axis=0, dtype=float)
         if self.draws > 1:
             # About their means: float32 then rounds the small deviations, not the large sums.
             centre = out[0] / max(len(stacked), 1)
-            centre[[x for c in wide for x in [c.dtype == bool] * c.shape[1]]] = 0  # counts are exact as they are
             out[1:] = ((stacked - centre).astype(np.float32).T @ self.drawn).T
             out[1:] += self.total[1:, None] * centre
-        cuts = np.cumsum([c.shape[1] for c in wide])[:-1]
-        return {
-            name: part[:, 0] if np.ndim(given) == 1 else part
-            for (name, given), part in zip(columns.items(), np.split(out, cuts, axis=1))
-        }
+        return _narrow(columns, wide, out)
+
+    def counts(self, **columns: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what ``sums`` does, of columns that are bool or small whole numbers from 0 up, exactly.
+
+        Galaxies that are alike in all columns are counted together, and the few patterns there are multiplied.
+        """
+        wide = _wide(columns)
+        stacked = np.column_stack([c.astype(np.float32) for c in wide])
+        out = np.zeros((self.draws, stacked.shape[1]))
+        out[0] = stacked.sum(axis=0, dtype=float)
+        if self.draws > 1 and stacked.any():
+            order, bounds = _alike(stacked)
+            patterns = stacked[order[bounds[:-1]]]
+            # Galaxies of zeros alone, which sort first, add nothing to any sum.
+            some = int(not patterns[0].any())
+            out[1:] = (patterns[some:].T @ self.grouped(order, bounds[some:])).T
+        return _narrow(columns, wide, out)
+
+    def grouped(self, order: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """Return how often the galaxies ``order[bounds[i]:bounds[i + 1]]`` are drawn, float32 (groups, draws - 1)."""
+        shape = (len(bounds) - 1, len(self.drawn))
+        members = order[bounds[0] : bounds[-1]]
+        groups = csr_array((np.ones(len(members), np.float32), members, bounds - bounds[0]), shape=shape)
+        return np.asarray(groups @ self.drawn)
+
+
+def _wide(columns: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return every column as (galaxies, k)."""
+    return [np.asarray(c)[:, None] if np.ndim(c) == 1 else np.asarray(c) for c in columns.values()]
+
+
+def _narrow(columns: dict[str, np.ndarray], wide: list[np.ndarray], out: np.ndarray) -> dict[str, np.ndarray]:
+    """Return sums (draws, all columns) by name, (draws,) where the column was (galaxies,)."""
+    parts = np.split(out, np.cumsum([c.shape[1] for c in wide])[:-1], axis=1)
+    return {n: part[:, 0] if np.ndim(given) == 1 else part for (n, given), part in zip(columns.items(), parts)}
+
+
+def _alike(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return an order of rows (n, k) of small whole numbers that brings equal ones together, and its groups' bounds.
+
+    Rows of zeros come first. A row is read as the digits of a number, or of several where float64 holds no more.
+    """
+    keys, room = [np.zeros(len(rows))], 2.0**53
+    for digit, size in zip(rows.T, rows.max(axis=0) + 1.0):
+        if room < size:
+            keys, room = [*keys, np.zeros(len(rows))], 2.0**53
+        if size > 1:
+            keys[-1] *= size
+            keys[-1] += digit
+            room /= size
+    order = np.argsort(keys[0], kind="stable") if len(keys) == 1 else np.lexsort(keys)
+    changes = np.zeros(len(rows) - 1, bool)
+    for key in keys:
+        changes |= np.diff(key[order]) != 0
+    return order, np.concatenate([[0], np.flatnonzero(changes) + 1, [len(rows)]])
 
 
 def plain(galaxies: int) -> Weights:

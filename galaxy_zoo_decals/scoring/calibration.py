@@ -11,10 +11,10 @@ from galaxy_zoo_decals.schema import Tree
 BINS = 15
 """Bins of equal mass of the expected calibration error and of the reliability diagram."""
 
-CHUNK = 4096
+CHUNK = 8192
 """Galaxies whose predictive distributions are held at once."""
 
-TINY = 1e-300
+TINY, HUGE = 1e-300, 2.0**600
 
 THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Confidences below which a model abstains; 0.6 is the student work's rule."""
@@ -53,22 +53,26 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, A
 def beta_binomial_cdf(k: np.ndarray, n: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (P(K < k), P(K <= k)) of the beta-binomial, arrays of one shape (m,).
 
-    Probabilities of all counts are built up from each other in logarithms, by
+    Probabilities of all counts are built up from each other, relative to that of 0, by
     p(j + 1) / p(j) = (n - j) (a + j) / ((j + 1) (b + n - j - 1)); n is a number of volunteers, at most some tens.
     """
     below, through = np.empty(len(k)), np.empty(len(k))
     order = np.argsort(n, kind="stable")
     for start in range(0, len(order), CHUNK):
         rows = order[start : start + CHUNK]
-        j, total = np.arange(int(n[rows].max(initial=0))), n[rows, None]
-        step = np.maximum(total - j, 0) * (a[rows, None] + j)
-        with np.errstate(divide="ignore"):  # log 0 = -inf: there is no count above n
-            step = np.log(step / ((j + 1) * np.maximum(b[rows, None] + total - j - 1, TINY)))
-        log_p = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(step, axis=1)], axis=1)
-        p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        below[rows] = (p * (np.arange(p.shape[1]) < k[rows, None])).sum(axis=1)
-        through[rows] = below[rows] + p[np.arange(len(rows)), k[rows]]
+        count, total, first, second = (x[rows].astype(float) for x in (k, n, a, b))
+        p, summed, under, at = (np.full(len(rows), value) for value in (1.0, 0.0, 0.0, 0.0))
+        for j in range(int(total.max(initial=0)) + 1):
+            under += p * (count > j)
+            at += p * (count == j)
+            summed += p
+            # Whole numbers first: of a concentration of 1e-30 a sum would leave nothing.
+            p *= np.maximum(total - j, 0) * (first + j) / ((j + 1) * (second + np.maximum(total - j - 1, 0)))
+            if p.max() > HUGE:  # one step of float32 concentrations is below 1e90
+                scale = np.where(p > HUGE, 1 / HUGE, 1.0)
+                for x in (p, summed, under, at):
+                    x *= scale
+        below[rows], through[rows] = under / summed, (under + at) / summed
     return below, through
 
 

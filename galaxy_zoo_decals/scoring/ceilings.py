@@ -25,11 +25,11 @@ from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, plain, shared
 from galaxy_zoo_decals.scoring.priors import Prior, fit
 from galaxy_zoo_decals.scoring.results import (
     ASSUMED,
-    METRICS,
     Estimate,
     Result,
     finite,
     fraction_values,
+    metrics_of,
     prior_concentrations,
     references,
     spread_row,
@@ -375,7 +375,7 @@ class _Mean:
                 if title in (CEILING, KNOWN):  # no error but the panel's: as many volunteers as one likes
                     scored.metrics["equivalent_volunteers"][:] = np.nan
             else:
-                scored = METRICS[board](truth, fraction_values(truth.tree, fractions)[board], weights)
+                scored = metrics_of(truth, board, fraction_values(truth.tree, fractions)[board], weights)
             metrics = unbiased(board, scored.metrics)
             tables = [{name: metrics[name] for name in BOARDS[board].metrics if name in metrics}, *scored.rows]
             key = (board, title)

@@ -1,9 +1,10 @@
 """The metrics of the four boards, vectorised over bootstrap weights.
 
 A metric is a function of weighted sums over galaxies (``Weights.sums``), the average precision alone of a weighted
-order. Every ``*_metrics`` function returns what a board prints, as arrays of (draws,): draw 0 is the plain score.
-Divisions by zero give NaN where a metric is undefined, but precision and F1 of a label that is never predicted are
-0, as in scikit-learn.
+order. Every board has a function ``*_columns``, which returns what each galaxy adds to those sums (most of the work,
+done once), and one ``*_scored``, which returns what the board prints of some galaxies' columns, as arrays of (draws,):
+draw 0 is the plain score. Divisions by zero give NaN where a metric is undefined, but precision and F1 of a label that
+is never predicted are 0, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
 from scipy.special import gammaln
 
 from galaxy_zoo_decals import views
@@ -30,8 +30,15 @@ EXACT_RANKS, BLOCK = 1024, 0.01
 hundredth of their rank, which moves a draw by a hundredth of the bootstrap's own spread at most. The plain score is
 always exact."""
 
+PART = 250
+"""Draws of an average precision that are taken at once."""
+
 LEVELS = (50, 90)
 """Predictive intervals of the votes whose coverage is measured, in per cent."""
+
+
+Columns = dict[str, np.ndarray]
+"""What each galaxy adds to the sums of a board: (galaxies,) or (galaxies, k) by name; rows can be picked."""
 
 
 @dataclass(frozen=True)
@@ -79,35 +86,40 @@ def average_precision(
     hits = np.cumsum(positive)[last]
     out[0] = ratio((np.diff(hits, prepend=0) * hits / (last + 1)).sum(), hits[-1])
     if weights.draws > 1:
-        out[1:] = _drawn_precision(weights.drawn, order, positive, last)
+        out[1:] = _drawn_precision(weights, order, positive, last)
     return out
 
 
-def _drawn_precision(drawn: np.ndarray, order: np.ndarray, positive: np.ndarray, last: np.ndarray) -> np.ndarray:
+def _drawn_precision(weights: Weights, order: np.ndarray, positive: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Return the average precision of every resample, float32 (draws,); ``last`` are the thresholds' last ranks."""
     ends = last
     if len(last) > EXACT_RANKS:
         growing = EXACT_RANKS * (1 + BLOCK) ** np.arange(np.log(len(order) / EXACT_RANKS) / np.log1p(BLOCK) + 1)
         wanted = np.concatenate([np.arange(EXACT_RANKS), growing.astype(int), [len(order) - 1]])
         ends = last[np.unique(np.searchsorted(last, np.minimum(wanted, len(order) - 1)))]
-    starts = np.concatenate([[0], ends + 1])
-
-    def inside(picks: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-        """How often the picked galaxies of each block are drawn, (blocks, draws)."""
-        blocks = csr_array((np.ones(len(picks), np.float32), picks, bounds), shape=(len(ends), len(drawn)))
-        return np.asarray(blocks @ drawn)
-
-    count = inside(order, starts)
-    found = inside(order[positive], np.concatenate([[0], np.cumsum(positive)])[starts])
-    seen, hits = np.cumsum(count, axis=0), np.cumsum(found, axis=0)
-    recalled = hits[-1].copy()
-    # Within a block of several thresholds the mean positive has half of the block before it, and itself: a galaxy
-    # that was drawn was drawn twice on average.
-    several = np.searchsorted(last, ends) - np.searchsorted(last, starts[:-1]) > 0
-    hits[several] -= found[several] / 2 - 1
-    seen[several] -= count[several] / 2 - 1
-    np.divide(hits, seen, out=hits, where=seen > 0)
-    return ratio(np.einsum("kb,kb->b", found, hits), recalled)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    several = np.flatnonzero(np.searchsorted(last, ends) > np.searchsorted(last, starts))
+    # The negative galaxies of every block, then its positive ones: one look at the weights counts both.
+    block = np.repeat(np.arange(len(ends)), ends + 1 - starts)
+    place = 2 * block + positive
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=2 * len(ends)))])
+    drawn = weights.grouped(order[np.argsort(place, kind="stable")], bounds).reshape(len(ends), 2, -1)
+    out = np.empty(drawn.shape[2])
+    for start in range(0, len(out), PART):  # parts that lie in the cache
+        count = drawn[:, :, start : start + PART]
+        summed = count.copy()
+        for i in range(1, len(ends)):  # many times as fast as cumsum along this axis
+            summed[i] += summed[i - 1]
+        found, hits = count[:, 1], summed[:, 1]
+        seen = summed[:, 0] + hits
+        recalled = hits[-1].copy()
+        # Within a block of several thresholds the mean positive has half of the block before it, and itself: a
+        # galaxy that was drawn was drawn twice on average.
+        hits[several] -= found[several] / 2 - 1
+        seen[several] -= count[several].sum(axis=1) / 2 - 1
+        np.divide(hits, seen, out=hits, where=seen > 0)
+        out[start : start + PART] = ratio(np.einsum("kb,kb->b", found, hits), recalled)
+    return out
 
 
 def bin_gaps(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -126,8 +138,8 @@ def calibration_error(gaps: np.ndarray, n: np.ndarray) -> np.ndarray:
     return ratio(np.abs(gaps).sum(axis=1), n)
 
 
-def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights) -> Scored:
-    """Return the metrics of class probabilities (galaxies, 4) on the labelled galaxies."""
+def multiclass_columns(truth: Truth, probabilities: np.ndarray) -> Columns:
+    """Return the columns of class probabilities (galaxies, 4); galaxies without a label count nowhere."""
     label, known = truth.classes.label, truth.classes.label >= 0
     guess, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     right = known & (guess == label)
@@ -135,14 +147,22 @@ def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights
     guessed = known[:, None] & (guess[:, None] == np.arange(len(CLASSES)))
     clear, sure = known & truth.classes.confident, known & (confidence > views.CONFIDENT)
     given = np.clip(probabilities[np.arange(len(label)), label], CLIP, None)
-    gaps = np.zeros((len(label), BINS))
-    gaps[known] = bin_gaps(confidence[known], right[known])
-    s = weights.sums(
-        n=known, true=true, guessed=guessed, hits=true & guessed, right=right, gaps=gaps,
-        clear=clear, clear_right=clear & right, sure=sure, sure_right=sure & right,
-        nll=np.where(known, -np.log(given), 0.0),
-        brier=np.where(known, ((probabilities - true) ** 2).sum(axis=1), 0.0),
-    )  # fmt: skip
+    return {
+        "n": known, "true": true, "guessed": guessed, "hits": true & guessed, "right": right,
+        "clear": clear, "clear_right": clear & right, "sure": sure, "sure_right": sure & right,
+        "nll": np.where(known, -np.log(given), 0.0),
+        "brier": np.where(known, ((probabilities - true) ** 2).sum(axis=1), 0.0), "confidence": confidence,
+    }  # fmt: skip
+
+
+def multiclass_scored(truth: Truth, columns: Columns, weights: Weights) -> Scored:
+    """Return the metrics of the columns of some galaxies of ``truth``, whose classes count."""
+    known = columns["n"]
+    gaps = np.zeros((len(known), BINS))
+    gaps[known] = bin_gaps(columns["confidence"][known], columns["right"][known])
+    counts = ("n", "true", "guessed", "hits", "right", "clear", "clear_right", "sure", "sure_right")
+    s = weights.counts(**{name: columns[name] for name in counts})
+    s |= weights.sums(gaps=gaps, nll=columns["nll"], brier=columns["brier"])
     precision, recall, f1 = precision_recall_f1(s["hits"], s["guessed"], s["true"])
     counted, n = truth.counted["classes"], s["n"]
     metrics = {
@@ -165,21 +185,40 @@ def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights
     return Scored(metrics, rows)
 
 
-def multilabel_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights) -> Scored:
-    """Return the metrics of label probabilities (galaxies, labels), with the mask of asked questions and without."""
-    labels, asked, guess = truth.labels, truth.labels_asked, probabilities > 0.5
+def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights) -> Scored:
+    """Return the metrics of class probabilities (galaxies, 4) on the labelled galaxies."""
+    return multiclass_scored(truth, multiclass_columns(truth, probabilities), weights)
+
+
+def multilabel_columns(truth: Truth, probabilities: np.ndarray) -> Columns:
+    """Return the columns of label probabilities (galaxies, labels)."""
+    return {"probabilities": probabilities, "labels": truth.labels, "asked": truth.labels_asked}
+
+
+def multilabel_scored(truth: Truth, columns: Columns, weights: Weights) -> Scored:
+    """Return the metrics of the columns of some galaxies of ``truth``, whose labels count.
+
+    With the mask of asked questions and without.
+    """
+    probabilities, labels, asked = columns["probabilities"], columns["labels"], columns["asked"]
+    guess = probabilities > 0.5
     counted = truth.counted["labels"]
     ap = np.column_stack(
         [average_precision(weights, labels[:, j], probabilities[:, j], on) for j, on in enumerate(asked.T)]
     )
     metrics = {"macro_map": macro(ap, counted)}
     rows: list[dict[str, Any]] = []
+    parts: Columns = {}
     for suffix, mask in (("", asked), ("_unmasked", np.ones_like(asked))):
         judged, wrong = np.any(mask, axis=1), (labels != guess) & mask
-        s = weights.sums(
-            true=labels & mask, guessed=guess & mask, hits=labels & guess & mask, n=mask, wrong=wrong.sum(axis=1),
-            judged=judged, all_right=judged & ~wrong.any(axis=1),
-        )  # fmt: skip
+        made = {
+            "true": labels & mask, "guessed": guess & mask, "hits": labels & guess & mask, "n": mask,
+            "wrong": wrong.sum(axis=1), "judged": judged, "all_right": judged & ~wrong.any(axis=1),
+        }  # fmt: skip
+        parts |= {name + suffix: column for name, column in made.items()}
+    together = weights.counts(**parts)
+    for suffix in ("", "_unmasked"):
+        s = {name: together[name + suffix] for name in made}
         by_label = precision_recall_f1(s["hits"], s["guessed"], s["true"])
         micro = precision_recall_f1(*(s[name].sum(axis=1) for name in ("hits", "guessed", "true")))
         for name, values, total in zip(("precision", "recall", "f1"), by_label, micro):
@@ -198,13 +237,19 @@ def multilabel_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights
     return Scored(metrics, rows)
 
 
-def path_sets(tree: Tree, fractions: np.ndarray) -> np.ndarray:
+def multilabel_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights) -> Scored:
+    """Return the metrics of label probabilities (galaxies, labels)."""
+    return multilabel_scored(truth, multilabel_columns(truth, probabilities), weights)
+
+
+def path_sets(tree: Tree, fractions: np.ndarray, top: np.ndarray | None = None) -> np.ndarray:
     """Return each galaxy's path through the scored questions as a set, bool (galaxies, answers of the tree).
 
     From the root follow the most voted (most probable) answer; the last scored question belongs to every
-    non-artifact path. A question on the path that nobody answered ends it.
+    non-artifact path. A question on the path that nobody answered ends it. ``top`` spares a second look for the
+    most voted answers.
     """
-    top = views.top_answers(tree, fractions)
+    top = views.top_answers(tree, fractions) if top is None else top
     follows = views.on_path(tree, top) & (top >= 0)
     out = np.zeros(fractions.shape, dtype=bool)
     for name in tree.scored_questions:
@@ -228,37 +273,43 @@ def valid_paths(tree: Tree, sets: np.ndarray) -> np.ndarray:
     return ok
 
 
-def question_hits(truth: Truth, fractions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def question_hits(
+    truth: Truth, fractions: np.ndarray, top: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (reached, right, arrived), each bool (galaxies, 5), for the scored questions.
 
     reached: the true path comes to the question; right: the most probable answer is the true one; arrived: the
-    predicted path comes to the question too.
+    predicted path comes to the question too. ``top`` spares a second look for the most probable answers.
     """
     tree = truth.tree
     index = [tree.question_index[name] for name in tree.scored_questions]
-    true_top, top = views.top_answers(tree, truth.fractions), views.top_answers(tree, fractions)
-    reached = views.on_path(tree, true_top) & (true_top >= 0)
-    return reached[:, index], (true_top == top)[:, index], views.on_path(tree, top)[:, index]
+    top = views.top_answers(tree, fractions) if top is None else top
+    reached = views.on_path(tree, truth.top) & (truth.top >= 0)
+    return reached[:, index], (truth.top == top)[:, index], views.on_path(tree, top)[:, index]
 
 
-def hierarchical_metrics(truth: Truth, fractions: np.ndarray, weights: Weights) -> Scored:
-    """Return the metrics of predicted fractions (galaxies, answers) of the scored questions; others may be NaN.
+def hierarchical_columns(truth: Truth, fractions: np.ndarray) -> Columns:
+    """Return the columns of predicted fractions (galaxies, answers) of the scored questions; others may be NaN.
 
     A question that lies on a galaxy's true path but has no votes is unknown: it leaves the predicted path too.
     """
-    tree = truth.tree
-    true_sets, sets = path_sets(tree, truth.fractions), path_sets(tree, fractions)
-    top = views.top_answers(tree, truth.fractions)
-    unknown = views.on_path(tree, top) & (top < 0)
+    tree, top = truth.tree, views.top_answers(truth.tree, fractions)
+    true_sets, sets = path_sets(tree, truth.fractions, truth.top), path_sets(tree, fractions, top)
+    unknown = views.on_path(tree, truth.top) & (truth.top < 0)
     hidden = np.column_stack([unknown[:, tree.question_index[q]] for q, _ in tree.answers])
     consistent = valid_paths(tree, sets)
     sets = sets & ~hidden
-    reached, right, arrived = question_hits(truth, fractions)
-    s = weights.sums(
-        common=(true_sets & sets).sum(axis=1), guessed=sets.sum(axis=1), true=true_sets.sum(axis=1),
-        exact=(true_sets == sets).all(axis=1), consistent=consistent,
-        reached=reached, right=reached & right, end=reached & right & arrived,
-    )  # fmt: skip
+    reached, right, arrived = question_hits(truth, fractions, top)
+    return {
+        "common": (true_sets & sets).sum(axis=1), "guessed": sets.sum(axis=1), "true": true_sets.sum(axis=1),
+        "exact": (true_sets == sets).all(axis=1), "consistent": consistent,
+        "reached": reached, "right": reached & right, "end": reached & right & arrived,
+    }  # fmt: skip
+
+
+def hierarchical_scored(truth: Truth, columns: Columns, weights: Weights) -> Scored:
+    """Return the metrics of the columns of some galaxies of ``truth``, whose questions count."""
+    tree, s = truth.tree, weights.counts(**columns)
     conditional, end_to_end = ratio(s["right"], s["reached"]), ratio(s["end"], s["reached"])
     counted = truth.counted["path"]
     metrics = {
@@ -278,23 +329,30 @@ def hierarchical_metrics(truth: Truth, fractions: np.ndarray, weights: Weights) 
     return Scored(metrics, rows)
 
 
+def hierarchical_metrics(truth: Truth, fractions: np.ndarray, weights: Weights) -> Scored:
+    """Return the metrics of predicted fractions (galaxies, answers)."""
+    return hierarchical_scored(truth, hierarchical_columns(truth, fractions), weights)
+
+
 def dirichlet_multinomial_nll(tree: Tree, votes: np.ndarray, concentrations: np.ndarray) -> np.ndarray:
     """Return minus the log likelihood of each question's votes, (galaxies, questions), coefficient included.
 
     Walmsley et al. 2022, eqs 5-7; a question without votes has exactly 0.
     """
     out = np.zeros((len(votes), len(tree.questions)))
+    factorial = gammaln(np.arange(int(votes.sum(axis=1).max(initial=0)) + 1) + 1.0)
     for i, q in enumerate(tree.questions):
-        k, alpha = votes[:, tree.slices[q.name]].astype(float), concentrations[:, tree.slices[q.name]]
+        on = np.flatnonzero(votes[:, tree.slices[q.name]].any(axis=1))
+        k, alpha = votes[on, tree.slices[q.name]], concentrations[on, tree.slices[q.name]]
         n, a = k.sum(axis=1), alpha.sum(axis=1)
-        out[:, i] = -(
-            gammaln(n + 1)
-            - gammaln(k + 1).sum(axis=1)
+        out[on, i] = -(
+            factorial[n]
+            - factorial[k].sum(axis=1)
             + gammaln(a)
             - gammaln(a + n)
             + (gammaln(alpha + k) - gammaln(alpha)).sum(axis=1)
         )
-    return np.where(views.totals(tree, votes) == 0, 0.0, out)
+    return out
 
 
 def volunteer_errors(votes: np.ndarray, fractions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -316,6 +374,93 @@ def equivalent_volunteers(variance: np.ndarray, error: np.ndarray) -> np.ndarray
     return np.where(error > 0, ratio(variance, error), np.nan)
 
 
+def votes_columns(
+    truth: Truth,
+    concentrations: np.ndarray,
+    fractions: np.ndarray | None = None,
+    levels: tuple[int, ...] = LEVELS,
+) -> Columns:
+    """Return the columns of Dirichlet concentrations (galaxies, answers).
+
+    ``fractions`` are predicted instead of the concentrations' own means where a prediction is not a Dirichlet.
+    Coverage of the predictive intervals, half of the work, is measured for the ``levels`` in per cent.
+    """
+    tree = truth.tree
+    predicted = views.fractions(tree, concentrations) if fractions is None else fractions
+    covered = interval_coverage(tree, truth.votes, concentrations, tuple(level / 100 for level in levels))
+    first = tree.slices[tree.questions[0].name]
+    variance, error = volunteer_errors(truth.votes[:, first], predicted[:, first])
+    gap = np.where(truth.votes_asked, np.nan_to_num(predicted - truth.fractions), 0.0)
+    guess = views.top_answers(tree, predicted)
+    right, paper = (truth.top == guess) & (truth.top >= 0), truth.paper_mask
+    true, guessed = (_one_hot(tree, top) & truth.votes_paper for top in (truth.top, guess))
+    absolute, squared = (
+        np.column_stack([part[:, tree.slices[q.name]].mean(axis=1) for q in tree.questions])
+        for part in (np.abs(gap), gap**2)
+    )
+    return {
+        "by_question": dirichlet_multinomial_nll(tree, truth.votes, concentrations), "answered": truth.totals > 0,
+        "covered": np.nan_to_num(covered), "with_votes": np.any(truth.totals > 0, axis=1), "variance": variance,
+        "error": error, "asked": truth.asked, "absolute": absolute, "squared": squared, "paper": paper,
+        "right": paper & right, "clear": paper & truth.clear, "clear_right": paper & truth.clear & right,
+        "true": true, "guessed": guessed, "hits": true & guessed,
+    }  # fmt: skip
+
+
+def votes_errors(truth: Truth, columns: Columns, weights: Weights, levels: tuple[int, ...] = LEVELS) -> Scored:
+    """Return the likelihood, the errors of the fractions and the coverage of some galaxies of ``truth``.
+
+    Rows hold error and likelihood of each question.
+    """
+    counted = truth.counted
+    floats = ("by_question", "covered", "variance", "error", "absolute", "squared")
+    s = weights.sums(**{name: columns[name] for name in floats})
+    s |= weights.counts(**{name: columns[name] for name in ("answered", "with_votes", "asked")})
+    mae, likelihood = ratio(s["absolute"], s["asked"]), ratio(s["by_question"], s["answered"])
+    metrics = {
+        "nll": ratio(s["by_question"].sum(axis=1), weights.total),
+        "mae": macro(mae, counted["asked"]),
+        "rmse": macro(np.sqrt(np.maximum(ratio(s["squared"], s["asked"]), 0)), counted["asked"]),
+        "equivalent_volunteers": equivalent_volunteers(s["variance"], s["error"]),
+    } | {f"coverage_{level}": ratio(s["covered"][:, i], s["with_votes"]) for i, level in enumerate(levels)}
+    return Scored(metrics, [{"mae": mae[:, i], "nll": likelihood[:, i]} for i in range(mae.shape[1])])
+
+
+def votes_scored(truth: Truth, columns: Columns, weights: Weights, levels: tuple[int, ...] = LEVELS) -> Scored:
+    """Return the metrics of the columns of some galaxies of ``truth``, whose questions count.
+
+    Rows by the rules of Walmsley et al. 2022, table 1, beside error and likelihood of each question.
+    """
+    tree, counted = truth.tree, truth.counted
+    errors = votes_errors(truth, columns, weights, levels)
+    # Question by question few galaxies differ, and many count nowhere.
+    by_question = [
+        weights.counts(
+            **{name: columns[name][:, [i]] for name in ("paper", "right", "clear", "clear_right")},
+            **{name: columns[name][:, tree.slices[q.name]] for name in ("true", "guessed", "hits")},
+        )
+        for i, q in enumerate(tree.questions)
+    ]
+    s = {name: np.concatenate([part[name] for part in by_question], axis=1) for name in by_question[0]}
+    answer_f1 = precision_recall_f1(s["hits"], s["guessed"], s["true"])[2] * s["true"]
+    f1 = np.column_stack([answer_f1[:, tree.slices[q.name]].sum(axis=1) for q in tree.questions])
+    f1, accuracy = ratio(f1, s["paper"]), ratio(s["right"], s["paper"])
+    clear = ratio(s["clear_right"], s["clear"])
+    metrics = errors.metrics | {
+        "accuracy": macro(accuracy, counted["paper"]),
+        "f1": macro(f1, counted["paper"]),
+        "confident_accuracy": macro(clear, counted["paper"] & counted["clear"]),
+    }
+    rows = [
+        {"name": q.name, "n": int(s["paper"][0, i]), "counted": bool(counted["paper"][i])}
+        | {"accuracy": accuracy[:, i], "f1": f1[:, i]}
+        | {"n_confident": int(s["clear"][0, i]), "accuracy_confident": clear[:, i]}
+        | errors.rows[i]
+        for i, q in enumerate(tree.questions)
+    ]
+    return Scored(metrics, rows)
+
+
 def votes_metrics(
     truth: Truth,
     concentrations: np.ndarray,
@@ -323,55 +468,8 @@ def votes_metrics(
     fractions: np.ndarray | None = None,
     levels: tuple[int, ...] = LEVELS,
 ) -> Scored:
-    """Return the metrics of Dirichlet concentrations (galaxies, answers).
-
-    Rows by the rules of Walmsley et al. 2022, table 1, beside error and likelihood of each question. ``fractions``
-    are predicted instead of the concentrations' own means where a prediction is not a Dirichlet. Coverage of the
-    predictive intervals, half of the work, is measured for the ``levels`` in per cent.
-    """
-    tree, counted = truth.tree, truth.counted
-    predicted = views.fractions(tree, concentrations) if fractions is None else fractions
-    by_question = dirichlet_multinomial_nll(tree, truth.votes, concentrations)
-    covered = interval_coverage(tree, truth.votes, concentrations, tuple(level / 100 for level in levels))
-    first = tree.slices[tree.questions[0].name]
-    variance, error = volunteer_errors(truth.votes[:, first], predicted[:, first])
-    gap = np.where(truth.votes_asked, np.nan_to_num(predicted - truth.fractions), 0.0)
-    label, guess = views.top_answers(tree, truth.fractions), views.top_answers(tree, predicted)
-    right, paper = (label == guess) & (label >= 0), truth.paper_mask
-    true, guessed = (_one_hot(tree, top) & truth.votes_paper for top in (label, guess))
-    absolute, squared = (
-        np.column_stack([part[:, tree.slices[q.name]].mean(axis=1) for q in tree.questions])
-        for part in (np.abs(gap), gap**2)
-    )
-    s = weights.sums(
-        nll=by_question.sum(axis=1), by_question=by_question, answered=truth.totals > 0,
-        covered=np.nan_to_num(covered), with_votes=np.any(truth.totals > 0, axis=1), variance=variance, error=error,
-        asked=truth.asked, absolute=absolute, squared=squared, paper=paper, right=paper & right,
-        clear=paper & truth.clear, clear_right=paper & truth.clear & right, true=true, guessed=guessed,
-        hits=true & guessed,
-    )  # fmt: skip
-    answer_f1 = precision_recall_f1(s["hits"], s["guessed"], s["true"])[2] * s["true"]
-    f1 = np.column_stack([answer_f1[:, tree.slices[q.name]].sum(axis=1) for q in tree.questions])
-    f1, accuracy = ratio(f1, s["paper"]), ratio(s["right"], s["paper"])
-    clear, mae = ratio(s["clear_right"], s["clear"]), ratio(s["absolute"], s["asked"])
-    likelihood = ratio(s["by_question"], s["answered"])
-    metrics = {
-        "nll": ratio(s["nll"], weights.total),
-        "mae": macro(mae, counted["asked"]),
-        "rmse": macro(np.sqrt(np.maximum(ratio(s["squared"], s["asked"]), 0)), counted["asked"]),
-        "accuracy": macro(accuracy, counted["paper"]),
-        "f1": macro(f1, counted["paper"]),
-        "confident_accuracy": macro(clear, counted["paper"] & counted["clear"]),
-        "equivalent_volunteers": equivalent_volunteers(s["variance"], s["error"]),
-    } | {f"coverage_{level}": ratio(s["covered"][:, i], s["with_votes"]) for i, level in enumerate(levels)}
-    rows = [
-        {"name": q.name, "n": int(s["paper"][0, i]), "counted": bool(counted["paper"][i])}
-        | {"accuracy": accuracy[:, i], "f1": f1[:, i]}
-        | {"n_confident": int(s["clear"][0, i]), "accuracy_confident": clear[:, i]}
-        | {"mae": mae[:, i], "nll": likelihood[:, i]}
-        for i, q in enumerate(tree.questions)
-    ]
-    return Scored(metrics, rows)
+    """Return the metrics of Dirichlet concentrations (galaxies, answers); the options are those of the columns."""
+    return votes_scored(truth, votes_columns(truth, concentrations, fractions, levels), weights, levels)
 
 
 def _one_hot(tree: Tree, top: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -45,9 +46,6 @@ STRATUM_METRICS = {
 
 DISAGREEMENTS = 24
 """Galaxies named for the largest disagreement, to be looked at."""
-
-SATURATED = 1e8
-"""Concentration of votes taken for their own probabilities: with it the likelihood is the multinomial's."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,11 @@ def score(truth: Truth, predictions: Predictions, where: str = "predictions") ->
     ``where`` names them in the message.
     """
     files.check_against(predictions, (truth.content_hash, truth.split_hash), truth.names, where)
-    return {board: _score(truth, board, values) for board, values in board_values(truth.tree, predictions).items()}
+    values = board_values(truth.tree, predictions)
+    shared(len(truth.names))  # before the threads, each of which would make them
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(lambda board: _score(truth, board, values[board]), values)
+        return dict(zip(values, results))
 
 
 def board_values(tree: Tree, predictions: Predictions) -> dict[str, np.ndarray]:
@@ -199,13 +201,29 @@ def prior_concentrations(tree: Tree, votes: np.ndarray) -> np.ndarray:
     return np.concatenate([fit(votes[:, tree.slices[q.name]], components=1).alphas[0] for q in tree.questions])
 
 
-METRICS: dict[str, Callable[[Truth, np.ndarray, Weights], m.Scored]] = {
-    "multiclass": m.multiclass_metrics,
-    "multilabel": m.multilabel_metrics,
-    "hierarchical": m.hierarchical_metrics,
-    "votes": m.votes_metrics,
+COLUMNS: dict[str, Callable[[Truth, np.ndarray], m.Columns]] = {
+    "multiclass": m.multiclass_columns,
+    "multilabel": m.multilabel_columns,
+    "hierarchical": m.hierarchical_columns,
+    "votes": m.votes_columns,
 }
-"""What computes the metrics of each board from truth, values and bootstrap weights."""
+"""What computes each galaxy's part in the metrics of each board from truth and values."""
+
+SCORED: dict[str, Callable[[Truth, m.Columns, Weights], m.Scored]] = {
+    "multiclass": m.multiclass_scored,
+    "multilabel": m.multilabel_scored,
+    "hierarchical": m.hierarchical_scored,
+    "votes": m.votes_scored,
+}
+"""What computes the metrics of each board from the parts of some galaxies."""
+
+STRATUM_SCORED = SCORED | {"votes": m.votes_errors}
+"""What computes those that are looked at in strata."""
+
+
+def metrics_of(truth: Truth, board: str, values: np.ndarray, weights: Weights) -> m.Scored:
+    """Return the metrics of a board from truth, values and bootstrap weights."""
+    return SCORED[board](truth, COLUMNS[board](truth, values), weights)
 
 
 def unbiased(board: str, metrics: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -224,7 +242,8 @@ def unbiased(board: str, metrics: dict[str, np.ndarray]) -> dict[str, np.ndarray
 
 def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
     n = len(truth.names)
-    found = METRICS[board](truth, values, shared(n))
+    columns = COLUMNS[board](truth, values)
+    found = SCORED[board](truth, columns, shared(n))
     drawn = unbiased(board, found.metrics)
     names = BOARDS[board].metrics
     return Result(
@@ -234,7 +253,7 @@ def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
         metrics={name: Estimate(float(drawn[name][0]), *interval(drawn[name][1:])) for name in names},
         rows=[spread_row(row) for row in found.rows],
         confusions=CONFUSIONS[board](truth, values),
-        curves=_curves(truth, board, values),
+        curves=_curves(truth, board, values, columns),
         draws={name: drawn[name][1:].astype(np.float32) for name in names},
     )
 
@@ -251,7 +270,7 @@ def spread_row(row: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _curves(truth: Truth, board: str, values: np.ndarray) -> dict[str, list[dict[str, Any]]]:
+def _curves(truth: Truth, board: str, values: np.ndarray, columns: m.Columns) -> dict[str, list[dict[str, Any]]]:
     curves: dict[str, list[dict[str, Any]]] = {}
     if board == "multiclass":
         known = truth.classes.label >= 0
@@ -261,13 +280,11 @@ def _curves(truth: Truth, board: str, values: np.ndarray) -> dict[str, list[dict
             curves = {"reliability": reliability(confidence, right), "risk_coverage": risk_coverage(confidence, right)}
     quarters = list(_quarters(truth))
     if quarters:
-        curves["strata"] = [q | _stratum(truth, board, values, inside) for q, inside in quarters]
-        curves["recovery"] = [
-            q | row for q, inside in quarters for row in _recovery(truth, board, values, np.flatnonzero(inside))
-        ]
+        curves["strata"] = [q | _stratum(truth, board, columns, inside) for q, inside in quarters]
+        curves["recovery"] = _recovery(truth, board, values, quarters)
     if board == "votes" and truth.votes_assumed:
         curves["assumed"] = _assumed(truth, values)
-    order = np.argsort(-disagreement(truth, board, values), kind="stable")
+    order = np.argsort(-disagreement(truth, board, values, columns), kind="stable")
     curves["disagreement"] = [{"iauname": truth.names[i]} for i in order[:DISAGREEMENTS]]
     return curves
 
@@ -285,7 +302,7 @@ def _assumed(truth: Truth, concentrations: np.ndarray) -> list[dict[str, Any]]:
     return rows
 
 
-def disagreement(truth: Truth, board: str, values: np.ndarray) -> np.ndarray:
+def disagreement(truth: Truth, board: str, values: np.ndarray, columns: m.Columns) -> np.ndarray:
     """Return how much less likely the predictions make each galaxy's votes than the votes themselves, (galaxies,).
 
     In nats: of the class (multiclass), of the known labels (multilabel), of the answers along the true path
@@ -298,11 +315,9 @@ def disagreement(truth: Truth, board: str, values: np.ndarray) -> np.ndarray:
         p = np.clip(np.where(truth.labels, values, 1 - values), m.CLIP, None)
         return np.where(truth.labels_asked, -np.log(p), 0.0).sum(axis=1)
     if board == "hierarchical":
-        sets = m.path_sets(truth.tree, truth.fractions)
+        sets = m.path_sets(truth.tree, truth.fractions, truth.top)
         return np.where(sets, -np.log(np.clip(np.nan_to_num(values), m.CLIP, None)), 0.0).sum(axis=1)
-    own = np.clip(np.nan_to_num(truth.fractions), m.CLIP, None) * SATURATED
-    nll, best = (m.dirichlet_multinomial_nll(truth.tree, truth.votes, a).sum(axis=1) for a in (values, own))
-    found: np.ndarray = nll - best
+    found: np.ndarray = columns["by_question"].sum(axis=1) - truth.least_nll
     return found
 
 
@@ -318,44 +333,59 @@ def _quarters(truth: Truth) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
                 yield {"property": name, "low": float(low), "high": float(high), "n": int(inside.sum())}, inside
 
 
-def _stratum(truth: Truth, board: str, values: np.ndarray, inside: np.ndarray) -> dict[str, Any]:
+def _stratum(truth: Truth, board: str, columns: m.Columns, inside: np.ndarray) -> dict[str, Any]:
     """Return the board's primary metric ("value") and a few others of some galaxies, with their intervals.
 
     A quarter cuts few of a rare class: macro means keep the board's classes, so compare quarters of one property.
     """
     rows = np.flatnonzero(inside)
     weights = shared(len(truth.names)).take(rows, STRATUM_DRAWS)
-    found = unbiased(board, METRICS[board](truth.take(rows), values[rows], weights).metrics)
+    scored = STRATUM_SCORED[board](truth, {name: column[rows] for name, column in columns.items()}, weights)
+    found = unbiased(board, scored.metrics)
     return spread_row({"value": found[BOARDS[board].primary]} | {name: found[name] for name in STRATUM_METRICS[board]})
 
 
-def _recovery(truth: Truth, board: str, values: np.ndarray, rows: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yield, for every class, label or answer, what share volunteers and predictions give it among some galaxies.
+def _recovery(
+    truth: Truth, board: str, values: np.ndarray, quarters: list[tuple[dict[str, Any], np.ndarray]]
+) -> list[dict[str, Any]]:
+    """Return, for every quarter and class, label or answer, what share volunteers and predictions give it.
 
     Only galaxies count where the volunteers' answer is known; the interval of the difference is the normal one of
     a paired mean.
     """
-    tree, part = truth.tree, truth.take(rows)
+    tree = truth.tree
     names: tuple[str, ...]
     if board == "multiclass":
-        true, asked = part.classes.label[:, None] == np.arange(len(CLASSES)), part.classes.label[:, None] >= 0
-        names, asked = CLASSES, np.broadcast_to(asked, true.shape)
+        label = truth.classes.label[:, None]
+        names, true = CLASSES, (label == np.arange(len(CLASSES))).astype(float)
+        asked = np.broadcast_to(label >= 0, true.shape)
     elif board == "multilabel":
-        names, true, asked = tree.label_names, part.labels, part.labels_asked
+        names, true, asked = tree.label_names, truth.labels.astype(float), truth.labels_asked
     else:
         names = tuple(f"{q}: {a}" for q, a in tree.answers)
-        true, asked = part.fractions, part.votes_asked
-    predicted = views.fractions(tree, values[rows]) if board == "votes" else values[rows]
-    for j, name in enumerate(names):
-        on = asked[:, j] & ~np.isnan(predicted[:, j])
-        if on.sum() >= MIN_POSITIVES:
-            gap = predicted[on, j] - true[on, j]
-            mean, error = float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(len(gap)))
-            yield {
-                "name": name, "answered": int(on.sum()), "volunteers": float(true[on, j].mean()),
-                "predicted": float(predicted[on, j].mean()), "difference": mean,
-                "difference_low": mean - 1.96 * error, "difference_high": mean + 1.96 * error,
-            }  # fmt: skip
+        true, asked = truth.fractions, truth.votes_asked
+    predicted = views.fractions(tree, values) if board == "votes" else values
+    asked = asked & ~np.isnan(predicted)
+    true, predicted = np.where(asked, true, 0.0), np.where(asked, predicted, 0.0)
+    gap = predicted - true
+    # All quarters at once, (quarters, 4, names).
+    inside = np.stack([rows for _, rows in quarters]).astype(float)
+    summed = (inside @ np.column_stack([asked, true, predicted, gap**2])).reshape(len(quarters), 4, -1)
+    found = []
+    for (quarter, _), (count, seen, said, squares) in zip(quarters, summed):
+        volunteers, guessed, square = (m.ratio(part, count) for part in (seen, said, squares))
+        mean = guessed - volunteers
+        error = np.sqrt(np.maximum(m.ratio(square - mean**2, count - 1), 0.0))
+        found += [
+            quarter | {
+                "name": names[j], "answered": int(count[j]), "volunteers": float(volunteers[j]),
+                "predicted": float(guessed[j]), "difference": float(mean[j]),
+                "difference_low": float(mean[j] - 1.96 * error[j]),
+                "difference_high": float(mean[j] + 1.96 * error[j]),
+            }
+            for j in np.flatnonzero(count >= MIN_POSITIVES)
+        ]  # fmt: skip
+    return found
 
 
 def _confusion(labels: tuple[str, ...], true: np.ndarray, guess: np.ndarray) -> Confusion:
@@ -378,8 +408,8 @@ def _multilabel_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confus
 
 def _hierarchical_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
     tree = truth.tree
-    true, top = views.top_answers(tree, truth.fractions), views.top_answers(tree, values)
-    reached, found = m.question_hits(truth, values)[0], {}
+    true, top = truth.top, views.top_answers(tree, values)
+    reached, found = m.question_hits(truth, values, top)[0], {}
     for on, name in zip(reached.T, tree.scored_questions):
         q = tree.question_index[name]
         found[name] = _confusion(tree.question(name).answers, true[on, q], top[on, q])
@@ -388,7 +418,7 @@ def _hierarchical_confusions(truth: Truth, values: np.ndarray) -> dict[str, Conf
 
 def _votes_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
     tree = truth.tree
-    true, top = views.top_answers(tree, truth.fractions), views.top_answers(tree, values)
+    true, top = truth.top, views.top_answers(tree, values)
     return {
         q.name: _confusion(q.answers, true[on, i], top[on, i])
         for i, (q, on) in enumerate(zip(tree.questions, truth.paper_mask.T))

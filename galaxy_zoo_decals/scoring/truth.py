@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.special import gammaln, xlogy
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, EditionError
@@ -81,6 +82,11 @@ class Truth:
         return views.fractions(self.tree, self.votes)
 
     @cached_property
+    def top(self) -> np.ndarray:
+        """Position of the most voted answer of each question, -1 where nobody answered, int (galaxies, questions)."""
+        return views.top_answers(self.tree, self.fractions)
+
+    @cached_property
     def asked(self) -> np.ndarray:
         """Which questions count as asked, bool (galaxies, questions)."""
         return views.asked(self.tree, self.totals)
@@ -128,7 +134,7 @@ class Truth:
         if self.counted_as is not None:
             return self.counted_as.counted
         index = [self.tree.question_index[name] for name in self.tree.scored_questions]
-        top = views.top_answers(self.tree, self.fractions)
+        top = self.top
         numbers = {
             "classes": np.bincount(self.classes.label + 1, minlength=len(CLASSES) + 1)[1:],
             "labels": (self.labels & self.labels_asked).sum(axis=0),
@@ -138,6 +144,13 @@ class Truth:
             "clear": (self.paper_mask & self.clear).sum(axis=0),
         }
         return {kind: number >= MIN_POSITIVES for kind, number in numbers.items()}
+
+    @cached_property
+    def least_nll(self) -> np.ndarray:
+        """Minus the log likelihood of each galaxy's votes under their own fractions, the multinomial's, (galaxies,)."""
+        logs = gammaln(self.votes + 1.0) - xlogy(self.votes, np.nan_to_num(self.fractions, nan=1.0))
+        least: np.ndarray = logs.sum(axis=1) - gammaln(self.totals + 1.0).sum(axis=1)
+        return least
 
     @cached_property
     def labels(self) -> np.ndarray:

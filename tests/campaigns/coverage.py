@@ -29,7 +29,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import BOARDS, Truth, ceilings, score
 from galaxy_zoo_decals.scoring.bootstrap import plain, shared
-from galaxy_zoo_decals.scoring.results import METRICS, fraction_values
+from galaxy_zoo_decals.scoring.results import fraction_values, metrics_of
 from leaderboard.ranking import rank
 
 OUT = Path(__file__).parents[2] / "docs" / "evidence"
@@ -117,7 +117,7 @@ def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> 
     """Return the studied metrics, and the accuracy of every question, of fractions against one panel."""
     found = {}
     for board, values in {**fraction_values(GZD5, fractions), "votes": concentrations}.items():
-        scored = METRICS[board](truth, values, plain(len(truth.names)))
+        scored = metrics_of(truth, board, values, plain(len(truth.names)))
         found |= {f"{board}.{name}": float(scored.metrics[name][0]) for name in METRICS_STUDIED[board]}
     return found | {f"votes.accuracy.{row['name']}": float(row["accuracy"][0]) for row in scored.rows}
 
@@ -214,7 +214,7 @@ def board_of_equals(sky: Sky, votes: str, galaxies: int, training: float, seed: 
             shift = training * rng.standard_normal(p.shape[1])
             said = views.fractions(GZD5, np.exp(recipe + shift + 0.3 * rng.standard_normal(p.shape)))
             for board, given in {**fraction_values(GZD5, said), "votes": said * 20}.items():
-                scored = METRICS[board](truth, given, shared(galaxies))
+                scored = metrics_of(truth, board, given, shared(galaxies))
                 entry[board].append(scored.metrics[BOARDS[board].primary])
         for board, drawn in entry.items():
             values[board].append([float(d[0]) for d in drawn])
