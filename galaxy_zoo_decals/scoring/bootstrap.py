@@ -19,10 +19,12 @@ CONFIDENCE = 0.95
 class Weights:
     """How often each galaxy counts: once in draw 0, the plain score; in the others as ``drawn`` says.
 
-    ``drawn`` is float32 (galaxies, draws). Sums of draw 0 are float64, those of the others float32.
+    ``drawn`` is float32 (galaxies, draws). Sums of draw 0 are float64, those of the others float32. ``times`` is
+    the same as uint16, made where it is not given: galaxies are counted in half the time with half the memory.
     """
 
     drawn: np.ndarray
+    times: np.ndarray | None = None
 
     @property
     def draws(self) -> int:
@@ -36,7 +38,8 @@ class Weights:
 
     def take(self, rows: np.ndarray, draws: int) -> Weights:
         """Return the weights of some galaxies, by position or mask, in the plain draw and the next ``draws - 1``."""
-        return Weights(self.drawn[:, : draws - 1][rows])
+        part = slice(None, draws - 1)
+        return Weights(self.drawn[:, part][rows], self.times[:, part][rows] if self.times is not None else None)
 
     def sums(self, **columns: np.ndarray) -> dict[str, np.ndarray]:
         """Return the weighted sums over galaxies: (draws,) of each column (galaxies,), (draws, k) of (galaxies, k).
@@ -75,8 +78,16 @@ class Weights:
         """Return how often the galaxies ``order[bounds[i]:bounds[i + 1]]`` are drawn, float32 (groups, draws - 1)."""
         shape = (len(bounds) - 1, len(self.drawn))
         members = order[bounds[0] : bounds[-1]]
-        groups = csr_array((np.ones(len(members), np.float32), members, bounds - bounds[0]), shape=shape)
-        return np.asarray(groups @ self.drawn)
+        times = self._times
+        groups = csr_array((np.ones(len(members), times.dtype), members, bounds - bounds[0]), shape=shape)
+        return np.asarray(groups @ times).astype(np.float32, copy=False)
+
+    @cached_property
+    def _times(self) -> np.ndarray:
+        """How often each galaxy is drawn, uint16 where all of a draw's galaxies can be counted with it."""
+        if self.total.max() > np.iinfo(np.uint16).max:
+            return self.drawn
+        return self.drawn.astype(np.uint16) if self.times is None else self.times
 
 
 def _wide(columns: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -124,7 +135,7 @@ def shared(galaxies: int) -> Weights:
         picks = rng.integers(0, galaxies, size=(100, galaxies), dtype=np.int32) if galaxies else np.empty((100, 0), int)
         drawn[:, start : start + 100] = np.column_stack([np.bincount(row, minlength=galaxies) for row in picks])
     drawn.setflags(write=False)
-    return Weights(drawn)
+    return Weights(drawn, drawn.astype(np.uint16))
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:
