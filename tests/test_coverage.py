@@ -23,7 +23,7 @@ def test_a_study_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.Mon
     assert table["ceiling votes.accuracy.smooth-or-featured"]["galaxies"] == 150
     assert table["ceiling votes.accuracy.spiral-winding"]["galaxies"] < 50
     ranks = [{"training": 0.0, "board": "votes", "separated": 0.0, "repeats": 2, "seeds": 0.1, "sampling": 0.2}]
-    options = argparse.Namespace(repeats=2, galaxies=150, draws=3, boards=2, more=4)
+    options = argparse.Namespace(repeats=2, galaxies=150, draws=3, closer=2)
     coverage.write_report({"family, 40 votes": table}, {"family, 40 votes": table}, ranks, options)
     assert "| ceiling votes.accuracy.bar |" in (tmp_path / "coverage.md").read_text()
     assert "<svg" in (tmp_path / "coverage.svg").read_text()

@@ -41,7 +41,7 @@ TRAINING = (0.0, 1.0)
 """Spreads of what a seed does to all galaxies alike, in the logarithm of an answer's share. The bootstrap over
 galaxies cannot see it."""
 
-NORMAL = 4000
+NORMAL, NORMAL_BOARDS = "normal scores", 4000
 """Boards of normal scores, which cost little: what the ranking does where its assumptions hold."""
 
 LARGE = 200_000
@@ -49,7 +49,10 @@ LARGE = 200_000
 of it has to be surer than any estimate."""
 
 LEAST = 0.90
-"""Coverage under which a number of the fitted family is looked into."""
+"""Coverage under which a number is looked into."""
+
+CLOSER = (("family", "5", 1), ("family", "5", 4), ("family", "40", 1), ("simulator", "5", 1), ("simulator", "5", 4))
+"""Studies that look into what falls short: sky, votes, and how many times as many galaxies a catalogue has."""
 
 VOTES = ("5", "10", "40", "mixed")
 
@@ -228,23 +231,20 @@ def board_of_equals(sky: Sky, votes: str, galaxies: int, training: float, seed: 
     return found
 
 
-def separation(sky: Sky, votes: str, galaxies: int, repeats: int, processes: int) -> list[dict[str, Any]]:
-    """Return how often boards of equal entries show a difference, one row a board and spread of trainings."""
-    rows: list[dict[str, Any]] = [
-        {"training": t, "board": "normal scores", "separated": normal_boards(t, 0.0, NORMAL), "repeats": NORMAL}
-        | {"seeds": t, "sampling": 1.0}
-        for t in (0.0, 1.0, 10.0)
-    ]
-    for training in TRAINING:
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            work = pool.imap_unordered(partial(board_of_equals, sky, votes, galaxies, training), range(repeats))
-            found = list(tqdm(work, total=repeats, desc=f"equal entries, {training}", disable=None))
-        for board in BOARDS:
-            separated, seeds, sampled = np.mean([f[board] for f in found], axis=0)
-            rows.append(
-                {"training": training, "board": board, "separated": float(separated), "repeats": repeats}
-                | {"seeds": float(seeds), "sampling": float(sampled)}
-            )
+def separation(
+    sky: Sky, votes: str, galaxies: int, training: float, repeats: int, processes: int
+) -> list[dict[str, Any]]:
+    """Return how often boards of equal entries show a difference, one row a board."""
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        work = pool.imap_unordered(partial(board_of_equals, sky, votes, galaxies, training), range(repeats))
+        found = list(tqdm(work, total=repeats, desc=f"equal entries, {training}", disable=None))
+    rows = []
+    for board in BOARDS:
+        separated, seeds, sampled = np.mean([f[board] for f in found], axis=0)
+        rows.append(
+            {"training": training, "board": board, "separated": float(separated), "repeats": repeats}
+            | {"seeds": float(seeds), "sampling": float(sampled)}
+        )
     return rows
 
 
@@ -297,12 +297,11 @@ def main() -> None:
     """Run the studies and write docs/evidence/coverage.{json,md,svg}."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--boards", type=int, default=1000, help="of equal entries")
+    parser.add_argument("--boards", type=int, default=400, help="of equal entries")
     parser.add_argument("--galaxies", type=int, default=300)
     parser.add_argument("--draws", type=int, default=20, help="of fractions and panels, a ceiling")
     parser.add_argument("--votes", nargs="+", default=list(VOTES))
-    parser.add_argument("--more", type=int, default=4, help="times as many galaxies, to look into what falls short")
-    parser.add_argument("--more-votes", nargs="*", default=["5", "10"], help="the votes for which to do so")
+    parser.add_argument("--closer", type=int, default=100, help="catalogues of the studies that look closer")
     parser.add_argument("--edition", default="sample", help="a simulated edition with visible_* columns")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
@@ -311,36 +310,48 @@ def main() -> None:
     columns = [f"visible_{c}" for c in GZD5.answer_columns]
     visible = np.concatenate([edition.table(s, columns).to_numpy(float) for s in ("train", "validation", "test")])
     skies = {"family": Sky(None), f"simulator ({edition.name})": Sky(visible)}
-    settings = {k: v for k, v in vars(options).items() if k not in ("processes", "votes", "more_votes")}
+    settings = {k: v for k, v in vars(options).items() if k in ("repeats", "galaxies", "draws", "edition")}
     OUT.mkdir(parents=True, exist_ok=True)
     stored = OUT / "coverage.json"
     done = json.loads(stored.read_text()) if stored.is_file() else {}
     # An hour's work: studies that are done with the same settings are kept, so that it can go on after an interrupt.
-    tables, more, ranks = (
-        (done["tables"], done["more"], done["ranks"]) if done.get("settings") == settings else ({}, {}, [])
-    )
+    if done.get("settings") != settings:
+        done = {}
+    tables, closer, ranks = done.get("tables", {}), done.get("closer", {}), done.get("ranks", [])
 
     def keep() -> None:
-        content = {"settings": settings, "ranks": ranks, "tables": tables, "more": more}
+        content = {"settings": settings, "ranks": ranks, "tables": tables, "closer": closer}
         stored.write_text(json.dumps(content, indent=1) + "\n")
-        write_report(tables, more, ranks, options)
+        write_report(tables, closer, ranks, options)
 
-    if not ranks:
-        ranks = separation(skies["family"], "40", options.galaxies, options.boards, options.processes)
-        keep()
-    large = options.more * options.galaxies
+    if all(row["board"] != NORMAL for row in ranks):
+        ranks += [
+            {"training": t, "board": NORMAL, "separated": normal_boards(t, 0.0, NORMAL_BOARDS)}
+            | {"repeats": NORMAL_BOARDS, "seeds": t, "sampling": 1.0}
+            for t in (0.0, 1.0, 10.0)
+        ]
+    for training in TRAINING:
+        if not any(row["training"] == training for row in ranks if row["board"] != NORMAL):
+            ranks += separation(skies["family"], "40", options.galaxies, training, options.boards, options.processes)
+            keep()
     for title, sky in skies.items():
         for votes in options.votes:
-            for found, galaxies in ((tables, options.galaxies), (more, large)):
-                key = f"{title}, {votes} votes"
-                if key not in found and (found is tables or votes in options.more_votes):
-                    found[key] = study(sky, votes, galaxies, options.draws, options.repeats, options.processes)
-                    keep()
+            key = f"{title}, {votes} votes"
+            if key not in tables:
+                tables[key] = study(sky, votes, options.galaxies, options.draws, options.repeats, options.processes)
+                keep()
+    for name, votes, times in CLOSER:
+        title = next(title for title in skies if title.startswith(name))
+        key, galaxies = f"{title}, {votes} votes, {times * options.galaxies} galaxies", times * options.galaxies
+        if key not in closer:
+            closer[key] = study(skies[title], votes, galaxies, options.draws, options.closer, options.processes)
+            keep()
+    keep()
     print(OUT / "coverage.md")
 
 
 def write_report(
-    tables: dict[str, Table], more: dict[str, Table], ranks: list[dict[str, Any]], options: argparse.Namespace
+    tables: dict[str, Table], closer: dict[str, Table], ranks: list[dict[str, Any]], options: argparse.Namespace
 ) -> None:
     """Write docs/evidence/coverage.md and its figure."""
     lines = [
