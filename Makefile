@@ -45,6 +45,9 @@ campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (
 campaign-scoring: setup  ## 20 entries on 51,000 galaxies, all boards (a minute; docs/evidence/scoring-speed.md)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.scoring_speed
 
+campaign-volunteers: setup  ## how many volunteers the models below RUNS are worth (docs/evidence/volunteers.md)
+	$(BIN)/python tests/campaigns/volunteers.py $$(test ! -d $(RUNS) || echo $(RUNS)) $(foreach t,$(TRUTH),--truth $(t))
+
 campaign-simulation: setup  ## simulated galaxies and votes against real ones, and the speed (docs/evidence/simulation-*)
 	$(BIN)/python tests/campaigns/simulation_realism.py
 	$(BIN)/python tests/campaigns/simulation_votes.py
@@ -76,5 +79,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-simulation campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
+.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
 .DEFAULT_GOAL := help

@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--truth", action="append", default=[], metavar="NAME=PATH",
         help="file that holds a truth which may not be passed on: gz2=training_solutions_rev1.csv",
     )  # fmt: skip
-    common.add_argument("--root", type=Path, default=HERE, metavar="DIR", help="leaderboard folder (the one in use)")
+    common.add_argument("--root", type=Path, default=_near(HERE), metavar="DIR", help="leaderboard folder (the one in use)")
 
     template = commands.add_parser(
         "template", parents=[common], help="write a table and a file of facts to be filled in, for another harness"
@@ -136,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
     site.add_argument("--out", type=Path, default=Path("build/site"), metavar="DIR")
     site.set_defaults(run=_site)
     return parser
+
+
+def _near(folder: Path) -> Path:
+    """Return a folder below the working one relative to it: what is said of files is shorter, and the same anywhere."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _day(text: str) -> date:

@@ -1,0 +1,238 @@
+"""How many volunteers a model is worth: `make campaign-volunteers RUNS=FOLDER`.
+
+Walmsley et al. 2022 find their networks about as accurate as ten volunteers. Here is the same for every model that
+predicts vote fractions (votes and hierarchical files), from run folders and the committed submissions: the number of
+volunteers whose mean has the model's mean squared error, unbiased for the finite number of votes. Where a catalogue
+publishes no numbers of votes it is a band over assumed ones; where the true probabilities are known, what they say
+stands beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.schema import Tree
+from galaxy_zoo_decals.scoring import MIN_POSITIVES, Truth
+from galaxy_zoo_decals.scoring import metrics as m
+from galaxy_zoo_decals.scoring.bootstrap import interval, shared
+from galaxy_zoo_decals.scoring.results import ASSUMED, board_values, prior_concentrations
+from leaderboard import runs, submission
+from leaderboard.runs import Run
+from leaderboard.truths import Truths
+
+ROOT = Path(__file__).parents[2]
+OUT = ROOT / "docs" / "evidence"
+
+TASKS = ("votes", "hierarchical")
+"""Tasks whose files hold vote fractions, the one that counts first; a class or label probability is no fraction."""
+
+PRIOR = "class prior"
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Equivalent volunteers with their 95 % interval; NaN where the error is too small to be measured."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def mean(cls, seeds: list[np.ndarray]) -> Worth:
+        """Return the mean of seeds' values and draws, each (draws,), the plain value first."""
+        draws = np.mean(seeds, axis=0)
+        return cls(float(draws[0]), *interval(draws[1:]))
+
+    def __str__(self) -> str:
+        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]" if math.isfinite(self.value) else "not measurable"
+
+
+def worth(truth: Truth, fractions: np.ndarray, question: str) -> np.ndarray:
+    """Return the equivalent volunteers (draws,) of predicted fractions on one question, where it was asked.
+
+    NaN where fewer than MIN_POSITIVES galaxies were asked, or nothing is predicted.
+    """
+    columns, asked = truth.tree.slices[question], truth.asked[:, truth.tree.question_index[question]]
+    weights = shared(len(truth.names))
+    if asked.sum() < MIN_POSITIVES or np.isnan(fractions[:, columns]).any():
+        return np.full(weights.draws, np.nan)
+    variance, error = m.volunteer_errors(truth.votes[:, columns], fractions[:, columns])
+    s = weights.sums(variance=np.where(asked, variance, 0.0), error=np.where(asked, error, 0.0))
+    return m.equivalent_volunteers(s["variance"], s["error"])
+
+
+def known_worth(truth: Truth, fractions: np.ndarray, probabilities: np.ndarray, question: str) -> float:
+    """Return the equivalent volunteers against the true probabilities, on the same galaxies."""
+    columns, asked = truth.tree.slices[question], truth.asked[:, truth.tree.question_index[question]]
+    p, f = probabilities[asked, columns], fractions[asked, columns]
+    return float((p * (1 - p)).sum() / ((f - p) ** 2).sum())
+
+
+def found_files(folders: list[Path]) -> Iterator[tuple[Run, str, Path]]:
+    """Yield (run, task, prediction file) of the run folders and submissions below some folders."""
+    for top in folders:
+        for folder in runs.find(top):
+            run = runs.read(folder / "run.json")
+            for task in run.tasks:
+                yield run, task, folder / runs.prediction_path(run.edition.name, task, run.seed)
+        for said in sorted(top.glob("**/submission.yaml")):
+            for path in sorted(said.parent.glob("predictions/*/*/*.parquet")):
+                run = runs.read(said.parent / submission.run_path(path.relative_to(said.parent)))
+                yield run, path.parts[-2], path
+
+
+def visible(truths: Truths, truth: Truth) -> np.ndarray | None:
+    """Return the true probabilities of a simulated edition's galaxies, None where they are not known here."""
+    edition = truths.edition((truth.edition, truth.content_hash))
+    columns = [f"visible_{column}" for column in truth.tree.answer_columns]
+    if edition is None or not set(columns) <= set(edition.facts["extra_columns"]):  # type: ignore[call-overload]
+        return None
+    table = edition.table("test", ["scored", *columns])
+    return table.loc[table["scored"], columns].to_numpy(float)
+
+
+def models(folders: list[Path], truths: Truths) -> tuple[dict[tuple[str, str], dict[str, list[np.ndarray]]], list[str]]:
+    """Return predicted fractions, {edition: {model: one (galaxies, answers) a seed}}, and what was left out."""
+    found: dict[tuple[str, str], dict[str, dict[str, dict[int, np.ndarray]]]] = {}
+    left = []
+    for run, task, path in found_files(folders):
+        key = (run.edition.name, run.edition.content_hash)
+        if task not in TASKS:
+            left.append(f"{run.title}: {task} files hold no vote fractions.")
+            continue
+        truth = truths.truth(key)
+        if truth is None:
+            left.append(f"{run.title} on {key[0]}: {truths.missing(key)}")
+            continue
+        try:
+            submission.check_predictions(path, run, task, truths)
+            # A votes file enters the decision tree as the fractions of all questions.
+            values = board_values(truth.tree, prediction_files.read(path, truth.tree))["hierarchical"]
+        except UserError as error:
+            left.append(str(error))
+            continue
+        name = f"{run.title}, {run.weights} weights, {run.resolution} px, recipe {run.recipe_name}"
+        found.setdefault(key, {}).setdefault(name, {}).setdefault(task, {})[run.seed] = values
+    chosen = {
+        key: {name: list(by_task[next(t for t in TASKS if t in by_task)].values()) for name, by_task in named.items()}
+        for key, named in found.items()
+    }
+    return chosen, sorted(set(left))
+
+
+def recounted(truth: Truth) -> dict[str, Truth]:
+    """Return the truth under each number of votes that it may rest on, by what the column is called."""
+    if not truth.votes_assumed:
+        return {"volunteers": truth}
+    tree, n = truth.tree, len(truth.names)
+    return {
+        f"of {votes} assumed": Truth(
+            truth.edition, truth.title, tree, truth.content_hash, truth.split_hash, truth.names,
+            panels.recount(tree, truth.fractions, np.full(n, votes)), counted_as=truth, votes_assumed=True,
+        )
+        for votes in ASSUMED
+    }  # fmt: skip
+
+
+def rows(truth: Truth, named: dict[str, list[np.ndarray]], known: np.ndarray | None) -> list[dict[str, object]]:
+    """Return a row a model, best first on the first question, with the class prior last."""
+    tree, n = truth.tree, len(truth.names)
+    columns = recounted(truth)
+    prior = np.tile(views.fractions(tree, prior_concentrations(tree, truth.votes)[None]), (n, 1))
+    found = []
+    for name, seeds in {**named, PRIOR: [prior]}.items():
+        by_question = {
+            q.name: {column: Worth.mean([worth(t, f, q.name) for f in seeds]) for column, t in columns.items()}
+            for q in tree.questions
+        }
+        row: dict[str, object] = {"model": name, "seeds": 0 if name == PRIOR else len(seeds)}
+        row["questions"] = {q: {c: vars(w) for c, w in worths.items()} for q, worths in by_question.items()}
+        if known is not None:
+            first = tree.questions[0].name
+            row["known"] = float(np.mean([known_worth(truth, f, known, first) for f in seeds]))
+        found.append(
+            (name == PRIOR, -np.nan_to_num(next(iter(by_question[tree.questions[0].name].values())).value), row)
+        )
+    return [row for *_, row in sorted(found, key=lambda x: x[:2])]
+
+
+def table(truth: Truth, found: list[dict[str, object]], tree: Tree) -> list[str]:
+    """Return the tables of one edition as Markdown."""
+    columns = list(recounted(truth))
+    known = "known" in found[0]
+
+    def cell(row: dict[str, object], question: str, column: str) -> str:
+        return str(Worth(**row["questions"][question][column]))  # type: ignore[index]
+
+    first = tree.questions[0].name
+    heads = ["model", "seeds", *columns, *(["by the known truth"] if known else [])]
+    lines = [f"## {truth.title}", "", f"{len(truth.names):,} scored test galaxies; {first}:", ""]
+    lines += [f"| {' | '.join(heads)} |", "|---|--:" + "|--:" * (len(heads) - 2) + "|"]
+    for row in found:
+        cells = [str(row["model"]), str(row["seeds"] or ""), *(cell(row, first, c) for c in columns)]
+        cells += [f"{row['known']:.1f}"] if known else []
+        lines.append(f"| {' | '.join(cells)} |")
+    middle = columns[len(columns) // 2]
+    lines += ["", f"Every question, on the galaxies that were asked it ({middle}):", ""]
+    lines += [f"| question | {' | '.join(str(row['model']) for row in found)} |", "|---" + "|--:" * len(found) + "|"]
+    for q in tree.questions:
+        values = [Worth(**row["questions"][q.name][middle]) for row in found]  # type: ignore[index]
+        asked = int(truth.asked[:, tree.question_index[q.name]].sum())
+        if asked >= MIN_POSITIVES:
+            lines.append(f"| {q.name} ({asked} galaxies) | {' | '.join(map(str, values))} |")
+    return [*lines, ""]
+
+
+def main() -> None:
+    """Write docs/evidence/volunteers.{json,md}."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, help="folders of runs or submissions, beside the committed")
+    parser.add_argument("--edition", action="append", default=[], metavar="[NAME=]PATH")
+    parser.add_argument("--truth", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    try:
+        truths = Truths.on_this_machine(options.edition, options.truth)
+        given, left = models([*options.folders, ROOT / "leaderboard" / "submissions"], truths)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    if not given:
+        sys.exit("\n".join(["error: there is no model that predicts vote fractions:", *left]))
+    lines = [
+        "# How many volunteers a model is worth",
+        "",
+        "`make campaign-volunteers`: the number of volunteers whose mean has the model's mean squared error on the "
+        "vote fractions, n = V / E, both freed of the noise of finite votes, with the 95 % interval of the bootstrap "
+        "over galaxies; the mean of the seeds. Walmsley et al. 2022 find theirs as accurate as about ten volunteers, "
+        "on 387 galaxies of GZ DECaLS with over 75 votes. Where votes are *assumed* the columns are a band: no claim "
+        "rests on one of them. Models of classes and labels predict no vote fractions and have no such number.",
+        "",
+    ]
+    stored = {}
+    for key, named in sorted(given.items()):
+        truth = truths.truth(key)
+        assert truth is not None  # models() left out editions without one
+        found = rows(truth, named, visible(truths, truth))
+        stored[key[0]] = {"content_hash": key[1], "rows": found}
+        lines += table(truth, found, truth.tree)
+    lines += [f"- left out: {text}" for text in left]
+    options.out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(stored, indent=1, default=float).replace("NaN", "null")
+    (options.out / "volunteers.json").write_text(text + "\n")
+    (options.out / "volunteers.md").write_text("\n".join(lines).rstrip() + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
