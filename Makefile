@@ -40,13 +40,13 @@ test: setup  ## lint, types and all tests
 	$(BIN)/python -m pytest -q
 
 campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (an hour; docs/evidence/coverage.md)
-	$(BIN)/python tests/campaigns/coverage.py
+	$(BIN)/python -m tests.campaigns.coverage
 
 campaign-scoring: setup  ## 20 entries on 51,000 galaxies, all boards (a minute; docs/evidence/scoring-speed.md)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.scoring_speed
 
 campaign-volunteers: setup  ## how many volunteers the models below RUNS are worth (docs/evidence/volunteers.md)
-	$(BIN)/python tests/campaigns/volunteers.py $$(test ! -d $(RUNS) || echo $(RUNS)) $(foreach t,$(TRUTH),--truth $(t))
+	$(BIN)/python -m tests.campaigns.volunteers $$(test ! -d $(RUNS) || echo $(RUNS)) $(foreach t,$(TRUTH),--truth $(t))
 
 campaign-simulation: setup  ## simulated galaxies and votes against real ones, and the speed (docs/evidence/simulation-*)
 	$(BIN)/python tests/campaigns/simulation_realism.py

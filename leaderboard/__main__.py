@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         "--truth", action="append", default=[], metavar="NAME=PATH",
         help="file that holds a truth which may not be passed on: gz2=training_solutions_rev1.csv",
     )  # fmt: skip
-    common.add_argument("--root", type=Path, default=_near(HERE), metavar="DIR", help="leaderboard folder (the one in use)")
+    common.add_argument(
+        "--root", type=Path, default=_near(HERE), metavar="DIR", help="leaderboard folder (the one in use)"
+    )
 
     template = commands.add_parser(
         "template", parents=[common], help="write a table and a file of facts to be filled in, for another harness"
