@@ -24,7 +24,12 @@ def test_a_study_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.Mon
     assert table["ceiling votes.accuracy.spiral-winding"]["galaxies"] < 50
     ranks = [{"training": 0.0, "board": "votes", "separated": 0.0, "repeats": 2, "seeds": 0.1, "sampling": 0.2}]
     options = argparse.Namespace(repeats=2, galaxies=150, draws=3, closer=2)
-    coverage.write_report({"family, 40 votes": table}, {"family, 40 votes": table}, ranks, options)
+    key, row = "family, 40 votes", table["ceiling votes.accuracy.bar"]
+    row["coverage"] = 0.5
+    surer = {key: {name: r["known"] for name, r in table.items()}}
+    coverage.write_report({key: table}, surer, {key: table}, ranks, options)
+    report = (tmp_path / "coverage.md").read_text()
+    assert "| 40 votes | ceiling votes.accuracy.bar |" in report and "0.500 ± " in report
     assert "| ceiling votes.accuracy.bar |" in (tmp_path / "coverage.md").read_text()
     assert "<svg" in (tmp_path / "coverage.svg").read_text()
 

@@ -131,8 +131,9 @@ class Result:
         lines.append(f"   {main.replace('_', ' ')}:")
         for row in self.rows:
             few = "" if row["counted"] else "  too few, not in the means"
+            count = f"{row['positives']} of {row['n']}" if "positives" in row else str(row["n"])
             span = f"[{row[f'{main}_low']:.3f}, {row[f'{main}_high']:.3f}]"
-            lines.append(f"     {row['name']:<26} {row[main]:>8.3f}   {span}  {row['n']} galaxies{few}")
+            lines.append(f"     {row['name']:<26} {row[main]:>8.3f}   {span}  {count} galaxies{few}")
         return "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 from tqdm import tqdm
 
 from galaxy_zoo_decals import panels, views
@@ -47,6 +48,8 @@ NORMAL, NORMAL_BOARDS = "normal scores", 4000
 LARGE = 200_000
 """Galaxies of the sky that known values are computed on: one in thirty comes to the rarest question, and what is known
 of it has to be surer than any estimate."""
+
+Z = 1.96
 
 LEAST = 0.90
 """Coverage under which a number is looked into."""
@@ -125,12 +128,12 @@ def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> 
     return found | {f"votes.accuracy.{row['name']}": float(row["accuracy"][0]) for row in scored.rows}
 
 
-def known(sky: Sky, votes: str, galaxies: int) -> tuple[dict[str, float], dict[str, float]]:
+def known(sky: Sky, votes: str, galaxies: int, seed: int = 1) -> tuple[dict[str, float], dict[str, float]]:
     """Return the mean scores of oracle and model over a sky of LARGE galaxies: what the intervals should cover.
 
     ``galaxies`` is the size of the studied catalogues, which decides what macro means count.
     """
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     p = sky.draw(LARGE, rng)
     guess = model(p, rng)
     truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
@@ -318,11 +321,12 @@ def main() -> None:
     if done.get("settings") != settings:
         done = {}
     tables, closer, ranks = done.get("tables", {}), done.get("closer", {}), done.get("ranks", [])
+    surer = done.get("surer", {})
 
     def keep() -> None:
-        content = {"settings": settings, "ranks": ranks, "tables": tables, "closer": closer}
+        content = {"settings": settings, "ranks": ranks, "tables": tables, "surer": surer, "closer": closer}
         stored.write_text(json.dumps(content, indent=1) + "\n")
-        write_report(tables, closer, ranks, options)
+        write_report(tables, surer, closer, ranks, options)
 
     if all(row["board"] != NORMAL for row in ranks):
         ranks += [
@@ -340,6 +344,12 @@ def main() -> None:
             if key not in tables:
                 tables[key] = study(sky, votes, options.galaxies, options.draws, options.repeats, options.processes)
                 keep()
+            if key not in surer and title == "family":
+                oracle, guessed = known(sky, votes, options.galaxies, seed=7)
+                surer[key] = {f"ceiling {k}": v for k, v in oracle.items()} | {
+                    f"model {k}": v for k, v in guessed.items()
+                }
+                keep()
     for name, votes, times in CLOSER:
         title = next(title for title in skies if title.startswith(name))
         key, galaxies = f"{title}, {votes} votes, {times * options.galaxies} galaxies", times * options.galaxies
@@ -350,8 +360,64 @@ def main() -> None:
     print(OUT / "coverage.md")
 
 
+def misses(tables: dict[str, Table], surer: dict[str, dict[str, float]], closer: dict[str, Table]) -> list[str]:
+    """Return the section on the numbers of the fitted family whose coverage falls short, as measured."""
+    rows = [(t, n, r) for t, table in tables.items() if t in surer for n, r in table.items() if r["coverage"] < LEAST]
+    count = sum(len(table) for title, table in tables.items() if title in surer)
+    lines = [
+        "",
+        "## Where coverage falls short on the fitted family",
+        "",
+        f"{len(rows)} of {count} numbers are under {LEAST}. *off* is how far the mean estimate lies from the known "
+        "value, in standard deviations that the interval claims: from the value that the coverage was counted with, "
+        f"and from that of another sky of {LARGE:,} galaxies. Where the second is smaller, part of the miss is the "
+        "study's own: its known value was not known well enough. *alone* is the coverage that intervals of this width "
+        "would have if their estimates scattered as they claim and were off by the second.",
+        "",
+        "| study | number | galaxies | coverage | off | off, another sky | alone |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for title, name, r in rows:
+        claimed = r["width"] / (2 * Z)
+        off, again = ((r["mean"] - value) / claimed for value in (r["known"], surer[title][name]))
+        alone = norm.cdf(Z - again) - norm.cdf(-Z - again)
+        lines.append(
+            f"| {title.removeprefix('family, ')} | {name} | {r['galaxies']:.0f} "
+            f"| {r['coverage']:.3f} ± {r['error']:.3f} | {off:+.2f} | {again:+.2f} | {alone:.3f} |"
+        )
+    lines += [
+        "",
+        "Where *alone* is near 0.95 and the coverage is not, the estimates scatter more among catalogues than their "
+        "intervals claim (*claimed / scatter* under 1 in the closer look below), or it is chance: each coverage is "
+        "known to its standard error, and there are many. The scatter is that of questions few galaxies come to: of "
+        "a dozen galaxies the bootstrap knows too little, and of five that a model has all right it makes an interval "
+        "of no width (*points*). A board lists such questions and leaves them out of its means under 20 galaxies. "
+        "Missed coverage is reported here and not mended by widening.",
+    ]
+    for title, table in closer.items():
+        short = [n for n, r in table.items() if any(n == m for _, m, _ in rows)]
+        lines += [
+            "",
+            f"### A closer look: {title}, {next(iter(table.values()))['repeats']:.0f} catalogues",
+            "",
+            "| number | galaxies | known | mean | claimed / scatter | points | coverage |",
+            "|---|--:|--:|--:|--:|--:|--:|",
+        ]
+        lines += [
+            f"| {n} | {table[n]['galaxies']:.0f} | {table[n]['known']:.4f} | {table[n]['mean']:.4f} "
+            f"| {table[n]['width'] / (2 * Z) / table[n]['scatter']:.2f} | {table[n]['points']:.3f} "
+            f"| {table[n]['coverage']:.3f} ± {table[n]['error']:.3f} |"
+            for n in short
+        ]
+    return lines
+
+
 def write_report(
-    tables: dict[str, Table], closer: dict[str, Table], ranks: list[dict[str, Any]], options: argparse.Namespace
+    tables: dict[str, Table],
+    surer: dict[str, dict[str, float]],
+    closer: dict[str, Table],
+    ranks: list[dict[str, Any]],
+    options: argparse.Namespace,
 ) -> None:
     """Write docs/evidence/coverage.md and its figure."""
     lines = [
@@ -366,18 +432,21 @@ def write_report(
         "",
         "## Rank intervals: entries that are equal",
         "",
-        f"{options.boards} boards of {ENTRIES} entries each, {SEEDS} trainings of one and the same recipe; "
+        f"Boards of {ENTRIES} entries each, {SEEDS} trainings of one and the same recipe; "
         "*separated* is how often a board shows any difference among them (at most 0.05 is promised). *seeds* is the "
-        "standard deviation between trainings, *sampling* that of the bootstrap over galaxies.",
+        "standard deviation between trainings, *sampling* that of the bootstrap over galaxies. Boards of normal scores "
+        "need no galaxies, so that there are many: they say what the ranking does where its assumptions hold. A board "
+        "that is above 0.05 by less than two standard errors is not told from one that keeps the promise.",
         "",
-        "| board | seeds | sampling | separated |",
-        "|---|--:|--:|--:|",
+        "| board | boards | seeds | sampling | separated |",
+        "|---|--:|--:|--:|--:|",
     ]
     lines += [
-        f"| {r['board']} | {r['seeds']:.4f} | {r['sampling']:.4f} | {r['separated']:.3f} "
+        f"| {r['board']} | {r['repeats']} | {r['seeds']:.4f} | {r['sampling']:.4f} | {r['separated']:.3f} "
         f"± {np.sqrt(max(r['separated'] * (1 - r['separated']), 0.01) / r['repeats']):.3f} |"
         for r in ranks
     ]
+    lines += misses(tables, surer, closer)
     for title, table in tables.items():
         lines += [
             "",
