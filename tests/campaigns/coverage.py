@@ -30,6 +30,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import BOARDS, Truth, ceilings, score
 from galaxy_zoo_decals.scoring.bootstrap import plain, shared
+from galaxy_zoo_decals.scoring.metrics import ratio
 from galaxy_zoo_decals.scoring.results import fraction_values, metrics_of
 from leaderboard.ranking import rank
 
@@ -379,7 +380,7 @@ def misses(tables: dict[str, Table], surer: dict[str, dict[str, float]], closer:
     ]
     for title, name, r in rows:
         claimed = r["width"] / (2 * Z)
-        off, again = ((r["mean"] - value) / claimed for value in (r["known"], surer[title][name]))
+        off, again = (ratio(r["mean"] - value, claimed) for value in (r["known"], surer[title][name]))
         alone = norm.cdf(Z - again) - norm.cdf(-Z - again)
         lines.append(
             f"| {title.removeprefix('family, ')} | {name} | {r['galaxies']:.0f} "
@@ -405,7 +406,7 @@ def misses(tables: dict[str, Table], surer: dict[str, dict[str, float]], closer:
         ]
         lines += [
             f"| {n} | {table[n]['galaxies']:.0f} | {table[n]['known']:.4f} | {table[n]['mean']:.4f} "
-            f"| {table[n]['width'] / (2 * Z) / table[n]['scatter']:.2f} | {table[n]['points']:.3f} "
+            f"| {ratio(table[n]['width'] / (2 * Z), table[n]['scatter']):.2f} | {table[n]['points']:.3f} "
             f"| {table[n]['coverage']:.3f} ± {table[n]['error']:.3f} |"
             for n in short
         ]
