@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from accelerate import Accelerator
 
 from benchmark import BenchmarkError, pixels, recipes, record, run, training
-from benchmark.models import MODELS
+from benchmark.models import MODELS, GalaxyModel
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth, score
@@ -174,6 +175,114 @@ def test_balance_evens_out_classes() -> None:
         np.testing.assert_allclose(np.bincount(drawn) / len(drawn), expected, atol=0.02)
     plain = training._order(rng, examples, training._balance(examples, 0.0))
     assert sorted(plain) == list(range(1000))
+
+
+def test_balance_by_loss_weighs_every_class_alike(
+    accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    real = training.Fit._step
+
+    def step(self: training.Fit, *given: torch.Tensor) -> torch.Tensor:
+        seen.append((given[2], given[3]))
+        return real(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training.Fit, "_step", step)
+    # Batches of one leave nobody out: every galaxy is seen once an epoch.
+    settings = recipe("multiclass", "balance=1", "balance_by=loss", "epochs=1", "batch=1")
+    model, _, _ = train(accelerator, edition, settings)
+    votes = training.Data.of(edition, "train", settings, accelerator).truth.votes
+    examples = model.examples("multiclass", votes)
+    assert len(seen) == len(examples.rows) and examples.strata is not None
+    weights = np.array([float(weight) for _, weight in seen])
+    assert weights.mean() == pytest.approx(1, abs=1e-5)
+    strata = np.array([int(np.flatnonzero((examples.targets == t.numpy()[0]).all(axis=1))[0]) for t, _ in seen])
+    sums = [weights[examples.strata[strata] == stratum].sum() for stratum in np.unique(examples.strata)]
+    assert sums == pytest.approx([sums[0]] * len(sums), rel=1e-4)
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(
+    accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Slowly: a running mean beside the training, with the decay that grows with the steps as timm's does.
+    slow: dict[str, torch.Tensor] = {}
+    real = training.ModelEmaV3.update
+
+    def update(self: training.ModelEmaV3, network: torch.nn.Module, step: int) -> None:
+        real(self, network, step=step)
+        decay = 0.0 if step <= 1 else min(0.8, 1 - step ** (-2 / 3))
+        for key, value in network.state_dict().items():
+            slow[key] = decay * slow.get(key, value) + (1 - decay) * value
+
+    monkeypatch.setattr(training.ModelEmaV3, "update", update)
+    settings = recipe("multiclass", "average=0.8", "epochs=1")
+    model, done, validation = train(accelerator, edition, settings)
+    state = model.network.state_dict()
+    for key, value in slow.items():
+        torch.testing.assert_close(state[key], value, atol=1e-6, rtol=1e-5)
+    plain, _, _ = train(accelerator, edition, recipe("multiclass", "epochs=1"))
+    assert not torch.equal(plain.network.state_dict()["0.weight"], state["0.weight"])
+    held_out = model.examples("multiclass", validation.truth.votes)
+    shares = training.predict(accelerator, model, validation)[held_out.rows]
+    loss = -(held_out.targets * np.log(shares)).sum(axis=1)
+    weights = training._weights(
+        held_out, training._balance(_train_examples(edition, settings, accelerator, model), 0.5)
+    )
+    assert done.curves[0].points[0].validation_loss == pytest.approx(np.average(loss, weights=weights), abs=1e-4)
+
+
+def _train_examples(
+    edition: Edition, settings: recipes.Recipe, accelerator: Accelerator, model: GalaxyModel
+) -> training.Examples:
+    return model.examples("multiclass", training.Data.of(edition, "train", settings, accelerator).truth.votes)
+
+
+def test_a_deterministic_run_is_one_of_deterministic_algorithms(
+    toy_edition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
+    arguments = ["--model", "multilabel", "--edition", str(toy_edition), *TINY_CNN]
+    assert run.main([*arguments, "--out", str(tmp_path / "a"), "--deterministic"]) == 0
+    assert asked == [True]
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"]
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+
+
+def test_the_log_tells_tensorboard_what_the_curves_tell(toy_edition: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    arguments = ["--model", "hierarchical", "--edition", str(toy_edition), "--out", str(tmp_path / "a"), *TINY_CNN]
+    assert run.main(arguments) == 0
+    edition = Edition.open(toy_edition)
+    log = EventAccumulator(str(tmp_path / "a" / "tensorboard")).Reload()
+    curve = run_json(tmp_path / "a")["curves"][0]
+    for name in ("train_loss", "validation_loss", "validation_metric"):
+        found = [(event.step, event.value) for event in log.Scalars(f"smooth-or-featured/{name}")]
+        expected = [(p["epoch"], p[name]) for p in curve["points"]]
+        assert [epoch for epoch, _ in found] == [epoch for epoch, _ in expected]
+        assert [value for _, value in found] == pytest.approx([value for _, value in expected], rel=1e-5)
+    assert {f"{q}/{n}" for q in edition.tree.scored_questions for n in ("learning_rate", "images_per_second")} <= set(
+        log.Tags()["scalars"]
+    )
+
+
+def test_the_model_card_is_one_the_hub_reads_and_tells_the_scores(toy_edition: Path, tmp_path: Path) -> None:
+    from huggingface_hub import ModelCard
+
+    arguments = ["--model", "multilabel", "--edition", str(toy_edition), "--out", str(tmp_path / "a"), *TINY_CNN]
+    assert run.main(arguments) == 0
+    card = ModelCard.load(tmp_path / "a" / "model" / "README.md")
+    edition = Edition.open(toy_edition)
+    found = files.read(next((tmp_path / "a").rglob("*.parquet")), edition.tree)
+    result = score(Truth.of(edition), found)["multilabel"]
+    assert card.data.pipeline_tag == "image-classification" and card.data.library_name == "transformers"
+    (told,) = card.data.eval_results
+    assert (told.metric_type, told.metric_value) == ("macro_map", pytest.approx(result.primary.value, abs=1e-6))
+    assert told.dataset_type == edition.name and edition.title in card.text
+    micro = result.metrics["micro_f1"]
+    assert f"| Micro F1 | {micro.value:.3f} | {micro.low:.3f} to {micro.high:.3f} |" in card.text
+    assert "dropout: 0.5" in card.text and "seed 0" in card.text
 
 
 def test_the_learning_rate_rises_then_falls() -> None:
