@@ -7,4 +7,9 @@ from galaxy_zoo_decals.errors import UserError
 
 
 class BenchmarkError(UserError):
-    """A mistake in what was asked for, or a training that went wrong; the message says what to do."""
+    """A mistake in what was asked for, or a training that went wrong; the message says what to do.
+
+    Most befall every process alike and are told by one; one that befell a process ``alone`` is told by that one.
+    """
+
+    alone = False

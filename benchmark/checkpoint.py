@@ -13,7 +13,10 @@ from typing import Any
 
 from benchmark import BenchmarkError
 
-FORMAT = 1
+FORMAT = 2
+
+HELD = {"images", "seconds", "step_seconds", "resumed", "finished", "begun"}
+"""What a state holds at least."""
 
 FREE = ("learning_rate",)
 """Settings that a resumed training may change: what one lowers when a loss is no longer a number."""
@@ -38,18 +41,21 @@ class Checkpoint:
         try:
             # Tensors, numbers and text alone: a checkpoint from elsewhere must not run code.
             kept = torch.load(self.path, map_location="cpu", weights_only=True)
-            run, state = kept["run"], kept["state"]
-            right = kept["format"] == FORMAT
+            run, state, right = kept["run"], kept["state"], kept["format"]
+            if not (isinstance(run, dict) and isinstance(state, dict) and isinstance(right, int)):
+                raise TypeError
+            if right == FORMAT and not state.keys() >= HELD:
+                raise KeyError
         except Exception as error:  # Damaged files raise anything from UnpicklingError to KeyError.
             raise BenchmarkError(
                 f"{self.path} is no readable checkpoint ({type(error).__name__}). Start anew with --overwrite."
             ) from None
-        if not right:
+        if right != FORMAT:
             raise BenchmarkError(
                 f"{self.path} was kept by another version of the harness. Start anew with --overwrite."
             )
         for key in self.run | run:
-            if key not in FREE and run.get(key) != self.run.get(key):
+            if key not in FREE and repr(run.get(key)) != repr(self.run.get(key)):
                 raise BenchmarkError(
                     f"{self.path} belongs to another run: {key} was {run.get(key)!r}, now it is {self.run.get(key)!r}. "
                     "Give the same settings, another --out, or start anew with --overwrite."

@@ -41,12 +41,21 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"benchmark/ensemble.py: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"benchmark/ensemble.py: error: {error.strerror or error} ({error.filename})", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("benchmark/ensemble.py: interrupted; nothing was written.", file=sys.stderr)
+        return 130
     return 0
 
 
 def _run(args: argparse.Namespace) -> None:
     record.check_target(args.out, args.overwrite)
     facts = [record.read(folder) for folder in args.runs]
+    for folder, run in zip(args.runs, facts):
+        if lacking := sorted({*ALIKE, "seed", "curves", "command", "git"} - run.keys()):
+            raise BenchmarkError(f"{folder}: its run.json lacks {', '.join(lacking)}.")
     check_alike(args.runs, facts)
 
     import numpy as np

@@ -154,7 +154,11 @@ class Pixels:
         self.images, self.device, self.resident = images, device, None
         self.copies = torch.cuda.Stream(device) if device.type == "cuda" else None
         if device.type == "cuda" and images.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
-            self.resident = torch.from_numpy(np.array(images)).to(device)
+            # Piece by piece: a survey's images as a whole need not fit into the host's memory once a process.
+            self.resident = torch.empty(images.shape, dtype=torch.uint8, device=device)
+            for first in range(0, len(images), 4096):
+                part = slice(first, first + 4096)
+                self.resident[part] = torch.from_numpy(np.array(images[part])).to(device)
 
     def batches(self, rows: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
         """Yield the images of each batch of rows as uint8 (n, 3, side, side) on the device.

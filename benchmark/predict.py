@@ -107,14 +107,20 @@ def load(model: str) -> GalaxyModel:
     local = folder.exists() or not hub.answers()
     try:
         # Tensors alone: no pickle, and no code from the model's folder.
-        found = AutoModelForImageClassification.from_pretrained(
-            where, use_safetensors=True, trust_remote_code=False, local_files_only=local
+        found, about = AutoModelForImageClassification.from_pretrained(
+            where, use_safetensors=True, trust_remote_code=False, local_files_only=local, output_loading_info=True
         )
     except Exception as error:  # Damaged files and unknown names raise anything from KeyError to SafetensorError.
         first = str(error).strip().split("\n")[0]
         raise BenchmarkError(f"{model} is no model that can be loaded ({first}).") from None
     if not isinstance(found, GalaxyModel):
         raise BenchmarkError(f"{model} is a {type(found).__name__}, not a model of this harness.")
+    if lacking := [*about["missing_keys"], *about["mismatched_keys"]]:
+        raise BenchmarkError(f"{model}: {len(lacking)} tensors are missing or of another shape, first {lacking[0]}.")
+    if not (found.config.image_size > 0 and 0 < found.config.crop <= 1):
+        raise BenchmarkError(
+            f"{model}: config.json has image_size {found.config.image_size}, crop {found.config.crop}."
+        )
     return found.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -128,7 +134,7 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
     import torch
     from tqdm import tqdm
 
-    from benchmark.training import inputs
+    from benchmark.training import in_parts, inputs
     from galaxy_zoo_decals.sources import ImageError
 
     problems, seen, parts = [], [], []
@@ -138,7 +144,8 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
         if waiting:
             pixels = torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2).to(model.device)
             with torch.inference_mode():
-                parts.append(model.predict(inputs(model, pixels)).double().cpu().numpy())
+                found = in_parts(lambda part: model.predict(inputs(model, part)), pixels)
+                parts.append(found.double().cpu().numpy())
             waiting.clear()
 
     for image in tqdm(images, total=len(names), unit="img", disable=None):

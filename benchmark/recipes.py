@@ -99,6 +99,10 @@ class Hierarchical(Convolutional):
     shared_trunk: bool = False
     """One CNN with a head a question, trained at once, in place of a CNN of its own a question."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(not self.balance, "balance evens out classes or labels, which hierarchical does not have")
+
     @classmethod
     def on(cls, convolutional: Convolutional) -> Hierarchical:
         """Return the recipe that trains such a CNN for every question."""
@@ -135,6 +139,7 @@ class Dirichlet(Backbone):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(self.least > 0, f"least must be above 0, not {self.least}")
+        _check(not self.balance, "balance evens out classes or labels, which dirichlet does not have")
 
     @classmethod
     def on(cls, backbone: Backbone, least: float) -> Dirichlet:

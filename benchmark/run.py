@@ -63,25 +63,29 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _run(args)
     except UserError as error:
-        return _fail(f"error: {error}", 2)
+        return _fail(f"error: {error}", 2, getattr(error, "alone", False))
     except OSError as error:
-        return _fail(f"error: {error.strerror or error} ({error.filename or 'no file named'}); nothing was written.", 1)
+        where = error.filename or "no file named"
+        return _fail(f"error: {error.strerror or error} ({where}); {_kept(error)}", 1)
     except KeyboardInterrupt as interruption:
-        kept = " ".join(getattr(interruption, "__notes__", [])) or "the run that was under way left nothing behind."
-        return _fail(f"interrupted; {kept}", 130)
+        return _fail(f"interrupted; {_kept(interruption)}", 130)
     return 0
 
 
-def _fail(message: str, status: int) -> int:
-    # Every process comes to the same end; one of them says so.
-    if os.environ.get("RANK", "0") == "0":
+def _fail(message: str, status: int, alone: bool = False) -> int:
+    # Every process of a machine comes to the same end; one of them says so.
+    if alone or os.environ.get("LOCAL_RANK", os.environ.get("RANK", "0")) == "0":
         print(f"benchmark/run.py: {message}", file=sys.stderr)
     return status
 
 
+def _kept(end: BaseException) -> str:
+    return " ".join(getattr(end, "__notes__", [])) or "the run that was under way left nothing behind."
+
+
 def _run(args: argparse.Namespace) -> None:
-    if args.seed < 0:
-        raise BenchmarkError(f"--seed must not be negative, not {args.seed}.")
+    if not 0 <= args.seed < 2**32:
+        raise BenchmarkError(f"--seed must not be negative and must be below 2^32, not {args.seed}.")
     settings = [f"{key}={value}" for key in ("backbone", "weights") if (value := getattr(args, key)) is not None]
     chosen = recipes.override(recipes.choose(args.recipe, args.model), [*settings, *args.set])
     edition = open_edition(args.edition)
@@ -92,23 +96,17 @@ def _run(args: argparse.Namespace) -> None:
         targets = {args.model: args.out.absolute()}
     if args.resume and args.overwrite:
         raise BenchmarkError("--resume goes on with a run and --overwrite starts it anew: give one of them.")
-    runs = []
-    for name, recipe in chosen.items():
-        run = record.Run(name, args.recipe, recipe, args.seed, edition, targets[name])
-        if args.resume and run.finished():
-            print(f"{name}: finished already in {run.out}")
-            continue
-        record.check_target(run.out, args.overwrite)
-        checkpoint = run.checkpoint()
-        if args.overwrite:
-            checkpoint.remove()
-        elif checkpoint.path.is_file() and not args.resume:
-            raise BenchmarkError(
-                f"{checkpoint.folder} holds what an interrupted run has learned. Go on with --resume, or start anew "
-                "with --overwrite."
-            )
-        runs.append(run)
+    runs = [record.Run(name, args.recipe, recipe, args.seed, edition, targets[name]) for name, recipe in chosen.items()]
+    accelerator = None
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # What is finished and what was interrupted lies on the first machine: it decides for all.
+        from benchmark import training
 
+        accelerator = training.accelerator(args.deterministic)
+        due = training.agree(accelerator, lambda: _due(runs, args))
+    else:
+        due = _due(runs, args)
+    runs = [run for run in runs if run.model in due]
     if not runs:
         return
     for run in runs:
@@ -122,12 +120,32 @@ def _run(args: argparse.Namespace) -> None:
     truth = Truth.of(edition)
     if not truth.names:
         raise BenchmarkError(f"{edition.path} has no scored test galaxy: there is nothing to predict.")
-    accelerator = training.accelerator(args.deterministic)
+    accelerator = accelerator or training.accelerator(args.deterministic)
     try:
         for run in runs:
             run_model(accelerator, run, truth, args.resume)
     finally:
         accelerator.end_training()
+
+
+def _due(runs: list[record.Run], args: argparse.Namespace) -> list[str]:
+    """Return the models that are to be trained; raises BenchmarkError if one may not be."""
+    due = []
+    for run in runs:
+        if args.resume and run.finished():
+            print(f"{run.model}: finished already in {run.out}")
+            continue
+        record.check_target(run.out, args.overwrite)
+        checkpoint = run.checkpoint()
+        if args.overwrite:
+            checkpoint.remove()
+        elif checkpoint.path.is_file() and not args.resume:
+            raise BenchmarkError(
+                f"{checkpoint.folder} holds what an interrupted run has learned. Go on with --resume, or start anew "
+                "with --overwrite."
+            )
+        due.append(run.model)
+    return due
 
 
 def open_edition(edition: str | None) -> Edition:
@@ -178,9 +196,9 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     try:
         done = training.train(accelerator, model, recipe, run.seed, train, validation, checkpoint, resume)
         values = training.predict(accelerator, model, test)
-    except KeyboardInterrupt as interruption:
+    except (KeyboardInterrupt, OSError) as end:
         if checkpoint.path.is_file():
-            interruption.add_note(f"what was learned is kept in {checkpoint.folder}: add --resume to go on.")
+            end.add_note(f"what was learned is kept in {checkpoint.folder}: add --resume to go on.")
         raise
     if not accelerator.is_main_process:
         return

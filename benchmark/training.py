@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -137,9 +138,10 @@ def accelerator(deterministic: bool = False) -> Accelerator:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
-    # Several processes without a GPU are meant to talk through gloo; accelerate only knows if it is told.
-    cpu = not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1
-    state = PartialState(cpu=cpu)
+    # Without CUDA it is the CPU: several processes are then meant to talk through gloo, which accelerate only knows if
+    # it is told. Decoding a survey may keep the other processes waiting for hours.
+    cpu = not torch.cuda.is_available()
+    state = PartialState(cpu=cpu, timeout=timedelta(hours=6))
     if state.device.type == "cpu":
         # accelerate launch leaves a process one thread unless it is told otherwise.
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
@@ -170,18 +172,20 @@ def train(
     if accelerator.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     done, finished, begun = Training(), {}, None
-    if kept := _kept(accelerator, checkpoint) if resume else None:
+    if kept := agree(accelerator, checkpoint.read) if resume and checkpoint else None:
         done.images, done.seconds, done.step_seconds = kept["images"], kept["seconds"], kept["step_seconds"]
         done.resumed, finished, begun = kept["resumed"], kept["finished"], kept["begun"]
     with _log(accelerator, checkpoint) as log:
         for index, (name, network) in enumerate(model.networks().items()):
             if name in finished:
-                network.load_state_dict(finished[name]["weights"])
+                with _readable(checkpoint):
+                    network.load_state_dict(finished[name]["weights"])
                 done.curves.append(Curve.from_json(finished[name]["curve"]))
                 continue
             fit = Fit(accelerator, model, name, network, recipe, (seed, index), train, validation)
             if begun:
-                fit.load(begun)
+                with _readable(checkpoint):
+                    fit.load(begun)
                 begun, epochs = None, len(fit.curve.points)
                 done.resumed.append({"network": name, "epochs": epochs, "learning_rate": recipe.learning_rate})
                 accelerator.print(f"{name}: goes on after epoch {epochs}")
@@ -196,18 +200,30 @@ def train(
     return done
 
 
-def _kept(accelerator: Accelerator, checkpoint: Checkpoint | None) -> dict[str, Any] | None:
-    """Return the state in a checkpoint on every process; the main one reads it, others may have another disk."""
+def agree(accelerator: Accelerator, decide: Callable[[], Any]) -> Any:
+    """Return on every process what the main one decides, or raise its BenchmarkError: others may have another disk."""
     found: list[Any] = [None, None]
-    if checkpoint and accelerator.is_main_process:
+    if accelerator.is_main_process:
         try:
-            found[0] = checkpoint.read()
+            found[0] = decide()
         except BenchmarkError as error:
             found[1] = str(error)
     broadcast_object_list(found)
     if found[1]:
         raise BenchmarkError(found[1])
     return found[0]
+
+
+@contextlib.contextmanager
+def _readable(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Turn what a checkpoint of the wrong shape raises into an error for people."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        where = checkpoint.path if checkpoint else "the checkpoint"
+        raise BenchmarkError(
+            f"{where} does not fit this model ({type(error).__name__}). Start with --overwrite."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -254,11 +270,15 @@ class Fit:
                 )
         self.weights = _balance(self.examples, recipe.balance)
         self.batch = min(recipe.batch, len(self.examples.rows))
+        if self.batch < accelerator.num_processes:
+            raise BenchmarkError(
+                f"{name}: a step of {self.batch} galaxies cannot be shared by {accelerator.num_processes} processes. "
+                "Start fewer of them, or give a larger --set batch."
+            )
         self.steps = len(self.examples.rows) // self.batch
         self.micro = recipe.micro_batch or self.batch
         self.targets = torch.from_numpy(self.examples.targets).to(accelerator.device)
         self.rate = _rate(recipe, self.steps * recipe.epochs)
-        cuda = accelerator.device.type == "cuda"
         layer_decay = getattr(recipe, "layer_decay", 1.0)
         optimizer = create_optimizer_v2(
             network,
@@ -266,12 +286,11 @@ class Fit:
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
             layer_decay=layer_decay if layer_decay < 1 else None,
-            fused=cuda,
+            fused=accelerator.device.type == "cuda",
         )
         # Copied before accelerate wraps the network's forward.
         self.average = ModelEmaV3(network, decay=recipe.average, use_warmup=True) if recipe.average else None
-        seen = torch.compile(network) if recipe.compile and cuda else network
-        self.wrapped, self.optimizer = accelerator.prepare(seen, optimizer)
+        self.wrapped, self.optimizer = accelerator.prepare(_compiled(network, recipe, accelerator.device), optimizer)
         self.curve = Curve(name)
         self.best: dict[str, torch.Tensor] = {}
 
@@ -282,6 +301,7 @@ class Fit:
             "weights": _on_cpu(self.network),
             "average": _on_cpu(self.average.module) if self.average else None,
             "optimizer": self.optimizer.state_dict(),
+            "micro": self.micro,
             "best": self.best,
             "curve": self.curve.to_json(),
         }
@@ -292,7 +312,7 @@ class Fit:
         if self.average:
             self.average.module.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.curve = state["best"], Curve.from_json(state["curve"])
+        self.best, self.curve, self.micro = state["best"], Curve.from_json(state["curve"]), int(state["micro"])
 
     def epochs(self, done: Training, log: Callable[[int, dict[str, float]], None]) -> Iterator[int]:
         """Train epoch by epoch and yield the number of each that ended well, until the recipe says enough."""
@@ -331,7 +351,10 @@ class Fit:
     def end(self) -> None:
         """Give the network the weights of its best epoch and say which that was."""
         self.network.load_state_dict(self.best)
-        self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
+        # What accelerate hung on the network for mixed precision. Its own unwrap_model spoils the forward of a network
+        # that was compiled: it puts back a method that is bound already.
+        for name in ("forward", "_original_forward"):
+            self.network.__dict__.pop(name, None)
         kept = self.curve.points[self.curve.best_epoch - 1]
         shown = "" if kept.validation_metric is None else f", metric {kept.validation_metric:.3f}"
         self.accelerator.print(
@@ -386,15 +409,17 @@ class Fit:
                 total = self._gradients(images, draws, targets, weights)
                 break
             except torch.OutOfMemoryError:
-                lesser = self.micro // 2
+                lesser = min(self.micro, len(images)) // 2
             self.optimizer.zero_grad(set_to_none=True)
             if not lesser or self.accelerator.num_processes > 1:
                 # Other processes wait in the middle of this step: it cannot be begun again.
-                raise BenchmarkError(
+                error = BenchmarkError(
                     f"the {self.accelerator.device.type} has too little memory for {min(self.micro, len(images))} "
                     f"images at once. Give a smaller --set micro_batch={max(1, lesser)} (gradients are summed up to "
                     "the same batch), or a lower --set resolution."
                 )
+                error.alone = self.accelerator.num_processes > 1
+                raise error
             torch.cuda.empty_cache()
             self.micro = lesser
             self.accelerator.print(
@@ -426,18 +451,20 @@ class Fit:
 
     def _validate(self) -> tuple[float, float | None]:
         """Return loss and metric on the validation galaxies."""
-        network = self.average.module if self.average else self.wrapped
+        network = self._kept_network()
         network.eval()
         outputs = evaluate(self.accelerator, network, self.model, self.validation)
         found = self.model.loss(self.name, outputs[self.held_out.rows], torch.from_numpy(self.held_out.targets)).numpy()
         loss = float(np.average(found, weights=_weights(self.held_out, self.weights)))
+        if not math.isfinite(loss):
+            return loss, None
         return loss, _number(self.model.metric(self.name, self.validation.truth, outputs.numpy()))
 
     def _no_number(self, epoch: int) -> str:
         lower = f"--set learning_rate={self.recipe.learning_rate / 3:.1g}"
         kept = (
-            f"What was learned up to epoch {epoch - 1} is kept: add --resume {lower}."
-            if epoch > 1
+            f"What was learned before is kept: add --resume {lower}."
+            if epoch > 1 or self.key[1]
             else f"Try a lower learning rate, as in {lower}."
         )
         return f"the loss of {self.name} is no longer a number (epoch {epoch}): training was stopped. {kept}"
@@ -454,8 +481,21 @@ def evaluate(
     parts = []
     with torch.inference_mode(), accelerator.autocast():
         for images in data.pixels.batches(np.array_split(mine, math.ceil(share / EVALUATION_BATCH))):
-            parts.append(function(inputs(model, images)).float())
+            parts.append(in_parts(lambda part: function(inputs(model, part)).float(), images))
         return accelerator.gather(torch.cat(parts))[:n].cpu()
+
+
+def in_parts(function: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+    """Return a function of images, taken in halves, quarters ... where memory runs out."""
+    try:
+        return function(images)
+    except torch.OutOfMemoryError:
+        if len(images) == 1:
+            error = BenchmarkError("there is too little memory for one image. Give a lower --set resolution.")
+            error.alone = True
+            raise error from None
+    torch.cuda.empty_cache()
+    return torch.cat([in_parts(function, half) for half in images.chunk(2)])
 
 
 def predict(accelerator: Accelerator, model: GalaxyModel, data: Data) -> np.ndarray:
@@ -468,6 +508,10 @@ def inputs(model: GalaxyModel, images: torch.Tensor) -> torch.Tensor:
     """Return what a model's networks are shown of images (n, 3, size, size) with values from 0 to 255."""
     values = normalise(images, model.config.image_mean, model.config.image_std)
     return model.see(values).contiguous(memory_format=torch.channels_last)
+
+
+def _compiled(network: nn.Module, recipe: Recipe, device: torch.device) -> nn.Module:
+    return torch.compile(network) if recipe.compile and device.type == "cuda" else network  # type: ignore[return-value]
 
 
 def _on_cpu(network: nn.Module) -> dict[str, torch.Tensor]:

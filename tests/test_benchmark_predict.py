@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from scipy import stats
 
 from benchmark import ensemble, predict, run
@@ -124,10 +126,15 @@ def test_mistakes_are_told_before_anything_is_written(
     (broken / "config.json").write_text('{"model_type": "galaxy_zoo_multiclass"}')
     (broken / "pytorch_model.bin").write_bytes(b"a pickle")
     (tmp_path / "empty").mkdir()
+    partial = tmp_path / "partial"
+    shutil.copytree(runs / "multiclass" / "model", partial)
+    tensors = load_file(partial / "model.safetensors")
+    save_file(dict(list(tensors.items())[1:]), partial / "model.safetensors", metadata={"format": "pt"})
     for arguments, word in (
         (["nothing", str(image)], "there is no model 'nothing'"),
         ([str(tmp_path / "empty"), str(image)], "holds no model"),
         ([str(broken), str(image)], "no model that can be loaded"),
+        ([str(partial), str(image)], "1 tensors are missing"),
         ([model, "nowhere.png"], "there is no image, folder or edition 'nowhere.png'"),
         ([model, str(tmp_path / "empty")], "holds no image"),
         ([model, str(image), "--out", str(tmp_path / "t.xls")], "ends in .csv or .parquet"),

@@ -142,6 +142,29 @@ def test_resume_keeps_what_is_finished(toy_edition: Path, tmp_path: Path, capsys
     assert "holds a finished run" in capsys.readouterr().err
 
 
+def test_a_lower_learning_rate_for_one_network_keeps_the_models_that_are_finished(
+    toy_edition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", "multiclass", "--edition", str(toy_edition), "--out", str(tmp_path / "run"), *TINY_CNN]
+    assert run.main(arguments) == 0
+    assert run.main([*arguments, "--resume", "--set", "learning_rate=1e-4"]) == 0
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_a_checkpoint_of_other_shapes_is_refused(
+    accelerator: Accelerator, edition: Edition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "run", {})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, 1)
+        train(accelerator, edition, recipe(), checkpoint=checkpoint)
+    with pytest.raises(BenchmarkError, match="does not fit this model"):
+        train(accelerator, edition, recipe("multiclass", "hidden=12"), checkpoint=checkpoint, resume=True)
+
+
+STATE = {"images": 1, "seconds": 1.0, "step_seconds": 1.0, "resumed": [], "finished": {}, "begun": {}}
+
+
 class Hostile:
     """Code that runs where something is unpickled."""
 
@@ -155,14 +178,27 @@ class Hostile:
 def test_a_damaged_or_hostile_checkpoint_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "run", {"seed": 0})
     assert checkpoint.read() is None
-    checkpoint.write({"weights": {"a": torch.arange(3)}})
+    checkpoint.write(STATE | {"begun": {"a": torch.arange(3)}})
     assert checkpoint.read() is not None
     whole = checkpoint.path.read_bytes()
     for damaged in (b"", whole[: len(whole) // 2], b"x" * 1000):
         checkpoint.path.write_bytes(damaged)
         with pytest.raises(BenchmarkError, match="no readable checkpoint"):
             checkpoint.read()
-    torch.save({"format": 1, "run": {"seed": 0}, "state": Hostile(tmp_path / "ran")}, checkpoint.path)
+    for wrong in (
+        {"format": 2, "run": {"seed": 0}, "state": 5},
+        {"format": 2, "run": [1], "state": {}},
+        {"format": 2, "run": {"seed": 0}, "state": {}},
+        {"format": torch.ones(3), "run": {"seed": 0}, "state": {}},
+        [1, 2],
+    ):
+        torch.save(wrong, checkpoint.path)
+        with pytest.raises(BenchmarkError, match="no readable checkpoint"):
+            checkpoint.read()
+    torch.save({"format": 1, "run": {}, "state": {}}, checkpoint.path)
+    with pytest.raises(BenchmarkError, match="another version"):
+        checkpoint.read()
+    torch.save({"format": 2, "run": {"seed": 0}, "state": Hostile(tmp_path / "ran")}, checkpoint.path)
     with pytest.raises(BenchmarkError, match="no readable checkpoint"):
         checkpoint.read()
     assert not (tmp_path / "ran").exists()
@@ -170,7 +206,7 @@ def test_a_damaged_or_hostile_checkpoint_is_refused_and_runs_nothing(tmp_path: P
 
 def test_a_checkpoint_is_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = Checkpoint(tmp_path / "run", {"seed": 0})
-    checkpoint.write({"epoch": 1})
+    checkpoint.write(STATE)
 
     def full(state: object, file: object) -> None:
         file.write(b"half")  # type: ignore[attr-defined]
@@ -178,8 +214,8 @@ def test_a_checkpoint_is_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError):
-        checkpoint.write({"epoch": 2})
-    assert checkpoint.read() == {"epoch": 1}
+        checkpoint.write(STATE | {"images": 7})
+    assert checkpoint.read() == STATE
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(
@@ -238,6 +274,28 @@ def test_memory_that_runs_out_is_answered_with_smaller_parts_of_the_same_batch(
     assert "going on with 4 images at once, the batch stays 16" in capsys.readouterr().out
     for a, b in zip(expected.parameters(), found.parameters()):
         torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-3)
+
+
+def test_memory_that_runs_out_in_validation_is_answered_too(
+    accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = train(accelerator, edition, recipe("multilabel"), "multilabel")[1]
+    kind, sizes = MODELS["multilabel"], []
+    network = kind.from_recipe(recipe("multilabel"), edition.tree).network
+    real = type(network).forward
+
+    def forward(self: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+        if not torch.is_grad_enabled() and x.dim() == 4:
+            sizes.append(len(x))
+            if len(x) > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, x)
+
+    monkeypatch.setattr(type(network), "forward", forward)
+    found = train(accelerator, edition, recipe("multilabel"), "multilabel")[1]
+    assert max(sizes) > 4 >= min(sizes)
+    for a, b in zip(found.curves[0].points, expected.curves[0].points):
+        assert a.validation_loss == pytest.approx(b.validation_loss, abs=1e-5)
 
 
 def test_memory_too_small_for_one_image_is_an_error_that_says_what_to_do(

@@ -31,6 +31,8 @@ WRONG = [
     (["--model", "multiclass", "--set", "epochs"], "write key=value"),
     (["--model", "multiclass", "--backbone", "resnet18"], "there is no setting 'backbone'"),
     (["--model", "multiclass", "--seed", "-1"], "--seed must not be negative"),
+    (["--model", "multiclass", "--seed", "4294967296"], "below 2^32"),
+    (["--model", "dirichlet", "--set", "balance=0.5"], "which dirichlet does not have"),
     (["--model", "all", "--recipe", "best", "--edition", "TOY"], "--weights none"),
     (["--model", "efficientnetv2", "--weights", "no.pt", "--edition", "TOY"], "there is no weight file no.pt"),
 ]
@@ -164,12 +166,21 @@ def test_two_machines_give_what_one_gives(alone: Path, toy_edition: Path, tmp_pa
     printed = [end(machine) for machine in machines]
     assert [text.count("Macro F1") for text in printed] == [1, 0]
     assert (tmp_path / "0" / "run" / "run.json").is_file() and not (tmp_path / "1" / "run").exists()
+    # What is finished lies on the first machine alone, and the second one is told.
+    again = [
+        launch([*flags, "--machine_rank", str(rank)], tmp_path / str(rank) / "run", toy_edition, "--resume")
+        for rank in (0, 1)
+    ]
+    assert ["finished already" in end(machine) for machine in again] == [True, False]
     assert_alike(alone, tmp_path / "0" / "run", Edition.open(toy_edition))
 
 
 def test_a_mistake_is_told_once_however_many_processes_there_are() -> None:
     command = [sys.executable, "benchmark/run.py", "--model", "all", "--recipe", "bets"]
-    for rank, said in (("0", "benchmark/run.py: error: there is no recipe 'bets'. Did you mean 'best'?"), ("1", "")):
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | {"RANK": rank}, capture_output=True, text=True)
+    told = "benchmark/run.py: error: there is no recipe 'bets'. Did you mean 'best'?"
+    # The first process of every machine says it.
+    for rank, local, said in (("0", "0", told), ("1", "1", ""), ("4", "0", told)):
+        environment = os.environ | {"RANK": rank, "LOCAL_RANK": local}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 2
         assert done.stderr.startswith(said) and bool(done.stderr) == bool(said)

@@ -6,6 +6,8 @@ import errno
 import json
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +167,55 @@ def test_a_loss_that_is_no_number_stops_with_a_word(
         train(accelerator, edition, recipe("multiclass"))
 
 
+@pytest.mark.parametrize("model", recipes.MODELS)
+def test_outputs_that_are_no_numbers_stop_every_model(
+    model: str, accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = training.evaluate
+    monkeypatch.setattr(training, "evaluate", lambda *given: real(*given) * math.nan)
+    more = ["backbone=resnet10t"] if model in ("efficientnetv2", "dirichlet") else []
+    with pytest.raises(BenchmarkError, match="no longer a number"):
+        train(accelerator, edition, recipe(model, *more), model)
+
+
+def test_a_compiled_network_in_mixed_precision_is_itself_again_at_the_end(toy_edition: Path) -> None:
+    # In a process of its own: accelerate's precision holds for a whole process.
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import torch
+from accelerate import Accelerator
+from benchmark import training
+from benchmark.models import MODELS
+from galaxy_zoo_decals.edition import Edition
+from tests.harness import recipe
+training._compiled = lambda network, *_: torch.compile(network, backend="eager")
+edition, settings = Edition.open({str(toy_edition)!r}), recipe("multiclass", "average=0.9")
+accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+model = MODELS["multiclass"].from_recipe(settings, edition.tree)
+data = training.Data.of(edition, "validation", settings, accelerator)
+before = type(model.network).forward
+training.train(accelerator, model, settings, 0, data, data)
+assert model.network.forward.__func__ is before
+values = training.predict(accelerator, model, data)
+assert values.shape == (len(data.truth.names), 4) and (abs(values.sum(axis=1) - 1) < 1e-2).all()
+print("predicted")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.stdout.endswith("predicted\n"), done.stderr
+
+
+def test_a_step_smaller_than_the_processes_is_refused(
+    accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Accelerator, "num_processes", 32)
+    settings = recipe()
+    data = training.Data.of(edition, "train", settings, accelerator)
+    model = MODELS["multiclass"].from_recipe(settings, edition.tree)
+    with pytest.raises(BenchmarkError, match="a step of 16 galaxies cannot be shared by 32 processes"):
+        training.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, data)
+
+
 def test_balance_evens_out_classes() -> None:
     strata = np.array([0] * 900 + [1] * 90 + [2] * 10)
     examples = training.Examples(np.arange(1000), np.zeros((1000, 3), np.float32), strata)
@@ -245,8 +296,7 @@ def test_a_deterministic_run_is_one_of_deterministic_algorithms(
     arguments = ["--model", "multilabel", "--edition", str(toy_edition), *TINY_CNN]
     assert run.main([*arguments, "--out", str(tmp_path / "a"), "--deterministic"]) == 0
     assert asked == [True]
-    assert os.environ["CUBLAS_WORKSPACE_CONFIG"]
-    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    assert os.environ.pop("CUBLAS_WORKSPACE_CONFIG")
 
 
 def test_the_log_tells_tensorboard_what_the_curves_tell(toy_edition: Path, tmp_path: Path) -> None:
