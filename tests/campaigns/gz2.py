@@ -57,11 +57,12 @@ def main() -> None:
     """Train what is missing and write the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("source", type=Path, help="folder with the challenge's files")
+    parser.add_argument("--report", action="store_true", help="train nothing, write the tables of what is trained")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "gz2", help="folder of the runs")
     args = parser.parse_args()
     if "gz2" not in available():
         _call("galaxy-zoo-decals", "prepare", "gz2", "--source", str(args.source))
-    for seed in SEEDS:
+    for seed in () if args.report else SEEDS:
         for model, settings in SETTINGS.items():
             out = args.runs / model / f"seed{seed}"
             if not (out / "run.json").is_file():
@@ -83,8 +84,12 @@ def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
     """Write the tables."""
     truth = Truth.of(edition)
     rows, facts, challenge = [], [], {}
+    missing = []
     for model in SETTINGS:
         members = [folder / model / f"seed{seed}" for seed in SEEDS]
+        if not all((member / "run.json").is_file() for member in members):
+            missing.append(model)
+            continue
         given = [_read(member, edition) for member in members]
         first = runs.read(members[0] / "run.json")
         rows += _rows(first.title, [score(truth, one) for one in given])
@@ -110,7 +115,7 @@ def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
     OUT.joinpath("gz2.json").write_text(
         json.dumps({"scores": rows, "runs": facts, "challenge_rmse": challenge}, indent=1) + "\n"
     )
-    OUT.joinpath("gz2.md").write_text(_markdown(rows, facts, challenge, truth), encoding="utf-8")
+    OUT.joinpath("gz2.md").write_text(_markdown(rows, facts, challenge, missing, truth), encoding="utf-8")
 
 
 def _read(run: Path, edition: Edition) -> Predictions:
@@ -167,6 +172,7 @@ def _markdown(
     rows: list[dict[str, object]],
     facts: list[dict[str, object]],
     challenge: dict[str, list[float]],
+    missing: list[str],
     truth: Truth,
 ) -> str:
     lines = [
@@ -177,6 +183,8 @@ def _markdown(
         "from the recipe stand in the commands below. A score is the mean over trainings with the 95 % interval of "
         "sampling galaxies; *spread* is the standard deviation over trainings.",
     ]
+    if missing:
+        lines += ["", f"Not trained {len(SEEDS)} times yet, and so not here: {', '.join(missing)}."]
     for board, metrics in SHOWN.items():
         titles = [BOARDS[board].metrics[name].title for name in metrics]
         lines += ["", f"## {BOARDS[board].title}", "", f"| model | {' | '.join(titles)} |"]
