@@ -134,7 +134,8 @@ class Dirichlet(Backbone):
 
     least: float = 0.05
     """Smallest concentration: alpha = least + 100 sigmoid(x). Zoobot has 1, which cannot say that volunteers will
-    agree though the model does not know on what; a constant then explains the votes of gz2 better than a model."""
+    agree though the model does not know on what: after two epochs of ``quick`` a validation galaxy of gz2 costs 25.0
+    nats with 0.05 and 27.7 with 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

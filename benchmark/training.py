@@ -115,9 +115,10 @@ class Training:
 def measured(accelerator: Accelerator, done: Training) -> dict[str, object]:
     """Return what was measured of a training, as it stands in run.json."""
     device = accelerator.device
-    cuda = device.type == "cuda"
+    cuda, threads = device.type == "cuda", torch.get_num_threads()
+    cores = f"CPU, {threads} thread{'s' if threads > 1 else ''} a process"
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else f"CPU, {torch.get_num_threads()} threads a process",
+        "device": torch.cuda.get_device_name(device) if cuda else cores,
         "precision": "bfloat16" if accelerator.mixed_precision == "bf16" else "float32",
         "processes": accelerator.num_processes,
         "train_seconds": round(done.seconds, 2),
