@@ -137,7 +137,7 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
     from benchmark.training import in_parts, inputs
     from galaxy_zoo_decals.sources import ImageError
 
-    problems, seen, parts = [], [], []
+    problems, parts = [], []
     waiting: list[np.ndarray] = []
 
     def flush() -> None:

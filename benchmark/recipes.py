@@ -180,7 +180,8 @@ _STUDENT_BACKBONE = Backbone(
 # A crop of half the image holds twice the Petrosian radius at close to an edition's own sampling: under a backbone of
 # 96 px it beat 0.7 on the validation galaxies of gz2. The small CNNs are for a CPU too: at 64 px, twice the channels
 # reached a macro average precision of 0.81 there, where half of them at 96 px stayed at 0.73. The backbone's settings,
-# for a GPU, are after gz-evo's EfficientNetV2-M (AdamW, weight decay 0.05, dropout 0.5, drop path 0.2, patience 5).
+# for a GPU, are after gz-evo's EfficientNetV2-M (AdamW, weight decay 0.05, dropout 0.5, drop path 0.2, patience 5) and
+# have not been run yet.
 _BEST_CNN = Convolutional(
     resolution=64, crop=0.5, epochs=15, batch=32, learning_rate=2e-3, warmup=0.1, dropout=0.5, rotation=True, scale=0.1,
     shift=2, average=0.99, dihedral_average=True, channels=(32, 64, 128, 128), hidden=256, batch_norm=True,

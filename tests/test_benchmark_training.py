@@ -326,10 +326,11 @@ def test_the_model_card_is_one_the_hub_reads_and_tells_the_scores(toy_edition: P
     edition = Edition.open(toy_edition)
     found = files.read(next((tmp_path / "a").rglob("*.parquet")), edition.tree)
     result = score(Truth.of(edition), found)["multilabel"]
-    assert card.data.pipeline_tag == "image-classification" and card.data.library_name == "transformers"
-    (told,) = card.data.eval_results
-    assert (told.metric_type, told.metric_value) == ("macro_map", pytest.approx(result.primary.value, abs=1e-6))
-    assert told.dataset_type == edition.name and edition.title in card.text
+    told = card.data.to_dict()
+    assert (told["pipeline_tag"], told["library_name"]) == ("image-classification", "transformers")
+    (entry,) = card.data.eval_results
+    assert (entry.metric_type, entry.metric_value) == ("macro_map", pytest.approx(result.primary.value, abs=1e-6))
+    assert entry.dataset_type == edition.name and edition.title in card.text
     micro = result.metrics["micro_f1"]
     assert f"| Micro F1 | {micro.value:.3f} | {micro.low:.3f} to {micro.high:.3f} |" in card.text
     assert "dropout: 0.5" in card.text and "seed 0" in card.text
