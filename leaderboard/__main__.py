@@ -177,7 +177,7 @@ def _template(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _submit(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import submission, tables
+    from leaderboard import adoption, submission, tables
     from leaderboard.files import LeaderboardError
 
     facts = submission.read_facts(options.facts) if options.facts else submission.Facts()
@@ -192,6 +192,7 @@ def _submit(options: argparse.Namespace, truths: Truths) -> int:
         folders = options.runs
         if options.predictions:
             folders = [f for f, _ in tables.gather(options.predictions, facts, truths, Path(work))]
+        folders = [adoption.adopt(f, truths, Path(work) / f"adopted{i}") for i, f in enumerate(folders)]
         found = submission.gather(folders, truths)
         made = submission.draft(found, name, options.authors, facts)
         if sys.stdin.isatty() and sys.stdout.isatty():

@@ -416,7 +416,7 @@ def _file(
     _columns(path, truth, predictions)
     if not mine:
         return
-    if mine[0].edition != run.edition.model_dump():
+    if mine[0].edition != run.edition.facts():
         raise LeaderboardError(f"scores/{folder.name}: {edition}/{task}/seed{seed}: of another edition; {again}")
     fresh = scores.of_predictions(truth, predictions, str(path))
     report.rescored += 1

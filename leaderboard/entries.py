@@ -193,7 +193,7 @@ def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored],
                 raise LeaderboardError(f"{path}: {truths.missing(key)}")
             submission.check_predictions(path, run, task, truths)
             found = scores.of_predictions(truth, prediction_files.read(path, truth.tree), str(path))
-            stored.append(scores.Stored(run.edition.model_dump(), task, run.seed, sha256(path), found))
+            stored.append(scores.Stored(run.edition.facts(), task, run.seed, sha256(path), found))
         except UserError as error:
             problems.append(str(error))
     if not stored and not problems:

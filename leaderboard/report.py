@@ -202,6 +202,12 @@ def flags(entry: Entry, entries: list[Entry], found: list[Standing], unverified:
                 )
         if s.seeds < 3:
             said.append(f"{s.edition}, {s.board}: {s.seeds} of 3 seeds: shown as a single run.")
+    for edition in entry.editions.values():
+        if edition.trained_on is not None:
+            said.append(
+                f"{edition.name}: trained on content {edition.trained_on[:12]}, which has the benchmark's test "
+                "galaxies and other training galaxies: does training_data say which?"
+            )
     for trained in entry.trained:
         said += _over_validation(trained.run, trained.task, trained.scores.get(trained.task))
     said += _fast(entry, entries)

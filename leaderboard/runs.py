@@ -47,12 +47,20 @@ class Facts(BaseModel):
 
 
 class RunEdition(Facts):
-    """The edition a run was trained and tested on."""
+    """The edition a run was tested on.
+
+    ``trained_on`` is the content of the one it was trained on, where that differs in training galaxies (adoption.py).
+    """
 
     name: Name
     title: Line
     content_hash: Hash
     split_hash: Hash
+    trained_on: Hash | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Return the keys that are set, as stored scores hold them."""
+        return self.model_dump(exclude_none=True)
 
 
 class Point(Facts):

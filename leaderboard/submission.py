@@ -309,10 +309,16 @@ def gather(folders: Iterable[Path], truths: Truths) -> list[tuple[Path, Run]]:
             ("models", first.title, run.title),
             ("recipes", (first.recipe_name, first.settings), (run.recipe_name, run.settings)),
             ("commits", first.git, run.git),
+            ("training galaxies", _content(found, run), run.edition.trained_on),
         ):
             if a != b:
                 raise LeaderboardError(f"{first_folder} and {folder} are of different {word}: submit them apart.")
     return found
+
+
+def _content(found: list[tuple[Path, Run]], run: Run) -> str | None:
+    """Return the content that the first run on the same edition was trained on, None if it is the benchmark's."""
+    return next(r.edition.trained_on for _, r in found if r.edition.name == run.edition.name)
 
 
 def check_predictions(path: Path, run: Run, task: str, truths: Truths) -> None:

@@ -94,10 +94,33 @@ class Truths:
         now = ", ".join(f"{n} ({k[:12]})" for n, k in sorted(self.frozen) if (n, k) not in self.closed)
         if key in self.frozen:
             return f"version {self.frozen[key][0].version} of {key[0]} is closed; results are taken on: {now}."
+        if key not in self.editions and any(name == key[0] for name, _ in self.frozen):
+            return (
+                f"{key[0]} with content {key[1][:12]} is no edition of the benchmark. If its scored test galaxies are "
+                "the benchmark's, results are taken, but it is not on this machine: name its folder with --edition."
+            )
         return (
             f"{key[0]} with content {key[1][:12]} is no edition of the benchmark; results are taken on: {now}. "
             "For a board of your own, name its folder with --edition."
         )
+
+    def home(self, key: Key) -> Key | None:
+        """Return the open frozen edition that results on this one belong to, None if there is none.
+
+        It is the edition itself, or that of its name with the same scored test galaxies and votes: training galaxies
+        may differ, as where somebody has the Kaggle files of gz2 in whole or in part.
+        """
+        if key in self.frozen:
+            return None if key in self.closed else key
+        if key not in self.editions:
+            return None
+        for other, (_, frozen) in self.frozen.items():
+            if other[0] == key[0] and other not in self.closed and frozen.tree == self.editions[key].tree.name:
+                truth = self.truth(key)
+                assert truth is not None
+                if versions.same_test(truth, frozen):
+                    return other
+        return None
 
     @property
     def closed(self) -> set[Key]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -113,7 +114,8 @@ def read_challenge(path: Path, name: str, frozen: Frozen) -> Truth:
     catalogue = source.votes()
     split = source.split(catalogue)
     kept = catalogue[(split == "test") & source.scored(catalogue)].sort_values("iauname")
-    return _checked(_truth(name, frozen, source.tree, kept, {}), frozen, folder / TABLE)
+    truth = replace(_truth(name, frozen, source.tree, kept, {}), votes_assumed=True)
+    return _checked(truth, frozen, folder / TABLE)
 
 
 def _truth(name: str, frozen: Frozen, tree: Tree, table: pd.DataFrame, properties: Mapping[str, np.ndarray]) -> Truth:
@@ -129,8 +131,13 @@ def _truth(name: str, frozen: Frozen, tree: Tree, table: pd.DataFrame, propertie
     )
 
 
+def same_test(truth: Truth, frozen: Frozen) -> bool:
+    """Return whether these are the scored test galaxies and the votes that were frozen."""
+    return (order_hash(truth), votes_hash(truth)) == (frozen.order_hash, frozen.votes_hash)
+
+
 def _checked(truth: Truth, frozen: Frozen, path: Path) -> Truth:
-    if (order_hash(truth), votes_hash(truth)) != (frozen.order_hash, frozen.votes_hash):
+    if not same_test(truth, frozen):
         raise LeaderboardError(
             f"{path}: its {len(truth.names)} scored test galaxies and votes are not the {frozen.galaxies} that the "
             "benchmark froze: is it the whole, unchanged table?"
@@ -171,6 +178,7 @@ def freeze(folder: Path, version: str, edition: Edition, may_show: bool) -> Path
     )  # fmt: skip
     fresh = old.model_copy(update={"editions": {**old.editions, edition.name: frozen}})
     path = folder / f"v{version}.toml"
+    folder.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.partial")
     beside.write_text(_toml(fresh), encoding="utf-8")
     beside.replace(path)
