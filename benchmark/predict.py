@@ -134,7 +134,7 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
     import torch
     from tqdm import tqdm
 
-    from benchmark.training import in_parts, inputs
+    from benchmark.evaluation import in_parts, inputs
     from galaxy_zoo_decals.sources import ImageError
 
     problems, parts = [], []

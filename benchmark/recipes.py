@@ -53,7 +53,8 @@ class Recipe:
     overlap, the positives of each weigh (negatives / positives)^balance: rare ones are found, at the price of
     probabilities that are too high by that factor in the odds."""
     balance_by: Literal["sampling", "loss"] = "sampling"
-    """Even classes out by drawing rare ones more often, or by weighing their loss."""
+    """Even classes out by drawing rare ones more often, or by weighing their loss. Labels are evened out by the loss
+    alone: a galaxy that is drawn for one label brings its others with it."""
     average: float = 0.0
     """Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
     clip: float = 0.0

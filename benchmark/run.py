@@ -173,7 +173,7 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     from accelerate.utils import set_seed
     from transformers.utils import logging
 
-    from benchmark import card, training
+    from benchmark import card, evaluation, training
     from benchmark.models import MODELS
     from benchmark.models.networks import load_first_weights
     from galaxy_zoo_decals import predictions as files
@@ -189,13 +189,13 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     model = kind.from_recipe(recipe, edition.tree)
     source = load_first_weights(model.network, recipe) if isinstance(recipe, recipes.Backbone) else "none"
     train, validation, test = (
-        training.Data.of(edition, split, recipe, accelerator) for split in ("train", "validation", "test")
+        evaluation.Data.of(edition, split, recipe, accelerator) for split in ("train", "validation", "test")
     )
     if test.truth.names != truth.names:
         raise BenchmarkError(f"{edition.path}: the order of its test galaxies changed while it was read.")
     try:
         done = training.train(accelerator, model, recipe, run.seed, train, validation, checkpoint, resume)
-        values = training.predict(accelerator, model, test)
+        values = evaluation.predict(accelerator, model, test)
     except (KeyboardInterrupt, OSError) as end:
         if checkpoint.path.is_file():
             end.add_note(f"what was learned is kept in {checkpoint.folder}: add --resume to go on.")

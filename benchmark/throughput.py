@@ -122,13 +122,14 @@ def measure(edition: Edition, wanted: list[tuple[str, Recipe]], seconds: float, 
     A round times each part once for about so many seconds, one after the other, so that whatever else the machine
     does meanwhile falls on all of them alike.
     """
-    from benchmark import augmentation, timing, training
+    from benchmark import augmentation, evaluation, timing, training
+    from benchmark import peer as peers
 
     rows: list[dict[str, Any]] = []
     for name, recipe in tqdm(wanted, desc="memory", disable=None):
         rows.append({"model": name, "resolution": recipe.resolution, **timing.facts(name, recipe, edition)})
     accelerator = training.accelerator()
-    kept: dict[tuple[float, ...], training.Data] = {}
+    kept: dict[tuple[float, ...], evaluation.Data] = {}
     timers: list[tuple[list[float], Callable[[], float]]] = []
 
     def later(rate: Callable[[], float]) -> list[float]:
@@ -140,7 +141,7 @@ def measure(edition: Edition, wanted: list[tuple[str, Recipe]], seconds: float, 
     def parts(name: str, recipe: Recipe, only: tuple[str, ...]) -> dict[str, list[float]]:
         form = (recipe.resolution, recipe.crop, augmentation.margin(recipe))
         if form not in kept:
-            kept[form] = training.Data.of(edition, "train", recipe, accelerator)
+            kept[form] = evaluation.Data.of(edition, "train", recipe, accelerator)
         fit = timing.Timed.of(accelerator, name, recipe, edition, kept[form])
         chosen = [part for part in fit.parts() if part in only]
         return {part: later(partial(fit.images_per_second, part, fit.steps_in(part, seconds))) for part in chosen}
@@ -149,7 +150,7 @@ def measure(edition: Edition, wanted: list[tuple[str, Recipe]], seconds: float, 
     found: dict[str, Any] = {"rows": rows, "loading": [], "peak": later(partial(product.rate, seconds))}
     found |= {"peak_side": product.side, "load_average": [], "seconds": seconds}
     try:
-        found["peer"] = {"version": timing.peer_version()}
+        found["peer"] = {"version": peers.peer_version()}
     except BenchmarkError as error:
         found["peer"] = {"problem": str(error)}
     for (name, recipe), row in zip(wanted, tqdm(rows, desc="warming up", disable=None)):
@@ -162,7 +163,7 @@ def measure(edition: Edition, wanted: list[tuple[str, Recipe]], seconds: float, 
             if "version" in found["peer"]:
                 folder = Path(scratch, str(side))
                 folder.mkdir()
-                peer = timing.Peer(edition, side, recipe.batch, accelerator.device, folder)
+                peer = peers.Peer(edition, side, recipe.batch, accelerator.device, folder)
                 loading |= {"peer": later(partial(peer.rate, seconds)), "workers": peer.workers}
             found["loading"].append(loading)
         with tqdm(total=rounds * len(timers), desc="timing", disable=None) as bar:

@@ -1,4 +1,4 @@
-"""Timing: how long each part of a training takes, what it computes, and what another package needs for its part.
+"""Timing: how long each part of a training takes, and what it computes.
 
 A training is timed in its own loop: one that leaves out the network is its data path, one on ready random inputs is
 its step. Nothing here is a second loop that could differ from the one that trains.
@@ -7,36 +7,31 @@ its step. Nothing here is a second loop that could differ from the one that trai
 from __future__ import annotations
 
 import contextlib
-import importlib
-import io
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from copy import copy
 from dataclasses import replace
-from importlib import metadata
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
-import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import is_cuda_available
-from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 from tqdm import tqdm
 
-from benchmark import BenchmarkError, augmentation, training
+from benchmark import augmentation, training
+from benchmark.curves import Training
+from benchmark.evaluation import Data
+from benchmark.fit import Fit
 from benchmark.models import MODELS
 from benchmark.models.model import Examples
 from benchmark.pixels import Pixels, store
 from benchmark.recipes import Recipe
-from benchmark.training import Data, Fit, Training
 from galaxy_zoo_decals.edition import Edition
 
 DATA_PATHS = ("streamed", "resident")
@@ -56,15 +51,6 @@ MOST = 200_000
 
 MEMORY_STEPS = 3
 """Steps after which a training has taken all its memory: gradients, the optimizer's moments, the batch ahead."""
-
-PEER = "galaxy-datasets"
-"""The PyPI package that loads Galaxy Zoo images for Zoobot."""
-
-PEER_INSTALL = f".venv/uv/bin/uv pip install --python .venv/bin/python --no-deps {PEER} omegaconf"
-"""How to have it: no more of what it asks for than loading images needs."""
-
-PEER_IMAGES, PEER_PREFETCH = 2_000, 4
-"""Images it is given at most, and the batches ahead of each of its workers (its own default)."""
 
 
 Shape = Sequence[int]
@@ -91,6 +77,7 @@ class Timed(Fit):
 
     once: Examples
     without_network = False
+    ready_inputs = False
 
     @classmethod
     def of(cls, accelerator: Accelerator, model: str, recipe: Recipe, edition: Edition, data: Data) -> Timed:
@@ -149,12 +136,12 @@ class Timed(Fit):
                 self.recipe = replace(self.recipe, **PLAIN)
                 ready = RandomInputs(self.batch, self.recipe.resolution, self.accelerator.device)
                 self.train = Data(ready, self.train.truth)  # type: ignore[arg-type]
-                with mock.patch.object(training, "inputs", lambda model, images: images):
-                    yield
+                self.ready_inputs = True
+                yield
             else:
                 yield
         finally:
-            self.without_network = False
+            self.without_network = self.ready_inputs = False
             self.recipe, self.train, self.average = usual
 
     def _step(
@@ -164,8 +151,11 @@ class Timed(Fit):
             return super()._step(images, draws, targets, weights)
         for first in range(0, len(images), self.micro):
             part = slice(first, first + self.micro)
-            training.inputs(self.model, augmentation.apply(images[part], draws[part]))
+            self._inputs(augmentation.apply(images[part], draws[part]))
         return torch.zeros((), device=images.device)
+
+    def _inputs(self, images: torch.Tensor) -> torch.Tensor:
+        return images if self.ready_inputs else super()._inputs(images)
 
 
 def _streamed(pixels: Pixels) -> Pixels:
@@ -250,7 +240,7 @@ def _facts(model: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
     seconds = fit.seconds("both", MEMORY_STEPS)
     done = Training(
         images=MEMORY_STEPS * fit.batch, seconds=seconds, step_seconds=seconds,
-        peak_memory=training._peak_memory(accelerator),
+        peak_memory=training.peak_memory(accelerator),
     )  # fmt: skip
     numbers = training.measured(accelerator, done)
     kept = {key: numbers[key] for key in ("device", "precision", "peak_memory_bytes")}
@@ -263,73 +253,3 @@ def _facts(model: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in fit.network.parameters()),
         "flops": flops(lambda: fit.seconds("step", 1)) / fit.batch,
     }
-
-
-class Peer:
-    """The images of an edition's training galaxies as galaxy-datasets loads and augments them by default.
-
-    It reads JPEG files, so they are written into ``folder``: the first ``PEER_IMAGES``, byte by byte as the edition
-    has them. Its loader is set up as its CatalogDataModule does, with a worker a core.
-    """
-
-    def __init__(self, edition: Edition, resolution: int, batch: int, device: torch.device, folder: Path) -> None:
-        transforms, dataset = _peer("transforms"), _peer("pytorch.galaxy_dataset")
-        labels = list(edition.tree.answer_columns)
-        catalogue = edition.table("train", ["iauname", *labels]).head(PEER_IMAGES)
-        catalogue = catalogue.rename(columns={"iauname": "id_str"})
-        files = [folder / f"{i}.jpg" for i in range(len(catalogue))]
-        for path, data in zip(files, edition.images("train", catalogue["id_str"].tolist()).values()):
-            path.write_bytes(data)
-        catalogue["file_loc"] = [str(path) for path in files]
-        # As long as any measurement: its workers would start anew with an epoch.
-        catalogue = pd.concat([catalogue] * math.ceil(MOST / len(files)), ignore_index=True)
-        view = transforms.default_view_config()
-        view.output_size = resolution
-        images = dataset.CatalogDataset(catalogue, labels, transforms.get_galaxy_transform(view))
-        self.device, self.batch = device, batch
-        self.workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.loader: DataLoader = DataLoader(
-            images, batch_size=self.batch, shuffle=True, num_workers=self.workers, pin_memory=device.type == "cuda",
-            prefetch_factor=PEER_PREFETCH, drop_last=True,
-        )  # fmt: skip
-
-    def rate(self, seconds: float) -> float:
-        """Return the images a second that arrive on the device, for about so long after the workers filled up."""
-        arrived, began, now = 0, 0.0, 0.0
-        for i, batch in enumerate(self.loader):
-            batch["image"].to(self.device, non_blocking=True)
-            synchronize(self.device)
-            now = time.perf_counter()
-            if i < self.workers * PEER_PREFETCH:
-                # The workers are only starting.
-                began = now
-                continue
-            arrived += len(batch["image"])
-            if now - began > seconds:
-                break
-        # Its workers end with the loop, which takes a while and is not timed: they must not disturb what comes next.
-        return arrived / (now - began)
-
-
-def peer_version() -> str:
-    """Return the version of galaxy-datasets; BenchmarkError says how to install it where it cannot be used."""
-    for module in ("transforms", "pytorch.galaxy_dataset"):
-        _peer(module)
-    return metadata.version(PEER)
-
-
-def _peer(module: str) -> Any:
-    name = PEER.replace("-", "_")
-    try:
-        # It prints what of it is not for everybody.
-        with contextlib.redirect_stdout(io.StringIO()):
-            return importlib.import_module(f"{name}.{module}")
-    except ModuleNotFoundError as error:
-        if str(error.name).split(".")[0] != name:
-            raise BenchmarkError(f"{PEER} needs the package {error.name}; together: {PEER_INSTALL}") from None
-        raise BenchmarkError(
-            f"{PEER} is not installed. To compare with it, put it beside the locked packages, without the torchaudio "
-            f"it asks for (it does not fit their torch): {PEER_INSTALL}"
-        ) from None
-    except Exception as error:  # What a package raises that does not fit the others installed is beyond knowing.
-        raise BenchmarkError(f"{PEER} cannot be imported ({type(error).__name__}: {error}).") from None

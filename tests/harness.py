@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from accelerate import Accelerator
 
-from benchmark import recipes, training
+from benchmark import curves, evaluation, recipes, training
 from benchmark.checkpoint import Checkpoint
 from benchmark.models import MODELS, GalaxyModel
 from benchmark.recipes import Recipe
@@ -31,10 +31,10 @@ def train(
     seed: int = 0,
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
-) -> tuple[GalaxyModel, training.Training, training.Data]:
+) -> tuple[GalaxyModel, curves.Training, evaluation.Data]:
     """Train a model and return it with its measurements and the validation split."""
     torch.manual_seed(seed)
     network = MODELS[model].from_recipe(settings, edition.tree)
-    data, validation = (training.Data.of(edition, s, settings, accelerator) for s in ("train", "validation"))
+    data, validation = (evaluation.Data.of(edition, s, settings, accelerator) for s in ("train", "validation"))
     done = training.train(accelerator, network, settings, seed, data, validation, checkpoint, resume)
     return network, done, validation

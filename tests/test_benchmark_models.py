@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
+from timm.layers import resample_abs_pos_embed
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification, pipeline
 
 from benchmark import BenchmarkError, augmentation, hub, recipes, weights
@@ -462,7 +464,31 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
 
 def test_an_unknown_backbone_names_the_nearest() -> None:
     with pytest.raises(BenchmarkError, match="tf_efficientnetv2_m"):
-        networks.backbone("tf_efficientnetv2_mm", 4, 0.2, 0.0)
+        networks.backbone("tf_efficientnetv2_mm", 4, 0.2, 0.0, 64)
+
+
+def test_a_transformer_takes_images_of_another_size_than_its_weights(tmp_path: Path) -> None:
+    made = timm.create_model("vit_tiny_patch16_224", num_classes=7)
+    torch.save(made.state_dict(), tmp_path / "w.pt")
+    settings = [f"weights={tmp_path / 'w.pt'}", "backbone=vit_tiny_patch16_224", "resolution=64"]
+    recipe = recipes.override(recipes.choose("quick", "efficientnetv2"), settings)["efficientnetv2"]
+    model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
+    assert networks.load_first_weights(model.network, recipe) == "w.pt"
+    state = model.network.state_dict()
+    assert torch.equal(state["blocks.0.attn.qkv.weight"], made.state_dict()["blocks.0.attn.qkv.weight"])
+    positions = resample_abs_pos_embed(made.state_dict()["pos_embed"], new_size=[4, 4], old_size=[14, 14])
+    assert torch.allclose(state["pos_embed"], positions)
+    images = torch.randn(2, 3, 64, 64)
+    model.network(images).sum().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.network.parameters())
+    model.save_pretrained(tmp_path / "model")
+    again = MODELS["efficientnetv2"].from_pretrained(tmp_path / "model")
+    assert torch.equal(again.network.eval()(images), model.network.eval()(images))
+
+
+def test_a_network_of_one_size_says_which() -> None:
+    with pytest.raises(BenchmarkError, match=r"mixer_s32_224 cannot take .* 64 pixels .* --set resolution=224"):
+        networks.backbone("mixer_s32_224", 4, 0.2, 0.0, 64)
 
 
 def test_names_tell_what_was_trained() -> None:

@@ -16,7 +16,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmark import BenchmarkError, pixels, run, training
+from benchmark import BenchmarkError, evaluation, pixels, run, training
+from benchmark import fit as fits
 from benchmark.checkpoint import Checkpoint
 from benchmark.models import MODELS
 from galaxy_zoo_decals.edition import Edition
@@ -42,15 +43,15 @@ def accelerator() -> Accelerator:
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, validations: int) -> None:
     """Let training be interrupted (as by Ctrl-C) when it comes to validate one time more than this."""
-    real, seen = training.Fit._validate, [0]
+    real, seen = fits.Fit._validate, [0]
 
-    def validate(self: training.Fit) -> tuple[float, float | None]:
+    def validate(self: fits.Fit) -> tuple[float, float | None]:
         seen[0] += 1
         if seen[0] > validations:
             raise KeyboardInterrupt
         return real(self)
 
-    monkeypatch.setattr(training.Fit, "_validate", validate)
+    monkeypatch.setattr(fits.Fit, "_validate", validate)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +223,9 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(
     toy_edition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--model", "multiclass", "--edition", str(toy_edition), "--out", str(tmp_path / "run"), *TINY_CNN]
-    real = training.Fit._learn
+    real = fits.Fit._learn
 
-    def learn(self: training.Fit, epoch: int, bar: object) -> float:
+    def learn(self: fits.Fit, epoch: int, bar: object) -> float:
         loss = real(self, epoch, bar)  # type: ignore[arg-type]
         if epoch < 2:
             return loss
@@ -233,7 +234,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(
         return math.nan
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Fit, "_learn", learn)
+        patch.setattr(fits.Fit, "_learn", learn)
         assert run.main(arguments) == 2
     said = capsys.readouterr().err
     assert "no longer a number (epoch 2)" in said and "--resume --set learning_rate=" in said
@@ -346,8 +347,8 @@ def test_settings_of_the_optimizer(accelerator: Accelerator, edition: Edition) -
     settings = recipe("dirichlet", "backbone=resnet10t", "layer_decay=0.5", "learning_rate=0.1", "weight_decay=0.3")
     torch.manual_seed(0)
     model = MODELS["dirichlet"].from_recipe(settings, edition.tree)
-    data = training.Data.of(edition, "validation", settings, accelerator)
-    fit = training.Fit(accelerator, model, "dirichlet", model.network, settings, (0, 0), data, data)
+    data = evaluation.Data.of(edition, "validation", settings, accelerator)
+    fit = fits.Fit(accelerator, model, "dirichlet", model.network, settings, (0, 0), data, data)
     scale = {id(p): g["lr_scale"] for g in fit.optimizer.param_groups for p in g["params"]}
     decay = {id(p): g["weight_decay"] for g in fit.optimizer.param_groups for p in g["params"]}
     network = model.network

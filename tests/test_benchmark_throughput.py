@@ -15,7 +15,8 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from benchmark import BenchmarkError, recipes, throughput, timing, training
+from benchmark import BenchmarkError, evaluation, recipes, throughput, timing, training
+from benchmark import peer as peers
 from benchmark.models import MODELS
 from galaxy_zoo_decals.edition import Edition
 from tests.harness import recipe
@@ -35,7 +36,7 @@ def accelerator() -> Accelerator:
 
 def fit_of(accelerator: Accelerator, edition: Edition, *more: str, model: str = "multiclass") -> timing.Timed:
     settings = recipe(model, *more)
-    data = training.Data.of(edition, "train", settings, accelerator)
+    data = evaluation.Data.of(edition, "train", settings, accelerator)
     return timing.Timed.of(accelerator, model, settings, edition, data)
 
 
@@ -76,8 +77,8 @@ def test_the_data_path_alone_makes_what_training_sees_and_trains_nothing(
     assert fit.parts() == ("streamed", "resident", "step", "both")
     before = [p.detach().clone() for p in fit.network.parameters()]
     made: list[torch.Tensor] = []
-    usual = training.inputs
-    monkeypatch.setattr(training, "inputs", lambda model, images: made.append(usual(model, images)) or made[-1])
+    usual = evaluation.inputs
+    monkeypatch.setattr(evaluation, "inputs", lambda model, images: made.append(usual(model, images)) or made[-1])
     by_part = {}
     for part in timing.DATA_PATHS:
         assert seen_by(fit, part, 3) == []
@@ -219,7 +220,7 @@ def test_it_loads_the_same_images_at_the_same_size(
 ) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    peer = timing.Peer(edition, 32, 16, torch.device("cpu"), folder)
+    peer = peers.Peer(edition, 32, 16, torch.device("cpu"), folder)
     assert "not for you" not in capsys.readouterr().out
     encoded, votes = edition.images("train"), edition.table("train").set_index("iauname")
     names = list(encoded)
@@ -246,14 +247,14 @@ def test_what_is_missing_is_told_with_its_remedy(
         (stand_in / "transforms.py").write_text("import omegaconf\n")
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(BenchmarkError, match=word) as told:
-        timing.peer_version()
+        peers.peer_version()
     assert "pip install" in str(told.value) and "--no-deps galaxy-datasets omegaconf" in str(told.value)
 
 
 def test_a_package_that_does_not_fit_the_others_ends_nothing(stand_in: Path) -> None:
     (stand_in / "transforms.py").write_text("raise RuntimeError('compiled with different CUDA versions')\n")
     with pytest.raises(BenchmarkError, match=r"cannot be imported \(RuntimeError: compiled with different"):
-        timing.peer_version()
+        peers.peer_version()
 
 
 # The table
@@ -310,13 +311,13 @@ def test_a_run_writes_a_whole_table(
     assert len(found["peak"]) == 2 and min(found["peak"]) > 0 and min(found["load_average"]) >= 0
     (loading,) = found["loading"]
     assert loading["resolution"] == 32 and min(loading["streamed"]) > 0 and "peer" not in loading
-    assert "| galaxy-datasets is not installed." in text and timing.PEER_INSTALL in text
+    assert "| galaxy-datasets is not installed." in text and peers.PEER_INSTALL in text
 
 
 def test_each_resolution_has_its_table(
     stand_in: Path, toy_edition: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "peer_version", lambda: "0.0.1")
+    monkeypatch.setattr(peers, "peer_version", lambda: "0.0.1")
     asked = []
 
     def facts(model: str, settings: recipes.Recipe, edition: Edition) -> dict[str, object]:

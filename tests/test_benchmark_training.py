@@ -15,8 +15,9 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmark import BenchmarkError, pixels, recipes, record, run, training
+from benchmark import BenchmarkError, evaluation, fit, pixels, recipes, record, run, training
 from benchmark.models import MODELS, GalaxyModel
+from benchmark.models.model import Examples
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth, score
@@ -103,7 +104,7 @@ def test_the_best_epoch_is_the_one_that_predicts(accelerator: Accelerator, editi
     assert curve.best_epoch == int(np.argmin(losses)) + 1
     assert min(losses) < losses[-1], "the case shows nothing unless the last epoch is worse"
     held_out = model.examples("multiclass", validation.truth.votes)
-    shares = training.predict(accelerator, model, validation)[held_out.rows]
+    shares = evaluation.predict(accelerator, model, validation)[held_out.rows]
     loss = -(held_out.targets * np.log(shares)).sum(axis=1).mean()
     assert loss == pytest.approx(min(losses), abs=1e-5)
 
@@ -130,7 +131,7 @@ def test_a_tiny_set_can_be_learnt_by_heart(model: str, accelerator: Accelerator,
     )  # fmt: skip
     torch.manual_seed(0)
     network = MODELS[model].from_recipe(settings, edition.tree)
-    data = training.Data.of(edition, "validation", settings, accelerator)
+    data = evaluation.Data.of(edition, "validation", settings, accelerator)
     done = training.train(accelerator, network, settings, 0, data, data)
     for name in network.networks():
         found = network.examples(name, data.truth.votes)
@@ -171,8 +172,8 @@ def test_a_loss_that_is_no_number_stops_with_a_word(
 def test_outputs_that_are_no_numbers_stop_every_model(
     model: str, accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = training.evaluate
-    monkeypatch.setattr(training, "evaluate", lambda *given: real(*given) * math.nan)
+    real = evaluation.evaluate
+    monkeypatch.setattr(evaluation, "evaluate", lambda *given: real(*given) * math.nan)
     more = ["backbone=resnet10t"] if model in ("efficientnetv2", "dirichlet") else []
     with pytest.raises(BenchmarkError, match="no longer a number"):
         train(accelerator, edition, recipe(model, *more), model)
@@ -185,19 +186,19 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import torch
 from accelerate import Accelerator
-from benchmark import training
+from benchmark import evaluation, fit, training
 from benchmark.models import MODELS
 from galaxy_zoo_decals.edition import Edition
 from tests.harness import recipe
-training._compiled = lambda network, *_: torch.compile(network, backend="eager")
+fit._compiled = lambda network, *_: torch.compile(network, backend="eager")
 edition, settings = Edition.open({str(toy_edition)!r}), recipe("multiclass", "average=0.9")
 accelerator = Accelerator(cpu=True, mixed_precision="bf16")
 model = MODELS["multiclass"].from_recipe(settings, edition.tree)
-data = training.Data.of(edition, "validation", settings, accelerator)
+data = evaluation.Data.of(edition, "validation", settings, accelerator)
 before = type(model.network).forward
 training.train(accelerator, model, settings, 0, data, data)
 assert model.network.forward.__func__ is before
-values = training.predict(accelerator, model, data)
+values = evaluation.predict(accelerator, model, data)
 assert values.shape == (len(data.truth.names), 4) and (abs(values.sum(axis=1) - 1) < 1e-2).all()
 print("predicted")
 """
@@ -210,21 +211,21 @@ def test_a_step_smaller_than_the_processes_is_refused(
 ) -> None:
     monkeypatch.setattr(Accelerator, "num_processes", 32)
     settings = recipe()
-    data = training.Data.of(edition, "train", settings, accelerator)
+    data = evaluation.Data.of(edition, "train", settings, accelerator)
     model = MODELS["multiclass"].from_recipe(settings, edition.tree)
     with pytest.raises(BenchmarkError, match="a step of 16 galaxies cannot be shared by 32 processes"):
-        training.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, data)
+        fit.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, data)
 
 
 def test_balance_evens_out_classes() -> None:
     strata = np.array([0] * 900 + [1] * 90 + [2] * 10)
-    examples = training.Examples(np.arange(1000), np.zeros((1000, 3), np.float32), strata)
+    examples = Examples(np.arange(1000), np.zeros((1000, 3), np.float32), strata)
     rng = np.random.default_rng(0)
     for balance, expected in ((1.0, [1 / 3] * 3), (0.5, np.sqrt([0.9, 0.09, 0.01]) / np.sqrt([0.9, 0.09, 0.01]).sum())):
-        weights = training._balance(examples, balance)
-        drawn = np.concatenate([strata[training._order(rng, examples, weights)] for _ in range(20)])
+        weights = fit._balance(examples, balance)
+        drawn = np.concatenate([strata[fit._order(rng, examples, weights)] for _ in range(20)])
         np.testing.assert_allclose(np.bincount(drawn) / len(drawn), expected, atol=0.02)
-    plain = training._order(rng, examples, training._balance(examples, 0.0))
+    plain = fit._order(rng, examples, fit._balance(examples, 0.0))
     assert sorted(plain) == list(range(1000))
 
 
@@ -232,17 +233,17 @@ def test_balance_by_loss_weighs_every_class_alike(
     accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-    real = training.Fit._step
+    real = fit.Fit._step
 
-    def step(self: training.Fit, *given: torch.Tensor) -> torch.Tensor:
+    def step(self: fit.Fit, *given: torch.Tensor) -> torch.Tensor:
         seen.append((given[2], given[3]))
         return real(self, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training.Fit, "_step", step)
+    monkeypatch.setattr(fit.Fit, "_step", step)
     # Batches of one leave nobody out: every galaxy is seen once an epoch.
     settings = recipe("multiclass", "balance=1", "balance_by=loss", "epochs=1", "batch=1")
     model, _, _ = train(accelerator, edition, settings)
-    votes = training.Data.of(edition, "train", settings, accelerator).truth.votes
+    votes = evaluation.Data.of(edition, "train", settings, accelerator).truth.votes
     examples = model.examples("multiclass", votes)
     assert len(seen) == len(examples.rows) and examples.strata is not None
     weights = np.array([float(weight) for _, weight in seen])
@@ -257,15 +258,15 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
 ) -> None:
     # Slowly: a running mean beside the training, with the decay that grows with the steps as timm's does.
     slow: dict[str, torch.Tensor] = {}
-    real = training.ModelEmaV3.update
+    real = fit.ModelEmaV3.update
 
-    def update(self: training.ModelEmaV3, network: torch.nn.Module, step: int) -> None:
+    def update(self: fit.ModelEmaV3, network: torch.nn.Module, step: int) -> None:
         real(self, network, step=step)
         decay = 0.0 if step <= 1 else min(0.8, 1 - step ** (-2 / 3))
         for key, value in network.state_dict().items():
             slow[key] = decay * slow.get(key, value) + (1 - decay) * value
 
-    monkeypatch.setattr(training.ModelEmaV3, "update", update)
+    monkeypatch.setattr(fit.ModelEmaV3, "update", update)
     settings = recipe("multiclass", "average=0.8", "epochs=1")
     model, done, validation = train(accelerator, edition, settings)
     state = model.network.state_dict()
@@ -274,18 +275,16 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
     plain, _, _ = train(accelerator, edition, recipe("multiclass", "epochs=1"))
     assert not torch.equal(plain.network.state_dict()["0.weight"], state["0.weight"])
     held_out = model.examples("multiclass", validation.truth.votes)
-    shares = training.predict(accelerator, model, validation)[held_out.rows]
+    shares = evaluation.predict(accelerator, model, validation)[held_out.rows]
     loss = -(held_out.targets * np.log(shares)).sum(axis=1)
-    weights = training._weights(
-        held_out, training._balance(_train_examples(edition, settings, accelerator, model), 0.5)
-    )
+    weights = fit._weights(held_out, fit._balance(_train_examples(edition, settings, accelerator, model), 0.5))
     assert done.curves[0].points[0].validation_loss == pytest.approx(np.average(loss, weights=weights), abs=1e-4)
 
 
 def _train_examples(
     edition: Edition, settings: recipes.Recipe, accelerator: Accelerator, model: GalaxyModel
-) -> training.Examples:
-    return model.examples("multiclass", training.Data.of(edition, "train", settings, accelerator).truth.votes)
+) -> Examples:
+    return model.examples("multiclass", evaluation.Data.of(edition, "train", settings, accelerator).truth.votes)
 
 
 def test_a_deterministic_run_is_one_of_deterministic_algorithms(
@@ -337,10 +336,10 @@ def test_the_model_card_is_one_the_hub_reads_and_tells_the_scores(toy_edition: P
 
 
 def test_the_learning_rate_rises_then_falls() -> None:
-    rate = training._rate(recipe("multiclass", "warmup=0.1"), 100)
+    rate = fit._rate(recipe("multiclass", "warmup=0.1"), 100)
     values = [rate(i) for i in range(100)]
     assert values[0] < values[9] < 1 and values[10] == 1 and values[-1] < 0.01
-    assert {training._rate(recipe("multiclass", "schedule=constant", "warmup=0"), 9)(i) for i in range(9)} == {1.0}
+    assert {fit._rate(recipe("multiclass", "schedule=constant", "warmup=0"), 9)(i) for i in range(9)} == {1.0}
 
 
 # Runs in this process
@@ -391,14 +390,14 @@ def test_the_same_seed_gives_the_same_predictions(toy_edition: Path, tmp_path: P
 def test_predictions_are_joined_by_name(toy_edition: Path, accelerator: Accelerator) -> None:
     edition = Edition.open(toy_edition)
     settings = recipe()
-    data = training.Data.of(edition, "test", settings, accelerator)
+    data = evaluation.Data.of(edition, "test", settings, accelerator)
     model = MODELS["multiclass"].from_recipe(settings, edition.tree).eval()
-    values = training.predict(accelerator, model, data)
+    values = evaluation.predict(accelerator, model, data)
     images = edition.images("test")
     for row in (0, 5, len(values) - 1):
         image = torch.from_numpy(pixels.decode(images[data.truth.names[row]], 32, settings.crop).copy())
         with torch.inference_mode():
-            alone = model.predict(training.inputs(model, image.permute(2, 0, 1)[None]))
+            alone = model.predict(evaluation.inputs(model, image.permute(2, 0, 1)[None]))
         np.testing.assert_allclose(values[row], alone[0].numpy(), atol=1e-6)
 
 
@@ -416,7 +415,7 @@ def test_a_run_that_ends_early_leaves_what_it_learned_and_the_old_run_whole(
         raise problem
 
     arguments = ["--model", "multiclass", "--edition", str(toy_edition), "--out", str(tmp_path / "run"), *TINY_CNN]
-    monkeypatch.setattr(*((training, "predict") if moment == "predict" else (record, "write")), fail)
+    monkeypatch.setattr(*((evaluation, "predict") if moment == "predict" else (record, "write")), fail)
     assert run.main(arguments) == (130 if isinstance(problem, KeyboardInterrupt) else 1)
     assert [p.name for p in tmp_path.iterdir()] == ["run.unfinished.partial"]
     word = "interrupted" if isinstance(problem, KeyboardInterrupt) else "No space left on device"
@@ -427,7 +426,7 @@ def test_a_run_that_ends_early_leaves_what_it_learned_and_the_old_run_whole(
     assert run.main([*arguments, "--resume"]) == 0
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     before = (tmp_path / "run" / "run.json").read_bytes()
-    monkeypatch.setattr(*((training, "predict") if moment == "predict" else (record, "write")), fail)
+    monkeypatch.setattr(*((evaluation, "predict") if moment == "predict" else (record, "write")), fail)
     assert run.main([*arguments, "--overwrite"]) != 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "run.unfinished.partial"]
     assert (tmp_path / "run" / "run.json").read_bytes() == before

@@ -45,7 +45,9 @@ class DirichletModel(GalaxyModel):
 
     def __init__(self, config: DirichletConfig) -> None:
         super().__init__(config)
-        self.network: Any = backbone(config.backbone, len(self.tree.answers), config.dropout, config.drop_path)
+        self.network: Any = backbone(
+            config.backbone, len(self.tree.answers), config.dropout, config.drop_path, config.image_size
+        )
         self.post_init()
 
     @classmethod

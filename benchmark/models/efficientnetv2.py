@@ -27,7 +27,7 @@ class EfficientNetClassifier(ClassModel):
 
     def __init__(self, config: EfficientNetConfig) -> None:
         super().__init__(config)
-        self.network = backbone(config.backbone, len(CLASSES), config.dropout, config.drop_path)
+        self.network = backbone(config.backbone, len(CLASSES), config.dropout, config.drop_path, config.image_size)
         self.post_init()
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,11 @@ def convolutional_values(recipe: Convolutional) -> dict[str, Any]:
     return {name: getattr(recipe, name) for name in names}
 
 
-def backbone(name: str, outputs: int, dropout: float, drop_path: float) -> nn.Module:
-    """Return a timm network with random weights and a head of ``outputs``; BenchmarkError names the nearest name."""
+def backbone(name: str, outputs: int, dropout: float, drop_path: float, side: int) -> nn.Module:
+    """Return a timm network for images of ``side`` pixels, with random weights and a head of ``outputs``.
+
+    Raises BenchmarkError if timm has none of this name, and names the nearest, or if it cannot take such images.
+    """
     import timm
 
     if not timm.is_model(name.split(".")[0]):
@@ -55,7 +59,35 @@ def backbone(name: str, outputs: int, dropout: float, drop_path: float) -> nn.Mo
     for layer in network.get_classifier().modules():
         for parameter in layer.parameters(recurse=False):
             nn.init.zeros_(parameter)
+    _set_size(network, side)
     return network
+
+
+def _set_size(network: Any, side: int) -> None:
+    """Let a network whose layers are made for one size of image, as those of most transformers are, take another."""
+    form = network.pretrained_cfg
+    if not form.get("fixed_input_size") or getattr(network, "side", _made_for(network)) == side:
+        return
+    try:
+        if not hasattr(network, "set_input_size"):
+            raise ValueError("its layers are made for one size")
+        with warnings.catch_warnings():
+            # Interpolated positions make timm's own code warn of torch's next versions.
+            warnings.simplefilter("ignore")
+            network.set_input_size(img_size=side)
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, 3, side, side))
+    except (AssertionError, ValueError, RuntimeError) as error:
+        raise BenchmarkError(
+            f"{form['architecture']} cannot take images of {side} pixels ({error}). Give --set resolution="
+            f"{_made_for(network)}, for which it was made, or another --backbone."
+        ) from None
+    network.train()
+    network.side = side
+
+
+def _made_for(network: Any) -> int:
+    return int(network.pretrained_cfg["input_size"][-1])
 
 
 def image_form(name: str) -> dict[str, tuple[float, ...]]:
@@ -83,6 +115,8 @@ def load_first_weights(network: nn.Module, recipe: Backbone) -> str:
     found = weights.find(recipe)
     if found is None:
         return "none"
+    # Positions that were learned at one size of image are interpolated to another, once they are loaded.
+    _set_size(network, _made_for(network))
     state, own = _read(found.path), network.state_dict()
     if found.by_order:
         state = dict(zip(own, state.values()))
@@ -97,6 +131,7 @@ def load_first_weights(network: nn.Module, recipe: Backbone) -> str:
             f"missing or have another shape{first}). Give --backbone and --weights that belong together."
         )
     network.load_state_dict(state, strict=False)
+    _set_size(network, recipe.resolution)
     return found.source
 
 
