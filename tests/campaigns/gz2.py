@@ -20,7 +20,7 @@ from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.predictions import read as read_predictions
-from galaxy_zoo_decals.schema import GZ2
+from galaxy_zoo_decals.schema import CLASSES, GZ2
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
 from galaxy_zoo_decals.sources.gz2 import TABLE, class_columns
 from leaderboard import runs
@@ -44,6 +44,12 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "efficientnetv2": ON_A_CPU,
     "dirichlet": ON_A_CPU,
 }
+
+MERGED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "with and without arms together": (("elliptical",), ("spiral", "lenticular"), ("irregular",)),
+    "no arms together": (("elliptical", "lenticular"), ("spiral",), ("irregular",)),
+}
+"""Coarser classes: what is left of the errors where two classes that volunteers confuse are one."""
 
 SHOWN: dict[str, tuple[str, ...]] = {
     "multiclass": ("macro_f1", "accuracy", "clear_accuracy", "nll"),
@@ -84,6 +90,7 @@ def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
     """Write the tables."""
     truth = Truth.of(edition)
     rows, facts, challenge = [], [], {}
+    merged: dict[str, dict[str, list[float]]] = {}
     missing = []
     for model in SETTINGS:
         members = [folder / model / f"seed{seed}" for seed in SEEDS]
@@ -93,6 +100,10 @@ def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
         given = [_read(member, edition) for member in members]
         first = runs.read(members[0] / "run.json")
         rows += _rows(first.title, [score(truth, one) for one in given])
+        if given[0].task in ("multiclass", "votes"):
+            merged[first.title] = {
+                name: [merged_accuracy(truth, one, groups) for one in given] for name, groups in MERGED.items()
+            }
         facts.append(
             {
                 "entry": first.title,
@@ -113,9 +124,10 @@ def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
     priors = references(truth)
     rows += [row for board in BOARDS for row in _rows("class prior", [{board: priors[board]["class prior"]}])]
     OUT.joinpath("gz2.json").write_text(
-        json.dumps({"scores": rows, "runs": facts, "challenge_rmse": challenge}, indent=1) + "\n"
+        json.dumps({"scores": rows, "runs": facts, "challenge_rmse": challenge, "merged_accuracy": merged}, indent=1)
+        + "\n"
     )
-    OUT.joinpath("gz2.md").write_text(_markdown(rows, facts, challenge, missing, truth), encoding="utf-8")
+    OUT.joinpath("gz2.md").write_text(_markdown(rows, facts, challenge, merged, missing, truth), encoding="utf-8")
 
 
 def _read(run: Path, edition: Edition) -> Predictions:
@@ -147,6 +159,19 @@ def _rows(title: str, results: list[dict[str, Result]]) -> list[dict[str, object
     return rows
 
 
+def merged_accuracy(truth: Truth, predictions: Predictions, groups: tuple[tuple[str, ...], ...]) -> float:
+    """Return the share of labelled galaxies whose likeliest group of classes is that of the volunteers' shares."""
+    shares = predictions.values
+    if predictions.task == "votes":
+        shares = views.multiclass(GZ2, views.fractions(GZ2, predictions.values)).shares
+    found, true = (
+        np.column_stack([values[:, [CLASSES.index(name) for name in group]].sum(axis=1) for group in groups])
+        for values in (shares, truth.classes.shares)
+    )
+    labelled = truth.classes.label >= 0
+    return float(np.mean(found[labelled].argmax(axis=1) == true[labelled].argmax(axis=1)))
+
+
 def challenge_rmse(source: Path, predictions: Predictions) -> float:
     """Return the challenge's own score on the scored test galaxies: RMSE over its 37 cumulative values.
 
@@ -172,6 +197,7 @@ def _markdown(
     rows: list[dict[str, object]],
     facts: list[dict[str, object]],
     challenge: dict[str, list[float]],
+    merged: dict[str, dict[str, list[float]]],
     missing: list[str],
     truth: Truth,
 ) -> str:
@@ -201,6 +227,18 @@ def _markdown(
     lines += [
         "",
         "Equivalent volunteers rest on 40 assumed votes a galaxy; docs/evidence/volunteers.md has the band for others.",
+        "",
+        "## Coarser classes",
+        "",
+        "Accuracy on all labelled galaxies where two of the four classes are taken together, so that what is left is "
+        "the other confusion: a disc without arms is called elliptical, or spiral.",
+        "",
+        f"| model | {' | '.join(MERGED)} |",
+        f"|---|{'---|' * len(MERGED)}",
+        *(
+            f"| {entry} | {' | '.join(', '.join(f'{value:.3f}' for value in values) for values in found.values())} |"
+            for entry, found in merged.items()
+        ),
         "",
         "## The challenge's own score",
         "",
