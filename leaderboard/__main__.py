@@ -255,7 +255,7 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _check(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import changes, checks, entries, report, scores
+    from leaderboard import changes, checks, entries, plausibility, report, scores
     from leaderboard.files import LeaderboardError, visible
 
     submissions = options.root / "submissions"
@@ -276,7 +276,7 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
     inside = {p.resolve() for p in wanted}
     # Merged entries have been checked; where a pull request changes them none is trusted or compared with.
     merged = [] if faults else [p for p in folders if p.resolve() not in inside]
-    seen = checks.sightings(merged, truths)
+    seen = plausibility.sightings(merged, truths)
     comparable = bool(wanted) and not faults
     everyone, _ = entries.submitted(options.root, truths) if comparable else ([], [])
     references = scores.read_references(options.root / "scores") if comparable else {}
