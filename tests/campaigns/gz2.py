@@ -40,7 +40,7 @@ ON_A_CPU = (
 SETTINGS: dict[str, tuple[str, ...]] = {
     "multiclass": (),
     "multilabel": (),
-    "hierarchical": ("--set", "epochs=6"),
+    "hierarchical": (),
     "efficientnetv2": ON_A_CPU,
     "dirichlet": ON_A_CPU,
 }
