@@ -49,7 +49,6 @@ class Row:
 
     title: str
     score: Score
-    chart: Markup
     entry: Entry | None = None
     seeds: list[Trained] = field(default_factory=list)
     place: Place | None = None
@@ -117,19 +116,16 @@ def table(
     ends = [v for s in everything for v in s.metrics[primary.name]]
     scale = Scale.over(ends, primary.low, primary.high)
 
-    def chart(score: Score, kind: str) -> Markup:
-        return scale.interval(*score.metrics[primary.name], interval_words(score, primary), kind)
-
     rows = [
-        Row(e.title, s, chart(s, "entry"), e, e.seeds(key, task), place, scores.spread(
+        Row(e.title, s, e, e.seeds(key, task), place, scores.spread(
             [t.scores[task] for t in e.seeds(key, task)], primary.name), scores.skill(task, s, references))
         for (e, s), place in zip(standing, ranked.places)
     ]  # fmt: skip
     sign = -1 if primary.higher_is_better else 1
     rows.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title, r.entry.slug if r.entry else ""))
-    below = [Row(name, score, chart(score, "reference")) for name, score in references.items()]
+    below = [Row(name, score) for name, score in references.items()]
     below.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title))
-    retired = [Row(e.title, s, chart(s, "reference"), e, e.seeds(key, task)) for e, s in present if not _active(e)]
+    retired = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if not _active(e)]
     mine = [(w, [i for i, n in enumerate(w.numbers) if n.board == task]) for w in works if w.tree == tree]
     galaxies = everything[0].galaxies if everything else 0
     cited = [(w, found) for w, found in mine if found]

@@ -64,9 +64,11 @@ def columns(table: Table) -> list[Column]:
         Column(m.name, m.title, m.definition, shown=i < 1, better="" if m.higher_is_better else "lower is better")
         for i, m in enumerate(m for m in table.board.metrics.values() if m.name != table.primary.name)
     ]
+    # Where the number of votes is assumed nobody has a skill.
+    skilled = any(math.isfinite(row.skill[0]) for row in table.rows)
     return [
         Column("seeds", "Seeds", "Trainings that the score is the mean of.", shown=True),
-        Column("skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=True),
+        Column("skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=skilled),
         Column("spread", "s.d. over seeds", "Standard deviation of the score over the seeds."),
         *metrics,
         Column("evidence", "Evidence", "What stands behind the scores.", numeric=False),

@@ -104,6 +104,7 @@ class Comparison:
                 {
                     "title": m.title,
                     "digits": int(m.format.removeprefix(".").removesuffix("f")),
+                    "ranked": m.name == self.table.primary.name,
                     "higher": None if m.target is not None else m.higher_is_better,
                     "values": [_rounded(r.score.metrics[m.name][0]) for r in self.rows],
                     "low": _triangle(self.low[m.name]),

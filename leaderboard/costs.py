@@ -11,7 +11,7 @@ from leaderboard import boards, figures
 from leaderboard.boards import Row, Table
 from leaderboard.figures import Dot
 
-LONGEST_NAME = 34
+LONGEST_NAME = 40
 """Letters of an entry's name beside its mark."""
 
 

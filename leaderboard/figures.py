@@ -80,7 +80,7 @@ class Scale:
             f"{labels}</svg>"
         )
 
-    def interval(self, value: float, low: float, high: float, words: str, kind: str = "entry") -> Markup:
+    def interval(self, value: float, low: float, high: float, words: str) -> Markup:
         """Return a row's chart: the value as a mark, its 95 % interval as a bar; ``words`` say the same."""
         if not math.isfinite(value):
             return Markup('<span class="none">not defined</span>')
@@ -90,7 +90,7 @@ class Scale:
             left, right = self.x(low), self.x(high)
             bar = f'<rect class="bar" x="{left}" y="8" width="{max(right - left, 1):.1f}" height="6" rx="3"/>'
         return Markup(
-            f'<svg class="interval {escape(kind)}" width="{self.width}" height="22" '
+            f'<svg class="interval" width="{self.width}" height="22" '
             f'viewBox="0 0 {self.width} 22" role="img" aria-label="{escape(words)}">{lines}{bar}'
             f'<rect class="dot" x="{self.x(value) - 1.25:.2f}" y="4" width="2.5" height="14" rx="1"/></svg>'
         )
@@ -328,7 +328,7 @@ def scatter(
             place = y - 8 if left == rising else y + 16
             start = x - LETTER * len(d.label) - 7 if left else x + 7
             end = start + LETTER * len(d.label)
-            fits = start > 0 and end < axes.width and place < axes.height - BOTTOM - 10
+            fits = start > LEFT and end < axes.width and place < axes.height - BOTTOM - 10
             if fits and all(abs(place - v) > 13 or start > w or end < u for u, w, v in taken):
                 taken.append((start, end, place))
                 labels.append(
@@ -401,6 +401,13 @@ class Forest:
         """Return one row: the value as a dot, its interval as a line; ``words`` say the same."""
         if not math.isfinite(value):
             return Markup('<span class="none">not defined</span>')
+        return self._drawn(low, high, words, kind, f'<circle class="dot" cx="{self.at(value)}%" cy="50%" r="5"/>')
+
+    def band(self, low: float, high: float, words: str) -> Markup:
+        """Return one row of a reference that is several values from ``low`` to ``high``: a line without a dot."""
+        return self._drawn(low, high, words, "reference", "")
+
+    def _drawn(self, low: float, high: float, words: str, kind: str, dot: str) -> Markup:
         drawn = [
             f'<line class="tick" x1="{self.at(t)}%" x2="{self.at(t)}%" y1="0" y2="100%"/>' for t in self.scale.ticks
         ]
@@ -410,8 +417,7 @@ class Forest:
         if math.isfinite(low) and math.isfinite(high):
             drawn.append(f'<line class="bar" x1="{self.at(low)}%" x2="{self.at(high)}%" y1="50%" y2="50%"/>')
         return Markup(
-            f'<svg class="forest {escape(kind)}" role="img" aria-label="{escape(words)}">'
-            f'{"".join(drawn)}<circle class="dot" cx="{self.at(value)}%" cy="50%" r="5"/></svg>'
+            f'<svg class="forest {escape(kind)}" role="img" aria-label="{escape(words)}">{"".join(drawn)}{dot}</svg>'
         )
 
 
@@ -425,7 +431,8 @@ def histogram(counts: list[int], words: str, width: int = 150, height: int = 44)
         if c
     )
     return Markup(
-        f'<svg class="histogram" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}">'
+        f'<svg class="histogram" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(words)}">'
         f'<line class="grid" x1="0" x2="{width}" y1="{height}" y2="{height}"/>{bars}</svg>'
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import views
@@ -136,13 +137,18 @@ def site(
             scorer=scores.VERSION,
         )
         page("feed.xml", "feed.xml", events=happened)
-        page("404.html", "404.html")
+        page("404.html", "404.html", style=_inline("style.css"), theme=_inline("theme.js"))
         for path, text in pages.items():
             (beside / path).parent.mkdir(parents=True, exist_ok=True)
             (beside / path).write_text(text, encoding="utf-8")
         shutil.copytree(STATIC, beside / "static")
         images.write()
     return [out / path for path in pages if path.endswith(".html")]
+
+
+def _inline(name: str) -> Markup:
+    """Return a file of ``site/static`` to stand inside a page."""
+    return Markup((STATIC / name).read_text(encoding="utf-8"))
 
 
 def _elsewhere(table: Table, edition: EditionPage, editions: list[EditionPage]) -> list[tuple[EditionPage, str]]:
@@ -380,6 +386,7 @@ def _data(page: EditionPage, images: Images) -> list[tuple[str, str, dict[str, A
         "volunteers": datasheets.volunteers(edition),
         "maps": datasheets.maps(edition),
         "worked": datasheets.worked(truth, edition, images),
+        "properties": list(truth.properties),
     }
     found: list[tuple[str, str, dict[str, Any]]] = [
         ("", "data.html", facts | main),

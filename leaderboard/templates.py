@@ -41,8 +41,16 @@ PROPERTIES = {
 """Columns that scores are cut by, as a reader calls them."""
 
 
-ABBREVIATIONS = {"f1": "F1", "nll": "NLL", "mae": "MAE", "lr": "learning rate"}
-"""Columns and settings whose names are no words."""
+ABBREVIATIONS = {
+    "f1": "F1",
+    "nll": "NLL",
+    "mae": "MAE",
+    "lr": "learning rate",
+    "n": "galaxies",
+    "n_confident": "clear answers",
+    "accuracy_confident": "accuracy, clear answers",
+}
+"""Columns and settings whose names are no words, or not a reader's."""
 
 COUNTS = ("n", "positives", "n_confident")
 """Columns that count galaxies: they come first."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 import csv
 import dataclasses
 import html
+import http.server
 import json
 import math
+import mimetypes
 import re
 import shlex
 import shutil
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -170,7 +173,9 @@ def check_links(site: Path) -> None:
             assert ":" not in reference, f"{path}: {reference}"
             file, _, anchor = reference.partition("#")
             file = file.partition("?")[0]
-            target = (path.parent / file).resolve() if file else path
+            # Of a page that is served at any depth one link is for addresses one folder down.
+            start = path.parent / "entries" if path.name == "404.html" and file.startswith("../") else path.parent
+            target = (start / file).resolve() if file else path
             assert target.is_file(), f"{path}: {reference}"
             if anchor:
                 assert anchor in parsed[target].ids, f"{path}: {reference}"
@@ -183,7 +188,8 @@ def test_tables_have_captions_and_heads_and_images_have_words(site: Path) -> Non
         assert tags.count("table") == tags.count("caption") and tags.count("h1") == 1
         assert all("scope" in given for tag, given in page.tags if tag == "th"), path
         assert all(len(given.get("alt") or "") > 10 for tag, given in page.tags if tag == "img"), path
-        assert not [
+        # A page that is served at any depth has no address for files of its own.
+        assert path.name == "404.html" or not [
             given
             for tag, given in page.tags
             if tag == "script" and "src" not in given and given.get("type") != "application/json"
@@ -555,6 +561,8 @@ PAGES = (
 )
 """One of each kind, with a second board and a second entry."""
 
+WHITE = "rgb(255, 255, 255)"
+
 LONGEST = "entries/local-toy-dirichlet.html"
 """Holds four boards of the same make as the other entry's one: axe would take a quarter of a minute."""
 
@@ -806,6 +814,47 @@ def test_the_theme_is_chosen_and_kept(browser: Browser, site: Path) -> None:
     assert ground() == "rgb(255, 255, 255)"
     assert complaints == []
     page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_missing_page_is_styled_and_leads_home_at_any_depth(browser: Browser, site: Path, scripts: bool) -> None:
+    """As static hosts do: the site lies below /galaxies/, and what is not there is answered with its 404.html."""
+
+    class Host(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = site / self.path.partition("?")[0].removeprefix("/galaxies/")
+            found = self.path.startswith("/galaxies/") and path.is_file()
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", mimetypes.guess_type(path)[0] or "text/html" if found else "text/html")
+            self.end_headers()
+            self.wfile.write((path if found else site / "404.html").read_bytes())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    context = browser.new_context(java_script_enabled=scripts, color_scheme="dark")
+    page = context.new_page()
+    root = f"http://127.0.0.1:{server.server_port}/galaxies"
+    for lost in ("nothing", "entries/nothing.html", "a/b/c"):
+        page.goto(f"{root}/{lost}")
+        heading = page.get_by_role("heading", name="Nothing at this place in the sky")
+        assert heading.is_visible() and page.locator("header").evaluate("e => getComputedStyle(e).color") == WHITE
+        if scripts:
+            page.get_by_role("link", name="All boards").click()
+            page.wait_for_url(f"{root}/index.html#boards")
+            page.go_back()
+            page.get_by_role("link", name="Rules").click()
+            page.wait_for_url(f"{root}/rules.html")
+        else:
+            assert not page.get_by_role("link", name="Rules").is_visible()
+            if lost.count("/") < 2:
+                page.get_by_role("link", name=("here", "one folder up")[lost.count("/")]).click()
+                page.wait_for_url(f"{root}/index.html")
+    context.close()
+    server.shutdown()
 
 
 @pytest.mark.browser

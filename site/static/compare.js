@@ -45,6 +45,25 @@
     return element;
   }
 
+  // The one sentence that a reader came for; the page says it in the same words without a script.
+  function verdict(a, b, metric, gap, low, high) {
+    var line = document.querySelector("[data-verdict]"), apart = low > 0 || high < 0;
+    function letterOf(e) { return data.entries[e].rank.split(" ")[1]; }
+    line.textContent = "";
+    if (low === null) {
+      line.textContent = metric.title + " is not defined for both.";
+      return;
+    }
+    if (apart) line.append(make("strong", ((gap > 0) === metric.higher ? "A" : "B") + " is ahead"), " by " + metric.title);
+    else line.append(metric.title + " ", make("strong", "cannot tell them apart"));
+    line.append(": A − B is " + signed(gap, metric.digits) + ", 95 % interval " + signed(low, metric.digits) + " to " +
+      signed(high, metric.digits) + ".");
+    if (apart && letterOf(a) === letterOf(b)) {
+      line.append(" The board, which also counts the spread over seeds and all its pairs, gives both the letter " +
+        letterOf(a) + ".");
+    }
+  }
+
   function metrics(a, b) {
     var rows = document.querySelector("[data-metrics] tbody").rows;
     data.metrics.forEach(function (metric, k) {
@@ -56,6 +75,7 @@
         high = turned === null ? null : -turned;
       }
       var gap = x === null || y === null ? null : x - y;
+      if (metric.ranked) verdict(a, b, metric, gap, low, high);
       cells[1].textContent = number(x, metric.digits);
       cells[2].textContent = number(y, metric.digits);
       cells[3].textContent = signed(gap, metric.digits);
