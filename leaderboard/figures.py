@@ -34,9 +34,10 @@ LETTER = 6
 
 @dataclass(frozen=True)
 class Scale:
-    """A horizontal axis from ``low`` to ``high`` over ``width`` px for interval charts, shared by all rows of a table.
+    """A horizontal axis from ``low`` to ``high`` for interval charts, shared by all rows of a table.
 
-    It ends where the data do, so that intervals are as wide as they can be; ``ticks`` are round numbers inside.
+    It ends where the data do, so that intervals are as wide as they can be; ``ticks`` are round numbers inside, as many
+    as stand apart on ``width`` px.
     """
 
     low: float
@@ -71,29 +72,6 @@ class Scale:
     def x(self, value: float) -> float:
         """Return where a value lies, in px."""
         return round(self.margin + self.share(value) * (self.width - 2 * self.margin), 1)
-
-    def axis(self) -> Markup:
-        """Return the axis for the table's head."""
-        labels = "".join(f'<text x="{self.x(t)}" y="11" text-anchor="middle">{t:g}</text>' for t in self.ticks)
-        return Markup(
-            f'<svg class="axis" width="{self.width}" height="14" viewBox="0 0 {self.width} 14" aria-hidden="true">'
-            f"{labels}</svg>"
-        )
-
-    def interval(self, value: float, low: float, high: float, words: str) -> Markup:
-        """Return a row's chart: the value as a mark, its 95 % interval as a bar; ``words`` say the same."""
-        if not math.isfinite(value):
-            return Markup('<span class="none">not defined</span>')
-        lines = "".join(f'<line class="tick" x1="{self.x(t)}" x2="{self.x(t)}" y1="0" y2="22"/>' for t in self.ticks)
-        bar = ""
-        if math.isfinite(low) and math.isfinite(high):
-            left, right = self.x(low), self.x(high)
-            bar = f'<rect class="bar" x="{left}" y="8" width="{max(right - left, 1):.1f}" height="6" rx="3"/>'
-        return Markup(
-            f'<svg class="interval" width="{self.width}" height="22" '
-            f'viewBox="0 0 {self.width} 22" role="img" aria-label="{escape(words)}">{lines}{bar}'
-            f'<rect class="dot" x="{self.x(value) - 1.25:.2f}" y="4" width="2.5" height="14" rx="1"/></svg>'
-        )
 
 
 WIDTH, HEIGHT = 340, 210
@@ -312,7 +290,7 @@ def scatter(
                 f'<rect class="band" x="{LEFT}" y="{ys[0]}" width="{right - LEFT}" height="{ys[-1] - ys[0]:.1f}"/>'
             )
         drawn += [f'<line class="reference" x1="{LEFT}" x2="{right}" y1="{y}" y2="{y}"/>' for y in ys]
-        labels.append(f'<text x="{LEFT + 4}" y="{ys[-1] + 13:.1f}">{escape(name)}</text>')
+        labels.append(f'<text class="line" x="{LEFT + 4}" y="{ys[-1] + 13:.1f}">{escape(name)}</text>')
     for front in fronts:
         if len(front) > 1:
             drawn.append(

@@ -16,7 +16,7 @@ from galaxy_zoo_decals.scoring.boards import Board, Metric
 from leaderboard import boards, columns, figures, galaxies, scores
 from leaderboard.boards import SEEDS
 from leaderboard.entries import Entry, Trained
-from leaderboard.figures import Scale
+from leaderboard.figures import Forest, Scale
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "site" / "templates"
 
@@ -153,13 +153,13 @@ def _strata(score: scores.Score, metric: Metric) -> dict[str, list[Stratum]]:
     """Return the quarters of redshift, size, magnitude and votes with a chart each, on one axis, by property."""
     rows = score.curves.get("strata", [])
     reached = [row[k] for row in rows for k in ("value", "value_low", "value_high")]
-    scale = Scale.over(reached, metric.low, metric.high)
+    forest = Forest(Scale.over(reached, metric.low, metric.high), [])
     found: dict[str, list[Stratum]] = {}
     for row in rows:
         value, low, high = row["value"], row["value_low"], row["value_high"]
         ends = f"{boards.number(low, metric)} to {boards.number(high, metric)}"
-        chart = scale.interval(value, low, high, f"{boards.number(value, metric)}, 95 % interval {ends}")
-        quarter = Stratum(row["low"], row["high"], row["n"], value, chart, scale.axis())
+        chart = forest.row(value, low, high, f"{boards.number(value, metric)}, 95 % interval {ends}")
+        quarter = Stratum(row["low"], row["high"], row["n"], value, chart, forest.axis())
         found.setdefault(row["property"], []).append(quarter)
     order = list(PROPERTIES)
     return dict(sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))

@@ -637,6 +637,13 @@ def test_without_scripts_everything_is_there(browser: Browser, site: Path) -> No
     page.goto((site / "compare/toy-multiclass.html").as_uri())
     assert re.search(r"[+−]0\.\d+ to [+−]0\.\d+", page.locator("[data-metrics]").inner_text())
     assert page.locator("[data-galaxies] li").count() > 0 and not page.locator(".pair-choice").is_visible()
+    scripted, _ = visit(browser, site / "index.html")
+    for task in ("multiclass", "hierarchical"):
+        page.goto((site / f"compare/toy-{task}.html").as_uri())
+        scripted.goto((site / f"compare/toy-{task}.html").as_uri())
+        verdict = page.locator("[data-verdict]").inner_text()
+        assert len(verdict) > 40 and scripted.locator("[data-verdict]").inner_text() == verdict
+    scripted.context.close()
     page.goto((site / "data/toy-tree.html").as_uri())
     question = page.get_by_role("heading", name="Could this be a disc viewed edge-on?")
     assert question.is_visible()
@@ -796,6 +803,27 @@ def test_any_two_entries_are_compared(browser: Browser, site: Path) -> None:
 
 
 @pytest.mark.browser
+def test_a_comparison_says_its_answer_first(browser: Browser, site: Path) -> None:
+    page, complaints = visit(browser, site / "compare/toy-hierarchical.html")
+    rows = {row["slug"]: row for row in json.loads((site / "boards/toy-hierarchical.json").read_text())["rows"]}
+    seen = []
+    for _ in range(2):
+        first, second = (rows[page.locator(f"select[name={side}]").input_value()] for side in "ab")
+        gap, interval = page.locator("[data-metrics] tr.first td").all_inner_texts()[2:4]
+        low, high = (float(v.replace("−", "-")) for v in interval.split(" to "))
+        ahead = "A" if first["hierarchical_f1"] > second["hierarchical_f1"] else "B"
+        apart = low > 0 or high < 0
+        words = f"{ahead} is ahead on Hierarchical F1" if apart else "Hierarchical F1 cannot tell them apart"
+        verdict = page.locator("[data-verdict]").inner_text()
+        assert verdict.startswith(f"{words}: A − B is {gap}, 95 % interval {interval}.")
+        assert ("gives both the letter" in verdict) == (apart and first["tie"] == second["tie"])
+        seen.append(verdict)
+        page.get_by_role("button", name="Swap").click()
+    assert seen[0] != seen[1] and complaints == []
+    page.context.close()
+
+
+@pytest.mark.browser
 def test_the_theme_is_chosen_and_kept(browser: Browser, site: Path) -> None:
     page, complaints = visit(browser, site / "index.html", color_scheme="light")
 
@@ -813,6 +841,29 @@ def test_the_theme_is_chosen_and_kept(browser: Browser, site: Path) -> None:
     page.emulate_media(media="print")
     assert ground() == "rgb(255, 255, 255)"
     assert complaints == []
+    page.context.close()
+
+
+@pytest.mark.browser
+def test_a_table_that_goes_on_fades_at_that_edge(browser: Browser, site: Path) -> None:
+    page, _ = visit(browser, site / "boards/toy-multiclass.html", viewport={"width": 375, "height": 800})
+    table = page.locator(".scroll").first
+    style = """(e) => { const s = getComputedStyle(e);
+        return [s.maskImage !== 'none', s.getPropertyValue('--before'), s.getPropertyValue('--after')]; }"""
+
+    def look(left: int) -> list[object]:
+        table.evaluate("(e, left) => { e.scrollLeft = left; }", left)
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return table.evaluate(style)
+
+    assert look(0) == [True, "0px", "32px"]
+    assert look(10_000) == [True, "32px", "0px"]
+    table.focus()
+    page.keyboard.press("ArrowLeft")
+    assert table.evaluate(style)[0] is False, "the focus ring is whole"
+    page.set_viewport_size({"width": 1600, "height": 800})
+    page.locator("h1").click()
+    assert table.evaluate(style)[0] is False, "nothing goes on here"
     page.context.close()
 
 

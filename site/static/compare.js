@@ -50,12 +50,12 @@
     var line = document.querySelector("[data-verdict]"), apart = low > 0 || high < 0;
     function letterOf(e) { return data.entries[e].rank.split(" ")[1]; }
     line.textContent = "";
+    if (apart) line.append(make("strong", ((gap > 0) === metric.higher ? "A" : "B") + " is ahead"), " on " + metric.title);
+    else line.append(metric.title + " ", make("strong", "cannot tell them apart"));
     if (low === null) {
-      line.textContent = metric.title + " is not defined for both.";
+      line.append(": the interval of A − B is not defined.");
       return;
     }
-    if (apart) line.append(make("strong", ((gap > 0) === metric.higher ? "A" : "B") + " is ahead"), " by " + metric.title);
-    else line.append(metric.title + " ", make("strong", "cannot tell them apart"));
     line.append(": A − B is " + signed(gap, metric.digits) + ", 95 % interval " + signed(low, metric.digits) + " to " +
       signed(high, metric.digits) + ".");
     if (apart && letterOf(a) === letterOf(b)) {
