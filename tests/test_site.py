@@ -932,3 +932,17 @@ def test_hostile_text_runs_nowhere(browser: Browser, site: Path) -> None:
     assert page.locator("h1").inner_text().startswith("<script>")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     page.context.close()
+
+
+@pytest.mark.browser
+def test_the_list_of_columns_lies_on_the_screen(browser: Browser, site: Path) -> None:
+    page, _ = visit(browser, site / "boards/toy-multiclass.html")
+    for width in (375, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.locator(".pick summary").click()
+        box, button = page.locator(".pick fieldset").bounding_box(), page.locator(".pick summary").bounding_box()
+        assert box is not None and button is not None
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] >= button["y"] + button["height"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.keyboard.press("Escape")
+    page.context.close()
