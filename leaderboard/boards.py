@@ -90,8 +90,8 @@ class Table:
         return Forest(self.scale, [(name, v) for name, v in found if math.isfinite(v)])
 
     def forest_row(self, row: Row) -> Markup:
-        """Return the chart of one row on that axis."""
-        kind = "reference" if row.entry is None else "entry"
+        """Return the chart of one row on that axis; what has no place is drawn as a reference."""
+        kind = "reference" if row.place is None else "entry"
         return self.forest.row(*row.score.metrics[self.primary.name], interval_words(row.score, self.primary), kind)
 
     @property
