@@ -29,6 +29,9 @@ from leaderboard.truths import Key, Truths, may_show, tree_of
 
 STATIC = Path(__file__).resolve().parent.parent / "site" / "static"
 
+EVERYWHERE = "/* Up to here: what every page has."
+"""Where in the style sheet the rules end that a page needs which is served at any depth."""
+
 ORDER = ("gzd5", "gz2", "simulated", "sample")
 """Real galaxies come before simulated ones."""
 
@@ -137,7 +140,7 @@ def site(
             scorer=scores.VERSION,
         )
         page("feed.xml", "feed.xml", events=happened)
-        page("404.html", "404.html", style=_inline("style.css"), theme=_inline("theme.js"))
+        page("404.html", "404.html", style=_inline("style.css", EVERYWHERE), theme=_inline("theme.js"))
         for path, text in pages.items():
             (beside / path).parent.mkdir(parents=True, exist_ok=True)
             (beside / path).write_text(text, encoding="utf-8")
@@ -146,9 +149,10 @@ def site(
     return [out / path for path in pages if path.endswith(".html")]
 
 
-def _inline(name: str) -> Markup:
-    """Return a file of ``site/static`` to stand inside a page."""
-    return Markup((STATIC / name).read_text(encoding="utf-8"))
+def _inline(name: str, end: str = "") -> Markup:
+    """Return a file of ``site/static`` to stand inside a page, up to where ``end`` stands in it."""
+    text = (STATIC / name).read_text(encoding="utf-8")
+    return Markup(text[: text.index(end)] if end else text)
 
 
 def _elsewhere(table: Table, edition: EditionPage, editions: list[EditionPage]) -> list[tuple[EditionPage, str]]:
