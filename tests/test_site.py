@@ -815,7 +815,7 @@ def test_a_comparison_says_its_answer_first(browser: Browser, site: Path) -> Non
         apart = low > 0 or high < 0
         words = f"{ahead} is ahead on Hierarchical F1" if apart else "Hierarchical F1 cannot tell them apart"
         verdict = page.locator("[data-verdict]").inner_text()
-        assert verdict.startswith(f"{words}: A − B is {gap}, 95 % interval {interval}.")
+        assert verdict.startswith(f"{words}: A\u00a0−\u00a0B is {gap}, 95 % interval {interval}.")
         assert ("gives both the letter" in verdict) == (apart and first["tie"] == second["tie"])
         seen.append(verdict)
         page.get_by_role("button", name="Swap").click()

@@ -53,10 +53,10 @@
     if (apart) line.append(make("strong", ((gap > 0) === metric.higher ? "A" : "B") + " is ahead"), " on " + metric.title);
     else line.append(metric.title + " ", make("strong", "cannot tell them apart"));
     if (low === null) {
-      line.append(": the interval of A − B is not defined.");
+      line.append(": the interval of A\u00a0−\u00a0B is not defined.");
       return;
     }
-    line.append(": A − B is " + signed(gap, metric.digits) + ", 95 % interval " + signed(low, metric.digits) + " to " +
+    line.append(": A\u00a0−\u00a0B is " + signed(gap, metric.digits) + ", 95 % interval " + signed(low, metric.digits) + " to " +
       signed(high, metric.digits) + ".");
     if (apart && letterOf(a) === letterOf(b)) {
       line.append(" The board, which also counts the spread over seeds and all its pairs, gives both the letter " +
