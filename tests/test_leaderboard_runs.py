@@ -133,6 +133,18 @@ def test_a_bad_run_names_file_and_key(toy_edition: Path, tmp_path: Path, damage:
     assert word in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("CPU, 1 threads a process", "CPU, 1 thread a process"),
+        ("CPU, 11 threads a process", "CPU, 11 threads a process"),
+    ],
+)
+def test_one_device_has_one_name(toy_edition: Path, tmp_path: Path, written: str, read: str) -> None:
+    folder = write_run(toy_edition, tmp_path, "multiclass", device=written)
+    assert runs.read(folder / "run.json").device == read
+
+
 def test_a_truncated_run_names_the_line(toy_edition: Path, tmp_path: Path) -> None:
     folder = write_run(toy_edition, tmp_path, "multiclass")
     (folder / "run.json").write_text((folder / "run.json").read_text()[:200])
