@@ -16,7 +16,7 @@ from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
 from galaxy_zoo_decals.scoring import metrics as m
-from galaxy_zoo_decals.scoring.bootstrap import DRAWS, Weights, plain, shared
+from galaxy_zoo_decals.scoring.bootstrap import DRAWS, Patterns, Weights, plain, shared
 from galaxy_zoo_decals.scoring.results import prior_concentrations
 from tests.toys import draw_votes
 
@@ -150,13 +150,13 @@ def test_counting_alike_galaxies_together_is_the_plain_sum() -> None:
         flags = few[rng.integers(0, 30, 500)]
         flags[:50] = False
         whole = rng.integers(0, 6, 500) * flags.any(axis=1)
-        found = weights.counts(flags=flags, whole=whole)
+        found = weights.counts(Patterns.of(flags=flags, whole=whole))
         times = np.column_stack([np.ones(500), weights.drawn])
         np.testing.assert_array_equal(found["flags"], times.T @ flags)
         np.testing.assert_array_equal(found["whole"], times.T @ whole)
         summed = weights.sums(flags=flags.astype(float), whole=whole)
         np.testing.assert_allclose(summed["flags"], found["flags"], rtol=1e-5, atol=1e-4)
-    assert (weights.counts(none=np.zeros((500, 2), bool))["none"] == 0).all()
+    assert (weights.counts(Patterns.of(none=np.zeros((500, 2), bool)))["none"] == 0).all()
 
 
 def slow_path(tree: Tree, row: np.ndarray) -> set[tuple[str, str]]:

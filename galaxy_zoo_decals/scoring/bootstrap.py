@@ -14,17 +14,47 @@ SEED = 20220101
 
 CONFIDENCE = 0.95
 
+BLOCK = 1024
+"""Galaxies whose weights are floats at once: few enough for the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """What galaxies add to counts, bool or small whole numbers from 0 up: many galaxies are alike in all of it.
+
+    Of every galaxy there is its ``kind`` (galaxies,), and of every kind its ``rows`` (kinds, columns), float32; the
+    named columns lie side by side in ``places``, an int for one of (galaxies,), a slice for one of (galaxies, k).
+    """
+
+    kind: np.ndarray
+    rows: np.ndarray
+    places: dict[str, int | slice]
+
+    @classmethod
+    def of(cls, **columns: np.ndarray) -> Patterns:
+        """Return the patterns of columns (galaxies,) or (galaxies, k)."""
+        places, wide = _side_by_side(columns, np.int16)
+        order, bounds = _alike(wide)
+        kinds = len(bounds) - 1
+        # Of 16 bits, numpy sorts many times as fast.
+        kind = np.empty(len(wide), np.uint16 if kinds <= np.iinfo(np.uint16).max else np.int64)
+        kind[order] = np.repeat(np.arange(kinds), np.diff(bounds))
+        return cls(kind, wide[order[bounds[:-1]]].astype(np.float32), places)
+
+    def take(self, galaxies: np.ndarray) -> Patterns:
+        """Return the patterns of some galaxies, by position or mask."""
+        return Patterns(self.kind[galaxies], self.rows, self.places)
+
 
 @dataclass(frozen=True)
 class Weights:
     """How often each galaxy counts: once in draw 0, the plain score; in the others as ``drawn`` says.
 
-    ``drawn`` is float32 (galaxies, draws). Sums of draw 0 are float64, those of the others float32. ``times`` is
-    the same as uint16, made where it is not given: galaxies are counted in half the time with half the memory.
+    ``drawn`` (galaxies, draws) is uint16, or float32 of more galaxies than that can count. Sums of draw 0 are float64,
+    those of the others are of float32.
     """
 
     drawn: np.ndarray
-    times: np.ndarray | None = None
 
     @property
     def draws(self) -> int:
@@ -38,67 +68,63 @@ class Weights:
 
     def take(self, rows: np.ndarray, draws: int) -> Weights:
         """Return the weights of some galaxies, by position or mask, in the plain draw and the next ``draws - 1``."""
-        part = slice(None, draws - 1)
-        return Weights(self.drawn[:, part][rows], self.times[:, part][rows] if self.times is not None else None)
+        return Weights(self.drawn[:, : draws - 1][rows])
 
     def sums(self, **columns: np.ndarray) -> dict[str, np.ndarray]:
         """Return the weighted sums over galaxies: (draws,) of each column (galaxies,), (draws, k) of (galaxies, k).
 
         One matrix product for all columns: the weights, hundreds of MB for 50,000 galaxies, are read once.
         """
-        wide = _wide(columns)
-        stacked = np.column_stack(wide)
-        out = np.empty((self.draws, stacked.shape[1]))
-        out[0] = stacked.sum(axis=0, dtype=float)
+        places, wide = _side_by_side(columns, float)
+        out = np.zeros((self.draws, wide.shape[1]))
+        out[0] = wide.sum(axis=0, dtype=float)
         if self.draws > 1:
             # About their means: float32 then rounds the small deviations, not the large sums.
-            centre = out[0] / max(len(stacked), 1)
-            out[1:] = ((stacked - centre).astype(np.float32).T @ self.drawn).T
+            centre = out[0] / max(len(wide), 1)
+            rest = (wide - centre).astype(np.float32).T
+            for start in range(0, len(wide), BLOCK):
+                part = slice(start, start + BLOCK)
+                out[1:] += (rest[:, part] @ self.drawn[part].astype(np.float32, copy=False)).T
             out[1:] += self.total[1:, None] * centre
-        return _narrow(columns, wide, out)
+        return {name: out[:, place] for name, place in places.items()}
 
-    def counts(self, **columns: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what ``sums`` does, of columns that are bool or small whole numbers from 0 up, exactly.
-
-        Galaxies that are alike in all columns are counted together, and the few patterns there are multiplied.
-        """
-        wide = _wide(columns)
-        stacked = np.column_stack([c.astype(np.float32) for c in wide])
-        out = np.zeros((self.draws, stacked.shape[1]))
-        out[0] = stacked.sum(axis=0, dtype=float)
-        if self.draws > 1 and stacked.any():
-            order, bounds = _alike(stacked)
-            patterns = stacked[order[bounds[:-1]]]
-            # Galaxies of zeros alone, which sort first, add nothing to any sum.
-            some = int(not patterns[0].any())
-            out[1:] = (patterns[some:].T @ self.grouped(order, bounds[some:])).T
-        return _narrow(columns, wide, out)
+    def counts(self, patterns: Patterns) -> dict[str, np.ndarray]:
+        """Return what ``sums`` does of patterns' columns, exactly: the few kinds there are get multiplied."""
+        members = np.bincount(patterns.kind, minlength=len(patterns.rows))
+        out = np.zeros((self.draws, patterns.rows.shape[1]))
+        out[0] = members @ patterns.rows.astype(float)
+        # Galaxies of zeros alone add nothing to any sum; they sort first.
+        zeros = int(len(members) and members[0] and not patterns.rows[0].any())
+        if self.draws > 1:
+            there = np.flatnonzero(members)
+            bounds = np.concatenate([[0], np.cumsum(members[there])])[zeros:]
+            order = np.argsort(patterns.kind, kind="stable")
+            grouped = self.grouped(order, bounds).astype(np.float32, copy=False)
+            out[1:] = (patterns.rows[there[zeros:]].T @ grouped).T
+        return {name: out[:, place] for name, place in patterns.places.items()}
 
     def grouped(self, order: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-        """Return how often the galaxies ``order[bounds[i]:bounds[i + 1]]`` are drawn, float32 (groups, draws - 1)."""
+        """Return how often the galaxies ``order[bounds[i]:bounds[i + 1]]`` are drawn, (groups, draws - 1)."""
         shape = (len(bounds) - 1, len(self.drawn))
         members = order[bounds[0] : bounds[-1]]
-        times = self._times
-        groups = csr_array((np.ones(len(members), times.dtype), members, bounds - bounds[0]), shape=shape)
-        return np.asarray(groups @ times).astype(np.float32, copy=False)
-
-    @cached_property
-    def _times(self) -> np.ndarray:
-        """How often each galaxy is drawn, uint16 where all of a draw's galaxies can be counted with it."""
-        if self.total.max() > np.iinfo(np.uint16).max:
-            return self.drawn
-        return self.drawn.astype(np.uint16) if self.times is None else self.times
+        groups = csr_array((np.ones(len(members), self.drawn.dtype), members, bounds - bounds[0]), shape=shape)
+        return np.asarray(groups @ self.drawn)
 
 
-def _wide(columns: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return every column as (galaxies, k)."""
-    return [np.asarray(c)[:, None] if np.ndim(c) == 1 else np.asarray(c) for c in columns.values()]
-
-
-def _narrow(columns: dict[str, np.ndarray], wide: list[np.ndarray], out: np.ndarray) -> dict[str, np.ndarray]:
-    """Return sums (draws, all columns) by name, (draws,) where the column was (galaxies,)."""
-    parts = np.split(out, np.cumsum([c.shape[1] for c in wide])[:-1], axis=1)
-    return {n: part[:, 0] if np.ndim(given) == 1 else part for (n, given), part in zip(columns.items(), parts)}
+def _side_by_side(
+    columns: dict[str, np.ndarray], kind: type[np.generic] | type[float]
+) -> tuple[dict[str, int | slice], np.ndarray]:
+    """Return where every column lies among all of them, and all of them, (galaxies, columns)."""
+    places: dict[str, int | slice] = {}
+    at = 0
+    for name, column in columns.items():
+        width = 1 if np.ndim(column) == 1 else np.shape(column)[1]
+        places[name] = at if np.ndim(column) == 1 else slice(at, at + width)
+        at += width
+    out = np.empty((len(next(iter(columns.values()))), at), kind, order="F")
+    for name, place in places.items():
+        out[:, place] = columns[name]
+    return places, out
 
 
 def _alike(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +133,7 @@ def _alike(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Rows of zeros come first. A row is read as the digits of a number, or of several where float64 holds no more.
     """
     keys, room = [np.zeros(len(rows))], 2.0**53
-    for digit, size in zip(rows.T, rows.max(axis=0) + 1.0):
+    for digit, size in zip(rows.T, rows.max(axis=0, initial=0) + 1.0):
         if room < size:
             keys, room = [*keys, np.zeros(len(rows))], 2.0**53
         if size > 1:
@@ -115,27 +141,28 @@ def _alike(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             keys[-1] += digit
             room /= size
     order = np.argsort(keys[0], kind="stable") if len(keys) == 1 else np.lexsort(keys)
-    changes = np.zeros(len(rows) - 1, bool)
+    changes = np.zeros(max(len(rows) - 1, 0), bool)
     for key in keys:
         changes |= np.diff(key[order]) != 0
-    return order, np.concatenate([[0], np.flatnonzero(changes) + 1, [len(rows)]])
+    first = np.flatnonzero(changes) + 1
+    return order, np.concatenate([[0], first, [len(rows)]]) if len(rows) else np.zeros(1, int)
 
 
 def plain(galaxies: int) -> Weights:
     """Return weights of the plain draw alone."""
-    return Weights(np.empty((galaxies, 0), np.float32))
+    return Weights(np.empty((galaxies, 0), np.uint16))
 
 
 @lru_cache(maxsize=2)
 def shared(galaxies: int) -> Weights:
     """Return the weights that all entries of a board share: the plain draw and DRAWS resamples of the galaxies."""
     rng = np.random.default_rng(SEED)
-    drawn = np.zeros((galaxies, DRAWS), dtype=np.float32)
+    drawn = np.zeros((galaxies, DRAWS), dtype=np.uint16 if galaxies <= np.iinfo(np.uint16).max else np.float32)
     for start in range(0, DRAWS, 100):
         picks = rng.integers(0, galaxies, size=(100, galaxies), dtype=np.int32) if galaxies else np.empty((100, 0), int)
         drawn[:, start : start + 100] = np.column_stack([np.bincount(row, minlength=galaxies) for row in picks])
     drawn.setflags(write=False)
-    return Weights(drawn, drawn.astype(np.uint16))
+    return Weights(drawn)
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:

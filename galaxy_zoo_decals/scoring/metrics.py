@@ -10,6 +10,7 @@ is never predicted are 0, as in scikit-learn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.special import gammaln
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
-from galaxy_zoo_decals.scoring.bootstrap import Weights
+from galaxy_zoo_decals.scoring.bootstrap import Patterns, Weights
 from galaxy_zoo_decals.scoring.calibration import BINS, interval_coverage
 from galaxy_zoo_decals.scoring.truth import Truth
 
@@ -31,14 +32,31 @@ hundredth of their rank, which moves a draw by a hundredth of the bootstrap's ow
 always exact."""
 
 PART = 250
-"""Draws of an average precision that are taken at once."""
+"""Draws of an average precision that are taken at once: few enough for the processor's cache."""
+
+MASKS = ("", "_unmasked")
+"""What ends the names of multi-label numbers: of the labels whose question was asked, and of all."""
 
 LEVELS = (50, 90)
 """Predictive intervals of the votes whose coverage is measured, in per cent."""
 
 
-Columns = dict[str, np.ndarray]
-"""What each galaxy adds to the sums of a board: (galaxies,) or (galaxies, k) by name; rows can be picked."""
+@dataclass(frozen=True)
+class Columns:
+    """What each galaxy adds to the sums of a board.
+
+    ``counts`` are the whole numbers, as patterns; ``numbers`` all else, (galaxies,) or (galaxies, k) by name;
+    ``questions`` (votes) the whole numbers of each question that only the rules of table 1 need.
+    """
+
+    counts: Patterns
+    numbers: dict[str, np.ndarray]
+    questions: tuple[Patterns, ...] = ()
+
+    def take(self, rows: np.ndarray) -> Columns:
+        """Return the columns of some galaxies, by position."""
+        numbers = {name: column[rows] for name, column in self.numbers.items()}
+        return Columns(self.counts.take(rows), numbers, tuple(part.take(rows) for part in self.questions))
 
 
 @dataclass(frozen=True)
@@ -76,12 +94,29 @@ def average_precision(
     NaN where no galaxy is positive. ``truth`` and ``mask`` bool and ``scores`` float, (galaxies,); equal scores
     share one threshold (scikit-learn's definition).
     """
+    return ranked_precision(weights, truth, thresholds(scores), mask)
+
+
+def thresholds(scores: np.ndarray) -> np.ndarray:
+    """Return which of the distinct scores each one is, from the largest (0) down, (galaxies,)."""
+    order = np.argsort(-scores, kind="stable")
+    place = np.concatenate([[0], np.cumsum(np.diff(scores[order]) != 0)])[: len(order)]
+    # Of 16 bits, numpy sorts many times as fast.
+    out = np.empty(len(order), np.uint16 if len(order) <= np.iinfo(np.uint16).max else np.int64)
+    out[order] = place
+    return out
+
+
+def ranked_precision(
+    weights: Weights, truth: np.ndarray, threshold: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the average precision of scores of which each one's threshold is known, in any count with gaps."""
     rows = np.arange(len(truth)) if mask is None else np.flatnonzero(mask)
     out = np.full(weights.draws, np.nan)
     if not len(rows):
         return out
-    order = rows[np.argsort(-scores[rows], kind="stable")]
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    order = rows[np.argsort(threshold[rows], kind="stable")]
+    last = np.append(np.flatnonzero(np.diff(threshold[order])), len(order) - 1)
     positive = truth[order]
     hits = np.cumsum(positive)[last]
     out[0] = ratio((np.diff(hits, prepend=0) * hits / (last + 1)).sum(), hits[-1])
@@ -105,20 +140,37 @@ def _drawn_precision(weights: Weights, order: np.ndarray, positive: np.ndarray, 
     bounds = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=2 * len(ends)))])
     drawn = weights.grouped(order[np.argsort(place, kind="stable")], bounds).reshape(len(ends), 2, -1)
     out = np.empty(drawn.shape[2])
-    for start in range(0, len(out), PART):  # parts that lie in the cache
+    for start in range(0, len(out), PART):
         count = drawn[:, :, start : start + PART]
-        summed = count.copy()
-        for i in range(1, len(ends)):  # many times as fast as cumsum along this axis
-            summed[i] += summed[i - 1]
-        found, hits = count[:, 1], summed[:, 1]
-        seen = summed[:, 0] + hits
+        summed = running(count)
+        found, hits = count[:, 1].astype(np.float32), summed[:, 1].astype(np.float32)
+        seen = (summed[:, 0] + summed[:, 1]).astype(np.float32)
         recalled = hits[-1].copy()
         # Within a block of several thresholds the mean positive has half of the block before it, and itself: a
         # galaxy that was drawn was drawn twice on average.
         hits[several] -= found[several] / 2 - 1
-        seen[several] -= count[several].sum(axis=1) / 2 - 1
-        np.divide(hits, seen, out=hits, where=seen > 0)
+        seen[several] -= (found[several] + count[several, 0]) / 2 - 1
+        hits /= np.maximum(seen, 1)  # 0 where nothing is seen, and then nothing is found
         out[start : start + PART] = ratio(np.einsum("kb,kb->b", found, hits), recalled)
+    return out
+
+
+def running(counts: np.ndarray) -> np.ndarray:
+    """Return the running sums along the first axis of whole numbers, whose total their type holds.
+
+    Many times as fast as cumsum, which goes down one column after the other: all blocks of some rows are summed at
+    once, then the blocks.
+    """
+    out = counts.copy()
+    size = max(int(len(out) ** 0.5), 1)
+    whole = len(out) // size * size
+    blocks = out[:whole].reshape(-1, size, *out.shape[1:])
+    for i in range(1, size):
+        blocks[:, i] += blocks[:, i - 1]
+    for before, block in pairwise(blocks):
+        block += before[-1]
+    for i in range(whole, len(out)):
+        out[i] += out[i - 1]
     return out
 
 
@@ -147,22 +199,26 @@ def multiclass_columns(truth: Truth, probabilities: np.ndarray) -> Columns:
     guessed = known[:, None] & (guess[:, None] == np.arange(len(CLASSES)))
     clear, sure = known & truth.classes.confident, known & (confidence > views.CONFIDENT)
     given = np.clip(probabilities[np.arange(len(label)), label], CLIP, None)
-    return {
-        "n": known, "true": true, "guessed": guessed, "hits": true & guessed, "right": right,
-        "clear": clear, "clear_right": clear & right, "sure": sure, "sure_right": sure & right,
+    counts = Patterns.of(
+        n=known, true=true, guessed=guessed, hits=true & guessed, right=right, clear=clear, clear_right=clear & right,
+        sure=sure, sure_right=sure & right,
+    )  # fmt: skip
+    numbers = {
         "nll": np.where(known, -np.log(given), 0.0),
-        "brier": np.where(known, ((probabilities - true) ** 2).sum(axis=1), 0.0), "confidence": confidence,
+        "brier": np.where(known, ((probabilities - true) ** 2).sum(axis=1), 0.0),
+        "confidence": confidence, "known": known, "right": right,
     }  # fmt: skip
+    return Columns(counts, numbers)
 
 
 def multiclass_scored(truth: Truth, columns: Columns, weights: Weights) -> Scored:
     """Return the metrics of the columns of some galaxies of ``truth``, whose classes count."""
-    known = columns["n"]
+    numbers = columns.numbers
+    known = numbers["known"]
     gaps = np.zeros((len(known), BINS))
-    gaps[known] = bin_gaps(columns["confidence"][known], columns["right"][known])
-    counts = ("n", "true", "guessed", "hits", "right", "clear", "clear_right", "sure", "sure_right")
-    s = weights.counts(**{name: columns[name] for name in counts})
-    s |= weights.sums(gaps=gaps, nll=columns["nll"], brier=columns["brier"])
+    gaps[known] = bin_gaps(numbers["confidence"][known], numbers["right"][known])
+    s = weights.counts(columns.counts)
+    s |= weights.sums(gaps=gaps, nll=numbers["nll"], brier=numbers["brier"])
     precision, recall, f1 = precision_recall_f1(s["hits"], s["guessed"], s["true"])
     counted, n = truth.counted["classes"], s["n"]
     metrics = {
@@ -192,7 +248,18 @@ def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights
 
 def multilabel_columns(truth: Truth, probabilities: np.ndarray) -> Columns:
     """Return the columns of label probabilities (galaxies, labels)."""
-    return {"probabilities": probabilities, "labels": truth.labels, "asked": truth.labels_asked}
+    labels, asked = truth.labels, truth.labels_asked
+    guess = probabilities > 0.5
+    parts: dict[str, np.ndarray] = {}
+    for suffix, mask in zip(MASKS, (asked, np.ones_like(asked))):
+        judged, wrong = np.any(mask, axis=1), (labels != guess) & mask
+        made = {
+            "true": labels & mask, "guessed": guess & mask, "hits": labels & guess & mask, "n": mask,
+            "wrong": wrong.sum(axis=1), "judged": judged, "all_right": judged & ~wrong.any(axis=1),
+        }  # fmt: skip
+        parts |= {name + suffix: column for name, column in made.items()}
+    threshold = np.column_stack([thresholds(column) for column in probabilities.T])
+    return Columns(Patterns.of(**parts), {"threshold": threshold, "labels": labels, "asked": asked})
 
 
 def multilabel_scored(truth: Truth, columns: Columns, weights: Weights) -> Scored:
@@ -200,34 +267,23 @@ def multilabel_scored(truth: Truth, columns: Columns, weights: Weights) -> Score
 
     With the mask of asked questions and without.
     """
-    probabilities, labels, asked = columns["probabilities"], columns["labels"], columns["asked"]
-    guess = probabilities > 0.5
-    counted = truth.counted["labels"]
-    ap = np.column_stack(
-        [average_precision(weights, labels[:, j], probabilities[:, j], on) for j, on in enumerate(asked.T)]
-    )
+    counted, numbers = truth.counted["labels"], columns.numbers
+    by_label = zip(numbers["labels"].T, numbers["threshold"].T, numbers["asked"].T)
+    ap = np.column_stack([ranked_precision(weights, *of_label) for of_label in by_label])
     metrics = {"macro_map": macro(ap, counted)}
     rows: list[dict[str, Any]] = []
-    parts: Columns = {}
-    for suffix, mask in (("", asked), ("_unmasked", np.ones_like(asked))):
-        judged, wrong = np.any(mask, axis=1), (labels != guess) & mask
-        made = {
-            "true": labels & mask, "guessed": guess & mask, "hits": labels & guess & mask, "n": mask,
-            "wrong": wrong.sum(axis=1), "judged": judged, "all_right": judged & ~wrong.any(axis=1),
-        }  # fmt: skip
-        parts |= {name + suffix: column for name, column in made.items()}
-    together = weights.counts(**parts)
-    for suffix in ("", "_unmasked"):
-        s = {name: together[name + suffix] for name in made}
-        by_label = precision_recall_f1(s["hits"], s["guessed"], s["true"])
+    together = weights.counts(columns.counts)
+    for suffix in MASKS:
+        s = {name.removesuffix(suffix): sums for name, sums in together.items() if name.endswith(suffix)}
+        scores = precision_recall_f1(s["hits"], s["guessed"], s["true"])
         micro = precision_recall_f1(*(s[name].sum(axis=1) for name in ("hits", "guessed", "true")))
-        for name, values, total in zip(("precision", "recall", "f1"), by_label, micro):
+        for name, values, total in zip(("precision", "recall", "f1"), scores, micro):
             metrics[f"macro_{name}{suffix}"] = macro(values, counted)
             metrics[f"micro_{name}{suffix}"] = total
         metrics[f"subset_accuracy{suffix}"] = ratio(s["all_right"], s["judged"])
         metrics[f"hamming{suffix}"] = ratio(s["wrong"], s["n"].sum(axis=1))
         if not suffix:
-            precision, recall, f1 = by_label
+            precision, recall, f1 = scores
             rows = [
                 {"name": name, "n": int(s["n"][0, j]), "positives": int(s["true"][0, j]), "counted": bool(counted[j])}
                 | {"average_precision": ap[:, j]}
@@ -300,16 +356,17 @@ def hierarchical_columns(truth: Truth, fractions: np.ndarray) -> Columns:
     consistent = valid_paths(tree, sets)
     sets = sets & ~hidden
     reached, right, arrived = question_hits(truth, fractions, top)
-    return {
-        "common": (true_sets & sets).sum(axis=1), "guessed": sets.sum(axis=1), "true": true_sets.sum(axis=1),
-        "exact": (true_sets == sets).all(axis=1), "consistent": consistent,
-        "reached": reached, "right": reached & right, "end": reached & right & arrived,
-    }  # fmt: skip
+    counts = Patterns.of(
+        common=(true_sets & sets).sum(axis=1), guessed=sets.sum(axis=1), true=true_sets.sum(axis=1),
+        exact=(true_sets == sets).all(axis=1), consistent=consistent,
+        reached=reached, right=reached & right, end=reached & right & arrived,
+    )  # fmt: skip
+    return Columns(counts, {})
 
 
 def hierarchical_scored(truth: Truth, columns: Columns, weights: Weights) -> Scored:
     """Return the metrics of the columns of some galaxies of ``truth``, whose questions count."""
-    tree, s = truth.tree, weights.counts(**columns)
+    tree, s = truth.tree, weights.counts(columns.counts)
     conditional, end_to_end = ratio(s["right"], s["reached"]), ratio(s["end"], s["reached"])
     counted = truth.counted["path"]
     metrics = {
@@ -398,13 +455,24 @@ def votes_columns(
         np.column_stack([part[:, tree.slices[q.name]].mean(axis=1) for q in tree.questions])
         for part in (np.abs(gap), gap**2)
     )
-    return {
-        "by_question": dirichlet_multinomial_nll(tree, truth.votes, concentrations), "answered": truth.totals > 0,
-        "covered": np.nan_to_num(covered), "with_votes": np.any(truth.totals > 0, axis=1), "variance": variance,
-        "error": error, "asked": truth.asked, "absolute": absolute, "squared": squared, "paper": paper,
-        "right": paper & right, "clear": paper & truth.clear, "clear_right": paper & truth.clear & right,
-        "true": true, "guessed": guessed, "hits": true & guessed,
+    numbers = {
+        "by_question": dirichlet_multinomial_nll(tree, truth.votes, concentrations), "covered": np.nan_to_num(covered),
+        "variance": variance, "error": error, "absolute": absolute, "squared": squared,
     }  # fmt: skip
+    answered = truth.totals > 0
+    counts = Patterns.of(answered=answered, with_votes=np.any(answered, axis=1), asked=truth.asked)
+    # By the rules of table 1 question by question: few galaxies differ, and many count nowhere.
+    by_rules = {"paper": paper, "right": paper & right, "clear": paper & truth.clear}
+    by_rules["clear_right"] = by_rules["clear"] & right
+    by_answer = {"true": true, "guessed": guessed, "hits": true & guessed}
+    questions = tuple(
+        Patterns.of(
+            **{name: column[:, [i]] for name, column in by_rules.items()},
+            **{name: column[:, tree.slices[q.name]] for name, column in by_answer.items()},
+        )
+        for i, q in enumerate(tree.questions)
+    )
+    return Columns(counts, numbers, questions)
 
 
 def votes_errors(truth: Truth, columns: Columns, weights: Weights, levels: tuple[int, ...] = LEVELS) -> Scored:
@@ -413,9 +481,7 @@ def votes_errors(truth: Truth, columns: Columns, weights: Weights, levels: tuple
     Rows hold error and likelihood of each question.
     """
     counted = truth.counted
-    floats = ("by_question", "covered", "variance", "error", "absolute", "squared")
-    s = weights.sums(**{name: columns[name] for name in floats})
-    s |= weights.counts(**{name: columns[name] for name in ("answered", "with_votes", "asked")})
+    s = weights.sums(**columns.numbers) | weights.counts(columns.counts)
     mae, likelihood = ratio(s["absolute"], s["asked"]), ratio(s["by_question"], s["answered"])
     metrics = {
         "nll": ratio(s["by_question"].sum(axis=1), weights.total),
@@ -433,14 +499,7 @@ def votes_scored(truth: Truth, columns: Columns, weights: Weights, levels: tuple
     """
     tree, counted = truth.tree, truth.counted
     errors = votes_errors(truth, columns, weights, levels)
-    # Question by question few galaxies differ, and many count nowhere.
-    by_question = [
-        weights.counts(
-            **{name: columns[name][:, [i]] for name in ("paper", "right", "clear", "clear_right")},
-            **{name: columns[name][:, tree.slices[q.name]] for name in ("true", "guessed", "hits")},
-        )
-        for i, q in enumerate(tree.questions)
-    ]
+    by_question = [weights.counts(part) for part in columns.questions]
     s = {name: np.concatenate([part[name] for part in by_question], axis=1) for name in by_question[0]}
     answer_f1 = precision_recall_f1(s["hits"], s["guessed"], s["true"])[2] * s["true"]
     f1 = np.column_stack([answer_f1[:, tree.slices[q.name]].sum(axis=1) for q in tree.questions])

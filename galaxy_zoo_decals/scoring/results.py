@@ -318,7 +318,7 @@ def disagreement(truth: Truth, board: str, values: np.ndarray, columns: m.Column
     if board == "hierarchical":
         sets = m.path_sets(truth.tree, truth.fractions, truth.top)
         return np.where(sets, -np.log(np.clip(np.nan_to_num(values), m.CLIP, None)), 0.0).sum(axis=1)
-    found: np.ndarray = columns["by_question"].sum(axis=1) - truth.least_nll
+    found: np.ndarray = columns.numbers["by_question"].sum(axis=1) - truth.least_nll
     return found
 
 
@@ -341,7 +341,7 @@ def _stratum(truth: Truth, board: str, columns: m.Columns, inside: np.ndarray) -
     """
     rows = np.flatnonzero(inside)
     weights = shared(len(truth.names)).take(rows, STRATUM_DRAWS)
-    scored = STRATUM_SCORED[board](truth, {name: column[rows] for name, column in columns.items()}, weights)
+    scored = STRATUM_SCORED[board](truth, columns.take(rows), weights)
     found = unbiased(board, scored.metrics)
     return spread_row({"value": found[BOARDS[board].primary]} | {name: found[name] for name in STRATUM_METRICS[board]})
 
