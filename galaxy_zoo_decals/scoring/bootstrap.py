@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -36,8 +37,7 @@ class Patterns:
         places, wide = _side_by_side(columns, np.int16)
         order, bounds = _alike(wide)
         kinds = len(bounds) - 1
-        # Of 16 bits, numpy sorts many times as fast.
-        kind = np.empty(len(wide), np.uint16 if kinds <= np.iinfo(np.uint16).max else np.int64)
+        kind = np.empty(len(wide), small(kinds))
         kind[order] = np.repeat(np.arange(kinds), np.diff(bounds))
         return cls(kind, wide[order[bounds[:-1]]].astype(np.float32), places)
 
@@ -98,8 +98,7 @@ class Weights:
         if self.draws > 1:
             there = np.flatnonzero(members)
             bounds = np.concatenate([[0], np.cumsum(members[there])])[zeros:]
-            order = np.argsort(patterns.kind, kind="stable")
-            grouped = self.grouped(order, bounds).astype(np.float32, copy=False)
+            grouped = self.grouped(by_size(patterns.kind), bounds).astype(np.float32, copy=False)
             out[1:] = (patterns.rows[there[zeros:]].T @ grouped).T
         return {name: out[:, place] for name, place in patterns.places.items()}
 
@@ -146,6 +145,16 @@ def _alike(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         changes |= np.diff(key[order]) != 0
     first = np.flatnonzero(changes) + 1
     return order, np.concatenate([[0], first, [len(rows)]]) if len(rows) else np.zeros(1, int)
+
+
+def small(most: int) -> type[np.unsignedinteger[Any]]:
+    """Return the type of whole numbers up to ``most``: of 16 bits, numpy sorts many times as fast."""
+    return np.uint16 if most <= np.iinfo(np.uint16).max else np.uint64
+
+
+def by_size(numbers: np.ndarray) -> np.ndarray:
+    """Return a stable order of whole numbers from 0 up."""
+    return np.argsort(numbers.astype(small(int(numbers.max(initial=0))), copy=False), kind="stable")
 
 
 def plain(galaxies: int) -> Weights:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ BINS = 15
 CHUNK = 8192
 """Galaxies whose predictive distributions are held at once."""
 
-TINY, HUGE = 1e-300, 2.0**600
+TINY, HUGE = 1e-300, 2.0**300
+"""Relative probabilities above HUGE are scaled down: one step of float32 concentrations is below 1e90, and two steps
+lie between one look and the next."""
 
 THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Confidences below which a model abstains; 0.6 is the student work's rule."""
@@ -50,34 +54,81 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, A
     return rows
 
 
+@dataclass(frozen=True)
+class Counted:
+    """How many of a question's ``n`` volunteers gave an answer, ``k``: one of each galaxy and answer, (counts,).
+
+    Of two answers, which mirror each other, only the first is there. ``galaxy`` and ``answer`` say where it lies in
+    the votes. Sorted by ``n``, then by ``k``.
+    """
+
+    galaxy: np.ndarray
+    answer: np.ndarray
+    k: np.ndarray
+    n: np.ndarray
+
+    @classmethod
+    def of(cls, tree: Tree, votes: np.ndarray) -> Counted:
+        """Return the counts of votes (galaxies, answers) of all questions that were answered."""
+        parts = []
+        for q in tree.questions:
+            columns = tree.slices[q.name]
+            total = votes[:, columns].sum(axis=1)
+            on = np.flatnonzero(total)
+            for j in range(len(q.answers) if len(q.answers) > 2 else 1):
+                answer = columns.start + j
+                parts.append((on, np.full(len(on), answer), votes[on, answer], total[on]))
+        galaxy, answer, k, n = (np.concatenate(column) for column in zip(*parts))
+        order = np.lexsort((k, n))
+        return cls(galaxy[order], answer[order], k[order], n[order])
+
+
 def beta_binomial_cdf(k: np.ndarray, n: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (P(K < k), P(K <= k)) of the beta-binomial, arrays of one shape (m,).
+    """Return (P(K < k), P(K <= k)) of the beta-binomial, arrays of one shape (m,), sorted by ``n``, then by ``k``.
 
     Probabilities of all counts are built up from each other, relative to that of 0, by
     p(j + 1) / p(j) = (n - j) (a + j) / ((j + 1) (b + n - j - 1)); n is a number of volunteers, at most some tens.
     """
     below, through = np.empty(len(k)), np.empty(len(k))
-    order = np.argsort(n, kind="stable")
-    for start in range(0, len(order), CHUNK):
-        rows = order[start : start + CHUNK]
-        count, total, first, second = (x[rows].astype(float) for x in (k, n, a, b))
-        p, summed, under, at = (np.full(len(rows), value) for value in (1.0, 0.0, 0.0, 0.0))
-        for j in range(int(total.max(initial=0)) + 1):
-            under += p * (count > j)
-            at += p * (count == j)
-            summed += p
-            # Whole numbers first: of a concentration of 1e-30 a sum would leave nothing.
-            p *= np.maximum(total - j, 0) * (first + j) / ((j + 1) * (second + np.maximum(total - j - 1, 0)))
-            if p.max() > HUGE:  # one step of float32 concentrations is below 1e90
-                scale = np.where(p > HUGE, 1 / HUGE, 1.0)
-                for x in (p, summed, under, at):
-                    x *= scale
-        below[rows], through[rows] = under / summed, (under + at) / summed
+    changes = np.flatnonzero(np.diff(n)) + 1
+    cuts = np.arange(0, len(n), CHUNK)
+    if len(n) > CHUNK // 8 * len(changes):  # enough of each number of volunteers to be counted alone
+        cuts = np.union1d(cuts, changes)
+    for start, stop in pairwise([*cuts, len(n)]):
+        part = slice(start, stop)
+        below[part], through[part] = _cdf_of_part(k[part], n[part], a[part].astype(float), b[part].astype(float))
     return below, through
 
 
+def _cdf_of_part(k: np.ndarray, n: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p, summed, below, through = (np.full(len(n), value) for value in (1.0, 0.0, 0.0, 0.0))
+    most, alike = int(n[-1]), n[0] == n[-1]
+    counts = np.arange(most + 2)
+    places = np.searchsorted(k, counts) if alike else np.searchsorted(k, counts, sorter=(by := np.argsort(k)))
+    more = np.zeros(most + 1, int) if alike else np.searchsorted(n, counts[:-1], side="right")
+    for j in range(most + 1):
+        on = slice(more[j - 1] if j else 0, None)  # n >= j
+        at: Any = slice(places[j], places[j + 1])  # k = j
+        at = at if alike else by[at]
+        below[at] = summed[at]
+        summed[on] += p[on]
+        through[at] = summed[at]
+        on = slice(more[j], None)  # n > j
+        left = float(most - j) if alike else (n[on] - j).astype(float)
+        # Whole numbers first: of a concentration of 1e-30 a sum would leave nothing.
+        step = a[on] + j
+        step *= left / (j + 1)
+        step /= b[on] + (left - 1)
+        p[on] *= step
+        if j % 2 and p.max() > HUGE:
+            scale = np.where(p > HUGE, 1 / HUGE, 1.0)
+            for x in (p, summed, below, through):
+                x *= scale
+    return below / summed, through / summed
+
+
 def interval_coverage(
-    tree: Tree, votes: np.ndarray, concentrations: np.ndarray, levels: tuple[float, ...]
+    tree: Tree, counted: Counted, concentrations: np.ndarray, levels: tuple[float, ...]
 ) -> np.ndarray:
     """Return how much of each galaxy's votes falls into the central predictive intervals, (galaxies, levels).
 
@@ -86,22 +137,15 @@ def interval_coverage(
     of an answer's votes is beta-binomial, so finite votes are corrected for. A calibrated model covers each level;
     NaN where nobody answered anything.
     """
-    if not levels:
-        return np.empty((len(votes), 0))
-    parts = []
-    for q in tree.questions:
-        columns = tree.slices[q.name]
-        on = np.flatnonzero(votes[:, columns].sum(axis=1))
-        k, alpha = votes[on, columns], concentrations[on, columns]
-        for j in range(len(q.answers) if len(q.answers) > 2 else 1):  # two answers mirror each other
-            parts.append((on, k[:, j], k.sum(axis=1), alpha[:, j], alpha.sum(axis=1) - alpha[:, j]))
-    galaxy, *numbers = (np.concatenate(column) for column in zip(*parts))
-    below, through = beta_binomial_cdf(*numbers)
+    galaxies = len(concentrations)
+    total = np.column_stack([concentrations[:, tree.slices[q]].sum(axis=1) for q, _ in tree.answers])
+    a = concentrations[counted.galaxy, counted.answer]
+    below, through = beta_binomial_cdf(counted.k, counted.n, a, total[counted.galaxy, counted.answer] - a)
     step = np.maximum(through - below, TINY)
-    counted = np.bincount(galaxy, minlength=len(votes))
-    out = np.full((len(votes), len(levels)), np.nan)
+    counts = np.bincount(counted.galaxy, minlength=galaxies)
+    out = np.full((galaxies, len(levels)), np.nan)
     for i, level in enumerate(levels):
         inside = np.minimum(through, (1 + level) / 2) - np.maximum(below, (1 - level) / 2)
-        summed = np.bincount(galaxy, np.clip(inside / step, 0, 1), minlength=len(votes))
-        np.divide(summed, counted, out=out[:, i], where=counted > 0)
+        summed = np.bincount(counted.galaxy, np.clip(inside / step, 0, 1), minlength=galaxies)
+        np.divide(summed, counts, out=out[:, i], where=counts > 0)
     return out

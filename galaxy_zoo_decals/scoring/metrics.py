@@ -19,7 +19,7 @@ from scipy.special import gammaln
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
-from galaxy_zoo_decals.scoring.bootstrap import Patterns, Weights
+from galaxy_zoo_decals.scoring.bootstrap import Patterns, Weights, by_size, small
 from galaxy_zoo_decals.scoring.calibration import BINS, interval_coverage
 from galaxy_zoo_decals.scoring.truth import Truth
 
@@ -100,11 +100,9 @@ def average_precision(
 def thresholds(scores: np.ndarray) -> np.ndarray:
     """Return which of the distinct scores each one is, from the largest (0) down, (galaxies,)."""
     order = np.argsort(-scores, kind="stable")
-    place = np.concatenate([[0], np.cumsum(np.diff(scores[order]) != 0)])[: len(order)]
-    # Of 16 bits, numpy sorts many times as fast.
-    out = np.empty(len(order), np.uint16 if len(order) <= np.iinfo(np.uint16).max else np.int64)
-    out[order] = place
-    return out
+    out = np.empty(len(order), int)
+    out[order] = np.concatenate([[0], np.cumsum(np.diff(scores[order]) != 0)])[: len(order)]
+    return out.astype(small(len(order)))
 
 
 def ranked_precision(
@@ -115,7 +113,7 @@ def ranked_precision(
     out = np.full(weights.draws, np.nan)
     if not len(rows):
         return out
-    order = rows[np.argsort(threshold[rows], kind="stable")]
+    order = rows[by_size(threshold[rows])]
     last = np.append(np.flatnonzero(np.diff(threshold[order])), len(order) - 1)
     positive = truth[order]
     hits = np.cumsum(positive)[last]
@@ -138,7 +136,7 @@ def _drawn_precision(weights: Weights, order: np.ndarray, positive: np.ndarray, 
     block = np.repeat(np.arange(len(ends)), ends + 1 - starts)
     place = 2 * block + positive
     bounds = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=2 * len(ends)))])
-    drawn = weights.grouped(order[np.argsort(place, kind="stable")], bounds).reshape(len(ends), 2, -1)
+    drawn = weights.grouped(order[by_size(place)], bounds).reshape(len(ends), 2, -1)
     out = np.empty(drawn.shape[2])
     for start in range(0, len(out), PART):
         count = drawn[:, :, start : start + PART]
@@ -444,7 +442,9 @@ def votes_columns(
     """
     tree = truth.tree
     predicted = views.fractions(tree, concentrations) if fractions is None else fractions
-    covered = interval_coverage(tree, truth.votes, concentrations, tuple(level / 100 for level in levels))
+    covered = np.empty((len(predicted), 0))
+    if levels:
+        covered = interval_coverage(tree, truth.counts, concentrations, tuple(level / 100 for level in levels))
     first = tree.slices[tree.questions[0].name]
     variance, error = volunteer_errors(truth.votes[:, first], predicted[:, first])
     gap = np.where(truth.votes_asked, np.nan_to_num(predicted - truth.fractions), 0.0)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,10 @@ from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, shared
 from galaxy_zoo_decals.scoring.calibration import reliability, risk_coverage
 from galaxy_zoo_decals.scoring.priors import fit
-from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Truth
+from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Quarter, Truth
 
 ASSUMED = (20, 40, 60)
 """First-question votes tried where a catalogue publishes none."""
-
-STRATUM_DRAWS = 200
-"""Bootstrap draws of a stratum's interval: a table of sixteen needs no third digit."""
 
 MAIN = {
     "multiclass": "f1",
@@ -279,10 +275,9 @@ def _curves(truth: Truth, board: str, values: np.ndarray, columns: m.Columns) ->
         right = values[known].argmax(axis=1) == truth.classes.label[known]
         if known.any():
             curves = {"reliability": reliability(confidence, right), "risk_coverage": risk_coverage(confidence, right)}
-    quarters = list(_quarters(truth))
-    if quarters:
-        curves["strata"] = [q | _stratum(truth, board, columns, inside) for q, inside in quarters]
-        curves["recovery"] = _recovery(truth, board, values, quarters)
+    if truth.quarters:
+        curves["strata"] = [_stratum(truth, board, columns, quarter) for quarter in truth.quarters]
+        curves["recovery"] = _recovery(truth, board, values)
     if board == "votes" and truth.votes_assumed:
         curves["assumed"] = _assumed(truth, values)
     order = np.argsort(-disagreement(truth, board, values, columns), kind="stable")
@@ -322,33 +317,18 @@ def disagreement(truth: Truth, board: str, values: np.ndarray, columns: m.Column
     return found
 
 
-def _quarters(truth: Truth) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Yield quarters of what is known of the galaxies: property, bounds and n, and which galaxies lie inside."""
-    for name, values in {**truth.properties, "volunteers": truth.totals[:, 0].astype(float)}.items():
-        known = ~np.isnan(values)
-        if known.sum() < 4 * MIN_POSITIVES:
-            continue
-        for i, (low, high) in enumerate(pairwise(np.quantile(values[known], [0, 0.25, 0.5, 0.75, 1]))):
-            inside = known & (values >= low) & ((values < high) | ((i == 3) & (values == high)))
-            if inside.sum() >= MIN_POSITIVES and low < high:
-                yield {"property": name, "low": float(low), "high": float(high), "n": int(inside.sum())}, inside
-
-
-def _stratum(truth: Truth, board: str, columns: m.Columns, inside: np.ndarray) -> dict[str, Any]:
+def _stratum(truth: Truth, board: str, columns: m.Columns, quarter: Quarter) -> dict[str, Any]:
     """Return the board's primary metric ("value") and a few others of some galaxies, with their intervals.
 
     A quarter cuts few of a rare class: macro means keep the board's classes, so compare quarters of one property.
     """
-    rows = np.flatnonzero(inside)
-    weights = shared(len(truth.names)).take(rows, STRATUM_DRAWS)
-    scored = STRATUM_SCORED[board](truth, columns.take(rows), weights)
+    scored = STRATUM_SCORED[board](truth, columns.take(quarter.galaxies), quarter.weights)
     found = unbiased(board, scored.metrics)
-    return spread_row({"value": found[BOARDS[board].primary]} | {name: found[name] for name in STRATUM_METRICS[board]})
+    numbers = {"value": found[BOARDS[board].primary]} | {name: found[name] for name in STRATUM_METRICS[board]}
+    return quarter.facts | spread_row(numbers)
 
 
-def _recovery(
-    truth: Truth, board: str, values: np.ndarray, quarters: list[tuple[dict[str, Any], np.ndarray]]
-) -> list[dict[str, Any]]:
+def _recovery(truth: Truth, board: str, values: np.ndarray) -> list[dict[str, Any]]:
     """Return, for every quarter and class, label or answer, what share volunteers and predictions give it.
 
     Only galaxies count where the volunteers' answer is known; the interval of the difference is the normal one of
@@ -369,16 +349,17 @@ def _recovery(
     asked = asked & ~np.isnan(predicted)
     true, predicted = np.where(asked, true, 0.0), np.where(asked, predicted, 0.0)
     gap = predicted - true
-    # All quarters at once, (quarters, 4, names).
-    inside = np.stack([rows for _, rows in quarters]).astype(float)
-    summed = (inside @ np.column_stack([asked, true, predicted, gap**2])).reshape(len(quarters), 4, -1)
+    inside = np.zeros((len(truth.quarters), len(gap)))
+    for row, quarter in zip(inside, truth.quarters):
+        row[quarter.galaxies] = 1
     found = []
-    for (quarter, _), (count, seen, said, squares) in zip(quarters, summed):
+    for quarter, *sums in zip(truth.quarters, *(inside @ part for part in (asked, true, predicted, gap**2))):
+        count, seen, said, squares = sums
         volunteers, guessed, square = (m.ratio(part, count) for part in (seen, said, squares))
         mean = guessed - volunteers
         error = np.sqrt(np.maximum(m.ratio(square - mean**2, count - 1), 0.0))
         found += [
-            quarter | {
+            quarter.facts | {
                 "name": names[j], "answered": int(count[j]), "volunteers": float(volunteers[j]),
                 "predicted": float(guessed[j]), "difference": float(mean[j]),
                 "difference_low": float(mean[j] - 1.96 * error[j]),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, xlogy
@@ -11,12 +13,38 @@ from scipy.special import gammaln, xlogy
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, EditionError
 from galaxy_zoo_decals.schema import CLASSES, Tree
+from galaxy_zoo_decals.scoring.bootstrap import Weights, shared
+from galaxy_zoo_decals.scoring.calibration import Counted
 
 MIN_POSITIVES = 20
 """A class, label or question with fewer positives is listed and left out of macro means."""
 
+STRATUM_DRAWS = 200
+"""Bootstrap draws of a stratum's interval: a table of sixteen needs no third digit."""
+
 PROPERTIES = ("redshift", "petro_th50", "mag_r")
 """Columns by which errors are looked at: redshift, Petrosian half-light radius (arcsec), r magnitude."""
+
+
+@dataclass(frozen=True)
+class Quarter:
+    """A quarter of the galaxies by a property: those from ``low`` to below ``high``, by position (n,) of ``of``."""
+
+    name: str
+    low: float
+    high: float
+    galaxies: np.ndarray
+    of: int
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The shared weights of its galaxies; kept, since all boards of all entries need them."""
+        return shared(self.of).take(self.galaxies, STRATUM_DRAWS)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a table says of it."""
+        return {"property": self.name, "low": self.low, "high": self.high, "n": len(self.galaxies)}
 
 
 @dataclass(frozen=True)
@@ -144,6 +172,25 @@ class Truth:
             "clear": (self.paper_mask & self.clear).sum(axis=0),
         }
         return {kind: number >= MIN_POSITIVES for kind, number in numbers.items()}
+
+    @cached_property
+    def counts(self) -> Counted:
+        """The votes of every answer, as the coverage of predictive intervals looks at them."""
+        return Counted.of(self.tree, self.votes)
+
+    @cached_property
+    def quarters(self) -> tuple[Quarter, ...]:
+        """Quarters of what is known of the galaxies, each of MIN_POSITIVES galaxies at least."""
+        found = []
+        for name, values in {**self.properties, "volunteers": self.totals[:, 0].astype(float)}.items():
+            known = ~np.isnan(values)
+            if known.sum() < 4 * MIN_POSITIVES:
+                continue
+            for i, (low, high) in enumerate(pairwise(np.quantile(values[known], [0, 0.25, 0.5, 0.75, 1]))):
+                inside = known & (values >= low) & ((values < high) | ((i == 3) & (values == high)))
+                if inside.sum() >= MIN_POSITIVES and low < high:
+                    found.append(Quarter(name, float(low), float(high), np.flatnonzero(inside), len(self.names)))
+        return tuple(found)
 
     @cached_property
     def least_nll(self) -> np.ndarray:
