@@ -19,7 +19,15 @@ CONFIDENT = 0.6
 
 def totals(tree: Tree, votes: np.ndarray) -> np.ndarray:
     """Return how many volunteers answered each question, (galaxies, questions), from votes (galaxies, answers)."""
-    return np.column_stack([votes[:, tree.slices[q.name]].sum(axis=1) for q in tree.questions])
+    return np.column_stack([row_sums(votes[:, tree.slices[q.name]]) for q in tree.questions])
+
+
+def row_sums(rows: np.ndarray) -> np.ndarray:
+    """Return the sums of rows (n, few), (n,): column by column, many times as fast as numpy along rows of three."""
+    out: np.ndarray = rows[:, 0].copy()
+    for column in rows.T[1:]:
+        out += column
+    return out
 
 
 def fractions(tree: Tree, votes: np.ndarray) -> np.ndarray:
@@ -28,11 +36,11 @@ def fractions(tree: Tree, votes: np.ndarray) -> np.ndarray:
     The same division turns Dirichlet concentrations into predicted fractions.
     """
     votes = np.asarray(votes, dtype=float)
-    out = np.full(votes.shape, np.nan)
+    out = np.empty(votes.shape)
     for q in tree.questions:
         part = votes[:, tree.slices[q.name]]
-        total = part.sum(axis=1, keepdims=True)
-        np.divide(part, total, out=out[:, tree.slices[q.name]], where=total > 0)
+        total = row_sums(part)
+        np.divide(part, np.where(total > 0, total, np.nan)[:, None], out=out[:, tree.slices[q.name]])
     return out
 
 

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array
 
 DRAWS = 2000
 SEED = 20220101
@@ -93,21 +93,27 @@ class Weights:
         members = np.bincount(patterns.kind, minlength=len(patterns.rows))
         out = np.zeros((self.draws, patterns.rows.shape[1]))
         out[0] = members @ patterns.rows.astype(float)
-        # Galaxies of zeros alone add nothing to any sum; they sort first.
-        zeros = int(len(members) and members[0] and not patterns.rows[0].any())
         if self.draws > 1:
+            # Galaxies of zeros alone add nothing to any sum; they sort first.
+            if len(members) and not patterns.rows[0].any():
+                members[0] = 0
             there = np.flatnonzero(members)
-            bounds = np.concatenate([[0], np.cumsum(members[there])])[zeros:]
-            grouped = self.grouped(by_size(patterns.kind), bounds).astype(np.float32, copy=False)
-            out[1:] = (patterns.rows[there[zeros:]].T @ grouped).T
+            group = np.full(len(members), -1)
+            group[there] = np.arange(len(there))
+            grouped = self.grouped(group[patterns.kind], len(there)).astype(np.float32, copy=False)
+            out[1:] = (patterns.rows[there].T @ grouped).T
         return {name: out[:, place] for name, place in patterns.places.items()}
 
-    def grouped(self, order: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-        """Return how often the galaxies ``order[bounds[i]:bounds[i + 1]]`` are drawn, (groups, draws - 1)."""
-        shape = (len(bounds) - 1, len(self.drawn))
-        members = order[bounds[0] : bounds[-1]]
-        groups = csr_array((np.ones(len(members), self.drawn.dtype), members, bounds - bounds[0]), shape=shape)
-        return np.asarray(groups @ self.drawn)
+    def grouped(self, group: np.ndarray, groups: int) -> np.ndarray:
+        """Return how often the galaxies of each group are drawn, (groups, draws - 1).
+
+        ``group`` (galaxies,) is from 0 to below ``groups``, or -1 for galaxies that count nowhere. The weights are
+        read in their order, which takes half as long as group by group.
+        """
+        on = group >= 0
+        members, starts = group[on], np.concatenate([[0], np.cumsum(on)])
+        ones = np.ones(len(members), self.drawn.dtype)
+        return np.asarray(csc_array((ones, members, starts), shape=(groups, len(group))) @ self.drawn)
 
 
 def _side_by_side(

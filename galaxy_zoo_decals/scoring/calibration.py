@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree
 
 BINS = 15
@@ -58,11 +59,12 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, A
 class Counted:
     """How many of a question's ``n`` volunteers gave an answer, ``k``: one of each galaxy and answer, (counts,).
 
-    Of two answers, which mirror each other, only the first is there. ``galaxy`` and ``answer`` say where it lies in
-    the votes. Sorted by ``n``, then by ``k``.
+    Of two answers, which mirror each other, only the first is there. ``galaxy``, ``question`` and ``answer`` say
+    where it lies. Sorted by ``n``, then by ``k``.
     """
 
     galaxy: np.ndarray
+    question: np.ndarray
     answer: np.ndarray
     k: np.ndarray
     n: np.ndarray
@@ -71,16 +73,15 @@ class Counted:
     def of(cls, tree: Tree, votes: np.ndarray) -> Counted:
         """Return the counts of votes (galaxies, answers) of all questions that were answered."""
         parts = []
-        for q in tree.questions:
-            columns = tree.slices[q.name]
-            total = votes[:, columns].sum(axis=1)
+        for i, (q, total) in enumerate(zip(tree.questions, views.totals(tree, votes).T)):
             on = np.flatnonzero(total)
             for j in range(len(q.answers) if len(q.answers) > 2 else 1):
-                answer = columns.start + j
-                parts.append((on, np.full(len(on), answer), votes[on, answer], total[on]))
-        galaxy, answer, k, n = (np.concatenate(column) for column in zip(*parts))
-        order = np.lexsort((k, n))
-        return cls(galaxy[order], answer[order], k[order], n[order])
+                answer = tree.slices[q.name].start + j
+                place = np.full((2, len(on)), [[i], [answer]])
+                parts.append(np.stack([on, *place, votes[on, answer], total[on]]))
+        every = np.concatenate(parts, axis=1)
+        *_, k, n = every
+        return cls(*every[:, np.lexsort((k, n))])
 
 
 def beta_binomial_cdf(k: np.ndarray, n: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,9 +139,9 @@ def interval_coverage(
     NaN where nobody answered anything.
     """
     galaxies = len(concentrations)
-    total = np.column_stack([concentrations[:, tree.slices[q]].sum(axis=1) for q, _ in tree.answers])
+    total = views.totals(tree, concentrations)
     a = concentrations[counted.galaxy, counted.answer]
-    below, through = beta_binomial_cdf(counted.k, counted.n, a, total[counted.galaxy, counted.answer] - a)
+    below, through = beta_binomial_cdf(counted.k, counted.n, a, total[counted.galaxy, counted.question] - a)
     step = np.maximum(through - below, TINY)
     counts = np.bincount(counted.galaxy, minlength=galaxies)
     out = np.full((galaxies, len(levels)), np.nan)

@@ -132,11 +132,11 @@ def _drawn_precision(weights: Weights, order: np.ndarray, positive: np.ndarray, 
         ends = last[np.unique(np.searchsorted(last, np.minimum(wanted, len(order) - 1)))]
     starts = np.concatenate([[0], ends[:-1] + 1])
     several = np.flatnonzero(np.searchsorted(last, ends) > np.searchsorted(last, starts))
-    # The negative galaxies of every block, then its positive ones: one look at the weights counts both.
+    # The negative galaxies of every block and its positive ones: one look at the weights counts both.
     block = np.repeat(np.arange(len(ends)), ends + 1 - starts)
-    place = 2 * block + positive
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=2 * len(ends)))])
-    drawn = weights.grouped(order[by_size(place)], bounds).reshape(len(ends), 2, -1)
+    group = np.full(len(weights.drawn), -1)
+    group[order] = 2 * block + positive
+    drawn = weights.grouped(group, 2 * len(ends)).reshape(len(ends), 2, -1)
     out = np.empty(drawn.shape[2])
     for start in range(0, len(out), PART):
         count = drawn[:, :, start : start + PART]
@@ -399,13 +399,13 @@ def dirichlet_multinomial_nll(tree: Tree, votes: np.ndarray, concentrations: np.
     for i, q in enumerate(tree.questions):
         on = np.flatnonzero(votes[:, tree.slices[q.name]].any(axis=1))
         k, alpha = votes[on, tree.slices[q.name]], concentrations[on, tree.slices[q.name]]
-        n, a = k.sum(axis=1), alpha.sum(axis=1)
+        n, a = views.row_sums(k), views.row_sums(alpha)
         out[on, i] = -(
             factorial[n]
-            - factorial[k].sum(axis=1)
+            - views.row_sums(factorial[k])
             + gammaln(a)
             - gammaln(a + n)
-            + (gammaln(alpha + k) - gammaln(alpha)).sum(axis=1)
+            + views.row_sums(gammaln(alpha + k) - gammaln(alpha))
         )
     return out
 
