@@ -5,6 +5,9 @@ of a mediocre model are estimated from the votes alone and compared with the kno
 model's mean scores over a very large sky. Two populations: one of the family that is fitted (independent Dirichlets),
 and the simulator's visible probabilities (resampled galaxies of an edition), which no mixture has promised to fit.
 
+Where the simulator's ceilings miss, the estimator is run again with better and better priors, down to the population
+itself: how far the estimate comes home with each says what it did not know.
+
 The rank intervals are studied on boards of entries that are trainings of one recipe with other seeds: none is better,
 and a board that separates any two of them is wrong.
 """
@@ -15,13 +18,13 @@ import argparse
 import json
 import multiprocessing
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 from tqdm import tqdm
 
 from galaxy_zoo_decals import panels, views
@@ -30,8 +33,10 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import BOARDS, Truth, ceilings, score
 from galaxy_zoo_decals.scoring.bootstrap import plain, shared
-from galaxy_zoo_decals.scoring.metrics import ratio
+from galaxy_zoo_decals.scoring.metrics import ratio, votes_metrics
+from galaxy_zoo_decals.scoring.priors import fit
 from galaxy_zoo_decals.scoring.results import fraction_values, metrics_of
+from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES
 from leaderboard.ranking import rank
 
 OUT = Path(__file__).parents[2] / "docs" / "evidence"
@@ -46,17 +51,23 @@ galaxies cannot see it."""
 NORMAL, NORMAL_BOARDS = "normal scores", 4000
 """Boards of normal scores, which cost little: what the ranking does where its assumptions hold."""
 
-LARGE = 200_000
-"""Galaxies of the sky that known values are computed on: one in thirty comes to the rarest question, and what is known
-of it has to be surer than any estimate."""
+LARGE, SKIES = 200_000, 4
+"""Galaxies of a sky that known values are computed on, and how many skies: one galaxy in thirty comes to the rarest
+question, and what is known of it has to be surer than the mean of any estimates."""
 
 Z = 1.96
 
 LEAST = 0.90
 """Coverage under which a number is looked into."""
 
-CLOSER = (("family", "5", 1), ("family", "5", 4), ("family", "40", 1), ("simulator", "5", 1), ("simulator", "5", 4))
-"""Studies that look into what falls short: sky, votes, and how many times as many galaxies a catalogue has."""
+TIMES = 4
+"""How many times as many galaxies the larger catalogues have: what small numbers bring about is gone there."""
+
+ASKED = 20_000
+"""Galaxies of the catalogue that priors are compared on."""
+
+MANY = 300
+"""Volunteers a galaxy of a catalogue that hides nothing of the population from a prior fitted to it."""
 
 VOTES = ("5", "10", "40", "mixed")
 
@@ -122,23 +133,53 @@ def model(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> dict[str, float]:
     """Return the studied metrics, and the accuracy of every question, of fractions against one panel."""
-    found = {}
-    for board, values in {**fraction_values(GZD5, fractions), "votes": concentrations}.items():
-        scored = metrics_of(truth, board, values, plain(len(truth.names)))
+    found, once_each = {}, plain(len(truth.names))
+    scores = {b: metrics_of(truth, b, values, once_each) for b, values in fraction_values(GZD5, fractions).items()}
+    scores["votes"] = votes_metrics(truth, concentrations, once_each, levels=())
+    for board, scored in scores.items():
         found |= {f"{board}.{name}": float(scored.metrics[name][0]) for name in METRICS_STUDIED[board]}
-    return found | {f"votes.accuracy.{row['name']}": float(row["accuracy"][0]) for row in scored.rows}
+    return found | {f"votes.accuracy.{row['name']}": float(row["accuracy"][0]) for row in scores["votes"].rows}
 
 
-def known(sky: Sky, votes: str, galaxies: int, seed: int = 1) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the mean scores of oracle and model over a sky of LARGE galaxies: what the intervals should cover.
+def known(sky: Sky, votes: str, galaxies: int) -> dict[str, dict[str, float]]:
+    """Return what the intervals should cover: the mean scores of oracle and model over some skies of LARGE galaxies.
 
-    ``galaxies`` is the size of the studied catalogues, which decides what macro means count.
+    Of every number its "known" value, with the standard error "unsure", and what the same scores on catalogues of
+    ``galaxies`` are on average, "sized": an F1 of few galaxies is not that of many. ``galaxies`` decides what macro
+    means count.
     """
-    rng = np.random.default_rng(seed)
-    p = sky.draw(LARGE, rng)
-    guess = model(p, rng)
-    truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
-    return numbers(truth, p, np.maximum(p, 1e-9) * ceilings.SURE), numbers(truth, guess, guess * 20)
+    counted, found = pattern(sky, votes, galaxies), []
+    small: dict[str, float] = {}
+    for seed in range(SKIES):
+        rng = np.random.default_rng([1, seed])
+        p = sky.draw(LARGE, rng)
+        guess = model(p, rng)
+        truth = truth_of(p, votes, rng, counted)
+        found.append(both(truth, p, guess))
+        small = small or sized(truth, p, guess, galaxies)
+    out = {}
+    for name in found[0]:
+        values = [each[name] for each in found]
+        unsure = float(np.std(values, ddof=1) / np.sqrt(SKIES))
+        out[name] = {"known": float(np.mean(values)), "unsure": unsure, "sized": small[name]}
+    return out
+
+
+def both(truth: Truth, probabilities: np.ndarray, guess: np.ndarray) -> dict[str, float]:
+    """Return the studied numbers of the oracle, "ceiling ...", and of a model's guess, "model ..."."""
+    oracle = numbers(truth, probabilities, np.maximum(probabilities, 1e-9) * ceilings.SURE)
+    return {f"ceiling {k}": v for k, v in oracle.items()} | {
+        f"model {k}": v for k, v in numbers(truth, guess, guess * 20).items()
+    }
+
+
+def sized(truth: Truth, probabilities: np.ndarray, guess: np.ndarray, galaxies: int) -> dict[str, float]:
+    """Return the mean of ``both`` over catalogues of ``galaxies`` that a sky is cut into."""
+    parts = []
+    for start in range(0, len(truth.names) - galaxies + 1, galaxies):
+        rows = np.arange(start, start + galaxies)
+        parts.append(both(truth.take(rows), probabilities[rows], guess[rows]))
+    return {name: float(np.nanmean([part[name] for part in parts])) for name in parts[0]}
 
 
 def once(sky: Sky, votes: str, galaxies: int, draws: int, seed: int) -> dict[str, tuple[float, float, float]]:
@@ -175,8 +216,7 @@ def by_question(who: str, rows: list[dict[str, Any]]) -> dict[str, tuple[float, 
 
 def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, processes: int) -> Table:
     """Return, for every studied number, the known value, the mean estimate, the coverage and its standard error."""
-    oracle, guessed = known(sky, votes, galaxies)
-    truth = {f"ceiling {k}": v for k, v in oracle.items()} | {f"model {k}": v for k, v in guessed.items()}
+    truth = known(sky, votes, galaxies)
     found: list[dict[str, tuple[float, float, float]]] = []
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         work = pool.imap_unordered(partial(once, sky, votes, galaxies, draws), range(repeats))
@@ -188,9 +228,10 @@ def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, process
         spans = spans[~np.isnan(spans).any(axis=1)]
         if len(spans) < repeats / 2:
             continue  # too few galaxies come to this question to be scored at all
-        covered = (spans[:, 1] <= truth[name]) & (truth[name] <= spans[:, 2])
-        table[name] = {
-            "known": truth[name],
+        value, small = truth[name]["known"], truth[name]["sized"]
+        covered = (spans[:, 1] <= value) & (value <= spans[:, 2])
+        table[name] = truth[name] | {
+            "sized coverage": float(((spans[:, 1] <= small) & (small <= spans[:, 2])).mean()),
             "mean": float(spans[:, 0].mean()),
             "scatter": float(spans[:, 0].std(ddof=1)),
             "width": float((spans[:, 2] - spans[:, 1]).mean()),
@@ -201,6 +242,80 @@ def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, process
             "galaxies": galaxies_of.get(name.split(".")[-1], float(galaxies)),
         }
     return table
+
+
+def priors(population: np.ndarray, votes: str, galaxies: int, draws: int = 5) -> dict[str, dict[str, float]]:
+    """Return what the noise ceiling is estimated as with better and better priors, {prior: {number: value}}.
+
+    On one catalogue of ASKED galaxies, where galaxies are no longer few. "known": their own probabilities. "fitted":
+    the estimator as it is, its prior fitted to the votes. "many votes": the same mixtures, one a question, fitted to
+    MANY volunteers a galaxy, so that only the family can be at fault. "own shares": the population's own
+    distribution of each question, given how many came to it; questions are independent beyond that. "population":
+    the population itself, all questions together, which is the exact posterior. ``galaxies`` decides what counts.
+    """
+    rng, sky = np.random.default_rng([4, 0]), Sky(population)
+    p = sky.draw(ASKED, rng)
+    truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
+    given, first = truth.votes, ceilings.votes_first(truth)
+    rich = panels.draw(GZD5, p, np.full(ASKED, MANY), rng)
+    alike = tuple(ceilings.QuestionPrior(np.empty(0), (fit(rich[:, GZD5.slices[q.name]]),)) for q in GZD5.questions)
+    fitted = ceilings.fit_priors(GZD5, given)
+    ways: dict[str, Callable[[], np.ndarray]] = {
+        "known": lambda: p,
+        "fitted": lambda: ceilings.draw_probabilities(GZD5, fitted, given, rng),
+        "many votes": lambda: ceilings.draw_probabilities(GZD5, alike, given, rng),
+        "own shares": lambda: own_shares(population, given, first, rng),
+        "population": lambda: population[_drawn(_log_likelihood(population, given), rng)],
+    }
+    out = {}
+    for name, drawn in ways.items():
+        found = []
+        for _ in range(draws):
+            probabilities = drawn()
+            fresh = replace(truth, votes=panels.draw(GZD5, probabilities, first, rng))
+            found.append(numbers(fresh, probabilities, np.maximum(probabilities, 1e-9) * ceilings.SURE))
+        out[name] = {number: float(np.mean([f[number] for f in found])) for number in found[0]}
+    return out
+
+
+def own_shares(population: np.ndarray, votes: np.ndarray, first: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a posterior draw of each question by itself, the population being the prior, (galaxies, answers)."""
+    reach = np.clip(views.relevance(GZD5, population), 1e-9, 1 - 1e-9)
+    out = np.empty(votes.shape)
+    for i, q in enumerate(GZD5.questions):
+        part = GZD5.slices[q.name]
+        rows, back = np.unique(np.column_stack([votes[:, part], first]), axis=0, return_inverse=True)
+        came = rows[:, :-1].sum(axis=1, keepdims=True)
+        likelihood = _log_likelihood(population[:, part], rows[:, :-1])
+        if q.parents:
+            likelihood += came * np.log(reach[:, i]) + (rows[:, -1:] - came) * np.log1p(-reach[:, i])
+        cumulative = _cumulative(likelihood)
+        back = back.ravel()
+        for row in range(len(rows)):
+            members = np.flatnonzero(back == row)
+            out[members, part] = population[np.searchsorted(cumulative[row], rng.random(len(members))), part]
+    return out
+
+
+def _log_likelihood(population: np.ndarray, votes: np.ndarray) -> np.ndarray:
+    """Return log p(votes) of each galaxy if it were each one of the population, (galaxies, population)."""
+    likelihood: np.ndarray = votes @ np.log(np.maximum(population, 1e-9)).T
+    return likelihood
+
+
+def _cumulative(likelihood: np.ndarray) -> np.ndarray:
+    share = np.exp(likelihood - likelihood.max(axis=1, keepdims=True)).cumsum(axis=1)
+    cumulative: np.ndarray = share / share[:, -1:]
+    return cumulative
+
+
+def _drawn(likelihood: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return one draw of which of the population each galaxy is, (galaxies,)."""
+    parts = []
+    for start in range(0, len(likelihood), 1000):
+        cumulative = _cumulative(likelihood[start : start + 1000])
+        parts.append((rng.random((len(cumulative), 1)) > cumulative).sum(axis=1).clip(max=likelihood.shape[1] - 1))
+    return np.concatenate(parts)
 
 
 def board_of_equals(sky: Sky, votes: str, galaxies: int, training: float, seed: int) -> dict[str, tuple[float, ...]]:
@@ -305,7 +420,7 @@ def main() -> None:
     parser.add_argument("--galaxies", type=int, default=300)
     parser.add_argument("--draws", type=int, default=20, help="of fractions and panels, a ceiling")
     parser.add_argument("--votes", nargs="+", default=list(VOTES))
-    parser.add_argument("--closer", type=int, default=100, help="catalogues of the studies that look closer")
+    parser.add_argument("--larger", nargs="*", default=list(VOTES), help="votes of the studies of larger catalogues")
     parser.add_argument("--edition", default="sample", help="a simulated edition with visible_* columns")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
@@ -315,19 +430,20 @@ def main() -> None:
     visible = np.concatenate([edition.table(s, columns).to_numpy(float) for s in ("train", "validation", "test")])
     skies = {"family": Sky(None), f"simulator ({edition.name})": Sky(visible)}
     settings = {k: v for k, v in vars(options).items() if k in ("repeats", "galaxies", "draws", "edition")}
+    settings |= {"large": LARGE, "skies": SKIES, "asked": ASKED}
     OUT.mkdir(parents=True, exist_ok=True)
     stored = OUT / "coverage.json"
     done = json.loads(stored.read_text()) if stored.is_file() else {}
-    # An hour's work: studies that are done with the same settings are kept, so that it can go on after an interrupt.
+    # Hours of work: studies that are done with the same settings are kept, so that it can go on after an interrupt.
+    ranks = done.get("ranks", [])
     if done.get("settings") != settings:
         done = {}
-    tables, closer, ranks = done.get("tables", {}), done.get("closer", {}), done.get("ranks", [])
-    surer = done.get("surer", {})
+    tables, compared = done.get("tables", {}), done.get("priors", {})
 
     def keep() -> None:
-        content = {"settings": settings, "ranks": ranks, "tables": tables, "surer": surer, "closer": closer}
+        content = {"settings": settings, "ranks": ranks, "tables": tables, "priors": compared}
         stored.write_text(json.dumps(content, indent=1) + "\n")
-        write_report(tables, surer, closer, ranks, options)
+        write_report(tables, compared, ranks, options)
 
     if all(row["board"] != NORMAL for row in ranks):
         ranks += [
@@ -342,81 +458,133 @@ def main() -> None:
     for title, sky in skies.items():
         for votes in options.votes:
             key = f"{title}, {votes} votes"
-            if key not in tables:
-                tables[key] = study(sky, votes, options.galaxies, options.draws, options.repeats, options.processes)
+            if key not in compared and sky.visible is not None:
+                compared[key] = priors(sky.visible, votes, options.galaxies)
                 keep()
-            if key not in surer and title == "family":
-                oracle, guessed = known(sky, votes, options.galaxies, seed=7)
-                surer[key] = {f"ceiling {k}": v for k, v in oracle.items()} | {
-                    f"model {k}": v for k, v in guessed.items()
-                }
-                keep()
-    for name, votes, times in CLOSER:
-        title = next(title for title in skies if title.startswith(name))
-        key, galaxies = f"{title}, {votes} votes, {times * options.galaxies} galaxies", times * options.galaxies
-        if key not in closer:
-            closer[key] = study(skies[title], votes, galaxies, options.draws, options.closer, options.processes)
-            keep()
+    for times, every in ((1, options.votes), (TIMES, options.larger)):
+        for title, sky in skies.items():
+            for votes in every:
+                galaxies, key = times * options.galaxies, f"{title}, {votes} votes"
+                key += f", {galaxies:,} galaxies" if times > 1 else ""
+                if key not in tables:
+                    tables[key] = study(sky, votes, galaxies, options.draws, options.repeats, options.processes)
+                    keep()
     keep()
     print(OUT / "coverage.md")
 
 
-def misses(tables: dict[str, Table], surer: dict[str, dict[str, float]], closer: dict[str, Table]) -> list[str]:
+def off(row: dict[str, float], value: float) -> float:
+    """Return how far the mean estimate lies from a value, in standard deviations that the intervals claim."""
+    return float(ratio(row["mean"] - value, claimed(row)))
+
+
+def claimed(row: dict[str, float]) -> float:
+    """Return the standard deviation that an interval of the mean width claims."""
+    return row["width"] / (2 * Z)
+
+
+def larger(tables: dict[str, Table], title: str, name: str) -> str:
+    """Return the coverage of a number in the study of TIMES as many galaxies, where there is one."""
+    found = [table[name] for other, table in tables.items() if other.startswith(f"{title}, ") and name in table]
+    return f"{found[0]['coverage']:.3f} ± {found[0]['error']:.3f}" if found else ""
+
+
+def short(tables: dict[str, Table], sky: str) -> list[tuple[str, str, dict[str, float]]]:
+    """Return the numbers of a sky whose coverage falls short in the smaller catalogues: study, name and row."""
+    return [
+        (title, name, row)
+        for title, table in tables.items()
+        if title.startswith(sky) and title.endswith("votes")
+        for name, row in table.items()
+        if row["coverage"] < LEAST
+    ]
+
+
+def misses(tables: dict[str, Table], galaxies: int) -> list[str]:
     """Return the section on the numbers of the fitted family whose coverage falls short, as measured."""
-    rows = [(t, n, r) for t, table in tables.items() if t in surer for n, r in table.items() if r["coverage"] < LEAST]
-    count = sum(len(table) for title, table in tables.items() if title in surer)
+    every = [row for title, table in tables.items() if title.startswith("family") for row in table.values()]
+    small = [row for title, table in tables.items() if title.startswith("family") and title.endswith("votes")
+             for row in table.values()]  # fmt: skip
+    rows = short(tables, "family")
+    big = [row for row in every if row not in small]
     lines = [
         "",
         "## Where coverage falls short on the fitted family",
         "",
-        f"{len(rows)} of {count} numbers are under {LEAST}. *off* is how far the mean estimate lies from the known "
-        "value, in standard deviations that the interval claims: from the value that the coverage was counted with, "
-        f"and from that of another sky of {LARGE:,} galaxies. Where the second is smaller, part of the miss is the "
-        "study's own: its known value was not known well enough. *alone* is the coverage that intervals of this width "
-        "would have if their estimates scattered as they claim and were off by the second.",
+        f"{len(rows)} of {len(small)} numbers are under {LEAST} with {galaxies:,} galaxies, "
+        f"{sum(row['coverage'] < LEAST for row in big)} of {len(big)} with {TIMES * galaxies:,}. *off* is how far the "
+        "mean estimate lies from the known value, in standard deviations that the interval claims; *off, sized* from "
+        f"the mean score of the oracle (or model) itself on catalogues of {galaxies:,}: an F1 of few galaxies is not "
+        "that of many. *claimed / scatter* under 1: the estimates scatter more among catalogues than their intervals "
+        "claim. *points* are intervals of no width. *sized coverage* is of that mean score.",
         "",
-        "| study | number | galaxies | coverage | off | off, another sky | alone |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        f"| study | number | galaxies | coverage | off | off, sized | sized coverage | claimed / scatter | points "
+        f"| coverage, {TIMES * galaxies:,} galaxies |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for title, name, r in rows:
-        claimed = r["width"] / (2 * Z)
-        off, again = (ratio(r["mean"] - value, claimed) for value in (r["known"], surer[title][name]))
-        alone = norm.cdf(Z - again) - norm.cdf(-Z - again)
         lines.append(
-            f"| {title.removeprefix('family, ')} | {name} | {r['galaxies']:.0f} "
-            f"| {r['coverage']:.3f} ± {r['error']:.3f} | {off:+.2f} | {again:+.2f} | {alone:.3f} |"
+            f"| {title.removeprefix('family, ')} | {name} | {r['galaxies']:.0f} | {r['coverage']:.3f} ± "
+            f"{r['error']:.3f} | {off(r, r['known']):+.2f} | {off(r, r['sized']):+.2f} | {r['sized coverage']:.3f} "
+            f"| {ratio(claimed(r), r['scatter']):.2f} | {r['points']:.3f} | {larger(tables, title, name)} |"
         )
     lines += [
         "",
-        "Where *alone* is near 0.95 and the coverage is not, the estimates scatter more among catalogues than their "
-        "intervals claim (*claimed / scatter* under 1 in the closer look below), or it is chance: each coverage is "
-        "known to its standard error, and there are many. The scatter is that of questions few galaxies come to: of "
-        "a dozen galaxies the bootstrap knows too little, and of five that a model has all right it makes an interval "
-        "of no width (*points*). A board lists such questions and leaves them out of its means under 20 galaxies. "
-        "Missed coverage is reported here and not mended by widening.",
+        "Of a dozen galaxies that come to a question the bootstrap knows too little, and of five that a model has all "
+        f"right it makes an interval of no width: a board lists such questions and leaves them out of its means under "
+        f"{MIN_POSITIVES} galaxies. Missed coverage is reported here and not mended by widening.",
     ]
-    for title, table in closer.items():
-        short = [n for n, r in table.items() if any(n == m for _, m, _ in rows)]
+    return lines
+
+
+def explained(tables: dict[str, Table], compared: dict[str, dict[str, dict[str, float]]], galaxies: int) -> list[str]:
+    """Return the section on the ceilings of the simulator that fall short: what estimates are with better priors."""
+    rows = [(t, n, r) for t, n, r in short(tables, "simulator") if n.startswith("ceiling") and t in compared]
+    ways = [way for way in next(iter(compared.values()), {}) if way != "known"]
+    lines = [
+        "",
+        "## Where ceilings fall short on the simulator",
+        "",
+        f"The simulator's galaxies are of no family that was fitted. For every ceiling with a coverage under {LEAST}: "
+        f"*off* as above, and how far off the estimate is on {ASKED:,} galaxies, in the same standard deviations of a "
+        f"catalogue of {galaxies:,}, with better and better priors. *fitted*: the estimator as it is. *many votes*: "
+        f"the same mixtures of Dirichlets, fitted to {MANY} volunteers a galaxy. *own shares*: the population's own "
+        "distribution of each question, given how many volunteers came to it. *population*: the population itself, "
+        "all questions together: the exact posterior.",
+        "",
+        "| study | number | coverage | off | claimed / scatter | " + " | ".join(ways) + f" | coverage, "
+        f"{TIMES * galaxies:,} galaxies |",
+        "|---|---|" + "--:|" * (4 + len(ways)),
+    ]
+    far: dict[str, list[float]] = {way: [] for way in ways}
+    for title, name, r in rows:
+        number = name.removeprefix("ceiling ")
+        given = compared[title]
+        values = {way: ratio(given[way][number] - given["known"][number], claimed(r)) for way in ways}
+        for way in ways:
+            far[way].append(abs(float(values[way])))
+        lines.append(
+            f"| {title.split(', ')[1]} | {name} | {r['coverage']:.3f} ± {r['error']:.3f} | {off(r, r['known']):+.2f} "
+            f"| {ratio(claimed(r), r['scatter']):.2f} | "
+            + " | ".join(f"{values[way]:+.2f}" for way in ways)
+            + f" | {larger(tables, title, name)} |"
+        )
+    if rows:
+        far = {"estimate": [abs(off(r, r["known"])) for _, _, r in rows]} | far
+        said = ", ".join(f"{np.mean(values):.2f} ({way})" for way, values in far.items())
         lines += [
             "",
-            f"### A closer look: {title}, {next(iter(table.values()))['repeats']:.0f} catalogues",
-            "",
-            "| number | galaxies | known | mean | claimed / scatter | points | coverage |",
-            "|---|--:|--:|--:|--:|--:|--:|",
-        ]
-        lines += [
-            f"| {n} | {table[n]['galaxies']:.0f} | {table[n]['known']:.4f} | {table[n]['mean']:.4f} "
-            f"| {ratio(table[n]['width'] / (2 * Z), table[n]['scatter']):.2f} | {table[n]['points']:.3f} "
-            f"| {table[n]['coverage']:.3f} ± {table[n]['error']:.3f} |"
-            for n in short
+            f"Mean distance from the known value over these {len(rows)} ceilings: {said}. What an exact prior brings "
+            "to nothing is the prior's: where *many votes* does it too, votes were too few to show it; where only "
+            "*own shares* does, the family of mixtures cannot hold it; where only *population* does, questions go "
+            "together in a way that independent priors leave out.",
         ]
     return lines
 
 
 def write_report(
     tables: dict[str, Table],
-    surer: dict[str, dict[str, float]],
-    closer: dict[str, Table],
+    compared: dict[str, dict[str, dict[str, float]]],
     ranks: list[dict[str, Any]],
     options: argparse.Namespace,
 ) -> None:
@@ -425,7 +593,8 @@ def write_report(
         "# Coverage of the 95 % intervals",
         "",
         f"`make campaign-coverage`: {options.repeats} catalogues of {options.galaxies} galaxies each, "
-        f"{options.draws} draws a ceiling. *known* is the mean score over a very large sky, *mean* the mean estimate, "
+        f"{options.draws} draws a ceiling. *known* is the mean score over {SKIES} skies of {LARGE:,} galaxies (± its "
+        "standard error), *mean* the mean estimate, "
         "*coverage* how often the interval holds the known value (± its standard error). 0.90 to 0.98 is expected on "
         "the fitted family. *galaxies* is how many of a catalogue a number rests on.",
         "",
@@ -447,7 +616,7 @@ def write_report(
         f"± {np.sqrt(max(r['separated'] * (1 - r['separated']), 0.01) / r['repeats']):.3f} |"
         for r in ranks
     ]
-    lines += misses(tables, surer, closer)
+    lines += misses(tables, options.galaxies) + explained(tables, compared, options.galaxies)
     for title, table in tables.items():
         lines += [
             "",
@@ -457,8 +626,8 @@ def write_report(
             "|---|--:|--:|--:|--:|--:|",
         ]
         lines += [
-            f"| {name} | {r['galaxies']:.0f} | {r['known']:.4f} | {r['mean']:.4f} | {r['width']:.4f} "
-            f"| {r['coverage']:.3f} ± {r['error']:.3f} |"
+            f"| {name} | {r['galaxies']:.0f} | {r['known']:.4f} ± {r['unsure']:.4f} | {r['mean']:.4f} "
+            f"| {r['width']:.4f} | {r['coverage']:.3f} ± {r['error']:.3f} |"
             for name, r in table.items()
         ]
     (OUT / "coverage.md").write_text("\n".join(lines) + "\n")
