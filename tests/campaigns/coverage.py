@@ -63,11 +63,11 @@ LEAST = 0.90
 TIMES = 4
 """How many times as many galaxies the larger catalogues have: what small numbers bring about is gone there."""
 
-ASKED = 20_000
+ASKED = 10_000
 """Galaxies of the catalogue that priors are compared on."""
 
-MANY = 300
-"""Volunteers a galaxy of a catalogue that hides nothing of the population from a prior fitted to it."""
+MANY, RICH = 100, 3000
+"""Volunteers a galaxy, and galaxies, of a catalogue that hides little of the population from a prior fitted to it."""
 
 VOTES = ("5", "10", "40", "mixed")
 
@@ -249,7 +249,7 @@ def priors(population: np.ndarray, votes: str, galaxies: int, draws: int = 5) ->
 
     On one catalogue of ASKED galaxies, where galaxies are no longer few. "known": their own probabilities. "fitted":
     the estimator as it is, its prior fitted to the votes. "many votes": the same mixtures, one a question, fitted to
-    MANY volunteers a galaxy, so that only the family can be at fault. "own shares": the population's own
+    MANY volunteers of RICH galaxies, so that only the family can be at fault. "own shares": the population's own
     distribution of each question, given how many came to it; questions are independent beyond that. "population":
     the population itself, all questions together, which is the exact posterior. ``galaxies`` decides what counts.
     """
@@ -257,7 +257,7 @@ def priors(population: np.ndarray, votes: str, galaxies: int, draws: int = 5) ->
     p = sky.draw(ASKED, rng)
     truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
     given, first = truth.votes, ceilings.votes_first(truth)
-    rich = panels.draw(GZD5, p, np.full(ASKED, MANY), rng)
+    rich = panels.draw(GZD5, p[:RICH], np.full(len(p[:RICH]), MANY), rng)
     alike = tuple(ceilings.QuestionPrior(np.empty(0), (fit(rich[:, GZD5.slices[q.name]]),)) for q in GZD5.questions)
     fitted = ceilings.fit_priors(GZD5, given)
     ways: dict[str, Callable[[], np.ndarray]] = {
@@ -421,6 +421,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20, help="of fractions and panels, a ceiling")
     parser.add_argument("--votes", nargs="+", default=list(VOTES))
     parser.add_argument("--larger", nargs="*", default=list(VOTES), help="votes of the studies of larger catalogues")
+    parser.add_argument("--larger-repeats", type=int, default=100, help="catalogues of those")
     parser.add_argument("--edition", default="sample", help="a simulated edition with visible_* columns")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
@@ -430,7 +431,7 @@ def main() -> None:
     visible = np.concatenate([edition.table(s, columns).to_numpy(float) for s in ("train", "validation", "test")])
     skies = {"family": Sky(None), f"simulator ({edition.name})": Sky(visible)}
     settings = {k: v for k, v in vars(options).items() if k in ("repeats", "galaxies", "draws", "edition")}
-    settings |= {"large": LARGE, "skies": SKIES, "asked": ASKED}
+    settings |= {"large": LARGE, "skies": SKIES, "asked": ASKED, "many": MANY}
     OUT.mkdir(parents=True, exist_ok=True)
     stored = OUT / "coverage.json"
     done = json.loads(stored.read_text()) if stored.is_file() else {}
@@ -461,13 +462,16 @@ def main() -> None:
             if key not in compared and sky.visible is not None:
                 compared[key] = priors(sky.visible, votes, options.galaxies)
                 keep()
-    for times, every in ((1, options.votes), (TIMES, options.larger)):
-        for title, sky in skies.items():
+    for title, sky in skies.items():
+        for times, every, repeats in (
+            (1, options.votes, options.repeats),
+            (TIMES, options.larger, options.larger_repeats),
+        ):
             for votes in every:
                 galaxies, key = times * options.galaxies, f"{title}, {votes} votes"
                 key += f", {galaxies:,} galaxies" if times > 1 else ""
                 if key not in tables:
-                    tables[key] = study(sky, votes, galaxies, options.draws, options.repeats, options.processes)
+                    tables[key] = study(sky, votes, galaxies, options.draws, repeats, options.processes)
                     keep()
     keep()
     print(OUT / "coverage.md")
@@ -548,8 +552,8 @@ def explained(tables: dict[str, Table], compared: dict[str, dict[str, dict[str, 
         f"The simulator's galaxies are of no family that was fitted. For every ceiling with a coverage under {LEAST}: "
         f"*off* as above, and how far off the estimate is on {ASKED:,} galaxies, in the same standard deviations of a "
         f"catalogue of {galaxies:,}, with better and better priors. *fitted*: the estimator as it is. *many votes*: "
-        f"the same mixtures of Dirichlets, fitted to {MANY} volunteers a galaxy. *own shares*: the population's own "
-        "distribution of each question, given how many volunteers came to it. *population*: the population itself, "
+        f"the same mixtures of Dirichlets, fitted to {MANY} volunteers of {RICH:,} galaxies. *own shares*: the "
+        "population's own distribution of each question, given how many volunteers came to it. *population*: the population itself, "
         "all questions together: the exact posterior.",
         "",
         "| study | number | coverage | off | claimed / scatter | " + " | ".join(ways) + f" | coverage, "
