@@ -172,10 +172,13 @@ def plain(galaxies: int) -> Weights:
 def shared(galaxies: int) -> Weights:
     """Return the weights that all entries of a board share: the plain draw and DRAWS resamples of the galaxies."""
     rng = np.random.default_rng(SEED)
-    drawn = np.zeros((galaxies, DRAWS), dtype=np.uint16 if galaxies <= np.iinfo(np.uint16).max else np.float32)
-    for start in range(0, DRAWS, 100):
-        picks = rng.integers(0, galaxies, size=(100, galaxies), dtype=np.int32) if galaxies else np.empty((100, 0), int)
-        drawn[:, start : start + 100] = np.column_stack([np.bincount(row, minlength=galaxies) for row in picks])
+    drawn = np.empty((galaxies, DRAWS), dtype=np.uint16 if galaxies <= np.iinfo(np.uint16).max else np.float32)
+    part = np.empty((100, galaxies), drawn.dtype)
+    for start in range(0, DRAWS, len(part)):
+        picks = rng.integers(0, galaxies, size=part.shape, dtype=np.int32) if galaxies else np.empty(part.shape, int)
+        for row, picked in zip(part, picks):
+            row[:] = np.bincount(picked, minlength=galaxies)
+        drawn[:, start : start + len(part)] = part.T
     drawn.setflags(write=False)
     return Weights(drawn)
 

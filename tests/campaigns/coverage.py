@@ -553,8 +553,8 @@ def explained(tables: dict[str, Table], compared: dict[str, dict[str, dict[str, 
         f"*off* as above, and how far off the estimate is on {ASKED:,} galaxies, in the same standard deviations of a "
         f"catalogue of {galaxies:,}, with better and better priors. *fitted*: the estimator as it is. *many votes*: "
         f"the same mixtures of Dirichlets, fitted to {MANY} volunteers of {RICH:,} galaxies. *own shares*: the "
-        "population's own distribution of each question, given how many volunteers came to it. *population*: the population itself, "
-        "all questions together: the exact posterior.",
+        "population's own distribution of each question, given how many volunteers came to it. *population*: the "
+        "population itself, all questions together: the exact posterior.",
         "",
         "| study | number | coverage | off | claimed / scatter | " + " | ".join(ways) + f" | coverage, "
         f"{TIMES * galaxies:,} galaxies |",
