@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,10 +35,11 @@ def test_risk_coverage_holds_the_students_rule() -> None:
     assert rows[0.95]["accuracy"] == 1
 
 
-def test_the_beta_binomial_is_scipys() -> None:
+@pytest.mark.parametrize("totals", [range(1, 60), [5, 40]])  # mixed in one part, and enough of each for its own
+def test_the_beta_binomial_is_scipys(totals: Sequence[int]) -> None:
     rng = np.random.default_rng(1)
-    n = rng.integers(1, 60, 200)
-    k, a, b = rng.integers(0, n + 1), rng.gamma(1, 5, 200) + 0.05, rng.gamma(1, 5, 200) + 0.05
+    n = rng.choice(totals, 3000)
+    k, a, b = rng.integers(0, n + 1), rng.gamma(1, 5, 3000) + 0.05, rng.gamma(1, 5, 3000) + 0.05
     order = np.lexsort((k, n))
     k, n = k[order], n[order]
     below, through = calibration.beta_binomial_cdf(k, n, a, b)

@@ -16,7 +16,7 @@ from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
 from galaxy_zoo_decals.scoring import metrics as m
-from galaxy_zoo_decals.scoring.bootstrap import DRAWS, Patterns, Weights, plain, shared
+from galaxy_zoo_decals.scoring.bootstrap import BLOCK, DRAWS, Patterns, Weights, plain, shared
 from galaxy_zoo_decals.scoring.results import prior_concentrations
 from tests.toys import draw_votes
 
@@ -157,6 +157,37 @@ def test_counting_alike_galaxies_together_is_the_plain_sum() -> None:
         summed = weights.sums(flags=flags.astype(float), whole=whole)
         np.testing.assert_allclose(summed["flags"], found["flags"], rtol=1e-5, atol=1e-4)
     assert (weights.counts(Patterns.of(none=np.zeros((500, 2), bool)))["none"] == 0).all()
+
+
+def test_sums_in_parts_are_the_plain_sums() -> None:
+    rng = np.random.default_rng(12)
+    n = 2 * BLOCK + 77
+    weights = shared(n).take(np.arange(n), 60)
+    wide, narrow = rng.normal(5, 1, (n, 3)), rng.exponential(1, n)
+    times = np.column_stack([np.ones(n), weights.drawn])
+    found = weights.sums(wide=wide, narrow=narrow)
+    np.testing.assert_allclose(found["wide"], times.T @ wide, rtol=1e-7)
+    np.testing.assert_allclose(found["narrow"], times.T @ narrow, rtol=1e-6)
+    np.testing.assert_allclose(found["wide"][0], wide.sum(axis=0), rtol=1e-14)
+    group = rng.integers(-1, 5, n)
+    for g in range(5):
+        np.testing.assert_array_equal(weights.grouped(group, 5)[g], weights.drawn[group == g].sum(axis=0))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 9, 50])
+def test_running_sums_are_cumulative_sums(length: int) -> None:
+    counts = np.random.default_rng(length).integers(0, 9, (length, 2, 7)).astype(np.uint16)
+    np.testing.assert_array_equal(m.running(counts), np.cumsum(counts, axis=0))
+
+
+def test_patterns_of_some_galaxies_are_theirs(truth: Truth) -> None:
+    rows = np.random.default_rng(1).permutation(len(truth.names))[:300]
+    columns = m.hierarchical_columns(truth, truth.fractions)
+    part = m.hierarchical_columns(truth.take(rows), truth.fractions[rows])
+    weights = shared(len(truth.names)).take(rows, 30)
+    whole, alone = weights.counts(columns.take(rows).counts), weights.counts(part.counts)
+    for name, sums in whole.items():
+        np.testing.assert_array_equal(sums, alone[name])
 
 
 def slow_path(tree: Tree, row: np.ndarray) -> set[tuple[str, str]]:
