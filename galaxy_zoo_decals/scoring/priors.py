@@ -42,9 +42,11 @@ class Prior:
 
         Without votes it is a draw from the prior.
         """
-        log_share = np.log(self.weights) + _log_dm(votes, self.alphas)
-        cumulative = np.exp(log_share - logsumexp(log_share, axis=1, keepdims=True)).cumsum(axis=1)
-        component = (rng.random((len(votes), 1)) > cumulative).sum(axis=1).clip(max=len(self.weights) - 1)
+        chance, component = rng.random((len(votes), 1)), np.zeros(len(votes), int)
+        if len(self.weights) > 1:
+            log_share = np.log(self.weights) + _log_dm(votes, self.alphas)
+            cumulative = np.exp(log_share - logsumexp(log_share, axis=1, keepdims=True)).cumsum(axis=1)
+            component = (chance > cumulative).sum(axis=1).clip(max=len(self.weights) - 1)
         drawn = rng.standard_gamma(self.alphas[component] + votes)
         # With concentrations near 0 all gammas can underflow; the answer with the most votes then has it all.
         dead = drawn.sum(axis=1) == 0
