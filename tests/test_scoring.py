@@ -16,8 +16,10 @@ from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
 from galaxy_zoo_decals.scoring import metrics as m
+from galaxy_zoo_decals.scoring.average_precision import average_precision, running
 from galaxy_zoo_decals.scoring.bootstrap import BLOCK, DRAWS, Patterns, Weights, plain, shared
 from galaxy_zoo_decals.scoring.results import prior_concentrations
+from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
 from tests.toys import draw_votes
 
 
@@ -120,10 +122,10 @@ def test_fractional_truth_is_never_cut_to_integers(truth: Truth) -> None:
 def test_tied_scores_share_one_threshold() -> None:
     label = np.array([1, 0, 1, 0, 1, 0], bool)
     p = np.array([0.9, 0.9, 0.5, 0.5, 0.5, 0.1])
-    found = m.average_precision(plain(6), label, p)[0]
+    found = average_precision(plain(6), label, p)[0]
     assert found == pytest.approx(sk.average_precision_score(label, p), abs=1e-12)
     w = np.array([2, 0, 1, 3, 1, 1])
-    found = m.average_precision(Weights(w[:, None].astype(np.float32)), label, p)[1]
+    found = average_precision(Weights(w[:, None].astype(np.float32)), label, p)[1]
     assert found == pytest.approx(sk.average_precision_score(label, p, sample_weight=w), abs=1e-6)
 
 
@@ -134,7 +136,7 @@ def test_blocks_of_ranks_hardly_move_a_bootstrapped_average_precision() -> None:
     for scores in (p, p + rng.uniform(0, 1e-4, 9000)):
         w = rng.multinomial(9000, np.full(9000, 1 / 9000), size=20).T.astype(np.float32)
         mask = rng.random(9000) < 0.8
-        found = m.average_precision(Weights(w), label, scores, mask)
+        found = average_precision(Weights(w), label, scores, mask)
         slow = [sk.average_precision_score(label[mask], scores[mask])]
         slow += [sk.average_precision_score(label[mask], scores[mask], sample_weight=x[mask]) for x in w.T]
         assert found[0] == pytest.approx(slow[0], abs=1e-12)
@@ -177,7 +179,7 @@ def test_sums_in_parts_are_the_plain_sums() -> None:
 @pytest.mark.parametrize("length", [1, 2, 3, 9, 50])
 def test_running_sums_are_cumulative_sums(length: int) -> None:
     counts = np.random.default_rng(length).integers(0, 9, (length, 2, 7)).astype(np.uint16)
-    np.testing.assert_array_equal(m.running(counts), np.cumsum(counts, axis=0))
+    np.testing.assert_array_equal(running(counts), np.cumsum(counts, axis=0))
 
 
 def test_patterns_of_some_galaxies_are_theirs(truth: Truth) -> None:
@@ -332,12 +334,12 @@ def test_equivalent_volunteers_of_k_volunteers_is_k() -> None:
     votes = np.array([rng.multinomial(40, row) for row in p])
     for k in (5, 10):
         model = np.array([rng.multinomial(k, row) for row in p]) / k
-        variance, error = (v.sum() for v in m.volunteer_errors(votes, model))
-        assert m.equivalent_volunteers(variance, error) == pytest.approx(k, rel=0.03)
+        variance, error = (v.sum() for v in volunteer_errors(votes, model))
+        assert equivalent_volunteers(variance, error) == pytest.approx(k, rel=0.03)
         assert variance / len(p) == pytest.approx((p * (1 - p)).sum(axis=1).mean(), rel=0.02)
-    exact = m.equivalent_volunteers(*(v.sum() for v in m.volunteer_errors(votes, votes / 40)))
+    exact = equivalent_volunteers(*(v.sum() for v in volunteer_errors(votes, votes / 40)))
     assert np.isnan(exact), "a model that copies the votes has no measurable error"
-    few = m.volunteer_errors(np.array([[1, 0, 0], [0, 0, 0]]), np.full((2, 3), 1 / 3))
+    few = volunteer_errors(np.array([[1, 0, 0], [0, 0, 0]]), np.full((2, 3), 1 / 3))
     assert (np.array(few) == 0).all(), "one vote says nothing of its own noise"
 
 

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csc_array
 
 DRAWS = 2000
@@ -161,6 +162,12 @@ def small(most: int) -> type[np.unsignedinteger[Any]]:
 def by_size(numbers: np.ndarray) -> np.ndarray:
     """Return a stable order of whole numbers from 0 up."""
     return np.argsort(numbers.astype(small(int(numbers.max(initial=0))), copy=False), kind="stable")
+
+
+def ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float = np.nan) -> np.ndarray:
+    """Return numerator / denominator, ``empty`` where the denominator is 0."""
+    top, bottom = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
+    return np.divide(top, bottom, out=np.full(top.shape, empty), where=bottom != 0)
 
 
 def plain(galaxies: int) -> Weights:

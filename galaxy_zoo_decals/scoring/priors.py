@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from galaxy_zoo_decals import views
+from galaxy_zoo_decals.schema import Tree
+
 MAX_COMPONENTS = 4
 """More components than this were never chosen by BIC on simulated or real votes of a thousand galaxies."""
 
@@ -19,6 +22,10 @@ CEILING = 1e4
 LEAST_WEIGHT = 1e-9
 FLOOR = 1e-3
 """Least concentration: an answer that nobody gave would go to 0, where the likelihood is not defined."""
+
+
+MIN_STRATUM = 100
+"""Galaxies with votes that a stratum of a question needs to have a prior of its own."""
 
 
 @dataclass(frozen=True)
@@ -183,3 +190,102 @@ class _Step:
         bottom = steps[:, -1:]
         moved = np.clip(alphas * steps[:, :-1] / np.maximum(bottom, 1e-300), FLOOR, CEILING)
         return self.pack(weights, np.where(bottom > 0, moved, alphas)), likelihood
+
+
+@dataclass(frozen=True)
+class QuestionPrior:
+    """The prior of one question, by strata of how many of a galaxy's volunteers were asked it.
+
+    Galaxies that few volunteers came to differ from those that all came to: a galaxy with a hint of a disc has
+    fainter arms. ``edges`` (strata - 1,) cut the asked share, total / first total.
+    """
+
+    edges: np.ndarray
+    priors: tuple[Prior, ...]
+
+    def strata(self, share: np.ndarray) -> np.ndarray:
+        """Return the stratum of each galaxy from its asked share, (galaxies,)."""
+        return np.searchsorted(self.edges, share, side="right")
+
+    def draw(self, votes: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return one posterior draw of each galaxy's probabilities, (galaxies, answers)."""
+        stratum, out = self.strata(share), np.empty(votes.shape)
+        for s, prior in enumerate(self.priors):
+            rows = stratum == s
+            out[rows] = prior.draw_posterior(votes[rows], rng)
+        return out
+
+    def mean(self, share: np.ndarray) -> np.ndarray:
+        """Return the prior mean of each galaxy's stratum, (galaxies, answers)."""
+        return np.stack([prior.mean for prior in self.priors])[self.strata(share)]
+
+
+def asked_share(tree: Tree, votes: np.ndarray) -> np.ndarray:
+    """Return the share of a galaxy's volunteers that came to each question, (galaxies, questions)."""
+    totals = views.totals(tree, votes)
+    return totals / np.maximum(totals[:, :1], 1)
+
+
+def fit_priors(
+    tree: Tree, votes: np.ndarray, start: tuple[QuestionPrior, ...] | None = None
+) -> tuple[QuestionPrior, ...]:
+    """Return the prior of every question, fitted to votes (galaxies, answers).
+
+    A question is cut into up to three strata of its asked share where BIC says that it matters; with ``start`` its
+    strata and components are kept and refitted.
+    """
+    share = asked_share(tree, votes)
+    found = []
+    for i, q in enumerate(tree.questions):
+        part = votes[:, tree.slices[q.name]]
+        if start is not None:
+            found.append(_refit(start[i], part, share[:, i]))
+        else:
+            found.append(_fit_strata(part, share[:, i]))
+    return tuple(found)
+
+
+def _refit(start: QuestionPrior, votes: np.ndarray, share: np.ndarray) -> QuestionPrior:
+    stratum = start.strata(share)
+    priors = [fit(votes[stratum == s], start=prior) for s, prior in enumerate(start.priors)]
+    return QuestionPrior(start.edges, tuple(priors))
+
+
+def _fit_strata(votes: np.ndarray, share: np.ndarray) -> QuestionPrior:
+    answered = votes.sum(axis=1) > 0
+    best = QuestionPrior(np.empty(0), (fit(votes),))
+    best_bic = _bic(best, votes[answered], share[answered])
+    for strata in (2, 3):
+        edges = (
+            np.unique(np.quantile(share[answered], np.arange(1, strata) / strata)) if answered.any() else np.empty(0)
+        )
+        stratum = np.searchsorted(edges, share, side="right")
+        if min(np.bincount(stratum[answered], minlength=len(edges) + 1), default=0) < MIN_STRATUM:
+            break
+        cut = QuestionPrior(edges, tuple(fit(votes[stratum == s]) for s in range(len(edges) + 1)))
+        bic = _bic(cut, votes[answered], share[answered])
+        if bic < best_bic:
+            best, best_bic = cut, bic
+    return best
+
+
+def _bic(prior: QuestionPrior, votes: np.ndarray, share: np.ndarray) -> float:
+    stratum, out = prior.strata(share), 0.0
+    for s, mixture in enumerate(prior.priors):
+        rows = votes[stratum == s]
+        out += (mixture.alphas.size + len(mixture.weights) - 1) * np.log(max(len(rows), 1))
+        out -= 2 * float(mixture.log_likelihood(rows).sum())
+    return out
+
+
+def draw_probabilities(
+    tree: Tree, priors: tuple[QuestionPrior, ...], votes: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return one posterior draw of all galaxies' probabilities, (galaxies, answers)."""
+    share = asked_share(tree, votes)
+    return np.column_stack(
+        [
+            prior.draw(votes[:, tree.slices[q.name]], share[:, i], rng)
+            for i, (q, prior) in enumerate(zip(tree.questions, priors))
+        ]
+    )

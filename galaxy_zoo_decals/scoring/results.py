@@ -19,6 +19,7 @@ from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, shared
 from galaxy_zoo_decals.scoring.calibration import reliability, risk_coverage
+from galaxy_zoo_decals.scoring.confusions import CONFUSIONS, Confusion
 from galaxy_zoo_decals.scoring.priors import fit
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Quarter, Truth
 
@@ -55,14 +56,6 @@ class Estimate:
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often each true answer (row) was given each predicted one (column)."""
-
-    labels: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -374,52 +367,6 @@ def _recovery(truth: Truth, board: str, values: np.ndarray) -> list[dict[str, An
             for j in np.flatnonzero(count >= MIN_POSITIVES)
         ]  # fmt: skip
     return found
-
-
-def _confusion(labels: tuple[str, ...], true: np.ndarray, guess: np.ndarray) -> Confusion:
-    table = np.zeros((len(labels), len(labels)), dtype=int)
-    np.add.at(table, (true, guess), 1)
-    return Confusion(labels, tuple(tuple(int(v) for v in row) for row in table))
-
-
-def _multiclass_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
-    known = truth.classes.label >= 0
-    return {"class": _confusion(CLASSES, truth.classes.label[known], values[known].argmax(axis=1))}
-
-
-def _multilabel_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
-    return {
-        name: _confusion(("no", "yes"), truth.labels[on, j].astype(int), (values[on, j] > 0.5).astype(int))
-        for j, (name, on) in enumerate(zip(truth.tree.label_names, truth.labels_asked.T))
-    }
-
-
-def _hierarchical_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
-    tree = truth.tree
-    true, top = truth.top, views.top_answers(tree, values)
-    reached, found = m.question_hits(truth, values, top)[0], {}
-    for on, name in zip(reached.T, tree.scored_questions):
-        q = tree.question_index[name]
-        found[name] = _confusion(tree.question(name).answers, true[on, q], top[on, q])
-    return found
-
-
-def _votes_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
-    tree = truth.tree
-    true, top = truth.top, views.top_answers(tree, values)
-    return {
-        q.name: _confusion(q.answers, true[on, i], top[on, i])
-        for i, (q, on) in enumerate(zip(tree.questions, truth.paper_mask.T))
-    }
-
-
-CONFUSIONS: dict[str, Callable[[Truth, np.ndarray], dict[str, Confusion]]] = {
-    "multiclass": _multiclass_confusions,
-    "multilabel": _multilabel_confusions,
-    "hierarchical": _hierarchical_confusions,
-    "votes": _votes_confusions,
-}
-"""What makes the confusion matrices of each board, where the true answer counts."""
 
 
 def _column_means(values: np.ndarray) -> np.ndarray:
