@@ -53,6 +53,9 @@ campaign-simulation: setup  ## simulated galaxies and votes against real ones, a
 	$(BIN)/python tests/campaigns/simulation_votes.py
 	$(BIN)/python tests/campaigns/simulation_speed.py
 
+campaign-transfer: setup  ## a CNN trained on simulated galaxies, on real ones (half an hour; GZ2=FOLDER; docs/evidence/simulation-transfer.md)
+	$(BIN)/python -m tests.campaigns.simulation_transfer $(GZ2)
+
 campaign-site: setup  ## the site with 100 entries: time, size, axe, HTML checker, Lighthouse (docs/evidence/site.md)
 	$(BIN)/python tests/campaigns/site.py
 
@@ -79,5 +82,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
+.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
 .DEFAULT_GOAL := help

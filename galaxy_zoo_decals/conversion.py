@@ -155,11 +155,14 @@ def _write_piece(encoder: Encoder, names: Sequence[str], path: Path) -> int:
 def write_whole(table: pa.Table, path: Path) -> None:
     """Write a Parquet file whole or not at all: beside, onto the disk, then renamed (images do not compress)."""
     beside = path.with_suffix(f".{os.getpid()}.partial")
-    with beside.open("wb") as file:
-        pq.write_table(table, file, compression="none")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            pq.write_table(table, file, compression="none")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)  # an interrupt leaves nothing half-written
 
 
 def sync_tree(folder: Path) -> None:

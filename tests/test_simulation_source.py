@@ -1,14 +1,21 @@
 """The source of simulated galaxies: one galaxy is always the same, and its catalogue is one that GZD-5 could be."""
 
+import os
 import pickle
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from galaxy_zoo_decals import catalogue, pixels
+from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.simulation import survey
 from galaxy_zoo_decals.sources import ImageError
@@ -98,3 +105,50 @@ def test_the_picture_is_not_empty(made):
     data = source.encoder(work, SIZE, pixels.QUALITY)([table["iauname"][0]])[0]
     levels = np.asarray(Image.Image.convert(pixels.decode(data), "L"), float)
     assert levels[24:40, 24:40].mean() > levels[:8, :8].mean() + 10
+
+
+PREPARE = """
+import sys
+from galaxy_zoo_decals import cli
+from galaxy_zoo_decals.sources import simulated
+
+if __name__ == "__main__":
+    simulated.PIECE = 4
+    sys.exit(cli.main(["prepare", "simulated", "--galaxies", "48", "--seed", "5", "--size", "32", "--processes", "2",
+                       "--name", "small", "--out", sys.argv[1]]))
+"""
+"""A preparation as the command line runs it, in pieces so small that there are some to interrupt it between."""
+
+
+def prepare(script: Path, out: Path) -> subprocess.Popen[str]:
+    script.write_text(PREPARE)
+    return subprocess.Popen(
+        [sys.executable, str(script), str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_ctrl_c_ends_in_a_sentence_and_the_same_command_gives_the_same_edition(tmp_path):
+    """The signal goes to the whole process group, as a terminal sends it."""
+    out, work, script = tmp_path / "edition", tmp_path / "edition.partial", tmp_path / "prepare.py"
+    running = prepare(script, out)
+    while len(list(work.glob("simulated-*/[0-9]*.parquet"))) < 2 and running.poll() is None:
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=300)
+    assert running.returncode == 130
+    assert said.strip() == "galaxy-zoo-decals: interrupted. The same command goes on where it stopped."
+    assert not out.exists()
+    pieces = list(work.rglob("*.parquet"))
+    assert 2 <= len(pieces) < 12 and all(pq.read_table(path).num_rows == 4 for path in pieces)
+    assert [path for path in work.rglob("*") if path.is_file() and path not in pieces] == []
+    running = prepare(script, out)
+    _, said = running.communicate(timeout=300)
+    assert running.returncode == 0, said
+    build(Simulated(galaxies=48, seed=5, size=32), tmp_path / "straight", name="small", size=32)
+    assert contents(out) == contents(tmp_path / "straight")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["edition", "prepare.py", "straight"]
