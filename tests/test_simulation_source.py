@@ -125,6 +125,8 @@ def prepare(script: Path, out: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(script), str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
