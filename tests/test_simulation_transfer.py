@@ -1,6 +1,7 @@
 """The check of what simulated galaxies teach about real ones, in the small; `make campaign-transfer` does it whole."""
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,6 +110,8 @@ def test_a_gap_has_the_width_of_galaxies_and_of_trainings():
 
 
 def test_it_trains_on_both_kinds_and_keeps_what_it_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for variant in ("greyscale", "colour, matched sizes"):
+        monkeypatch.delitem(VARIANTS, variant)
     kinds = [(sample(32, radius), sample(16, radius, 1)) for radius in (20, 12)]
     test = sample(40, 12, 2)
     found = transfer(*kinds, test, SMALL, (0, 1), tmp_path)
@@ -117,6 +120,6 @@ def test_it_trains_on_both_kinds_and_keeps_what_it_trained(tmp_path: Path, monke
     assert len(list(tmp_path.iterdir())) == len(VARIANTS) * 2 * 2
     monkeypatch.setattr("tests.campaigns.simulation_transfer.learned", lambda *_: pytest.fail("trained again"))
     again = transfer(*kinds, test, SMALL, (0, 1), tmp_path)
-    assert again == found
+    assert json.dumps(again) == json.dumps(found)
     text = report({VERSION: found})
-    assert f"simulator version {VERSION}" in text and text.count("| colour, matched sizes |") == len(TASKS) * 2
+    assert f"simulator version {VERSION}" in text and text.count("| greyscale, matched sizes |") == len(TASKS) * 2

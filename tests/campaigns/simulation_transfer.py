@@ -20,17 +20,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from accelerate import Accelerator
-from accelerate.utils import set_seed
 from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
-from benchmark import training
-from benchmark.models import MODELS
-from benchmark.pixels import Pixels
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import pixels, views
 from galaxy_zoo_decals.edition import Edition, available, home
@@ -41,6 +37,12 @@ from galaxy_zoo_decals.simulation.scene import VERSION, Stream, generator
 from galaxy_zoo_decals.simulation.survey import VISIBLE_COLUMNS
 from galaxy_zoo_decals.simulation.volunteers import MILLION, panel_votes
 from galaxy_zoo_decals.sources.simulated import simulate
+
+# torch is imported where it is needed: the processes that simulate import this module too.
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from benchmark import training
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence" / "simulation-transfer.json"
@@ -69,7 +71,7 @@ VARIANTS = {
 """Whether the network sees the mean of the channels, and whether real galaxies are magnified to simulated sizes."""
 LARGEST_MAGNIFICATION = 2.0
 
-HEAD = ("question", "seen", "prior", "simulated training", "real training", "gap", "share")
+HEAD = ("question", "seen", "prior", "simulated training", "real training", "gap")
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,11 @@ def learned(
     tests: Sequence[np.ndarray],
 ) -> list[np.ndarray]:
     """Train the multi-label CNN on pictures and votes and return the probabilities of its labels for each test."""
+    from accelerate.utils import set_seed
+
+    from benchmark import training
+    from benchmark.models import MODELS
+
     set_seed(seed)
     kind = MODELS["multilabel"]
     model = kind.from_recipe(recipe, GZD5)
@@ -208,6 +215,9 @@ def learned(
 
 
 def _data(accelerator: Accelerator, pictures: np.ndarray, votes: np.ndarray) -> training.Data:
+    from benchmark import training
+    from benchmark.pixels import Pixels
+
     names = tuple(str(i) for i in range(len(votes)))
     return training.Data(
         Pixels(pictures, accelerator.device), Truth("transfer", "transfer", GZD5, "", "", names, votes)
@@ -251,7 +261,8 @@ class Number:
     @classmethod
     def of(cls, draws: np.ndarray, seed_variance: float = 0.0) -> Number:
         """Return the number of a plain draw and its resamples, and the variance of the mean over trainings."""
-        half = 1.96 * np.sqrt(np.nanvar(draws[1:]) + seed_variance)
+        known = draws[1:][~np.isnan(draws[1:])]
+        half = 1.96 * np.sqrt((known.var() if len(known) else np.nan) + seed_variance)
         return cls(float(draws[0]), float(draws[0] - half), float(draws[0] + half))
 
 
@@ -274,7 +285,8 @@ def compared(votes: np.ndarray, simulated: list[np.ndarray], real: list[np.ndarr
             spreads = [np.var([d[0] for d in each], ddof=1) / len(each) for each in draws]
             ours, theirs = (np.mean(each, axis=0) for each in draws)
             prior = metric(weights, truth, np.full(len(truth), float(truth.mean() > 0.5)))[0]
-            taught = (ours - prior) / (theirs - prior)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                taught = np.where(theirs > prior, (ours - prior) / (theirs - prior), np.nan)
             rows.append(
                 {
                     "task": task,
@@ -285,7 +297,7 @@ def compared(votes: np.ndarray, simulated: list[np.ndarray], real: list[np.ndarr
                     "simulated": vars(Number.of(ours, spreads[0])),
                     "real": vars(Number.of(theirs, spreads[1])),
                     "gap": vars(Number.of(theirs - ours, sum(spreads))),
-                    "share": vars(Number.of(taught, sum(spreads) / (theirs[0] - prior) ** 2)),
+                    "share": vars(Number.of(taught, sum(spreads) / max(theirs[0] - prior, 1e-9) ** 2)),
                 }
             )
     return rows
@@ -317,10 +329,14 @@ def report(found: dict[str, dict[str, object]]) -> str:
     ]
     rows: list[dict[str, object]] = now["rows"]  # type: ignore[assignment]
     for name in METRICS:
-        lines += ["", f"## {name[0].upper()}{name[1:]}", "", f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
+        # The prior is right so often on some questions that a part of the little above it means nothing.
+        shown_share = name != "accuracy"
+        head = (*HEAD, "share") if shown_share else HEAD
+        lines += ["", f"## {name[0].upper()}{name[1:]}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
         for row in rows:
             if row["metric"] == name:
-                cells = [f"{Number(**row[key])}" for key in ("simulated", "real", "gap", "share")]  # type: ignore[arg-type]
+                keys = ("simulated", "real", "gap", "share")[: 4 if shown_share else 3]
+                cells = [f"{Number(**row[key])}" for key in keys]  # type: ignore[arg-type]
                 lines.append(f"| {row['task']} | {row['variant']} | {row['prior']:.3f} | {' | '.join(cells)} |")
     counts = {str(row["task"]): f"{row['galaxies']} galaxies, {row['positives']} positive" for row in rows}
     lines += ["", *(f"- {task}: {text}" for task, text in counts.items())]
@@ -350,6 +366,8 @@ def transfer(
 
     Predictions are kept in ``folder``, which must be another for other galaxies.
     """
+    from benchmark import training
+
     sizes = {
         name: np.array([shown_size(image) for image in part.images])
         for name, part in (
