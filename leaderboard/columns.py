@@ -132,9 +132,9 @@ def records(table: Table) -> list[dict[str, Value]]:
             place = row.place
             record: dict[str, Value] = {
                 "kind": kind,
-                "rank_first": place.first if place is not None and place.letter else None,
-                "rank_last": place.last if place is not None and place.letter else None,
-                "tie": place.letter if place is not None else None,
+                "rank_first": place.first if place is not None and place.letters else None,
+                "rank_last": place.last if place is not None and place.letters else None,
+                "tie": place.letters if place is not None else None,
                 "entry": row.title,
                 "slug": None if row.entry is None else row.entry.slug,
             }

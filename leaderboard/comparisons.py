@@ -14,7 +14,7 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, interval
-from leaderboard import galaxies
+from leaderboard import galaxies, ranking
 from leaderboard.boards import Row, Table
 from leaderboard.galaxies import Images, Shown
 from leaderboard.truths import may_show
@@ -98,7 +98,13 @@ class Comparison:
         place = {word: k for k, word in enumerate(words)}
         content: dict[str, Any] = {
             "entries": [
-                {"slug": r.entry.slug if r.entry else "", "title": r.title, "rank": _rank(r)} for r in self.rows
+                {
+                    "slug": r.entry.slug if r.entry else "",
+                    "title": r.title,
+                    "rank": _rank(r),
+                    "letters": r.place.letters if r.place else "",
+                }
+                for r in self.rows
             ],
             "metrics": [
                 {
@@ -132,10 +138,10 @@ class Comparison:
 
 
 def _rank(row: Row) -> str:
-    if row.place is None or not row.place.letter:
+    if row.place is None or not row.place.letters:
         return "–"
-    first, last, letter = row.place.first, row.place.last, row.place.letter
-    return f"{first} {letter}" if first == last else f"{first}–{last} {letter}"
+    first, last, letters = row.place.first, row.place.last, ranking.brief(row.place.letters)
+    return f"{first} {letters}" if first == last else f"{first}–{last} {letters}"
 
 
 def _rounded(value: float, digits: int = 7) -> float | None:

@@ -12,8 +12,9 @@ entries showed a difference in 15 % of cases; docs/evidence/coverage.md has what
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from string import ascii_lowercase
+from string import ascii_letters
 
 import numpy as np
 
@@ -21,17 +22,20 @@ ALPHA = 0.05
 SEED = 20220102
 """Of the resampled trainings: the same entries always get the same places."""
 
+LETTER = re.compile(r"[a-zA-Z]\d*")
+"""One of an entry's letters."""
+
 PRIOR_SEEDS = 3
 """Weight, in degrees of freedom, of the pooled training variance in each entry's own."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """An entry's place: its rank is somewhere in first..last; entries that share a letter are not separable."""
+    """An entry's place: its rank is somewhere in first..last; entries share a letter if they are not separable."""
 
     first: int
     last: int
-    letter: str
+    letters: str
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,55 @@ def rank(values: list[list[float]], draws: list[np.ndarray], higher_is_better: b
     return Ranking(places, float(np.median(needed[np.triu_indices(len(order), 1)])))
 
 
+def share(first: str, second: str) -> bool:
+    """Return whether two entries' letters have one in common."""
+    return bool(set(LETTER.findall(first)) & set(LETTER.findall(second)))
+
+
+def brief(letters: str) -> str:
+    """Return an entry's letters in little room: three or more that follow each other as in b–f, many by their ends."""
+    found = LETTER.findall(letters)
+    numbers = [_number(one) for one in found]
+    starts = [k for k in range(len(found)) if k == 0 or numbers[k] != numbers[k - 1] + 1]
+    runs = [found[a:b] for a, b in zip(starts, [*starts[1:], len(found)])]
+    shown = [f"{run[0]}–{run[-1]}" if len(run) > 2 else "".join(run) for run in runs]
+    return " ".join(shown) if len(shown) < 3 else f"{found[0]} … {found[-1]}"
+
+
 def _letters(better: np.ndarray) -> list[str]:
-    """Give one letter to the best entry without one and to all that are not separable from it, until all have one."""
-    letters = [""] * len(better)
-    group = 0
-    for i in range(len(better)):
-        if not letters[i]:
-            word = ascii_lowercase[group % 26] * (1 + group // 26)
-            for j in range(i, len(better)):
-                if not letters[j] and not better[i, j]:
-                    letters[j] = word
-            group += 1
+    """Return the letters of entries from best to worst, ``better[i, j]`` where i is: a compact letter display.
+
+    Two entries share a letter if and only if neither is better (Piepho 2004, J. Comput. Graph. Stat. 13, 456). A
+    letter stands for entries of which no two are separable. From the best entry down, each pair that is not separable
+    and shares none yet starts one, which takes in whatever of the others it can; so there are never more letters than
+    pairs, where the number of all such groups could grow without bound.
+    """
+    n = len(better)
+    alike = ~(better | better.T)
+    shared = np.zeros_like(alike)
+    letters = [""] * n
+    count = 0
+    for i in range(n):
+        for j in range(i, n):
+            alone = j == i and (alike[i].sum() > 1)
+            if shared[i, j] or not alike[i, j] or alone:
+                continue
+            group = list(dict.fromkeys([i, j]))
+            for k in range(n):
+                if k not in group and alike[k, group].all():
+                    group.append(k)
+            shared[np.ix_(group, group)] = True
+            for k in group:
+                letters[k] += _letter(count)
+            count += 1
     return letters
+
+
+def _number(letter: str) -> int:
+    return ascii_letters.index(letter[0]) + len(ascii_letters) * (int(letter[1:] or 1) - 1)
+
+
+def _letter(number: int) -> str:
+    """Return a to z, A to Z, then a2 and so on."""
+    again, place = divmod(number, len(ascii_letters))
+    return ascii_letters[place] + (str(again + 1) if again else "")

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Board, Metric
-from leaderboard import boards, columns, figures, galaxies, scores
+from leaderboard import boards, columns, figures, galaxies, ranking, scores
 from leaderboard.boards import SEEDS
 from leaderboard.entries import Entry, Trained
 from leaderboard.figures import Forest, Scale
@@ -100,6 +100,8 @@ def environment() -> Environment:
         "title_words": lambda name: ABBREVIATIONS.get(name, str(name).replace("_", " ")),
     }
     made.globals |= {
+        "share": ranking.share,
+        "brief": ranking.brief,
         "BOARDS": BOARDS,
         "COMPACT_ROWS": COMPACT_ROWS,
         "landmarks": _landmarks,

@@ -281,9 +281,9 @@ def test_equal_entries_share_a_letter_and_a_better_one_stands_apart() -> None:
     galaxies = rng.normal(0, 0.02, 2000)
     draws = [0.9 + galaxies, 0.70 + galaxies + rng.normal(0, 0.01, 2000), 0.695 + galaxies + rng.normal(0, 0.01, 2000)]
     ranked = ranking.rank([[0.9], [0.70], [0.695]], draws, higher_is_better=True)
-    assert [(p.first, p.last, p.letter) for p in ranked.places] == [(1, 1, "a"), (2, 3, "b"), (2, 3, "b")]
+    assert [(p.first, p.last, p.letters) for p in ranked.places] == [(1, 1, "a"), (2, 3, "b"), (2, 3, "b")]
     lower = ranking.rank([[0.9], [0.70], [0.695]], draws, higher_is_better=False)
-    assert [(p.first, p.last, p.letter) for p in lower.places] == [(3, 3, "b"), (1, 2, "a"), (1, 2, "a")]
+    assert [(p.first, p.last, p.letters) for p in lower.places] == [(3, 3, "b"), (1, 2, "a"), (1, 2, "a")]
 
 
 def test_the_spread_of_training_widens_ranks() -> None:
@@ -291,14 +291,14 @@ def test_the_spread_of_training_widens_ranks() -> None:
     draws = [m + rng.normal(0, 0.002, 2000) for m in (0.80, 0.78)]
     calm = ranking.rank([[0.80, 0.80, 0.80], [0.78, 0.78, 0.78]], draws, True)
     wild = ranking.rank([[0.85, 0.75, 0.80], [0.83, 0.73, 0.78]], draws, True)
-    assert [p.letter for p in calm.places] == ["a", "b"]
-    assert [p.letter for p in wild.places] == ["a", "a"]
+    assert [p.letters for p in calm.places] == ["a", "b"]
+    assert [p.letters for p in wild.places] == ["a", "a"]
 
 
 def test_identical_and_undefined_scores_have_places() -> None:
     draws = [np.full(2000, 0.5), np.full(2000, 0.5), np.full(2000, np.nan)]
     ranked = ranking.rank([[0.5], [0.5], [np.nan]], draws, True)
-    assert [(p.first, p.last, p.letter) for p in ranked.places] == [(1, 2, "a"), (1, 2, "a"), (3, 3, "")]
+    assert [(p.first, p.last, p.letters) for p in ranked.places] == [(1, 2, "a"), (1, 2, "a"), (3, 3, "")]
 
 
 def test_the_mean_of_seeds_averages_draws_and_adds_counts(finished: Path) -> None:

@@ -48,7 +48,7 @@
   // The one sentence that a reader came for; the page says it in the same words without a script.
   function verdict(a, b, metric, gap, low, high) {
     var line = document.querySelector("[data-verdict]"), apart = low > 0 || high < 0;
-    function letterOf(e) { return data.entries[e].rank.split(" ")[1]; }
+    function letters(e) { return data.entries[e].letters.match(/[a-zA-Z]\d*/g) || []; }
     line.textContent = "";
     if (apart) line.append(make("strong", ((gap > 0) === metric.higher ? "A" : "B") + " is ahead"), " on " + metric.title);
     else line.append(metric.title + " ", make("strong", "cannot tell them apart"));
@@ -58,9 +58,8 @@
     }
     line.append(": A\u00a0−\u00a0B is " + signed(gap, metric.digits) + ", 95 % interval " + signed(low, metric.digits) + " to " +
       signed(high, metric.digits) + ".");
-    if (apart && letterOf(a) === letterOf(b)) {
-      line.append(" The board, which also counts the spread over seeds and all its pairs, gives both the letter " +
-        letterOf(a) + ".");
+    if (apart && letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
+      line.append(" The board, which also counts the spread over seeds and all its pairs, does not: they share a letter.");
     }
   }
 
