@@ -3,8 +3,9 @@
     python tests/campaigns/simulation_speed.py [--galaxies 20000] [--alone 2000]
 
 Runs `galaxy-zoo-decals prepare simulated` as a process of its own: all galaxies with two processes, some of them with
-one, both to a finished edition. Writes docs/evidence/simulation-speed.{json,md}, unless another number of galaxies is
-asked for. Linux only, as it reads /proc; other work on the machine slows it down, and the table tells how much.
+one and with two, each to a finished edition. Writes docs/evidence/simulation-speed.{json,md}, unless another number of
+galaxies is asked for. Linux only, as it reads /proc; other work on the machine slows it down, and the table tells how
+much.
 """
 
 from __future__ import annotations
@@ -154,12 +155,12 @@ def main() -> int:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--galaxies", type=int, default=GALAXIES)
-    parser.add_argument("--alone", type=int, default=ALONE, help="galaxies of the run with one process")
+    parser.add_argument("--alone", type=int, default=ALONE, help="galaxies of the runs with one and two processes")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     runs: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for galaxies, processes in ((args.galaxies, args.processes), (args.alone, 1)):
+        for galaxies, processes in ((args.galaxies, args.processes), (args.alone, 1), (args.alone, args.processes)):
             runs.append(measured(galaxies, processes, Path(folder)))
             text = report(runs)
             if args.galaxies == GALAXIES:
