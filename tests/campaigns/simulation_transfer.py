@@ -42,7 +42,7 @@ from galaxy_zoo_decals.sources.simulated import simulate
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from benchmark import training
+    from benchmark import evaluation
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence" / "simulation-transfer.json"
@@ -201,6 +201,7 @@ def learned(
     from accelerate.utils import set_seed
 
     from benchmark import training
+    from benchmark.evaluation import predict
     from benchmark.models import MODELS
 
     set_seed(seed)
@@ -209,17 +210,17 @@ def learned(
     training.train(accelerator, model, recipe, seed, *(_data(accelerator, *part) for part in (train, validation)))
     nothing = len(GZD5.answers)
     return [
-        training.predict(accelerator, model, _data(accelerator, test, np.zeros((len(test), nothing), np.int64)))
+        predict(accelerator, model, _data(accelerator, test, np.zeros((len(test), nothing), np.int64)))
         for test in tests
     ]
 
 
-def _data(accelerator: Accelerator, pictures: np.ndarray, votes: np.ndarray) -> training.Data:
-    from benchmark import training
+def _data(accelerator: Accelerator, pictures: np.ndarray, votes: np.ndarray) -> evaluation.Data:
+    from benchmark import evaluation
     from benchmark.pixels import Pixels
 
     names = tuple(str(i) for i in range(len(votes)))
-    return training.Data(
+    return evaluation.Data(
         Pixels(pictures, accelerator.device), Truth("transfer", "transfer", GZD5, "", "", names, votes)
     )
 
