@@ -430,12 +430,13 @@ def main() -> None:
     columns = [f"visible_{c}" for c in GZD5.answer_columns]
     visible = np.concatenate([edition.table(s, columns).to_numpy(float) for s in ("train", "validation", "test")])
     skies = {"family": Sky(None), f"simulator ({edition.name})": Sky(visible)}
-    settings = {k: v for k, v in vars(options).items() if k in ("repeats", "galaxies", "draws", "edition")}
+    settings = {k: v for k, v in vars(options).items() if k in ("galaxies", "draws", "edition")}
     settings |= {"large": LARGE, "skies": SKIES, "asked": ASKED, "many": MANY}
     OUT.mkdir(parents=True, exist_ok=True)
     stored = OUT / "coverage.json"
     done = json.loads(stored.read_text()) if stored.is_file() else {}
-    # Hours of work: studies that are done with the same settings are kept, so that it can go on after an interrupt.
+    # Hours of work: studies that are done with the same settings, on as many catalogues at least, are kept, so that it
+    # can go on after an interrupt.
     ranks = done.get("ranks", [])
     if done.get("settings") != settings:
         done = {}
@@ -470,7 +471,7 @@ def main() -> None:
             for votes in every:
                 galaxies, key = times * options.galaxies, f"{title}, {votes} votes"
                 key += f", {galaxies:,} galaxies" if times > 1 else ""
-                if key not in tables:
+                if catalogues(tables.get(key, {})) < repeats:
                     tables[key] = study(sky, votes, galaxies, options.draws, repeats, options.processes)
                     keep()
     keep()
@@ -485,6 +486,11 @@ def off(row: dict[str, float], value: float) -> float:
 def claimed(row: dict[str, float]) -> float:
     """Return the standard deviation that an interval of the mean width claims."""
     return row["width"] / (2 * Z)
+
+
+def catalogues(table: Table) -> int:
+    """Return on how many catalogues a study stands."""
+    return max((int(row["repeats"]) for row in table.values()), default=0)
 
 
 def larger(tables: dict[str, Table], title: str, name: str) -> str:
@@ -506,17 +512,26 @@ def short(tables: dict[str, Table], sky: str) -> list[tuple[str, str, dict[str, 
 
 def misses(tables: dict[str, Table], galaxies: int) -> list[str]:
     """Return the section on the numbers of the fitted family whose coverage falls short, as measured."""
-    every = [row for title, table in tables.items() if title.startswith("family") for row in table.values()]
-    small = [row for title, table in tables.items() if title.startswith("family") and title.endswith("votes")
-             for row in table.values()]  # fmt: skip
     rows = short(tables, "family")
-    big = [row for row in every if row not in small]
+    of_family = {title: table for title, table in tables.items() if title.startswith("family")}
+    small, big = (
+        [(name, row) for title, table in of_family.items() if title.endswith("votes") == whether
+         for name, row in table.items()]
+        for whether in (True, False)
+    )  # fmt: skip
+    means = [
+        f"{np.mean([row['coverage'] for name, row in found if name.startswith(who)]):.3f} ({who}s, {n:,} galaxies)"
+        for n, found in ((galaxies, small), (TIMES * galaxies, big))
+        for who in ("ceiling", "model")
+        if found
+    ]
     lines = [
         "",
         "## Where coverage falls short on the fitted family",
         "",
         f"{len(rows)} of {len(small)} numbers are under {LEAST} with {galaxies:,} galaxies, "
-        f"{sum(row['coverage'] < LEAST for row in big)} of {len(big)} with {TIMES * galaxies:,}. *off* is how far the "
+        f"{sum(row['coverage'] < LEAST for _, row in big)} of {len(big)} with {TIMES * galaxies:,}. The mean coverage "
+        f"is {', '.join(means)}. *off* is how far the "
         "mean estimate lies from the known value, in standard deviations that the interval claims; *off, sized* from "
         f"the mean score of the oracle (or model) itself on catalogues of {galaxies:,}: an F1 of few galaxies is not "
         "that of many. *claimed / scatter* under 1: the estimates scatter more among catalogues than their intervals "
@@ -554,7 +569,8 @@ def explained(tables: dict[str, Table], compared: dict[str, dict[str, dict[str, 
         f"catalogue of {galaxies:,}, with better and better priors. *fitted*: the estimator as it is. *many votes*: "
         f"the same mixtures of Dirichlets, fitted to {MANY} volunteers of {RICH:,} galaxies. *own shares*: the "
         "population's own distribution of each question, given how many volunteers came to it. *population*: the "
-        "population itself, all questions together: the exact posterior.",
+        "population itself, all questions together: the exact posterior, so that what is left there is the noise of "
+        "this comparison.",
         "",
         "| study | number | coverage | off | claimed / scatter | " + " | ".join(ways) + f" | coverage, "
         f"{TIMES * galaxies:,} galaxies |",
@@ -596,7 +612,7 @@ def write_report(
     lines = [
         "# Coverage of the 95 % intervals",
         "",
-        f"`make campaign-coverage`: {options.repeats} catalogues of {options.galaxies} galaxies each, "
+        f"`make campaign-coverage`: catalogues of {options.galaxies} galaxies each where nothing else is said, "
         f"{options.draws} draws a ceiling. *known* is the mean score over {SKIES} skies of {LARGE:,} galaxies (± its "
         "standard error), *mean* the mean estimate, "
         "*coverage* how often the interval holds the known value (± its standard error). 0.90 to 0.98 is expected on "
@@ -624,7 +640,7 @@ def write_report(
     for title, table in tables.items():
         lines += [
             "",
-            f"## {title}",
+            f"## {title}, {catalogues(table)} catalogues",
             "",
             "| number | galaxies | known | mean | width | coverage |",
             "|---|--:|--:|--:|--:|--:|",
