@@ -31,8 +31,10 @@ def test_a_study_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.Mon
     key = "simulator (toy), 40 votes"
     value = {name.removeprefix("ceiling "): r["known"] for name, r in table.items()}
     ways = {"known": value, "fitted": {name: x + 1 for name, x in value.items()}}
-    coverage.write_report(tables | {key: table}, {key: ways}, ranks, options)
+    steady = {"20": {name: r | {"varies": 0.25} for name, r in table.items() if name.startswith("ceiling")}}
+    coverage.write_report(tables | {key: table}, {key: ways}, steady, ranks, options)
     report = (tmp_path / "coverage.md").read_text()
+    assert "| 20 | 2 | 0.25 | 0.0" in report
     assert "| 40 votes | ceiling votes.accuracy.bar |" in report and "| 0.250 |" in report
     miss = report.split("## Where ceilings fall short on the simulator")[1]
     distance = 2 * coverage.Z / row["width"]

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 from tqdm import tqdm
 
 from galaxy_zoo_decals import panels, views
@@ -56,6 +57,12 @@ LARGE, SKIES = 200_000, 4
 question, and what is known of it has to be surer than the mean of any estimates."""
 
 Z = 1.96
+
+REFITS = (20, 60)
+"""Refits of the prior whose intervals are compared."""
+
+AGAIN = 8
+"""How often a ceiling of the same votes is estimated with another seed."""
 
 LEAST = 0.90
 """Coverage under which a number is looked into."""
@@ -182,20 +189,39 @@ def sized(truth: Truth, probabilities: np.ndarray, guess: np.ndarray, galaxies: 
     return {name: float(np.nanmean([part[name] for part in parts])) for name in parts[0]}
 
 
-def once(sky: Sky, votes: str, galaxies: int, draws: int, seed: int) -> dict[str, tuple[float, float, float]]:
-    """Return the intervals estimated from one catalogue of votes: "ceiling ..." and "model ..."."""
+def steadiness(sky: Sky, votes: str, galaxies: int, draws: int, refits: int, seed: int) -> dict[str, float]:
+    """Return by how much the width of each ceiling's interval varies with the seed alone, as a share of its mean."""
     rng = np.random.default_rng([2, seed])
-    p = sky.draw(galaxies, rng)
-    truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
-    guess = model(p, rng)
+    truth = truth_of(sky.draw(galaxies, rng), votes, rng, pattern(sky, votes, galaxies))
+    widths: dict[str, list[float]] = {}
+    for again in range(AGAIN):
+        for name, (_, low, high) in ceiling_of(truth, draws, 100 + again, refits).items():
+            widths.setdefault(name, []).append(high - low)
+    return {name: float(np.std(found, ddof=1) / np.mean(found)) for name, found in widths.items()}
+
+
+def ceiling_of(truth: Truth, draws: int, seed: int, refits: int) -> dict[str, tuple[float, float, float]]:
+    """Return the studied numbers of the noise ceiling, "ceiling ...", with their intervals."""
     found: dict[str, tuple[float, float, float]] = {}
-    for board, rows in ceilings.ceilings(truth, draws, volunteers=(), seed=seed).items():
+    for board, rows in ceilings.ceilings(truth, draws, volunteers=(), seed=seed, refits=refits).items():
         reference = rows[ceilings.CEILING]
         for name in METRICS_STUDIED[board]:
             e = reference.metrics[name]
             found[f"ceiling {board}.{name}"] = (e.value, e.low, e.high)
         if board == "votes":
             found |= by_question("ceiling", reference.rows)
+    return found
+
+
+def once(
+    sky: Sky, votes: str, galaxies: int, draws: int, refits: int, seed: int
+) -> dict[str, tuple[float, float, float]]:
+    """Return the intervals estimated from one catalogue of votes: "ceiling ..." and "model ..."."""
+    rng = np.random.default_rng([2, seed])
+    p = sky.draw(galaxies, rng)
+    truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
+    guess = model(p, rng)
+    found = ceiling_of(truth, draws, seed, refits)
     for board, result in score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, guess * 20)).items():
         for name in METRICS_STUDIED[board]:
             e = result.metrics[name]
@@ -214,12 +240,14 @@ def by_question(who: str, rows: list[dict[str, Any]]) -> dict[str, tuple[float, 
     }
 
 
-def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, processes: int) -> Table:
+def study(
+    sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, processes: int, refits: int = ceilings.REFITS
+) -> Table:
     """Return, for every studied number, the known value, the mean estimate, the coverage and its standard error."""
     truth = known(sky, votes, galaxies)
     found: list[dict[str, tuple[float, float, float]]] = []
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        work = pool.imap_unordered(partial(once, sky, votes, galaxies, draws), range(repeats))
+        work = pool.imap_unordered(partial(once, sky, votes, galaxies, draws, refits), range(repeats))
         found = list(tqdm(work, total=repeats, desc=f"{votes} votes", disable=None))
     table = {}
     galaxies_of = {n.split()[1]: float(np.mean([f[n][0] for f in found])) for n in found[0] if n.startswith("galaxies")}
@@ -239,6 +267,7 @@ def study(sky: Sky, votes: str, galaxies: int, draws: int, repeats: int, process
             "coverage": float(covered.mean()),
             "error": float(np.sqrt(max(covered.mean() * (1 - covered.mean()), 0.25 / len(covered)) / len(covered))),
             "repeats": len(covered),
+            "refits": refits,
             "galaxies": galaxies_of.get(name.split(".")[-1], float(galaxies)),
         }
     return table
@@ -440,12 +469,12 @@ def main() -> None:
     ranks = done.get("ranks", [])
     if done.get("settings") != settings:
         done = {}
-    tables, compared = done.get("tables", {}), done.get("priors", {})
+    tables, compared, steady = done.get("tables", {}), done.get("priors", {}), done.get("refits", {})
 
     def keep() -> None:
-        content = {"settings": settings, "ranks": ranks, "tables": tables, "priors": compared}
+        content = {"settings": settings, "ranks": ranks, "tables": tables, "priors": compared, "refits": steady}
         stored.write_text(json.dumps(content, indent=1) + "\n")
-        write_report(tables, compared, ranks, options)
+        write_report(tables, compared, steady, ranks, options)
 
     if all(row["board"] != NORMAL for row in ranks):
         ranks += [
@@ -463,6 +492,18 @@ def main() -> None:
             if key not in compared and sky.visible is not None:
                 compared[key] = priors(sky.visible, votes, options.galaxies)
                 keep()
+    votes = options.votes[0]
+    for number in map(str, REFITS):
+        if number not in steady:
+            given = (skies["family"], votes, options.galaxies, options.draws, int(number))
+            widths = [steadiness(*given, seed) for seed in range(4)]
+            table = study(*given[:4], options.larger_repeats, options.processes, int(number))
+            steady[number] = {
+                name: {"varies": float(np.mean([each[name] for each in widths]))} | row
+                for name, row in table.items()
+                if name in widths[0]
+            }
+            keep()
     for title, sky in skies.items():
         for times, every, repeats in (
             (1, options.votes, options.repeats),
@@ -471,7 +512,8 @@ def main() -> None:
             for votes in every:
                 galaxies, key = times * options.galaxies, f"{title}, {votes} votes"
                 key += f", {galaxies:,} galaxies" if times > 1 else ""
-                if catalogues(tables.get(key, {})) < repeats:
+                before = tables.get(key, {})
+                if catalogues(before) < repeats or refitted(before) != ceilings.REFITS:
                     tables[key] = study(sky, votes, galaxies, options.draws, repeats, options.processes)
                     keep()
     keep()
@@ -491,6 +533,11 @@ def claimed(row: dict[str, float]) -> float:
 def catalogues(table: Table) -> int:
     """Return on how many catalogues a study stands."""
     return max((int(row["repeats"]) for row in table.values()), default=0)
+
+
+def refitted(table: Table) -> int:
+    """Return how many refits of the prior stand behind a study's intervals."""
+    return int(next((row["refits"] for row in table.values()), 0))
 
 
 def larger(tables: dict[str, Table], title: str, name: str) -> str:
@@ -556,6 +603,41 @@ def misses(tables: dict[str, Table], galaxies: int) -> list[str]:
     return lines
 
 
+def unseen(tables: dict[str, Table], galaxies: int) -> list[str]:
+    """Return what to say of the studies that were not run."""
+    skies = dict.fromkeys(title.split(", ")[0] for title in tables)
+    wanted = [f"{sky}, {votes} votes" for sky in skies for votes in VOTES]
+    wanted += [f"{title}, {TIMES * galaxies:,} galaxies" for title in wanted]
+    missing = [title for title in wanted if title not in tables]
+    return [f"Not run here: {'; '.join(missing)}. The campaign goes on with them.", ""] if missing else []
+
+
+def refits(steady: dict[str, Table]) -> list[str]:
+    """Return the section on how many refits of the prior an interval needs, as measured."""
+    lines = [
+        "",
+        "## How many refits of the prior an interval needs",
+        "",
+        "Ceilings of the fitted family, of the first study below: *varies* is the standard deviation of an interval's "
+        "width over seeds, the votes being the same, as a share of the width; *costs* what the coverage of normal "
+        f"intervals loses by it; *coverage* the mean over all ceilings, and how many of them are under {LEAST}.",
+        "",
+        "| refits | catalogues | varies | costs | coverage | under |",
+        "|--:|--:|--:|--:|--:|--:|",
+    ]
+    for number, table in steady.items():
+        varies = float(np.mean([row["varies"] for row in table.values()]))
+        spread = np.sqrt(np.log1p(varies**2))
+        widths = np.exp(spread * np.random.default_rng(0).standard_normal(100_000) - spread**2 / 2)
+        held = float((norm.cdf(Z * widths) - norm.cdf(-Z * widths)).mean())
+        covered = [row["coverage"] for row in table.values()]
+        lines.append(
+            f"| {number} | {catalogues(table)} | {varies:.2f} | {0.95 - held:.3f} | {np.mean(covered):.3f} "
+            f"| {sum(c < LEAST for c in covered)} of {len(covered)} |"
+        )
+    return lines
+
+
 def explained(tables: dict[str, Table], compared: dict[str, dict[str, dict[str, float]]], galaxies: int) -> list[str]:
     """Return the section on the ceilings of the simulator that fall short: what estimates are with better priors."""
     rows = [(t, n, r) for t, n, r in short(tables, "simulator") if n.startswith("ceiling") and t in compared]
@@ -605,6 +687,7 @@ def explained(tables: dict[str, Table], compared: dict[str, dict[str, dict[str, 
 def write_report(
     tables: dict[str, Table],
     compared: dict[str, dict[str, dict[str, float]]],
+    steady: dict[str, dict[str, dict[str, float]]],
     ranks: list[dict[str, Any]],
     options: argparse.Namespace,
 ) -> None:
@@ -620,6 +703,7 @@ def write_report(
         "",
         "![coverage](coverage.svg)",
         "",
+        *unseen(tables, options.galaxies),
         "## Rank intervals: entries that are equal",
         "",
         f"Boards of {ENTRIES} entries each, {SEEDS} trainings of one and the same recipe; "
@@ -636,11 +720,11 @@ def write_report(
         f"± {np.sqrt(max(r['separated'] * (1 - r['separated']), 0.01) / r['repeats']):.3f} |"
         for r in ranks
     ]
-    lines += misses(tables, options.galaxies) + explained(tables, compared, options.galaxies)
+    lines += misses(tables, options.galaxies) + refits(steady) + explained(tables, compared, options.galaxies)
     for title, table in tables.items():
         lines += [
             "",
-            f"## {title}, {catalogues(table)} catalogues",
+            f"## {title}, {catalogues(table)} catalogues, {refitted(table)} refits",
             "",
             "| number | galaxies | known | mean | width | coverage |",
             "|---|--:|--:|--:|--:|--:|",
