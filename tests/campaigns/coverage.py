@@ -268,6 +268,7 @@ def study(
             "error": float(np.sqrt(max(covered.mean() * (1 - covered.mean()), 0.25 / len(covered)) / len(covered))),
             "repeats": len(covered),
             "refits": refits,
+            "skies": SKIES,
             "galaxies": galaxies_of.get(name.split(".")[-1], float(galaxies)),
         }
     return table
@@ -696,8 +697,8 @@ def write_report(
         "# Coverage of the 95 % intervals",
         "",
         f"`make campaign-coverage`: catalogues of {options.galaxies} galaxies each where nothing else is said, "
-        f"{options.draws} draws a ceiling. *known* is the mean score over {SKIES} skies of {LARGE:,} galaxies (± its "
-        "standard error), *mean* the mean estimate, "
+        f"{options.draws} draws a ceiling. *known* is the mean score over skies of {LARGE:,} galaxies (± its standard "
+        "error), *mean* the mean estimate, "
         "*coverage* how often the interval holds the known value (± its standard error). 0.90 to 0.98 is expected on "
         "the fitted family. *galaxies* is how many of a catalogue a number rests on.",
         "",
@@ -725,6 +726,8 @@ def write_report(
         lines += [
             "",
             f"## {title}, {catalogues(table)} catalogues, {refitted(table)} refits",
+            "",
+            f"Known from {next(iter(table.values()))['skies']:.0f} skies.",
             "",
             "| number | galaxies | known | mean | width | coverage |",
             "|---|--:|--:|--:|--:|--:|",
