@@ -39,7 +39,7 @@ test: setup  ## lint, types and all tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
 
-campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (an hour; docs/evidence/coverage.md)
+campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (hours; docs/evidence/coverage.md)
 	$(BIN)/python -m tests.campaigns.coverage
 
 campaign-scoring: setup  ## 20 entries on 51,000 galaxies, all boards (a minute; docs/evidence/scoring-speed.md)
