@@ -156,9 +156,19 @@ def git() -> dict[str, Any]:
 
 
 def command() -> str:
-    """Return the command line, as launched."""
+    """Return the command line, as launched; of a path outside the working folder only its last part."""
     launcher = "accelerate launch" if "ACCELERATE_MIXED_PRECISION" in os.environ else "python"
-    return f"{launcher} {shlex.join(sys.argv)}"
+    return f"{launcher} {shlex.join(map(_passed_on, sys.argv))}"
+
+
+def _passed_on(word: str) -> str:
+    """Return a word of the command line without the folders of this machine: run.json is published."""
+    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    path = Path(value)
+    if not path.is_absolute():
+        return word
+    near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else Path(path.name)
+    return f"{option}{equals}{near}"
 
 
 def write(path: Path, facts: dict[str, Any]) -> None:

@@ -192,7 +192,9 @@ def _submit(options: argparse.Namespace, truths: Truths) -> int:
         folders = options.runs
         if options.predictions:
             folders = [f for f, _ in tables.gather(options.predictions, facts, truths, Path(work))]
-        folders = [adoption.adopt(f, truths, Path(work) / f"adopted{i}") for i, f in enumerate(folders)]
+        folders = [
+            adoption.adopt(f, truths, Path(work) / f"{i}-{'-'.join(f.parts[-3:])}") for i, f in enumerate(folders)
+        ]
         found = submission.gather(folders, truths)
         made = submission.draft(found, name, options.authors, facts)
         if sys.stdin.isatty() and sys.stdout.isatty():

@@ -204,6 +204,12 @@ def _runs(folder: Path, paths: list[Path], said: Submission | None, report: Repo
                     f"{run_file}: is of another {word} than {submission.run_path(first_path.relative_to(folder))}: "
                     "an entry is one model and recipe; submit others apart."
                 )
+        same = next((p, r) for p, r in read.items() if r.edition.name == run.edition.name)
+        if same[1].edition.trained_on != run.edition.trained_on:
+            report.faults.append(
+                f"{run_file}: edition.trained_on: was trained on other galaxies than "
+                f"{submission.run_path(same[0].relative_to(folder))}: submit them apart."
+            )
     if said and read and said.parameters != max(run.parameters for run in read.values()):
         report.faults.append(
             f"{folder / 'submission.yaml'}: parameters is {said.parameters:,}, the runs say "

@@ -13,6 +13,7 @@ import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.edition import digest
 from leaderboard import runs, scores
 from leaderboard.files import LeaderboardError, folder_in_place, read_text, write_json
 from leaderboard.parquet import bounded
@@ -333,6 +334,11 @@ def check_predictions(path: Path, run: Run, task: str, truths: Truths) -> None:
     else:
         bounded(path, None)
         predictions = prediction_files.read(path, tree_of(run.edition.name, truths))
+        if key in truths.frozen and digest(list(predictions.names)) != truths.frozen[key][1].order_hash:
+            raise LeaderboardError(
+                f"{path}: its galaxies are not the {truths.frozen[key][1].galaxies} scored test galaxies of "
+                f"{run.edition.name} in the edition's order: one row each, as the harness or `submit` writes them."
+            )
     said = (task, run.edition.name, run.edition.content_hash, run.edition.split_hash, run.seed)
     holds = (
         predictions.task, predictions.edition, predictions.content_hash, predictions.split_hash, predictions.seed,

@@ -129,11 +129,9 @@ def _edition(path: Path, table: pd.DataFrame, metadata: dict[str, str], truths: 
         row = int(np.flatnonzero(names.duplicated())[0])
         raise LeaderboardError(f"{path}: row {row + 1}: {names.iloc[row]!r} stands there a second time; keep one.")
     claimed = metadata.get("content_hash")
-    if claimed and (home := truths.home((metadata.get("edition", ""), claimed))):
-        claimed = home[1]
     best: tuple[int, Key] | None = None
     for key in truths.known():
-        if (claimed and key[1] != claimed) or truths.refused(key, new=True):
+        if (claimed and key[1] != claimed) or (truths.refused(key, new=True) and truths.home(key) is None):
             continue
         truth = truths.truth(key)
         if truth is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from galaxy_zoo_decals.edition import NAMES, Edition, EditionError, available, find
@@ -82,12 +82,24 @@ class Truths:
                 return versions.read_truth(versions.truth_path(self.benchmark, version, key[0]), key[0], frozen)
             if key[0] in self.tables:
                 return versions.read_challenge(self.tables[key[0]], key[0], frozen)
+            if key not in self.editions:
+                return self._read_kin(key, frozen)
         return Truth.of(self.editions[key]) if key in self.editions else None
+
+    def _read_kin(self, key: Key, frozen: Frozen) -> Truth | None:
+        """Return the truth of a frozen edition as another content of it on this machine holds it, None if none does."""
+        for other in self.editions:
+            if other[0] == key[0] and self.home(other) == key and (truth := self.truth(other)) is not None:
+                return replace(
+                    truth, title=frozen.title, content_hash=frozen.content_hash, split_hash=frozen.split_hash
+                )
+        return None
 
     def refused(self, key: Key, new: bool) -> str:
         """Say why results on this edition, ``new`` or standing there already, are not taken; empty if they are.
 
-        An edition given by hand is always taken: it makes a board of one's own.
+        An edition given by hand is always taken: it makes a board of one's own, unless its scored test galaxies are a
+        frozen edition's, where the results belong (``home``).
         """
         if key in self.given or not self.frozen or (key in self.frozen and not (new and key in self.closed)):
             return ""

@@ -88,15 +88,65 @@ def test_a_run_on_more_training_galaxies_is_bound_to_the_frozen_edition(
 
 def test_its_tables_are_taken_too(editions: tuple[Edition, Edition, Path], tmp_path: Path) -> None:
     part, whole, _ = editions
-    truths = truths_with(editions, whole, part)
+    # The machine of whoever trained on more galaxies holds neither the frozen edition nor, by hand, its truth.
+    truths = truths_with(editions, whole)
     run = write_run(whole.path, tmp_path / "runs", "multiclass")
     table = run / runs.prediction_path("gz2", "multiclass", 0)
     facts = {"commit": "0" * 40, "command": "python mine.py", "recipe": "mine"}
     told = {"title": "Mine", "backbone": "trees", "weights": "none", "recipe": {}, "resolution": None}
     machine = {"device": "1 CPU core", "precision": "float64", "train_seconds": 1.0}
     given = submission.Facts.model_validate({"code": facts, "parameters": 7, "run": told | machine})
-    ((_, made),) = tables.gather([table], given, truths, tmp_path / "work")
-    assert made.edition.content_hash == part.content_hash
+    plain = pq.read_table(table).to_pandas().set_index("iauname").astype(float)
+    plain.div(plain.sum(axis=1), axis=0).to_csv(tmp_path / "table.csv")
+    # A table without metadata does not tell what it was trained on.
+    for number, (path, trained_on) in enumerate([(table, whole.content_hash), (tmp_path / "table.csv", None)]):
+        ((folder, _),) = tables.gather([path], given, truths, tmp_path / f"work{number}")
+        made = runs.read(adoption.adopt(folder, truths, tmp_path / f"adopted{number}") / "run.json")
+        assert (made.edition.content_hash, made.edition.trained_on) == (part.content_hash, trained_on)
+
+
+def test_whoever_trained_on_more_galaxies_scores_without_the_table(
+    editions: tuple[Edition, Edition, Path], tmp_path: Path
+) -> None:
+    part, whole, _ = editions
+    mine, frozen = truths_with(editions, whole), truths_with(editions, part)
+    key = (part.name, part.content_hash)
+    a, b = mine.truth(key), frozen.truth(key)
+    assert a is not None and b is not None
+    assert (a.names, a.content_hash, a.split_hash, a.title) == (b.names, b.content_hash, b.split_hash, b.title)
+    assert (a.votes == b.votes).all() and a.votes_assumed
+
+
+@pytest.mark.parametrize("damage", ["short", "shuffled"])
+def test_galaxies_and_their_order_are_checked_where_the_truth_is_not_at_hand(
+    damage: str, editions: tuple[Edition, Edition, Path], tmp_path: Path
+) -> None:
+    part = editions[0]
+    run = write_run(part.path, tmp_path / "runs", "multiclass")
+    path = run / runs.prediction_path("gz2", "multiclass", 0)
+    nobody = truths_with(editions)
+    submission.check_predictions(path, runs.read(run / "run.json"), "multiclass", nobody)
+    table = pq.read_table(path)
+    pq.write_table(
+        table.slice(0, len(table) - 1) if damage == "short" else table.take(list(range(len(table)))[::-1]), path
+    )
+    with pytest.raises(LeaderboardError, match="scored test galaxies of gz2 in the edition's order"):
+        submission.check_predictions(path, runs.read(run / "run.json"), "multiclass", nobody)
+
+
+def test_a_submission_put_together_by_hand_of_seeds_with_other_training_galaxies_is_a_fault(
+    editions: tuple[Edition, Edition, Path], tmp_path: Path
+) -> None:
+    part = editions[0]
+    truths = truths_with(editions, part)
+    given = [write_run(part.path, tmp_path / "runs", "multiclass", seed) for seed in (0, 1)]
+    folder = tmp_path / "submissions" / "20260102-mine"
+    found = submission.gather(given, truths)
+    submission.create(folder, found, submission.draft(found, "Mine", ["A. Nonymous"]))
+    fill_in(folder)
+    change_run(folder / "runs" / "gz2" / "multiclass" / "seed1.json", edition={"trained_on": "f" * 64})
+    faults = checks.check(folder, tmp_path / "scores" / folder.name, truths, [], new=True).faults
+    assert any("seed1.json: edition.trained_on: was trained on other galaxies" in fault for fault in faults)
 
 
 def test_the_benchmarks_own_edition_and_other_names_stay_as_they_are(

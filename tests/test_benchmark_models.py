@@ -481,6 +481,11 @@ def test_a_transformer_takes_images_of_another_size_than_its_weights(tmp_path: P
     images = torch.randn(2, 3, 64, 64)
     model.network(images).sum().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.network.parameters())
+    # Weights that were learned at this size are as welcome.
+    torch.save(model.network.state_dict(), tmp_path / "w.pt")
+    other = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
+    networks.load_first_weights(other.network, recipe)
+    assert torch.equal(other.network.state_dict()["pos_embed"], state["pos_embed"])
     model.save_pretrained(tmp_path / "model")
     again = MODELS["efficientnetv2"].from_pretrained(tmp_path / "model")
     assert torch.equal(again.network.eval()(images), model.network.eval()(images))

@@ -103,6 +103,14 @@ def test_intervals_cover_what_they_say_for_any_number_of_votes(level: float) -> 
     assert np.nanmean(sure) < level - 0.05, "a model that is too sure covers less"
 
 
+def test_a_model_without_doubt_that_is_right_covers_what_it_says() -> None:
+    votes, alpha = np.zeros((1, 34), dtype=np.int64), np.ones((1, 34))
+    first = GZD5.slices["smooth-or-featured"].start
+    votes[0, first], alpha[0, first] = 5, 1e20  # beside which 1 + 1 are lost in the sum
+    covered = calibration.interval_coverage(GZD5, calibration.Counted.of(GZD5, votes), alpha, (0.5, 0.9))
+    assert covered[0] == pytest.approx([0.5, 0.9])
+
+
 def test_the_calibration_error_is_freed_of_its_bias() -> None:
     # A calibrated model has no calibration error, but 15 bins of some galaxies each always show one.
     p = sky(900, 3)

@@ -65,7 +65,7 @@ def test_many_pairs_that_alone_are_separable_need_no_more_letters_than_pairs() -
     better = np.zeros((40, 40), dtype=bool)
     better[np.arange(0, 40, 2), np.arange(1, 40, 2)] = True
     letters = ranking._letters(better)
-    assert len({one for word in letters for one in ranking.LETTER.findall(word)}) <= 40 * 39 / 2
+    assert len({one for word in letters for one in ranking.LETTER.findall(word)}) < 120
     for i, j in itertools.combinations(range(40), 2):
         assert ranking.share(letters[i], letters[j]) == (not better[i, j])
 

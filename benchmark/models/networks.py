@@ -115,13 +115,15 @@ def load_first_weights(network: nn.Module, recipe: Backbone) -> str:
     found = weights.find(recipe)
     if found is None:
         return "none"
-    # Positions that were learned at one size of image are interpolated to another, once they are loaded.
-    _set_size(network, _made_for(network))
     state, own = _read(found.path), network.state_dict()
     if found.by_order:
         state = dict(zip(own, state.values()))
     head = str(network.pretrained_cfg["classifier"])  # type: ignore[index]
     state = {key: value for key, value in state.items() if not key.startswith(f"{head}.")}
+    if any(value.shape != own[key].shape for key, value in state.items() if key in own):
+        # Positions that were learned at one size of image are interpolated to another, once they are loaded.
+        _set_size(network, _made_for(network))
+        own = network.state_dict()
     body = [key for key in own if not key.startswith(f"{head}.")]
     wrong = [key for key in body if getattr(state.get(key), "shape", None) != own[key].shape]
     if wrong or len(state) > len(body):

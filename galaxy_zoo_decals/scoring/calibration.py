@@ -21,6 +21,9 @@ TINY, HUGE = 1e-300, 2.0**300
 """Relative probabilities above HUGE are scaled down: one step of float32 concentrations is below 1e90, and two steps
 lie between one look and the next."""
 
+LEAST = 1e-30
+"""Smallest concentration of all other answers together."""
+
 THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Confidences below which a model abstains; 0.6 is the student work's rule."""
 
@@ -141,7 +144,9 @@ def interval_coverage(
     galaxies = len(concentrations)
     total = views.totals(tree, concentrations)
     a = concentrations[counted.galaxy, counted.answer]
-    below, through = beta_binomial_cdf(counted.k, counted.n, a, total[counted.galaxy, counted.question] - a)
+    # Beside a concentration of 1e20 the others are lost in the sum; what is left of them must stay above 0.
+    rest = np.maximum(total[counted.galaxy, counted.question] - a, LEAST)
+    below, through = beta_binomial_cdf(counted.k, counted.n, a, rest)
     step = np.maximum(through - below, TINY)
     counts = np.bincount(counted.galaxy, minlength=galaxies)
     out = np.full((galaxies, len(levels)), np.nan)

@@ -60,6 +60,8 @@
       signed(high, metric.digits) + ".");
     if (apart && letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
       line.append(" The board, which also counts the spread over seeds and all its pairs, does not: they share a letter.");
+    } else if (!apart && !letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
+      line.append(" The board, which takes the draws for normal, does.");
     }
   }
 

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import pixels, views
-from galaxy_zoo_decals.edition import Edition, available, home
+from galaxy_zoo_decals.edition import Edition, available, digest, home
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.bootstrap import Weights, shared
@@ -318,7 +318,7 @@ def report(found: dict[str, dict[str, object]]) -> str:
         "are scored on the same real test galaxies, each question on those of which it was asked; real votes are "
         "fractions of about 40 volunteers (assumed).",
         "",
-        "The gap is an upper bound on what the simulation lacks: it also holds the step from DECaLS (g, r, z) to SDSS "
+        "The gap holds more than what the simulation lacks: also the step from DECaLS (g, r, z) to SDSS "
         "(g, r, i; shallower, with wider seeing and another way to make colours) and from the questions of one "
         "campaign to those of another. *Share* is the part of the way from the prior to the CNN trained on real "
         "galaxies. Intervals are 95 %: galaxies drawn anew, and the spread of the trainings.",
@@ -430,7 +430,8 @@ def main() -> int:
         program = shutil.which("galaxy-zoo-decals", path=str(Path(sys.executable).parent)) or "galaxy-zoo-decals"
         subprocess.run([program, "prepare", "gz2", "--source", str(args.source)], check=True)
     edition = Edition.open("gz2")
-    folder = home() / "transfer" / edition.content_hash[:16]
+    settings = (GALAXIES, VALIDATION, PANEL, SIMULATED_SEED, asdict(RECIPES["quick"]["multilabel"]))
+    folder = home() / "transfer" / f"{edition.content_hash[:16]}-{digest([repr(settings)])[:8]}"
     drawn = simulated_sample(GALAXIES + VALIDATION, args.processes, folder)
     found = json.loads(OUT.read_text()) if OUT.exists() else {}
     found[VERSION] = transfer(
