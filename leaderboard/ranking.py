@@ -125,8 +125,8 @@ def _letters(better: np.ndarray) -> list[str]:
 
     Two entries share a letter if and only if neither is better (Piepho 2004, J. Comput. Graph. Stat. 13, 456). A
     letter stands for entries of which no two are separable. From the best entry down, each pair that is not separable
-    and shares none yet starts one, which takes in whatever of the others it can; so there are never more letters than
-    pairs, where the number of all such groups could grow without bound.
+    and shares none yet starts one, which takes in whoever of the others has the most pairs to gain by it; so there are
+    never more letters than pairs, where the number of all such groups could grow without bound.
     """
     n = len(better)
     alike = ~(better | better.T)
@@ -139,9 +139,13 @@ def _letters(better: np.ndarray) -> list[str]:
             if shared[i, j] or not alike[i, j] or alone:
                 continue
             group = list(dict.fromkeys([i, j]))
-            for k in range(n):
-                if k not in group and alike[k, group].all():
-                    group.append(k)
+            while True:
+                joins = alike[:, group].all(axis=1)
+                joins[group] = False
+                gain = np.where(joins, (~shared[:, group]).sum(axis=1), 0)
+                if not gain.any():
+                    break
+                group.append(int(gain.argmax()))
             shared[np.ix_(group, group)] = True
             for k in group:
                 letters[k] += _letter(count)
