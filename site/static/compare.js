@@ -59,9 +59,9 @@
     line.append(": A\u00a0−\u00a0B is " + signed(gap, metric.digits) + ", 95 % interval " + signed(low, metric.digits) + " to " +
       signed(high, metric.digits) + ".");
     if (apart && letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
-      line.append(" The board, which also counts the spread over seeds and all its pairs, does not: they share a letter.");
+      line.append(" The board, which also counts the spread over seeds and all its pairs, cannot tell them apart: they share a letter.");
     } else if (!apart && !letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
-      line.append(" The board, which takes the draws for normal, does.");
+      line.append(" The board, which takes the draws for normal, tells them apart.");
     }
   }
 
