@@ -33,17 +33,7 @@ class Data:
         """Read a split; the first process of a machine decodes, the others find it done."""
         with accelerator.local_main_process_first():
             images = store(edition, split, recipe, accelerator.is_local_main_process)
-        table = galaxies(edition, split)
-        truth = Truth(
-            edition=edition.name,
-            title=edition.title,
-            tree=edition.tree,
-            content_hash=edition.content_hash,
-            split_hash=edition.split_hash,
-            names=tuple(table["iauname"]),
-            votes=table[list(edition.tree.answer_columns)].to_numpy(dtype=np.int64),
-        )
-        return cls(Pixels(images, accelerator.device), truth)
+        return cls(Pixels(images, accelerator.device), Truth.of_table(edition, galaxies(edition, split)))
 
 
 def evaluate(

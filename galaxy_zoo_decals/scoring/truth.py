@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import gammaln, xlogy
 
 from galaxy_zoo_decals import views
@@ -77,6 +78,13 @@ class Truth:
         if table.empty:
             raise EditionError(f"{edition.path}: no test galaxy is scored, so there is nothing to measure on.")
         properties = {name: table[name].to_numpy(dtype=float, na_value=np.nan) for name in PROPERTIES}
+        known = {name: values for name, values in properties.items() if not np.isnan(values).all()}
+        assumed = "votes_assumed" in edition.facts["source"]  # type: ignore[operator]
+        return replace(cls.of_table(edition, table), votes_assumed=assumed, properties=known)
+
+    @classmethod
+    def of_table(cls, edition: Edition, table: pd.DataFrame) -> Truth:
+        """Return names and votes alone of an edition's rows: a table with iauname and every answer's count."""
         return cls(
             edition=edition.name,
             title=edition.title,
@@ -85,8 +93,6 @@ class Truth:
             split_hash=edition.split_hash,
             names=tuple(table["iauname"]),
             votes=table[list(edition.tree.answer_columns)].to_numpy(dtype=np.int64),
-            votes_assumed="votes_assumed" in edition.facts["source"],  # type: ignore[operator]
-            properties={name: values for name, values in properties.items() if not np.isnan(values).all()},
         )
 
     def take(self, rows: np.ndarray) -> Truth:
