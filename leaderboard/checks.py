@@ -12,9 +12,10 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS
 from leaderboard import layout, plausibility, probe, runs, scores, submission
+from leaderboard.documents import YamlError
 from leaderboard.files import LeaderboardError, read_text, sha256, visible
 from leaderboard.runs import Run
-from leaderboard.submission import Submission, YamlError
+from leaderboard.submission import Submission
 from leaderboard.truths import Truths, tree_of
 
 MARKUP = re.compile(r"<[a-zA-Z/!?]|javascript\s*:|vbscript\s*:|data\s*:\s*[a-z]+/", re.IGNORECASE)

@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import digest
-from leaderboard import runs, scores
+from leaderboard import documents, runs, scores
 from leaderboard.files import LeaderboardError, folder_in_place, read_text, write_json
 from leaderboard.parquet import bounded
 from leaderboard.runs import Hash, Line, Paragraph, Run, Setting, prediction_path
@@ -25,7 +25,6 @@ SLUG = re.compile(r"^20\d{6}-[a-z0-9]+(-[a-z0-9]+)*$")
 LARGEST_FILE = 5 * 2**20
 LARGEST_SUBMISSION = 40 * 2**20
 LARGEST_YAML = 64 * 2**10
-DEEPEST_YAML = 10
 SCHEMA_LINE = "# yaml-language-server: $schema=../../schema/submission.schema.json"
 """Editors that know this line check a submission.yaml while it is written."""
 
@@ -163,14 +162,6 @@ class Facts(Strict):
     run: RunFacts | None = None
 
 
-class YamlError(LeaderboardError):
-    """What is wrong with a submission.yaml, one (line, message) for each fault."""
-
-    def __init__(self, path: Path, faults: list[tuple[int, str]]) -> None:
-        self.faults = faults
-        super().__init__("\n".join(f"{path}: line {line}: {message}" for line, message in faults))
-
-
 def read(path: Path) -> Submission:
     """Read a submission.yaml strictly; raises YamlError with line and key of every fault."""
     return parse(read_text(path, LARGEST_YAML), path)
@@ -178,92 +169,17 @@ def read(path: Path) -> Submission:
 
 def parse(text: str, path: Path) -> Submission:
     """Read the text of a submission.yaml as strictly; ``path`` names it in what is raised."""
-    return _parse(text, path, Submission)
+    return documents.parse(text, path, Submission)
 
 
 def read_facts(path: Path) -> Facts:
     """Read a file of facts for ``submit`` as strictly; raises YamlError with line and key of every fault."""
-    return _parse(read_text(path, LARGEST_YAML), path, Facts)
-
-
-Kind = TypeVar("Kind", bound=Strict)
-
-
-def _parse(text: str, path: Path, kind: type[Kind]) -> Kind:
-    """Read YAML; anchors, aliases and tags are refused: they hide what a reader sees (and expand without bound)."""
-    try:
-        depth = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            if getattr(event, "anchor", None) or getattr(event, "tag", None):
-                raise YamlError(path, [(line, "anchors, aliases and tags are not allowed.")])
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST_YAML:
-                raise YamlError(path, [(line, f"lists and mappings nested more than {DEEPEST_YAML} deep.")])
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise YamlError(path, [(line, f"not YAML ({error.problem}).")]) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise YamlError(path, [(line, f"not YAML ({error.reason}).")]) from None
-    except ValueError as error:
-        # A scalar that looks like a date or number and is none, such as 2026-13-45.
-        if isinstance(error, YamlError):
-            raise
-        raise YamlError(path, [(1, f"not YAML ({error}).")]) from None
-    if root is None:
-        raise YamlError(path, [(1, "is empty.")])
-    lines, doubled = _lines(root)
-    if doubled:
-        raise YamlError(path, [(line, f"key {key!r} stands here a second time; keep one.") for key, line in doubled])
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        raise YamlError(path, [_fault(e, lines) for e in error.errors(include_url=False)]) from None
+    return documents.parse(read_text(path, LARGEST_YAML), path, Facts)
 
 
 def lines(path: Path) -> dict[tuple[str, ...], int]:
     """Return the line of each key of a YAML file that ``read`` accepts, by its path of keys."""
-    return _lines(yaml.compose(read_text(path, LARGEST_YAML), Loader=yaml.SafeLoader))[0]
-
-
-def _lines(node: Any) -> tuple[dict[tuple[str, ...], int], list[tuple[str, int]]]:
-    found: dict[tuple[str, ...], int] = {(): 1}
-    doubled: list[tuple[str, int]] = []
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), node)]
-    while waiting:
-        here, node = waiting.pop()
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                place = (*here, str(key.value))
-                if place in found:
-                    doubled.append((str(key.value), key.start_mark.line + 1))
-                found[place] = key.start_mark.line + 1
-                waiting.append((place, value))
-        elif isinstance(node, yaml.SequenceNode):
-            for i, value in enumerate(node.value):
-                found[(*here, str(i))] = value.start_mark.line + 1
-                waiting.append(((*here, str(i)), value))
-    return found, doubled
-
-
-def _fault(error: Any, lines: dict[tuple[str, ...], int]) -> tuple[int, str]:
-    """Turn an error of pydantic into a line and a sentence that says what to do."""
-    place = tuple(str(part) for part in error["loc"])
-    known = place
-    while known not in lines:
-        known = known[:-1]
-    key = ".".join(part for part in place if part not in ("Weights",) and not part.startswith("literal["))
-    kind, message = error["type"], error["msg"]
-    if kind == "extra_forbidden":
-        return lines[known], f"unknown key {key!r}: remove it or mend its spelling."
-    if kind == "missing":
-        return lines[known], f"the key {key!r} is missing: add it."
-    given = repr(error["input"])
-    short = given if len(given) <= 60 else given[:57] + "..."
-    return lines[known], f"{key}: {message[0].lower()}{message[1:]}; it holds {short}."
+    return documents.places(yaml.compose(read_text(path, LARGEST_YAML), Loader=yaml.SafeLoader))[0]
 
 
 def slug(name: str, day: date) -> str:
@@ -278,7 +194,7 @@ def write_yaml(path: Path, submission: Submission) -> None:
     """Write a submission.yaml with a remark at every key that its author has still to fill in."""
     text = yaml.safe_dump(submission.model_dump(), sort_keys=False, allow_unicode=True, width=1000)
     written = text.splitlines()
-    places, _ = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    places, _ = documents.places(yaml.compose(text, Loader=yaml.SafeLoader))
     for key, hint in submission.remaining().items():
         written[places[tuple(key.split("."))] - 1] += f"  # fill in: {hint}"
     path.write_text("\n".join([SCHEMA_LINE, *written]) + "\n", encoding="utf-8")
