@@ -1,6 +1,7 @@
 """Versions of the benchmark (``benchmark/v1.toml``): the editions that results may be sent in for, frozen by hashes.
 
-A version is never changed once results stand on it. A new split or new votes make a new version; the boards of an
+A version is never changed once it is released: until then its simulated sample may be drawn anew, with the entries on
+it trained again and a line in the changelog. A new split or new votes make a new version; the boards of an
 older one stay, closed to new entries. A new metric changes no version: all stored predictions are scored again.
 """
 
@@ -197,7 +198,7 @@ def _write_truth(path: Path, edition: Edition, truth: Truth) -> None:
 
 def _toml(version: Version) -> str:
     lines = [
-        "# Written by `python -m leaderboard freeze`; never changed once results stand on it.",
+        "# Written by `python -m leaderboard freeze`; never changed once it is released.",
         f'version = "{version.version}"',
         "",
         "[ranked_by]",

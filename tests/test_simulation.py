@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from galaxy_zoo_decals.simulation import colour, field, telescope
-from galaxy_zoo_decals.simulation.galaxy import Bulge, Disc, Galaxy, luminosity_distance_mpc, petrosian, sersic_b
+from galaxy_zoo_decals.simulation.arms import ring_maps
+from galaxy_zoo_decals.simulation.galaxy import Bulge, Disc, Galaxy, Ring, luminosity_distance_mpc, petrosian, sersic_b
 from galaxy_zoo_decals.simulation.light import Grid, galaxy_light, sersic
 from galaxy_zoo_decals.simulation.population import MAG_LIMIT, MIN_PETROSIAN_ARCSEC, REDSHIFT_LIMIT, draw_galaxy
 from galaxy_zoo_decals.simulation.tides import tidal_light
@@ -22,7 +23,8 @@ def disc_galaxy(cos_inclination: float, position_angle: float, **disc: float) ->
         g_r=0.5,
         r_z=0.4,
         optical_depth=0.0,
-        break_rd=np.inf,
+        break_rd=3.0,
+        outer_scale=1.0,
     )
     return Galaxy("spiral", -21.0, 0.05, 5.0, position_angle, 0.8, 0.66, None, replace(shape, **disc))
 
@@ -138,6 +140,33 @@ class TestGeometry:
         expected = np.pi / np.sqrt(12) * 0.3 * 3.0
         assert expected < rms < 1.25 * expected
 
+    @pytest.mark.parametrize("outer_scale", [0.5, 1.0, 1.6])
+    def test_a_disc_bends_at_its_break_and_nowhere_else(self, outer_scale):
+        disc = disc_galaxy(1.0, 0.0, break_rd=3.0, outer_scale=outer_scale, scale_arcsec=4.0)
+        image, r = light(disc)[1], np.hypot(GRID.north, GRID.east) / 4.0
+
+        def scale(low: float, high: float) -> float:
+            ring = (r > low) & (r < high)
+            return -1 / np.polyfit(r[ring], np.log(image[ring]), 1)[0]
+
+        assert scale(1.0, 2.9) == pytest.approx(1.0, rel=0.01)
+        assert scale(3.1, 5.0) == pytest.approx(outer_scale, rel=0.01)
+
+    def test_a_ring_is_an_oval_along_its_angle_and_as_wide_as_was_asked(self):
+        y, x = np.mgrid[-4:4:401j, -4:4:401j]
+        ring = Ring(fraction=0.2, radius_rd=2.0, width_rd=0.2, axis_ratio=0.81, angle=0.6, unevenness=0.0)
+        image, spread = ring_maps(np.random.default_rng(0), ring, x, y)
+        assert image.sum() == pytest.approx(1) and spread.sum() == pytest.approx(1)
+        along, across = x * np.cos(0.6) + y * np.sin(0.6), y * np.cos(0.6) - x * np.sin(0.6)
+        row, column = np.unravel_index(np.argmax(image * (np.abs(across) < 0.03)), image.shape)
+        assert abs(along[row, column]) == pytest.approx(2.0 / 0.9, abs=0.05)  # 2 / sqrt(0.81)
+        row, column = np.unravel_index(np.argmax(image * (np.abs(along) < 0.03)), image.shape)
+        assert abs(across[row, column]) == pytest.approx(2.0 * 0.9, abs=0.05)
+        assert image.max() > 2 * spread.max()
+        uneven, _ = ring_maps(np.random.default_rng(0), replace(ring, unevenness=0.3), x, y)
+        upper = along > 0
+        assert abs(uneven[upper].sum() - 0.5) > 0.02 > abs(image[upper].sum() - 0.5)
+
     def test_a_round_galaxy_is_round_and_face_on_discs_too(self):
         for galaxy in (elliptical(axis_ratio=1.0), disc_galaxy(1.0, 1.0)):
             ratio, _ = moments(light(galaxy)[1], GRID)
@@ -181,6 +210,37 @@ class TestPopulation:
         assert np.sqrt((p90**2 - (1.8 * blur) ** 2) / (p50**2 - blur**2)) == pytest.approx(2.33, rel=0.04)
         p50, p90, theta = petrosian(elliptical(n=4.0, size=6.0, axis_ratio=1.0))
         assert np.sqrt(theta**2 - (2 * blur) ** 2) == pytest.approx(1.82 * 6.0, rel=0.05)
+
+    def test_petrosian_radii_of_a_disc_grow_where_it_bends_up(self):
+        bent = [petrosian(disc_galaxy(1.0, 0.0, break_rd=2.5, outer_scale=s))[1] for s in (0.5, 1.0, 1.8)]
+        assert bent[0] < bent[1] < bent[2]
+
+    @pytest.mark.parametrize("kind", ["spiral", "lenticular", "irregular"])
+    def test_disc_galaxies_have_the_half_light_radius_that_was_drawn(self, kind):
+        rng = np.random.default_rng(3)
+        for _ in range(12):
+            galaxy = draw_galaxy(rng, kind)
+            disc = replace(galaxy.disc, cos_inclination=1.0, optical_depth=0.0, lopsidedness=0.0)
+            bulge = galaxy.bulge and replace(galaxy.bulge, axis_ratio=1.0)
+            # arms spread evenly: what is left of an image whose pattern is taken out
+            smooth = replace(galaxy, disc=disc, bulge=bulge, bar=None, ring=None, knots=0)
+            grid = Grid(1024, galaxy.half_light_arcsec / 30)
+            drawn = galaxy_light(smooth, grid, np.random.default_rng(0))
+            image = drawn.grz[1] if drawn.without_pattern is None else drawn.without_pattern
+            inside = image[np.hypot(grid.north, grid.east) < galaxy.half_light_arcsec].sum() / image.sum()
+            # arms begin outside the middle and have an end, which their smooth exponential has not
+            assert inside == pytest.approx(0.5, abs=0.01 if galaxy.arms is None else 0.08)
+
+    @pytest.mark.parametrize(("outer_scale", "break_rd"), [(0.5, 2.0), (1.0, np.inf), (1.8, 4.5)])
+    def test_a_bulge_holds_its_share_of_the_light_whatever_the_disc_does(self, outer_scale, break_rd):
+        disc = disc_galaxy(1.0, 0.0, break_rd=break_rd, outer_scale=outer_scale, scale_arcsec=2.0)
+        bulge = Bulge(0.4, 1.0, 0.5, 1.0)
+        image = light(replace(disc, bulge=bulge))[1]
+        parts = np.stack([sersic(*GRID.along(0.0), bulge, GRID.pixel_arcsec).ravel(), light(disc)[1].ravel()])
+        weights, rest, *_ = np.linalg.lstsq(parts.T, image.ravel(), rcond=None)
+        bulge_light, disc_light = weights * parts.sum(axis=1)
+        assert rest[0] < 1e-12 * (image**2).sum(), "nothing but the two"
+        assert bulge_light / (bulge_light + disc_light) == pytest.approx(0.4, abs=0.005)
 
     def test_half_light_constant(self):
         assert sersic_b(1.0) == pytest.approx(1.678347, abs=2e-4)

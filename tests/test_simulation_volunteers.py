@@ -22,7 +22,7 @@ PLAIN = Visibility(
     pattern=0.0, bar=0.0, tides=0.0, axis_ratio=0.95, resolution=3.0, signal_to_noise=200.0, crowding=0.0
 )
 ELLIPTICAL = Galaxy("elliptical", -21.5, 0.06, 3.0, 0.0, 0.8, 0.65, Bulge(1.0, 4.0, 3.0, 0.95))
-DISC = Disc(2.5, 0.95, 0.15, 0.5, 0.4, 0.5, 4.0)
+DISC = Disc(2.5, 0.95, 0.15, 0.5, 0.4, 0.5, 4.0, 0.6)
 SPIRAL = Galaxy(
     "spiral", -21.0, 0.05, 4.0, 0.0, 0.8, 0.65, Bulge(0.1, 2.0, 0.8, 0.9), DISC,
     arms=Arms(2, 12.0, 0.6, 0.1, 1, 0.0, 0.15), knots=20,
@@ -51,6 +51,16 @@ class TestKnownAnswers:
     def test_arms_that_cannot_be_seen_are_not_seen(self):
         answers = answer_probabilities(SPIRAL, QUIET, "none", replace(PLAIN, pattern=0.002))
         assert probability(answers, "smooth-or-featured", "smooth") > 0.8
+
+    def test_the_same_arms_are_seen_better_in_a_large_image_than_in_a_small_one(self):
+        featured = [
+            probability(answers, "smooth-or-featured", "featured-or-disk")
+            for answers in (
+                answer_probabilities(SPIRAL, QUIET, "none", replace(PLAIN, pattern=0.025, resolution=r))
+                for r in (1.2, 2.5, 6.0)
+            )
+        ]
+        assert featured[0] < 0.3 < featured[1] < 0.7 < featured[2]
 
     def test_a_thin_disc_is_edge_on(self):
         answers = answer_probabilities(SPIRAL, QUIET, "none", replace(PLAIN, axis_ratio=0.15))
@@ -122,12 +132,12 @@ class TestPanels:
 
 # Name and votes of the first galaxies of seed 1, in the order of GZD5.answer_columns.
 GOLDEN = {
-    0: "J124333.70+110253.9 27 9 2 0 9 2 7 0 0 9 1 4 4 0 0 21 6 0 0 0 0 1 1 0 0 1 0 0 0 1 31 4 1 0",
-    1: "J021319.80+074751.9 35 7 0 0 7 2 5 0 1 6 6 1 0 0 0 8 27 0 0 0 0 1 1 0 0 1 0 0 0 1 30 6 3 3",
+    0: "J124333.70+110253.9 25 11 2 1 10 3 7 0 0 10 3 5 2 0 0 0 23 2 0 0 1 1 2 0 0 0 0 0 0 3 32 4 0 0",
+    1: "J021319.80+074751.9 35 7 0 0 7 2 5 0 1 6 6 1 0 0 0 8 27 0 0 0 0 1 1 0 0 1 0 0 0 1 30 7 2 3",
     2: "J113536.63+251516.9 3 0 1 0 0 0 0 0 0 0 0 0 0 0 0 0 3 0 0 0 0 0 0 0 0 0 0 0 0 0 3 0 0 0",
-    3: "J013029.72+135629.6 35 5 0 0 5 0 5 0 0 5 0 3 2 0 0 3 32 0 0 0 0 0 0 0 0 0 0 0 0 0 36 3 1 0",
-    4: "J124755.94+222258.8 2 4 0 2 2 2 0 0 2 0 0 1 1 0 0 0 0 2 0 1 1 1 1 0 0 2 0 0 0 0 2 3 0 1",
-    5: "J151441.62+085848.9 40 1 0 0 1 1 0 0 1 0 0 1 0 0 0 34 6 0 0 0 0 1 0 0 0 0 0 0 0 1 40 1 0 0",
+    3: "J013029.72+135629.6 35 5 0 0 5 0 5 0 0 5 0 3 2 0 0 4 31 0 0 0 0 0 0 0 0 0 0 0 0 0 36 4 0 0",
+    4: "J124755.94+222258.8 3 3 0 1 2 1 1 1 0 1 0 0 2 0 0 0 1 2 0 1 0 0 1 0 0 1 0 0 0 0 5 1 0 0",
+    5: "J151441.62+085848.9 39 2 0 0 2 2 0 0 1 1 1 1 0 0 0 4 35 0 0 0 0 0 2 0 0 0 1 0 0 1 40 1 0 0",
 }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import expit
 
-from galaxy_zoo_decals.simulation.galaxy import YOUNG_SCALE_RD, Arms, Bar, Galaxy, Ring
+from galaxy_zoo_decals.simulation.galaxy import Arms, Bar, Galaxy, Ring
 
 _TABLE = 4096
 """Steps of the tabulated light across the arms, enough for 0.1 degree."""
@@ -36,9 +36,19 @@ def texture(rng: np.random.Generator, size: int, smoothing: float) -> np.ndarray
 
 
 def spiral_pattern(
-    rng: np.random.Generator, arms: Arms, bar: Bar | None, break_rd: float, radius: np.ndarray, angle: np.ndarray
+    rng: np.random.Generator,
+    arms: Arms,
+    bar: Bar | None,
+    scale_rd: float,
+    edge_rd: float,
+    radius: np.ndarray,
+    angle: np.ndarray,
 ) -> Pattern:
-    """Return the arms: von Mises profiles across logarithmic spirals, warped, patchy and tapered at both ends."""
+    """Return the arms: von Mises profiles across logarithmic spirals, warped, patchy and tapered at both ends.
+
+    ``scale_rd`` is the scale length of their stars; they do not go on far beyond ``edge_rd``, where the disc bends
+    down.
+    """
     cotangent = 1 / np.tan(np.radians(arms.pitch_deg))
     log_radius = np.log(np.maximum(radius, 0.08))
     turned = arms.sense * angle
@@ -56,11 +66,11 @@ def spiral_pattern(
         lumps, [phase * 128 / np.pi, log_radius * 9 + turned * 128 / (2 * np.pi)], order=1, mode="grid-wrap"
     )
     f = arms.flocculence
-    light = light * np.exp(0.36 * along - 0.06) * (1 - 0.55 * f) + 0.55 * f * np.exp(0.8 * patches - 0.3)
+    light = light * np.exp(0.22 * along - 0.024) * (1 - 0.55 * f) + 0.55 * f * np.exp(0.6 * patches - 0.18)
     inner = 0.95 * bar.length_rd if bar else rng.uniform(0.2, 0.5)
-    outer = min(rng.uniform(3.2, 5.2), 1.15 * break_rd)
+    outer = min(rng.uniform(3.2, 5.2), 1.15 * edge_rd)
     taper = expit((radius - inner) / 0.13) * expit((outer - radius) / 0.6)
-    smooth = np.exp(-radius / YOUNG_SCALE_RD) * taper
+    smooth = np.exp(-radius / scale_rd) * taper
     young = smooth * light
     return Pattern(young / young.sum(), smooth / smooth.sum(), lanes * taper * np.exp(-radius / 3))
 
@@ -83,19 +93,32 @@ def _across_arms(rng: np.random.Generator, arms: Arms, phase: np.ndarray) -> tup
     return light, lanes
 
 
-def clumpy_pattern(rng: np.random.Generator, clumpiness: float, x: np.ndarray, y: np.ndarray) -> Pattern:
+def clumpy_pattern(
+    rng: np.random.Generator, clumpiness: float, scale_rd: float, x: np.ndarray, y: np.ndarray
+) -> Pattern:
     """Return the clumps of an irregular; x and y in scale lengths in the plane of its disc."""
     coarse = map_coordinates(texture(rng, 64, 4.5), [x * 7 + 9, y * 7 + 5], order=1, mode="grid-wrap")
     fine = map_coordinates(texture(rng, 64, 2.5), [x * 6, y * 6 + 20], order=1, mode="grid-wrap")
-    smooth = np.exp(-np.hypot(x, y) / 0.95)
+    smooth = np.exp(-np.hypot(x, y) / scale_rd)
     young = smooth * np.exp(clumpiness * (coarse + 0.5 * fine))
     return Pattern(young / young.sum(), smooth / smooth.sum(), None)
 
 
-def ring_map(ring: Ring, radius: np.ndarray) -> np.ndarray:
-    """Return a ring of Gaussian cross-section, sum 1."""
+def ring_maps(rng: np.random.Generator, ring: Ring, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return an oval ring, and its light spread so wide that no eye would find a ring in it; both sum to 1.
+
+    Its cross-section is Gaussian, and it is brighter on some sides than on others. x and y are in scale lengths in the
+    plane of the disc.
+    """
+    along = x * np.cos(ring.angle) + y * np.sin(ring.angle)
+    across = -x * np.sin(ring.angle) + y * np.cos(ring.angle)
+    radius = np.hypot(along * np.sqrt(ring.axis_ratio), across / np.sqrt(ring.axis_ratio))
+    around = np.arctan2(across, along)
+    spread = np.exp(-0.5 * ((radius - ring.radius_rd) / np.hypot(ring.width_rd, 0.6)) ** 2)
     light = np.exp(-0.5 * ((radius - ring.radius_rd) / ring.width_rd) ** 2)
-    return light / light.sum()
+    waves = sum(np.cos(k * around + rng.uniform(0, 2 * np.pi)) / k for k in (1, 2, 3))
+    light *= np.exp(ring.unevenness * waves)
+    return light / light.sum(), spread / spread.sum()
 
 
 def bar_map(bar: Bar, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ GALAXIES_PER_ARCMIN2 = 30.0
 """Galaxies with 17.5 < r < 24.5 (counts of Yasuda et al. 2001 and Kashikawa et al. 2004)."""
 SERSIC_INDICES = (1.0, 1.0, 2.5, 4.0)
 """Profiles of neighbours, equally likely: half of them are discs."""
-STARS_PER_ARCMIN2 = 3.0
+STARS_PER_ARCMIN2 = 2.7
 """Stars with r < 23 at high galactic latitude."""
 BRIGHT_STAR_MAG = 17.0
 """Stars brighter than this have visible wings and spikes, and are drawn without the Fourier transform."""
@@ -49,24 +49,24 @@ class Star:
 
 
 def draw_neighbours(rng: np.random.Generator, side_arcsec: float) -> list[Neighbour]:
-    """Return the galaxies of a square field, with counts that grow as 10^(0.37 m) and correlated colours."""
+    """Return the galaxies of a square field, with counts that grow as 10^(0.39 m) and correlated colours."""
     neighbours = []
     for _ in range(rng.poisson(GALAXIES_PER_ARCMIN2 * (side_arcsec / 60) ** 2)):
-        magnitude = 24.5 + np.log10(1 - rng.random() * (1 - 10 ** (-0.37 * 7))) / 0.37
+        magnitude = 24.5 + np.log10(1 - rng.random() * (1 - 10 ** (-0.39 * 7))) / 0.39
         half_light = min(max(10 ** (-0.12 * (magnitude - 20) - 0.20 + rng.normal(0, 0.2)), 0.2), 4.0)
         north, east = rng.uniform(-0.5, 0.5, 2) * side_arcsec
         profile = Bulge(1.0, SERSIC_INDICES[rng.integers(0, 4)], half_light, rng.uniform(0.35, 1))
-        g_r = min(max(rng.normal(0.70, 0.45), -0.2), 1.9)
+        g_r = min(max(rng.normal(0.76, 0.43), -0.2), 1.9)
         r_z = 0.72 * g_r + rng.normal(0.1, 0.12)
         neighbours.append(Neighbour(magnitude, north, east, profile, rng.uniform(0, np.pi), g_r, r_z))
     return neighbours
 
 
 def draw_stars(rng: np.random.Generator, side_arcsec: float) -> list[Star]:
-    """Return the stars of a square field: 13.5 < r < 23, counts that grow as 10^(0.155 m), colours of the locus."""
+    """Return the stars of a square field: 13.5 < r < 23, counts that grow as 10^(0.17 m), colours of the locus."""
     stars = []
     for _ in range(rng.poisson(STARS_PER_ARCMIN2 * (side_arcsec / 60) ** 2)):
-        magnitude = 23 + np.log10(1 - rng.random() * (1 - 10 ** (-0.155 * 9.5))) / 0.155
+        magnitude = 23 + np.log10(1 - rng.random() * (1 - 10 ** (-0.17 * 9.5))) / 0.17
         north, east = rng.uniform(-0.5, 0.5, 2) * side_arcsec
         stars.append(Star(magnitude, north, east, *star_colours(rng)))
     return stars

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy.special import expit, gamma
+from scipy.special import expit, gamma, gammainc
 
 from galaxy_zoo_decals.schema import CLASSES
 
@@ -49,10 +49,17 @@ class Disc:
     optical_depth: float
     """Face-on central optical depth in r."""
     break_rd: float
-    """Radius where the profile steepens (Pohlen & Trujillo 2006); large for an untruncated disc."""
+    """Radius where the profile bends (Pohlen & Trujillo 2006); infinite where it does not."""
+    outer_scale: float
+    """Scale length beyond the break over that inside: under 1 bends down, over 1 up, 1 is a plain exponential."""
     lopsidedness: float = 0.0
     clumpiness: float = 0.0
     """Strength of the random structure of an irregular; 0 for all others."""
+
+    @property
+    def edge_rd(self) -> float:
+        """Radius where the profile bends down; infinite where it does not."""
+        return self.break_rd if self.outer_scale < 1 else np.inf
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,12 @@ class Ring:
     """Share of the disc's light."""
     radius_rd: float
     width_rd: float
+    axis_ratio: float
+    """In the plane of the disc: inner rings are ovals along the bar (Buta & Combes 1996)."""
+    angle: float
+    """Of the longest axis, as a bar's."""
+    unevenness: float
+    """Amplitude of the waves of the logarithm of its light around the disc."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,11 @@ class Galaxy:
         return 0.10 + 0.75 * self.arms.contrast if self.arms else 0.0
 
     @property
+    def young_scale_rd(self) -> float:
+        """Scale length of the young stars over that of the old disc."""
+        return 0.95 if self.type == IRREGULAR else 1.25
+
+    @property
     def bulge_to_total(self) -> float:
         """Share of the light in the bulge."""
         return self.bulge.fraction if self.bulge else 0.0
@@ -173,8 +191,36 @@ def sersic_total(n: float) -> float:
     return float(2 * np.pi * n * np.exp(b) * b ** (-2 * n) * gamma(2 * n))
 
 
-YOUNG_SCALE_RD = 1.25
-"""Scale length of the young stars over that of the old disc."""
+def light_within(radius_rd: float, galaxy: Galaxy) -> float:
+    """Return the share of the light of a face-on disc galaxy within a radius in disc scale lengths.
+
+    Of bulge, old disc with its bend, and young stars spread evenly; without dust, bar and ring.
+    """
+    disc, bulge = galaxy.disc, galaxy.bulge
+    assert disc is not None
+    young = galaxy.young_share
+    inside = (1 - young) * _exponential_within(radius_rd, disc) / _exponential_within(np.inf, disc)
+    x = radius_rd / galaxy.young_scale_rd
+    inside += young * (1 - (1 + x) * np.exp(-x))
+    if bulge is None:
+        return float(inside)
+    x = sersic_b(bulge.sersic_n) * (radius_rd * disc.scale_arcsec / bulge.half_light_arcsec) ** (1 / bulge.sersic_n)
+    return float((1 - bulge.fraction) * inside + bulge.fraction * gammainc(2 * bulge.sersic_n, x))
+
+
+def _exponential_within(radius_rd: float, disc: Disc) -> float:
+    """Return the integral of r exp(-r), with the disc's bend, from 0 to a radius in scale lengths."""
+    b, o = disc.break_rd, disc.outer_scale
+
+    def beyond(r: float) -> float:
+        """Return the integral of r exp(-b (1 - 1/o) - r/o) from r on."""
+        return float(o * (r + o) * np.exp(-b * (1 - 1 / o) - r / o)) if np.isfinite(r) else 0.0
+
+    inner = min(radius_rd, b)
+    total = 1 - (1 + inner) * np.exp(-inner) if np.isfinite(inner) else 1.0
+    return float(total + beyond(b) - beyond(radius_rd)) if radius_rd > b else float(total)
+
+
 SURVEY_SEEING_ARCSEC = 1.4
 """FWHM of the SDSS images on which the Petrosian radii of the catalogue were measured."""
 
@@ -220,8 +266,10 @@ def _disc_profile(galaxy: Galaxy, disc: Disc, x: np.ndarray, y: np.ndarray) -> n
         return share * light / (light * area).sum()
 
     ring_share = galaxy.ring.fraction if galaxy.ring else 0.0
-    light = scaled(np.exp(-r), 1 - galaxy.young_share - ring_share)
-    light += scaled(np.exp(-r / YOUNG_SCALE_RD) * expit((r - 0.4) / 0.13), galaxy.young_share)
+    bend = np.exp(-np.maximum(r - disc.break_rd, 0) * (1 / disc.outer_scale - 1)) if disc.outer_scale != 1 else 1.0
+    light = scaled(np.exp(-r) * bend, 1 - galaxy.young_share - ring_share)
+    hole = 1.0 if galaxy.arms is None else expit((r - 0.4) / 0.13)  # arms begin outside the middle
+    light += scaled(np.exp(-r / galaxy.young_scale_rd) * hole, galaxy.young_share)
     if galaxy.ring:
         light += scaled(np.exp(-0.5 * ((r - galaxy.ring.radius_rd) / galaxy.ring.width_rd) ** 2), ring_share)
     cell = np.log(np.hypot(x[1, 0], y[1, 0]) / np.hypot(x[0, 0], y[0, 0])) * 2 * np.pi / x.shape[1]

@@ -67,7 +67,7 @@ class Light:
     grz: np.ndarray
     """Shape (3, n, n)."""
     without_pattern: np.ndarray | None = None
-    """Arms, clumps, knots and rings spread evenly in angle; None where there are none."""
+    """Arms, clumps and knots spread evenly in angle, rings spread wide; None where there are none."""
     without_bar: np.ndarray | None = None
 
 
@@ -162,12 +162,11 @@ class _DiscGalaxy:
             plane_x, plane_y = plane_x + np.cos(heading) * push, plane_y + np.sin(heading) * push
         self.radius = np.hypot(plane_x, plane_y)
         old = np.exp(-self.radius)
-        old /= old.sum()
-        if np.isfinite(disc.break_rd):  # outer scale length of about half the inner one
-            old *= np.exp(-np.maximum(self.radius - disc.break_rd, 0) / 1.1)
-        self.old = old
+        if disc.outer_scale != 1:
+            old *= np.exp(-np.maximum(self.radius - disc.break_rd, 0) * (1 / disc.outer_scale - 1))
+        self.old = old / old.sum()
         # discs grow bluer outwards, magnitudes in g - r (de Jong 1996)
-        self.gradient = np.clip(-0.10 * np.log(np.maximum(self.radius, 0.3)), -0.2, 0.12)
+        self.gradient = np.clip(-0.10 * np.log(np.maximum(self.radius, 0.3)), -0.18, 0.12)
         self._draw_structure(rng, plane_x, plane_y)
         if galaxy.bulge:
             self.bulge = sersic(x, y, galaxy.bulge, grid.pixel_arcsec)
@@ -187,9 +186,11 @@ class _DiscGalaxy:
         self.young_share, self.knot_share = galaxy.young_share, 0.0
         if galaxy.arms:
             angle = np.arctan2(plane_y, plane_x)
-            self.pattern = structure.spiral_pattern(rng, galaxy.arms, galaxy.bar, disc.break_rd, self.radius, angle)
+            self.pattern = structure.spiral_pattern(
+                rng, galaxy.arms, galaxy.bar, galaxy.young_scale_rd, disc.edge_rd, self.radius, angle
+            )
         elif galaxy.type == IRREGULAR:
-            self.pattern = structure.clumpy_pattern(rng, disc.clumpiness, plane_x, plane_y)
+            self.pattern = structure.clumpy_pattern(rng, disc.clumpiness, galaxy.young_scale_rd, plane_x, plane_y)
         if self.pattern and galaxy.knots:
             self.knots = structure.knot_map(
                 rng, galaxy, self.pattern.young, self.radius, self.grid.pixel_arcsec / disc.scale_arcsec
@@ -198,7 +199,7 @@ class _DiscGalaxy:
         if galaxy.bar:
             self.bar = structure.bar_map(galaxy.bar, plane_x, plane_y)
         if galaxy.ring:
-            self.ring = structure.ring_map(galaxy.ring, self.radius)
+            self.ring, self.spread_ring = structure.ring_maps(rng, galaxy.ring, plane_x, plane_y)
 
     def _layers(self) -> tuple[np.ndarray, np.ndarray]:
         """Return transforms of the halves of the disc in front of and behind its midplane.
@@ -254,17 +255,17 @@ class _DiscGalaxy:
         old_share = 1 - self.young_share - self.knot_share - ring_share
         light = self.old * (share * old_share * band_ratios(disc.g_r, disc.r_z)[band])
         if band != 1:
-            light *= 10 ** (self.gradient * (-0.4, 0.0, 0.24)[band])
-        young = band_ratios(disc.g_r - 0.24, disc.r_z - 0.22)[band]
+            light *= 10 ** (self.gradient * (-0.4, 0.0, 0.30)[band])
+        young = band_ratios(disc.g_r - 0.16, disc.r_z - 0.12)[band]
         if self.pattern:
             light += share * self.young_share * young * (self.pattern.young if pattern else self.pattern.smooth)
         if self.knot_share:
             assert self.pattern is not None
-            blue = band_ratios(-0.05, -0.25)[band]
+            blue = band_ratios(0.0, -0.15)[band]
             light += share * self.knot_share * blue * (self.knots if pattern else self.pattern.smooth)
         if galaxy.ring:
-            blue = band_ratios(disc.g_r - 0.12, disc.r_z - 0.10)[band]
-            light += share * ring_share * blue * (self.ring if pattern else self.old)
+            blue = band_ratios(disc.g_r - 0.12, disc.r_z - 0.09)[band]
+            light += share * ring_share * blue * (self.ring if pattern else self.spread_ring)
         if self.pattern and self.pattern.lanes is not None and galaxy.arms and pattern:
             strength = 0.9 * disc.optical_depth * galaxy.arms.contrast * EXTINCTION[band]
             light *= np.exp(-strength * self.pattern.lanes)

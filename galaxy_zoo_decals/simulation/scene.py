@@ -15,7 +15,7 @@ from galaxy_zoo_decals.simulation.telescope import FAULT_SHARES, FAULTS, Conditi
 from galaxy_zoo_decals.simulation.tides import tidal_light
 from galaxy_zoo_decals.simulation.volunteers import Visibility
 
-VERSION = "1"
+VERSION = "2"
 """Of the simulator as a whole: raised by every change that alters an image or a vote of any seed."""
 WRONG_SIZE_SHARE = 0.01
 
@@ -68,6 +68,11 @@ def draw_scene(seed: int, index: int) -> Scene:
     rng = generator(seed, index, Stream.CONDITIONS)
     fault = str(rng.choice(FAULTS, p=FAULT_SHARES))
     radii = np.array(petrosian(galaxy)) * rng.lognormal(0, [0.03, 0.05, 0.04])
+    if encounter.companion:
+        # Part of a near companion's light counts for the galaxy: radii grow with that light and its distance, up to
+        # where deblending parts the two. The factor gives disturbed galaxies the sizes in pixels of published ones.
+        reach = min(encounter.separation_arcsec / galaxy.half_light_arcsec, 1.5)
+        radii *= 1 + 0.3 * reach * encounter.companion.flux_r / galaxy.flux_r
     wrong_size = bool(rng.random() < WRONG_SIZE_SHARE)
     if wrong_size:
         radii *= rng.choice([rng.uniform(0.2, 0.4), rng.uniform(2.5, 4)])
@@ -157,8 +162,8 @@ def _visibility(
     clean = seen(target_r)
     bright = clean > sigma
     lit = bright & (clean > 0.02 * clean.max())
-    # the eye averages over a few pixels, so a third of the noise counts
-    noise = 0.35 * sigma / np.hypot(telescope.DISPLAY_UNIT[1], clean) / colour.SPAN
+    # a volunteer has to tell structure from noise at a glance, so noise counts for more than a careful average would
+    noise = 1.2 * sigma / np.hypot(telescope.DISPLAY_UNIT[1], clean) / colour.SPAN
     extra = target_r - host.grz[1]
     brightness = _displayed(clean)
 

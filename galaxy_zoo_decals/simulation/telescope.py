@@ -22,9 +22,9 @@ MEDIAN_SEEING_ARCSEC = (1.29, 1.18, 1.11)
 MEDIAN_DEPTH_MAG = (24.65, 23.61, 22.84)
 """Median FWHM and 5-sigma depth (AB) in g, r, z of the survey (Dey et al. 2019, table 4)."""
 SEEING_FACTOR = 0.92
-NOISE_CORRELATION_PIXELS = 0.42
-DEPTH_GAIN_MAG = (0.21, 0.46, 0.62)
-SKY_ERROR_UNITS = (-0.038, -0.065, -0.060)
+NOISE_CORRELATION_PIXELS = 0.40
+DEPTH_GAIN_MAG = (0.06, 0.53, 0.61)
+SKY_ERROR_UNITS = (-0.040, -0.072, -0.064)
 """Fitted to stars and corners of published images: how much sharper they are than the median, the Gaussian by
 which the resampling of exposures has smoothed the noise, how much deeper a point source is detected than the
 depths above, which are those of faint galaxies, and the mean sky left after its subtraction in ``DISPLAY_UNIT``."""
@@ -72,14 +72,18 @@ def field_grid(scale_arcsec: float) -> tuple[Grid, int]:
 
 
 def draw_conditions(rng: np.random.Generator) -> Conditions:
-    """Return seeing (12 % scatter), depth (1 to 6 exposures) and sky error of a coadd."""
+    """Return seeing (12 % scatter), depth and sky error of a coadd.
+
+    Depth varies with 1 to 6 exposures of each band, and by 0.2 mag for all bands together and 0.1 mag each alone:
+    grain and colour of the noise of published images.
+    """
     seeing = [float(np.clip(rng.lognormal(np.log(SEEING_FACTOR * s), 0.12), 0.75, 2.0)) for s in MEDIAN_SEEING_ARCSEC]
-    exposures = rng.choice([1, 2, 3, 4, 6], size=3, p=[0.15, 0.35, 0.30, 0.15, 0.05])
+    exposures = rng.choice([1, 2, 3, 4, 6], size=3, p=[0.20, 0.32, 0.25, 0.15, 0.08])
+    together = rng.normal(0, 0.20)
     noise, errors = [], []
     for band in range(3):
-        depth = (
-            MEDIAN_DEPTH_MAG[band] + DEPTH_GAIN_MAG[band] + 1.25 * np.log10(exposures[band] / 2) + rng.normal(0, 0.15)
-        )
+        median = MEDIAN_DEPTH_MAG[band] + DEPTH_GAIN_MAG[band]
+        depth = median + 1.25 * np.log10(exposures[band] / 2) + rng.normal(0, 0.10) + together
         # a point source of the limiting magnitude is 5 sigma in its best aperture
         area = effective_pixels(seeing[band])
         sigma = 10 ** (0.4 * (22.5 - depth)) / 5 / np.sqrt(area)

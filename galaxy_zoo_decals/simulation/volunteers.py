@@ -29,7 +29,7 @@ class Visibility:
     """How much can be seen after seeing and noise: rms contrasts in units of displayed brightness (0 to 1)."""
 
     pattern: float
-    """Of arms, clumps, knots and rings against the same light spread evenly."""
+    """Of arms, clumps and knots against the same light spread evenly in angle, and of rings against a wide one."""
     bar: float
     tides: float
     """Of tails, shells and companion against the galaxy alone."""
@@ -72,27 +72,32 @@ def answer_probabilities(galaxy: Galaxy, encounter: Encounter, fault: str, seen:
     }
 
 
+def _noticed(contrast: float, seen: Visibility) -> float:
+    """Return a contrast weighted by how many elements of resolution it covers: a large image shows more at a glance."""
+    return contrast * float(np.clip((seen.resolution / 2.5) ** 0.9, 0.4, 3))
+
+
 def _featured_logit(galaxy: Galaxy, encounter: Encounter, seen: Visibility) -> float:
     """Return the log odds of featured: the strongest of structure, thinness and disturbance decides."""
-    structure = np.hypot(seen.pattern * (0.9 if galaxy.type == IRREGULAR else 1.2), 0.8 * seen.bar)
+    structure = np.hypot(_noticed(seen.pattern, seen) * (0.9 if galaxy.type == IRREGULAR else 1.2), 0.8 * seen.bar)
     if galaxy.disc is None:
-        reasons = [-2.4]
+        reasons = [-2.2]
     else:
-        base = -2.05 if galaxy.type == LENTICULAR else -2.15
+        base = -1.95 if galaxy.type == LENTICULAR else -2.05
         reasons = [
-            3.3 * np.log(max(structure, 0.003) / 0.0355),
-            (0.320 - seen.axis_ratio) / 0.045,
+            3.6 * np.log(max(structure, 0.003) / 0.0285),
+            (0.335 - seen.axis_ratio) / 0.045,
             base + 0.25 * np.log(galaxy.half_light_arcsec / 2.5),
         ]
     if encounter.kind != "none":
-        reasons.append(1.5 * np.log(max(seen.tides, 1e-3) / 0.05))
+        reasons.append(1.5 * np.log(max(seen.tides, 1e-3) / 0.07))
     return float(np.logaddexp.reduce(reasons))
 
 
 def _spiral_probability(galaxy: Galaxy, seen: Visibility) -> float:
     if galaxy.type == SPIRAL:
-        contrast = seen.pattern * (1.0 if seen.axis_ratio > 0.33 else 0.5)
-        return float(expit(2.2 * np.log(max(contrast, 0.002) / 0.0045)))
+        contrast = _noticed(seen.pattern, seen) * (1.0 if seen.axis_ratio > 0.33 else 0.5)
+        return float(expit(2.4 * np.log(max(contrast, 0.002) / 0.0045)))
     if galaxy.type == IRREGULAR:
         return 0.30
     if galaxy.ring:  # a ring passes for tightly wound arms
