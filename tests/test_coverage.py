@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.campaigns import coverage
+from tests.campaigns import coverage_study as coverage
+from tests.campaigns.coverage_report import Z, write_report
 
 
 def test_a_study_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage, "LARGE", 2000)
     monkeypatch.setattr(coverage, "SKIES", 2)
-    monkeypatch.setattr(coverage, "OUT", tmp_path)
     table = coverage.study(coverage.Sky(None), "40", 150, draws=2, repeats=2, processes=1)
     for name in ("ceiling multiclass.accuracy", "model votes.nll", "ceiling votes.accuracy.bar"):
         row = table[name]
@@ -32,12 +32,12 @@ def test_a_study_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.Mon
     value = {name.removeprefix("ceiling "): r["known"] for name, r in table.items()}
     ways = {"known": value, "fitted": {name: x + 1 for name, x in value.items()}}
     steady = {"20": {name: r | {"varies": 0.25} for name, r in table.items() if name.startswith("ceiling")}}
-    coverage.write_report(tables | {key: table}, {key: ways}, steady, ranks, options)
+    write_report(tables | {key: table}, {key: ways}, steady, ranks, options, tmp_path)
     report = (tmp_path / "coverage.md").read_text()
     assert "| 20 | 2 | 0.25 | 0.0" in report
     assert "| 40 votes | ceiling votes.accuracy.bar |" in report and "| 0.250 |" in report
     miss = report.split("## Where ceilings fall short on the simulator")[1]
-    distance = 2 * coverage.Z / row["width"]
+    distance = 2 * Z / row["width"]
     assert f"| {distance:+.2f} |  |" in miss, "one above the known value, in standard deviations that are claimed"
     assert "<svg" in (tmp_path / "coverage.svg").read_text()
 

@@ -12,7 +12,7 @@ from tests.campaigns import mutations
 
 SMALL = (
     "two classes exchanged",
-    "412 names of two megabytes each in a few kilobytes",
+    "names of two megabytes each in a few kilobytes",
     "a page that claims to unpack to two gigabytes",
     "names that are no UTF-8",
     "a link to a folder of the machine",

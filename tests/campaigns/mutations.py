@@ -34,12 +34,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 EVIDENCE = REPOSITORY / "docs" / "evidence"
 sys.path.insert(0, str(REPOSITORY))
 
+from galaxy_zoo_decals.edition import Edition  # noqa: E402
+from galaxy_zoo_decals.scoring import Truth  # noqa: E402
 from leaderboard.__main__ import main as leaderboard  # noqa: E402
 from leaderboard.files import sha256  # noqa: E402
 from tests.test_leaderboard_runs import change_run, write_run  # noqa: E402
 
 SLUG = "20260102-good"
 MERGED = "20260101-merged"
+ROWS = len(Truth.of(Edition.open("sample")).names)
+"""Scored test galaxies of the sample, which good predictions have."""
 MOST_SECONDS = 60.0
 MOST_MEMORY = 10**9
 
@@ -262,15 +266,15 @@ def one_hot(v: np.ndarray) -> np.ndarray:
     return np.where(np.arange(v.shape[1]) == v.argmax(axis=1)[:, None], 65535, 0)
 
 
-add("a row is missing", rows("multiclass", lambda n: list(range(n - 1))), "seed0.parquet", "411 rows")
-add("half of the rows are missing", rows("votes", lambda n: list(range(n // 2))), "votes", "206 rows")
-add("a row stands there twice", rows("multiclass", lambda n: [0, *range(n)]), "413 rows")
+add("a row is missing", rows("multiclass", lambda n: list(range(n - 1))), "seed0.parquet", f"{ROWS - 1} rows")
+add("half of the rows are missing", rows("votes", lambda n: list(range(n // 2))), "votes", f"{ROWS // 2} rows")
+add("a row stands there twice", rows("multiclass", lambda n: [0, *range(n)]), f"{ROWS + 1} rows")
 add("a row twice, another missing", rows("multiclass", lambda n: [0, 0, *range(2, n)]), "row 2", "expected")
 add("two rows exchanged", rows("multilabel", lambda n: [1, 0, *range(2, n)]), "row 1", "expected")
 add("all rows shuffled", rows("votes", lambda n: random.Random(0).sample(range(n), n)), "row", "expected")
 add("no rows", rows("multiclass", lambda n: []), "0 rows")
 add("a galaxy renamed", names(lambda n: pa.array(["J000000.00+000000.0", *n[1:]])), "row 1", "expected")
-add("a galaxy of the training split", names(lambda n: pa.array([*n[:-1], "J999999.99+000000.0"])), "row 412")
+add("a galaxy of the training split", names(lambda n: pa.array([*n[:-1], "J999999.99+000000.0"])), f"row {ROWS}")
 add("an empty name", names(lambda n: pa.array([None, *n[1:]], pa.string())), "iauname", "empty")
 add("names as numbers", names(lambda n: pa.array(range(len(n)))), "iauname", "int64")
 add("names that are no UTF-8", names(lambda n: _broken_text(len(n))), "seed0.parquet", "Unicode")
@@ -376,7 +380,7 @@ def _(place: Place) -> None:
             writer.write_table(part.cast(schema))
 
 
-@kind("412 names of two megabytes each in a few kilobytes", "seed0.parquet", "unpack")
+@kind("names of two megabytes each in a few kilobytes", "seed0.parquet", "unpack")
 def _(place: Place) -> None:
     known = pq.read_table(place.predictions())
     long = pa.array(["x" * 2 * 10**6 + str(i) for i in range(len(known))])
@@ -386,7 +390,7 @@ def _(place: Place) -> None:
 @kind("ten thousand columns", "seed0.parquet", "at most")
 def _(place: Place) -> None:
     known = pq.read_table(place.predictions())
-    wide = pa.table({f"c{i}": known["p_spiral"][:412] for i in range(10_000)})
+    wide = pa.table({f"c{i}": known["p_spiral"][:ROWS] for i in range(10_000)})
     path = place.predictions()
     pq.write_table(wide.replace_schema_metadata(known.schema.metadata), path, compression="zstd")
     path.write_bytes(path.read_bytes())
@@ -394,7 +398,7 @@ def _(place: Place) -> None:
 
 @kind("deeply nested columns", "seed0.parquet")
 def _(place: Place) -> None:
-    nested: pa.Array = pa.array([1] * 412, pa.uint16())
+    nested: pa.Array = pa.array([1] * ROWS, pa.uint16())
     for _ in range(60):
         nested = pa.StructArray.from_arrays([nested], ["a"])
     known = pq.read_table(place.predictions())
@@ -428,7 +432,7 @@ def _varint(n: int) -> bytes:
 
 add(
     "a footer that lies about the number of rows",
-    _footer(lambda f: f.replace(b"\x16" + _varint(412), b"\x16" + _varint(10**9))), "seed0.parquet",
+    _footer(lambda f: f.replace(b"\x16" + _varint(ROWS), b"\x16" + _varint(10**9))), "seed0.parquet",
 )  # fmt: skip
 add(
     "a footer longer than the file", content(lambda b: b[:-8] + (2**31 - 1).to_bytes(4, "little") + b"PAR1"), "not a re"

@@ -25,7 +25,8 @@ from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, shared
 from galaxy_zoo_decals.scoring.truth import PROPERTIES
-from tests.campaigns.coverage import OUT, Sky, model
+from tests.campaigns.coverage import OUT
+from tests.campaigns.coverage_study import Sky, model
 
 SLOW = 20
 """Bootstrap draws that the slow way is timed on."""
