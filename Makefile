@@ -33,6 +33,10 @@ serve: setup     ## the site at http://127.0.0.1:8000, with your own runs if the
 	$(BIN)/python -m leaderboard site $$(test ! -d $(RUNS) || echo --runs $(RUNS)) --out $(SITE)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
 
+# make boards TRUTH=gz2=PATH of training_solutions_rev1.csv; on a GPU the same
+boards: setup  ## train, send in and score the entries of benchmark/boards.yaml that do not stand yet (hours, resumable)
+	$(BIN)/python benchmark/boards.py $(foreach t,$(TRUTH),--truth $(t))
+
 test: setup  ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -82,5 +86,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
+.PHONY: help setup benchmark boards site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
 .DEFAULT_GOAL := help

@@ -117,7 +117,7 @@ class Backbone(Recipe):
     backbone: str
     """Any model name of timm."""
     weights: str = "imagenet"
-    """First weights: "imagenet" (the pretrained ones of this backbone), "none", or a file of them."""
+    """First weights: "imagenet" (the pretrained ones of this backbone), "none", a file of them, or a finished run."""
     drop_path: float = 0.0
     """Rate of stochastic depth."""
     layer_decay: float = 1.0

@@ -41,7 +41,10 @@ class Run:
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe's name and every setting, as they stand in run.json."""
-        return {"name": self.recipe_name, **dataclasses.asdict(self.recipe)}
+        settings = dataclasses.asdict(self.recipe)
+        if "weights" in settings:
+            settings["weights"] = _passed_on(settings["weights"])
+        return {"name": self.recipe_name, **settings}
 
     def edition_facts(self) -> dict[str, str]:
         """Return name, title and hashes of the edition, as they stand in run.json."""

@@ -47,7 +47,10 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation; default: 0")
     out.add_argument("--out", type=Path, help="the run's folder (with --model all: of all runs); default: runs/...")
     out.add_argument("--backbone", help="any timm backbone, for efficientnetv2 and dirichlet")
-    out.add_argument("--weights", help='its first weights: "imagenet", "none" or a file; default: imagenet')
+    out.add_argument(
+        "--weights",
+        help='its first weights: "imagenet", "none", a file, or a finished run; default: imagenet',
+    )
     out.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     out.add_argument("--resume", action="store_true", help="go on with a run that was interrupted; keep finished ones")
     out.add_argument("--overwrite", action="store_true", help="replace a run, finished or not, and start anew")

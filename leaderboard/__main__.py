@@ -133,6 +133,12 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", parents=[common], help="write the JSON Schemas of submissions anew")
     schema.set_defaults(run=_schema)
 
+    results = commands.add_parser(
+        "results", parents=[common], help="print the maintainers' results as a Markdown table"
+    )
+    results.add_argument("--into", type=Path, metavar="FILE", help="put it between the marks of this file instead")
+    results.set_defaults(run=_results)
+
     site = commands.add_parser("site", parents=[common], help="render the site")
     site.add_argument("--runs", type=Path, metavar="DIR", help="show the runs below this folder too, as local runs")
     site.add_argument("--out", type=Path, default=Path("build/site"), metavar="DIR")
@@ -387,6 +393,22 @@ def _schema(options: argparse.Namespace, truths: Truths) -> int:
 
     for path in schema.write(options.root / "schema"):
         print(path)
+    return 0
+
+
+def _results(options: argparse.Namespace, truths: Truths) -> int:
+    from leaderboard import entries, results, scores, versions
+
+    shown, warnings = entries.submitted(options.root, truths)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    newest = versions.read(options.root / "benchmark")[-1]
+    editions = {(name, frozen.content_hash): frozen for name, frozen in newest.editions.items()}
+    table = results.markdown(shown, editions, scores.read_references(options.root / "scores"))
+    if options.into:
+        results.write(options.into, table)
+    else:
+        print(table)
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 from timm.layers import resample_abs_pos_embed
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification, pipeline
 
-from benchmark import BenchmarkError, augmentation, hub, recipes, weights
+from benchmark import BenchmarkError, augmentation, hub, recipes, record, weights
 from benchmark.models import MODELS, GalaxyModel, networks
 from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss, mixture
 from benchmark.pixels import decode, normalise
@@ -448,7 +450,7 @@ def test_weights_out_of_reach_name_the_remedies(model: str, monkeypatch: pytest.
 def test_weights_from_a_file(tmp_path: Path) -> None:
     recipe = tiny("efficientnetv2", f"weights={tmp_path / 'w.pt'}")
     model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
-    with pytest.raises(BenchmarkError, match="there is no weight file"):
+    with pytest.raises(BenchmarkError, match="there is no weight file or run"):
         networks.load_first_weights(model.network, recipe)
     (tmp_path / "w.pt").write_bytes(b"not weights")
     with pytest.raises(BenchmarkError, match="no readable file of weights"):
@@ -460,6 +462,30 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     torch.save(other.network.state_dict(), tmp_path / "w.pt")
     assert networks.load_first_weights(model.network, recipe) == "w.pt"
     assert torch.equal(model.network.state_dict()["conv_stem.weight"], other.network.state_dict()["conv_stem.weight"])
+
+
+def test_weights_from_a_finished_run_of_another_model(tmp_path: Path) -> None:
+    first = MODELS["dirichlet"].from_recipe(tiny("dirichlet"), GZD5)
+    first.save_pretrained(tmp_path / "model")
+    facts = {"format": record.FORMAT, "title": "Dirichlet on Lite0", "edition": {"name": "simulated"}}
+    (tmp_path / "run.json").write_text(json.dumps(facts))
+    recipe = tiny("efficientnetv2", f"weights={tmp_path}")
+    assert networks.backbone_title(recipe).endswith(", simulated first")
+    model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
+    assert networks.load_first_weights(model.network, recipe) == "Dirichlet on Lite0, trained on simulated"
+    own, given = model.network.state_dict(), first.network.state_dict()
+    assert own["classifier.weight"].shape != given["classifier.weight"].shape
+    assert all(torch.equal(own[key], given[key]) for key in own if not key.startswith("classifier."))
+    cnn = MODELS["multiclass"].from_recipe(tiny("multiclass"), GZD5)
+    cnn.save_pretrained(tmp_path / "model")
+    with pytest.raises(BenchmarkError, match="these are not weights of tf_efficientnet_lite0"):
+        networks.load_first_weights(model.network, recipe)
+    shutil.rmtree(tmp_path / "model")
+    with pytest.raises(BenchmarkError, match="the run of an ensemble trains none"):
+        networks.load_first_weights(model.network, recipe)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(BenchmarkError, match=r"no run\.json of a finished run"):
+        networks.load_first_weights(model.network, recipe)
 
 
 def test_an_unknown_backbone_names_the_nearest() -> None:

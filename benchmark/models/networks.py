@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from benchmark import BenchmarkError, weights
+from benchmark import BenchmarkError, record, weights
 from benchmark.recipes import Backbone, Convolutional
 
 NAMES = {
@@ -104,6 +104,8 @@ def backbone_title(recipe: Backbone) -> str:
     name = NAMES.get(architecture, architecture)
     if recipe.weights == "imagenet":
         return f"{name}, {'ImageNet-21k' if 'in21k' in tag else 'ImageNet'}"
+    if (run := weights.first_run(recipe)) is not None:
+        return f"{name}, {record.read(run)['edition']['name']} first"
     return f"{name}, {'from scratch' if recipe.weights == 'none' else f'weights of {Path(recipe.weights).name}'}"
 
 
@@ -141,7 +143,8 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a safetensors file or of a PyTorch file of tensors alone."""
     try:
         if path.suffix == ".safetensors":
-            return dict(load_file(path))
+            # Our own models keep their backbone under this name.
+            return {key.removeprefix("network."): value for key, value in load_file(path).items()}
         state = torch.load(path, map_location="cpu", weights_only=True)
         return dict(state.get("state_dict", state))
     except Exception as error:  # Damaged files raise anything from UnpicklingError to AttributeError.

@@ -1,0 +1,90 @@
+"""The maintainers' results as a Markdown table: the README holds one, between two marks, and nobody types in it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring.boards import Metric
+from leaderboard import boards
+from leaderboard.entries import Entry
+from leaderboard.files import LeaderboardError, read_text
+from leaderboard.scores import Score
+from leaderboard.truths import Key
+from leaderboard.versions import Frozen
+
+BEGIN, END = "<!-- results: written by `python -m leaderboard results` -->", "<!-- /results -->"
+
+REFERENCES = ("noise ceiling", "10 volunteers", "class prior")
+"""Rows that are no model's: they say what a score is worth."""
+
+
+def markdown(
+    entries: list[Entry], editions: dict[Key, Frozen], references: dict[Key, dict[str, dict[str, Score]]]
+) -> str:
+    """Return a table an edition: the official entries and the reference rows on all four boards.
+
+    Editions without such an entry are left out. Letters are those of the official entries among themselves.
+    """
+    official = [e for e in entries if e.submission and e.submission.official and e.submission.status == "active"]
+    parts = []
+    for key, frozen in editions.items():
+        tables = [
+            boards.table(
+                key, frozen.title, key[0], task, official, references.get(key, {}).get(task, {}), [], frozen.tree
+            )
+            for task in BOARDS
+        ]
+        titles = list(dict.fromkeys(row.title for table in tables for row in table.rows))
+        if not titles:
+            continue
+        # Who stands on most boards comes first; within that the order is that of the boards.
+        titles.sort(key=lambda title: -sum(title in [row.title for row in table.rows] for table in tables))
+        head = [
+            f"{t.board.title}: {t.primary.title}{'' if t.primary.higher_is_better else ' (less is better)'}"
+            for t in tables
+        ]
+        lines = [
+            f"**{frozen.title}**, {frozen.galaxies:,} test galaxies:",
+            "",
+            f"| | {' | '.join(head)} |",
+            f"|---|{'---|' * len(tables)}",
+        ]
+        for title in titles:
+            cells = []
+            for table in tables:
+                row = next((r for r in table.rows if r.title == title), None)
+                letters = f" {row.place.letters}" if row and row.place and len(table.rows) > 1 else ""
+                cells.append(_cell(row.score, table.primary) + letters if row else "")
+            lines.append(f"| {title} | {' | '.join(cells)} |")
+        for reference in REFERENCES:
+            found = [[r.score for r in table.references if r.title.startswith(reference)] for table in tables]
+            if any(found):
+                cells = [_band(scores, table.primary) for scores, table in zip(found, tables)]
+                lines.append(f"| *{reference}* | {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _cell(score: Score, metric: Metric) -> str:
+    value, low, high = score.metrics[metric.name]
+    if not math.isfinite(value):
+        return ""
+    return f"{boards.number(value, metric)} [{boards.number(low, metric)}, {boards.number(high, metric)}]"
+
+
+def _band(scores: list[Score], metric: Metric) -> str:
+    """Return a reference's score, or its range over the assumed numbers of votes."""
+    values = sorted(v for score in scores if math.isfinite(v := score.metrics[metric.name][0]))
+    ends = dict.fromkeys(boards.number(v, metric) for v in (*values[:1], *values[-1:]))
+    return f"*{' to '.join(ends)}*" if ends else ""
+
+
+def write(path: Path, table: str) -> None:
+    """Put the table between the marks of a file; raises LeaderboardError if they are not there once."""
+    text = read_text(path)
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise LeaderboardError(f"{path}: the table belongs between one {BEGIN!r} and one {END!r}; put them there.")
+    before, _, rest = text.partition(BEGIN)
+    path.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")

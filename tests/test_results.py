@@ -1,0 +1,51 @@
+"""The README's table of results: it is what the committed scores say, and nothing else is written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from galaxy_zoo_decals.scoring import BOARDS
+from leaderboard import results, scores
+from leaderboard.__main__ import main
+from leaderboard.files import LeaderboardError
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_readme_holds_the_table_of_today(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results"]) == 0
+    printed = capsys.readouterr().out.strip()
+    text = (ROOT / "README.md").read_text()
+    assert f"{results.BEGIN}\n\n{printed}\n\n{results.END}" in text, "python -m leaderboard results --into README.md"
+
+
+def test_a_cell_is_the_mean_of_the_stored_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["results"])
+    printed = capsys.readouterr().out
+    row = next(line for line in printed.splitlines() if line.startswith("| Multi-label CNN 32-64-128-128, best |"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    place = 1 + list(BOARDS).index("multilabel")
+    assert [bool(cell) for cell in cells[1:]] == [i == place for i in range(1, 5)]
+    (slug,) = (p.name for p in (ROOT / "leaderboard" / "scores").glob("*-multi-label-cnn-32-64-128-128-best"))
+    stored = [
+        s.boards["multilabel"].metrics["macro_map"][0] for s in scores.read(ROOT / "leaderboard" / "scores" / slug)
+    ]
+    assert cells[place].startswith(f"{np.mean(stored):.3f} [")
+    assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] [a-z]+", cells[place])
+    assert "*noise ceiling*" in printed and "*class prior*" in printed
+
+
+def test_the_table_is_put_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    results.write(path, "| new |")
+    assert path.read_text() == f"before\n{results.BEGIN}\n\n| new |\n\n{results.END}\nafter\n"
+    for text in ("no marks", results.END + results.BEGIN, 2 * (results.BEGIN + results.END)):
+        path.write_text(text)
+        with pytest.raises(LeaderboardError, match="put them there"):
+            results.write(path, "| new |")
+        assert path.read_text() == text
