@@ -74,7 +74,8 @@ FEATURES = (
 RADII = (0, 0.2, 0.5, 1, 1.5, 2, 3)
 """Edges of the elliptical rings of the profiles, in half-light radii."""
 PROFILES = ("brightness in r", "g - r", "r - z", "structure")
-"""Of each ring: mean flux in r (nanomaggies a displayed pixel), colours, and the spread of grey levels around it."""
+"""Of each ring: flux in r (nanomaggies a native pixel; the mean, beyond one half-light radius the median, since there
+neighbours lie in the ring), colours, and the spread of grey levels around it."""
 
 
 def fluxes(levels: np.ndarray) -> np.ndarray:
@@ -130,7 +131,6 @@ def profile(picture: np.ndarray) -> np.ndarray:
         ring = (radius >= low * half) & (radius < high * half)
         if ring.sum() < 3:
             continue
-        # farther out, neighbours lie in the ring
         seen = flux[ring].mean(axis=0) if high <= 1 else np.median(flux[ring], axis=0)
         out[:, i] = max(seen[1] / colour.SCALES[1], 0), *_magnitudes(seen), grey[ring].std()
     return out
@@ -387,7 +387,7 @@ def report(
         "",
         "0.5 would be indistinguishable. The difference holds what the simulator lacks and what the selection of the",
         "real sample (by a search for rings) and of the simulated one do not share. The simulator was tuned with these",
-        "very images in view; *another draw* is of simulated galaxies that it was not tuned with.",
+        "very images in view; other draws are of simulated galaxies that it was not tuned with.",
         "",
     ]
     for ringed, name in ((True, "ringed"), (False, "other")):
@@ -395,9 +395,8 @@ def report(
             f"## Profiles, {name} galaxies",
             "",
             f"Medians over the {name} galaxies in elliptical rings whose edges are given in half-light radii: "
-            "brightness in r (nanomaggies a pixel of the cutout), colours, and how much grey levels vary around the "
-            "ring. The real sample is brighter than the simulated one at the same size: no magnitudes came with it, "
-            "so that it cannot be matched in that.",
+            "brightness in r (nanomaggies a native pixel of 0.262 arcsec), colours, and how much grey levels vary "
+            "around the ring. The real sample came without magnitudes, so that brightness cannot be matched.",
             "",
             f"| | | {' | '.join(f'{low:g} to {high:g}' for low, high in itertools.pairwise(RADII))} |",
             f"|---|---|{'---|' * (len(RADII) - 1)}",
@@ -433,12 +432,19 @@ def main() -> int:
     measured = np.interp(-real[:, FEATURES.index("noise correlation at 1 px")], -correlations, scales)
     wanted = [Wanted(row["ring"] == "1", float(scale)) for row, scale in zip(rows, measured)]
     history = json.loads(HISTORY.read_text()) if HISTORY.exists() else {}
-    for seed, name in ((args.seed + 2, f"{VERSION}, another draw"), (args.seed, VERSION)):
+    draws = {f"{VERSION}, a third draw": args.seed + 3, f"{VERSION}, another draw": args.seed + 2, VERSION: args.seed}
+    for name, seed in draws.items():
         matched = draw_matched(wanted, seed, args.processes, tables)
         simulated = np.array([features for _, features in matched])
         history[name] = [round(v, 4) for v in tell_apart(real, simulated)]
     shapes = np.array([profile(p) for p in pictures]), np.array([profile(p) for p, _ in matched])
-    text = report(real, simulated, shapes, np.array([w.ring for w in wanted]), dict(sorted(history.items())))
+    text = report(
+        real,
+        simulated,
+        shapes,
+        np.array([w.ring for w in wanted]),
+        dict(sorted(history.items(), key=lambda row: int(row[0].split(",")[0].split()[0]))),
+    )
     print(text)
     if args.sheets:
         args.sheets.mkdir(parents=True, exist_ok=True)
