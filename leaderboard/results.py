@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Metric
 from leaderboard import boards
+from leaderboard.boards import Row, Table
 from leaderboard.entries import Entry
 from leaderboard.files import LeaderboardError, read_text
 from leaderboard.scores import Score
@@ -36,11 +38,14 @@ def markdown(
             )
             for task in BOARDS
         ]
-        titles = list(dict.fromkeys(row.title for table in tables for row in table.rows))
-        if not titles:
+        present = {row.entry.slug: row.entry for table in tables for row in table.rows if row.entry}
+        if not present:
             continue
         # Who stands on most boards comes first; within that the order is that of the boards.
-        titles.sort(key=lambda title: -sum(title in [row.title for row in table.rows] for table in tables))
+        rows = {
+            slug: [next((r for r in t.rows if r.entry and r.entry.slug == slug), None) for t in tables]
+            for slug in present
+        }
         head = [
             f"{t.board.title}: {t.primary.title}{'' if t.primary.higher_is_better else ' (less is better)'}"
             for t in tables
@@ -51,13 +56,9 @@ def markdown(
             f"| | {' | '.join(head)} |",
             f"|---|{'---|' * len(tables)}",
         ]
-        for title in titles:
-            cells = []
-            for table in tables:
-                row = next((r for r in table.rows if r.title == title), None)
-                letters = f" {row.place.letters}" if row and row.place and len(table.rows) > 1 else ""
-                cells.append(_cell(row.score, table.primary) + letters if row else "")
-            lines.append(f"| {title} | {' | '.join(cells)} |")
+        for slug in sorted(rows, key=lambda slug: sum(row is None for row in rows[slug])):
+            cells = [_cell(row, table) if row else "" for row, table in zip(rows[slug], tables)]
+            lines.append(f"| {_plain(present[slug].title)} | {' | '.join(cells)} |")
         for reference in REFERENCES:
             found = [[r.score for r in table.references if r.title.startswith(reference)] for table in tables]
             if any(found):
@@ -67,11 +68,18 @@ def markdown(
     return "\n\n".join(parts)
 
 
-def _cell(score: Score, metric: Metric) -> str:
-    value, low, high = score.metrics[metric.name]
+def _plain(title: str) -> str:
+    """Return a title that no Markdown is read in and that stays in its cell."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", title)
+
+
+def _cell(row: Row, table: Table) -> str:
+    value, low, high = row.score.metrics[table.primary.name]
     if not math.isfinite(value):
         return ""
-    return f"{boards.number(value, metric)} [{boards.number(low, metric)}, {boards.number(high, metric)}]"
+    letters = f" {row.place.letters}" if row.place and len(table.rows) > 1 else ""
+    ends = f"[{boards.number(low, table.primary)}, {boards.number(high, table.primary)}]"
+    return f"{boards.number(value, table.primary)} {ends}{letters}"
 
 
 def _band(scores: list[Score], metric: Metric) -> str:

@@ -49,3 +49,7 @@ def test_the_table_is_put_between_the_marks_and_nowhere_else(tmp_path: Path) -> 
         with pytest.raises(LeaderboardError, match="put them there"):
             results.write(path, "| new |")
         assert path.read_text() == text
+
+
+def test_a_title_cannot_leave_its_cell() -> None:
+    assert results._plain("a|b <script> [x](y)") == r"a\|b \<script\> \[x\](y)"
