@@ -443,7 +443,7 @@ def main() -> int:
         simulated,
         shapes,
         np.array([w.ring for w in wanted]),
-        dict(sorted(history.items(), key=lambda row: int(row[0].split(",")[0].split()[0]))),
+        dict(sorted(history.items(), key=lambda row: (int(row[0].split(",")[0].split()[0]), row[0]))),
     )
     print(text)
     if args.sheets:
