@@ -69,7 +69,8 @@ class Entry:
         if self.together:
             members = [_near(runs / self.edition / self.together / f"seed{seed}") for seed in seeds]
             return ["python", "benchmark/ensemble.py", *members, "--out", _near(folder)]
-        made = ["accelerate", "launch", "benchmark/run.py", "--model", str(self.model), "--edition", self.edition]
+        made = ["accelerate", "launch", "--quiet", "benchmark/run.py", "--model", str(self.model)]
+        made += ["--edition", self.edition]
         made += ["--recipe", str(self.recipe), "--seed", folder.name.removeprefix("seed"), "--out", _near(folder)]
         made += ["--backbone", self.backbone] if self.backbone else []
         made += ["--weights", _near(runs / self.first)] if self.first else []

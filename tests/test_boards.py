@@ -29,7 +29,7 @@ def test_commands_are_those_anybody_would_type() -> None:
     entry = next(e for e in plan.entries if e.first)
     first, *_ = entry.folders(boards.ROOT / "runs", plan.seeds)
     command = " ".join(entry.command(boards.ROOT / "runs", plan.seeds, first))
-    program = "accelerate launch benchmark/run.py"
+    program = "accelerate launch --quiet benchmark/run.py"
     assert command.startswith(f"{program} --model dirichlet --edition gz2 --recipe best --seed 0")
     assert "--weights runs/simulated/dirichlet/seed0" in command and command.endswith("--resume")
     assert "20,000 simulated galaxies" in boards.facts(plan, entry)["training_data"]
