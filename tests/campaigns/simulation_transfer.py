@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from galaxy_zoo_decals.edition import Edition, available, digest, home
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.bootstrap import Weights, shared
+from galaxy_zoo_decals.simulation import scene
 from galaxy_zoo_decals.simulation.scene import VERSION, Stream, generator
 from galaxy_zoo_decals.simulation.survey import VISIBLE_COLUMNS
 from galaxy_zoo_decals.simulation.volunteers import MILLION, panel_votes
@@ -115,6 +117,13 @@ def real_sample(edition: Edition, split: str, galaxies: int | None = None) -> Sa
     return Sample([kept[name] for name in names], shared_votes(edition.tree, votes[rows]))
 
 
+@cache
+def simulator() -> str:
+    """Return the version of the simulator with a hash of its code: what is kept belongs to that very code."""
+    code = [path.read_text() for path in sorted(Path(scene.__file__).parent.glob("*.py"))]
+    return f"v{VERSION}-{digest(code)[:8]}"
+
+
 def simulated_galaxy(index: int) -> tuple[bytes, np.ndarray] | None:
     """Return image and votes of a simulated galaxy by a full panel; None where the field of view is wrong."""
     row = simulate(SIMULATED_SEED, pixels.SIZE, pixels.QUALITY, index)
@@ -126,7 +135,7 @@ def simulated_galaxy(index: int) -> tuple[bytes, np.ndarray] | None:
 
 def simulated_sample(galaxies: int, processes: int, folder: Path) -> Sample:
     """Return the first simulated galaxies of the seed, kept in ``folder``."""
-    path = folder / f"simulated-v{VERSION}-{galaxies}.npz"
+    path = folder / f"simulated-{simulator()}-{galaxies}.npz"
     if not path.is_file():
         with multiprocessing.get_context("spawn").Pool(processes) as pool:
             work = pool.imap(simulated_galaxy, range(round(1.05 * galaxies) + 20), chunksize=8)
@@ -393,7 +402,7 @@ def transfer(
         for kind in ("simulated", "real"):
             for seed in seeds:
                 # Real galaxies that are shown as they are do not depend on the simulator.
-                version = f"v{VERSION}-" if kind == "simulated" or matched else ""
+                version = f"{simulator()}-" if kind == "simulated" or matched else ""
                 path = folder / f"{version}{kind}-{variant.replace(', ', '-').replace(' ', '-')}-seed{seed}.npy"
                 if not path.is_file():
                     print(f"{variant}, {kind}, training {seed}", flush=True)
