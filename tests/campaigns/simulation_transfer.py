@@ -348,6 +348,8 @@ def report(found: dict[str, dict[str, object]]) -> str:
                 keys = ("simulated", "real", "gap", "share")[: 4 if shown_share else 3]
                 cells = [f"{Number(**row[key])}" for key in keys]  # type: ignore[arg-type]
                 lines.append(f"| {row['task']} | {row['variant']} | {row['prior']:.3f} | {' | '.join(cells)} |")
+    missing = [variant for variant in VARIANTS if all(row["variant"] != variant for row in rows)]
+    lines += ["", f"Not measured for this version: {'; '.join(missing)}."] if missing else []
     counts = {str(row["task"]): f"{row['galaxies']} galaxies, {row['positives']} positive" for row in rows}
     lines += ["", *(f"- {task}: {text}" for task, text in counts.items())]
     if len(found) > 1:
@@ -371,6 +373,7 @@ def transfer(
     recipe: Recipe,
     seeds: Sequence[int],
     folder: Path,
+    variants: Sequence[str] = tuple(VARIANTS),
 ) -> dict[str, object]:
     """Train on both kinds (training and validation galaxies of each), score on ``test`` and return what was found.
 
@@ -394,7 +397,8 @@ def transfer(
     accelerator = training.accelerator()
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for variant, (greyscale, matched) in VARIANTS.items():
+    for variant in variants:
+        greyscale, matched = VARIANTS[variant]
         settings = replace(recipe, greyscale=greyscale)
         factors = magnified if matched else [None] * 3
         pictures = [shown(s.images, settings, f) for s, f in zip((*real, test), factors)]
@@ -434,6 +438,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="folder with the challenge's files")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="what is looked at")
     args = parser.parse_args()
     if "gz2" not in available():
         program = shutil.which("galaxy-zoo-decals", path=str(Path(sys.executable).parent)) or "galaxy-zoo-decals"
@@ -450,6 +455,7 @@ def main() -> int:
         RECIPES["quick"]["multilabel"],
         SEEDS,
         folder,
+        args.variants,
     )
     OUT.write_text(json.dumps(found, indent=1) + "\n")
     text = report(found)
