@@ -373,7 +373,7 @@ def transfer(
     recipe: Recipe,
     seeds: Sequence[int],
     folder: Path,
-    variants: Sequence[str] = tuple(VARIANTS),
+    variants: Sequence[str] | None = None,
 ) -> dict[str, object]:
     """Train on both kinds (training and validation galaxies of each), score on ``test`` and return what was found.
 
@@ -397,7 +397,7 @@ def transfer(
     accelerator = training.accelerator()
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for variant in variants:
+    for variant in variants or VARIANTS:
         greyscale, matched = VARIANTS[variant]
         settings = replace(recipe, greyscale=greyscale)
         factors = magnified if matched else [None] * 3
