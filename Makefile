@@ -33,7 +33,7 @@ serve: setup     ## the site at http://127.0.0.1:8000, with your own runs if the
 	$(BIN)/python -m leaderboard site $$(test ! -d $(RUNS) || echo --runs $(RUNS)) --out $(SITE)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
 
-# make boards TRUTH=gz2=PATH of training_solutions_rev1.csv; on a GPU the same
+# make boards TRUTH=gz2=PATH of training_solutions_rev1.csv, where the edition gz2 is not on the machine
 boards: setup  ## train, send in and score the entries of benchmark/boards.yaml that do not stand yet (hours, resumable)
 	$(BIN)/python benchmark/boards.py $(foreach t,$(TRUTH),--truth $(t))
 
