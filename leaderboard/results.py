@@ -95,4 +95,6 @@ def write(path: Path, table: str) -> None:
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise LeaderboardError(f"{path}: the table belongs between one {BEGIN!r} and one {END!r}; put them there.")
     before, _, rest = text.partition(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    beside.replace(path)

@@ -56,6 +56,11 @@ class Disc:
     clumpiness: float = 0.0
     """Strength of the random structure of an irregular; 0 for all others."""
 
+    def bend(self, radius_rd: np.ndarray) -> np.ndarray:
+        """Return what an exponential disc is multiplied with at radii in scale lengths: 1 up to the break."""
+        beyond: np.ndarray = np.maximum(radius_rd - self.break_rd, 0)
+        return np.exp(-beyond * (1 / self.outer_scale - 1))
+
     @property
     def edge_rd(self) -> float:
         """Radius where the profile bends down; infinite where it does not."""
@@ -266,8 +271,7 @@ def _disc_profile(galaxy: Galaxy, disc: Disc, x: np.ndarray, y: np.ndarray) -> n
         return share * light / (light * area).sum()
 
     ring_share = galaxy.ring.fraction if galaxy.ring else 0.0
-    bend = np.exp(-np.maximum(r - disc.break_rd, 0) * (1 / disc.outer_scale - 1)) if disc.outer_scale != 1 else 1.0
-    light = scaled(np.exp(-r) * bend, 1 - galaxy.young_share - ring_share)
+    light = scaled(np.exp(-r) * disc.bend(r), 1 - galaxy.young_share - ring_share)
     hole = 1.0 if galaxy.arms is None else expit((r - 0.4) / 0.13)  # arms begin outside the middle
     light += scaled(np.exp(-r / galaxy.young_scale_rd) * hole, galaxy.young_share)
     if galaxy.ring:

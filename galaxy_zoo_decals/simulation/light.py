@@ -161,9 +161,7 @@ class _DiscGalaxy:
             push = disc.lopsidedness * np.minimum((plane_x**2 + plane_y**2) / 9, 1.5)
             plane_x, plane_y = plane_x + np.cos(heading) * push, plane_y + np.sin(heading) * push
         self.radius = np.hypot(plane_x, plane_y)
-        old = np.exp(-self.radius)
-        if disc.outer_scale != 1:
-            old *= np.exp(-np.maximum(self.radius - disc.break_rd, 0) * (1 / disc.outer_scale - 1))
+        old = np.exp(-self.radius) * disc.bend(self.radius)
         self.old = old / old.sum()
         # discs grow bluer outwards, magnitudes in g - r (de Jong 1996)
         self.gradient = np.clip(-0.10 * np.log(np.maximum(self.radius, 0.3)), -0.18, 0.12)
