@@ -219,8 +219,8 @@ def _spiral(rng: np.random.Generator, galaxy: Galaxy) -> Galaxy:
 
 BREAKS = {"lenticular": (0.27, 0.25, 0.48), "early spiral": (0.27, 0.42, 0.31), "late spiral": (0.10, 0.60, 0.30)}
 """Shares of discs that do not bend, bend down and bend up. Late spirals: Pohlen & Trujillo 2006 (A&A 454, 759). Of the
-others Gutierrez et al. 2011 (AJ 142, 145) say that about a third of S0 to Sa do not bend, that a quarter of S0 bend down
-and more towards late types; the shares between these are ours."""
+others Gutierrez et al. 2011 (AJ 142, 145) say that about a third of S0 to Sa do not bend, that a quarter of S0 bend
+down and more towards late types; the shares between these are ours."""
 
 
 def _break(rng: np.random.Generator, shares: tuple[float, float, float]) -> dict[str, float]:
