@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmark import boards
+from benchmark.recipes import MODELS
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.predictions import Predictions
@@ -28,22 +30,9 @@ from leaderboard import runs
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
 
-SEEDS = (0, 1, 2)
-
-# The recipe's backbone wants a GPU and weights from the Hub: without either, the network whose ImageNet weights a
-# package carries, at a size that a CPU trains in ten minutes.
-ON_A_CPU = (
-    "--backbone", "tf_efficientnet_lite0", "--set", "resolution=96", "--set", "epochs=6", "--set", "batch=32",
-    "--set", "learning_rate=1e-3", "--set", "dropout=0.2", "--set", "drop_path=0", "--set", "layer_decay=1",
-)  # fmt: skip
-
-SETTINGS: dict[str, tuple[str, ...]] = {
-    "multiclass": (),
-    "multilabel": (),
-    "hierarchical": (),
-    "efficientnetv2": ON_A_CPU,
-    "dirichlet": ON_A_CPU,
-}
+PLAN = boards.read()
+"""Where the settings stand: what is measured here are the leaderboard's entries on gz2."""
+SEEDS, TOGETHER = tuple(PLAN.seeds), "dirichlet-of-three"
 
 MERGED: dict[str, tuple[tuple[str, ...], ...]] = {
     "with and without arms together": (("elliptical",), ("spiral", "lenticular"), ("irregular",)),
@@ -64,26 +53,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("source", type=Path, help="folder with the challenge's files")
     parser.add_argument("--report", action="store_true", help="train nothing, write the tables of what is trained")
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "gz2", help="folder of the runs")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of the runs of all editions")
     args = parser.parse_args()
     if "gz2" not in available():
-        _call("galaxy-zoo-decals", "prepare", "gz2", "--source", str(args.source))
-    for seed in () if args.report else SEEDS:
-        for model, settings in SETTINGS.items():
-            out = args.runs / model / f"seed{seed}"
-            if not (out / "run.json").is_file():
-                command = ["accelerate", "launch", "benchmark/run.py", "--model", model, "--edition", "gz2"]
-                _call(*command, "--recipe", "best", "--seed", str(seed), "--out", str(out), "--resume", *settings)
-    three = args.runs / "dirichlet-of-three" / "seed0"
-    if not (three / "run.json").is_file():
-        members = [str(args.runs / "dirichlet" / f"seed{seed}") for seed in SEEDS]
-        _call("python", "benchmark/ensemble.py", *members, "--out", str(three))
-    report(Edition.open("gz2"), args.source, args.runs, three)
-
-
-def _call(*command: str) -> None:
-    program = shutil.which(command[0], path=str(Path(sys.executable).parent))
-    subprocess.run([program or command[0], *command[1:]], cwd=ROOT, check=True)
+        program = shutil.which("galaxy-zoo-decals", path=str(Path(sys.executable).parent)) or "galaxy-zoo-decals"
+        subprocess.run([program, "prepare", "gz2", "--source", str(args.source)], check=True)
+    folder = args.runs.resolve()
+    for entry in () if args.report else PLAN.entries:
+        if entry.edition == "gz2" and entry.runs in (*MODELS, TOGETHER):
+            boards.train(PLAN, entry, folder, boards.LEADERBOARD)
+    report(Edition.open("gz2"), args.source, folder / "gz2", folder / "gz2" / TOGETHER / "seed0")
 
 
 def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
@@ -92,7 +71,7 @@ def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
     rows, facts, challenge = [], [], {}
     merged: dict[str, dict[str, list[float]]] = {}
     missing = []
-    for model in SETTINGS:
+    for model in MODELS:
         members = [folder / model / f"seed{seed}" for seed in SEEDS]
         if not all((member / "run.json").is_file() for member in members):
             missing.append(model)
