@@ -29,11 +29,24 @@ class Data:
     truth: Truth
 
     @classmethod
-    def of(cls, edition: Edition, split: str, recipe: Recipe, accelerator: Accelerator) -> Data:
-        """Read a split; the first process of a machine decodes, the others find it done."""
+    def of(cls, edition: Edition, split: str, recipe: Recipe, accelerator: Accelerator, seed: int = 0) -> Data:
+        """Read a split; the first process of a machine decodes, the others find it done.
+
+        Of the training galaxies those that the recipe's number and the seed draw, in the edition's order. Raises
+        BenchmarkError if there are fewer.
+        """
         with accelerator.local_main_process_first():
             images = store(edition, split, recipe, accelerator.is_local_main_process)
-        return cls(Pixels(images, accelerator.device), Truth.of_table(edition, galaxies(edition, split)))
+        truth = Truth.of_table(edition, galaxies(edition, split))
+        if split != "train" or not recipe.galaxies:
+            return cls(Pixels(images, accelerator.device), truth)
+        if recipe.galaxies > len(images):
+            raise BenchmarkError(
+                f"{edition.path} has {len(images):,} training galaxies, not {recipe.galaxies:,}: give a lower --set "
+                "galaxies, or none for all."
+            )
+        taken = np.sort(np.random.default_rng(seed).permutation(len(images))[: recipe.galaxies])
+        return cls(Pixels(images, accelerator.device, taken), truth.take(taken))
 
 
 def evaluate(

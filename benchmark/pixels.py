@@ -148,10 +148,13 @@ def _safe(data: bytes, recipe: Recipe, margin: float) -> np.ndarray | None:
 
 
 class Pixels:
-    """Images of a split as batches on a device; they stay there as a whole where they fit in half its free memory."""
+    """Images of a split as batches on a device; they stay there as a whole where they fit in half its free memory.
 
-    def __init__(self, images: np.ndarray, device: torch.device) -> None:
-        self.images, self.device, self.resident = images, device, None
+    With ``taken``, positions in ``images``, those alone are the split's.
+    """
+
+    def __init__(self, images: np.ndarray, device: torch.device, taken: np.ndarray | None = None) -> None:
+        self.images, self.device, self.taken, self.resident = images, device, taken, None
         self.copies = torch.cuda.Stream(device) if device.type == "cuda" else None
         if device.type == "cuda" and images.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
             # Piece by piece: a survey's images as a whole need not fit into the host's memory once a process.
@@ -166,6 +169,9 @@ class Pixels:
         Images that are not resident are gathered by a thread, one batch ahead of the one in use, so that reading
         overlaps computing.
         """
+        if self.taken is not None:
+            taken = self.taken
+            rows = (taken[chosen] for chosen in rows)
         if self.resident is not None:
             for chosen in rows:
                 yield self.resident[torch.from_numpy(chosen).to(self.device)].permute(0, 3, 1, 2)

@@ -19,6 +19,8 @@ class Recipe:
     """Share of the image's side that is kept around the centre before it is scaled to ``resolution``."""
     epochs: int
     """Passes over the training galaxies at most."""
+    galaxies: int = 0
+    """Training galaxies used, drawn by the seed: a smaller number of a seed is part of every larger one. 0 is all."""
     patience: int = 0
     """Epochs without a better validation loss after which training stops; 0 never stops early."""
     batch: int = 64
@@ -67,7 +69,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("resolution", "epochs", "batch", "learning_rate"):
             _check(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("patience", "weight_decay", "scale", "shift", "erasing", "clip", "micro_batch"):
+        for name in ("galaxies", "patience", "weight_decay", "scale", "shift", "erasing", "clip", "micro_batch"):
             _check(getattr(self, name) >= 0, f"{name} must not be negative, not {getattr(self, name)}")
         for name in ("dropout", "warmup", "balance", "brightness", "contrast"):
             _check(0 <= getattr(self, name) <= 1, f"{name} must lie between 0 and 1, not {getattr(self, name)}")

@@ -192,7 +192,7 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     model = kind.from_recipe(recipe, edition.tree)
     source = load_first_weights(model.network, recipe) if isinstance(recipe, recipes.Backbone) else "none"
     train, validation, test = (
-        evaluation.Data.of(edition, split, recipe, accelerator) for split in ("train", "validation", "test")
+        evaluation.Data.of(edition, split, recipe, accelerator, run.seed) for split in ("train", "validation", "test")
     )
     if test.truth.names != truth.names:
         raise BenchmarkError(f"{edition.path}: the order of its test galaxies changed while it was read.")

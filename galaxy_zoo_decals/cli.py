@@ -204,7 +204,9 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     if options.source_name == "simulated":
         from galaxy_zoo_decals.sources.simulated import Simulated
 
-        return Simulated(options.galaxies, options.seed, size=size, quality=options.quality)
+        # Beside the embedded sample, whose title has no number, boards and plots have to tell the others apart.
+        title = Simulated.title if options.name == "sample" else f"{options.galaxies:,} simulated DECaLS galaxies"
+        return Simulated(options.galaxies, options.seed, size=size, quality=options.quality, title=title)
     from galaxy_zoo_decals.sources.folder import Folder
 
     return Folder(options.votes.expanduser(), options.images.expanduser(), debiased)

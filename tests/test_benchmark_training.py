@@ -142,6 +142,29 @@ def test_a_tiny_set_can_be_learnt_by_heart(model: str, accelerator: Accelerator,
         assert reached < best + 0.15 * (constant - best), f"{reached} lies between {best} and {constant}"
 
 
+def test_fewer_training_galaxies_are_drawn_by_the_seed_and_are_part_of_more(
+    accelerator: Accelerator, edition: Edition
+) -> None:
+    def drawn(number: int, seed: int, split: str = "train") -> evaluation.Data:
+        return evaluation.Data.of(edition, split, recipe("multiclass", f"galaxies={number}"), accelerator, seed)
+
+    every = drawn(0, 7)
+    twelve, thirty, others = drawn(12, 7), drawn(30, 7), drawn(30, 8)
+    assert len(set(twelve.truth.names)) == 12
+    assert set(twelve.truth.names) < set(thirty.truth.names) != set(others.truth.names)
+    assert drawn(12, 7, "validation").truth.names == drawn(0, 7, "validation").truth.names
+    # Names, votes and pixels are still of one galaxy.
+    places = [every.truth.names.index(name) for name in twelve.truth.names]
+    assert places == sorted(places)
+    assert (twelve.truth.votes == every.truth.votes[places]).all()
+    (found,), (expected,) = (
+        list(data.pixels.batches([np.array(rows)])) for data, rows in ((twelve, range(12)), (every, places))
+    )
+    assert torch.equal(found, expected)
+    with pytest.raises(BenchmarkError, match="training galaxies, not 999,999"):
+        drawn(999_999, 7)
+
+
 def _answers(model: str, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Outputs that tell the targets themselves, and those that tell their mean of every galaxy."""
     if model == "dirichlet":

@@ -151,6 +151,7 @@ def test_ctrl_c_ends_in_a_sentence_and_the_same_command_gives_the_same_edition(t
     running = prepare(script, out)
     _, said = running.communicate(timeout=300)
     assert running.returncode == 0, said
-    build(Simulated(galaxies=48, seed=5, size=32), tmp_path / "straight", name="small", size=32)
+    source = Simulated(galaxies=48, seed=5, size=32, title="48 simulated DECaLS galaxies")
+    build(source, tmp_path / "straight", name="small", size=32)
     assert contents(out) == contents(tmp_path / "straight")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["edition", "prepare.py", "straight"]
