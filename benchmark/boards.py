@@ -172,12 +172,12 @@ def train(plan: Plan, entry: Entry, runs: Path, leaderboard: Path) -> None:
     if entry.edition not in available():
         if not prepare:
             raise BenchmarkError(f"the edition {entry.edition} is not here: galaxy-zoo-decals prepare --help.")
-        _call(prepare)
+        call(prepare)
     if Edition.open(entry.edition).content_hash != content:
         raise BenchmarkError(f"the edition {entry.edition} on this machine is not the benchmark's: prepare it again.")
     for folder in entry.folders(runs, plan.seeds):
         if not (entry.together and (folder / "run.json").is_file()):
-            _call(entry.command(runs, plan.seeds, folder))
+            call(entry.command(runs, plan.seeds, folder))
 
 
 def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[str]) -> None:
@@ -190,9 +190,9 @@ def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[s
         given = runs / entry.edition / entry.runs / "facts.yaml"
         given.write_text(yaml.safe_dump(facts(plan, entry), sort_keys=False, allow_unicode=True), encoding="utf-8")
         folders = [_near(folder) for folder in entry.folders(runs, plan.seeds)]
-        _call(["python", "-m", "leaderboard", "submit", *options, "--facts", _near(given), *folders])
+        call(["python", "-m", "leaderboard", "submit", *options, "--facts", _near(given), *folders])
     slug = standing(leaderboard)[entry.edition, entry.name]
-    _call(["python", "-m", "leaderboard", "score", *options, slug])
+    call(["python", "-m", "leaderboard", "score", *options, slug])
 
 
 def _near(path: Path) -> str:
@@ -200,7 +200,8 @@ def _near(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
-def _call(command: list[str]) -> None:
+def call(command: list[str]) -> None:
+    """Run a command of the environment's programs in the clone's root; raises BenchmarkError if it fails."""
     program = shutil.which(command[0], path=str(Path(sys.executable).parent)) or command[0]
     print(f"$ {shlex.join(command)}", flush=True)
     if subprocess.run([program, *command[1:]], cwd=ROOT, stdin=subprocess.DEVNULL).returncode:

@@ -1,0 +1,248 @@
+"""How many galaxies a model needs: `make campaign-learning`, on the editions that are on this machine.
+
+Trains entries of benchmark/boards.yaml on fewer galaxies (hours on a CPU; it can be interrupted and goes on), and
+writes docs/evidence/learning-curve.{json,md,svg} from the prediction files and, for all galaxies, from the
+leaderboard's entries. Other settings stay, but for the epochs: fewer galaxies are seen more often, up to four times as
+many, so that the number of steps is nearly the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark import boards
+from benchmark.boards import Entry
+from benchmark.recipes import RECIPES
+from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.edition import Edition, available
+from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.scoring import BOARDS, Truth
+from leaderboard import ranking, runs, scores
+from leaderboard.scores import Score
+
+ROOT = Path(__file__).parents[2]
+OUT = ROOT / "docs" / "evidence"
+
+SIZES = {"gz2": (500, 1000, 2000, 4000)}
+"""Galaxies trained on, by edition; all of them is the leaderboard's own entry."""
+
+MODELS = ("dirichlet", "multiclass")
+"""Folders of the entries' runs: the model of all answers, and a specialist."""
+
+OFTENER = 4
+"""Times the epochs of the whole edition at most."""
+
+SHOWN = {
+    "multiclass": ("macro_f1", "accuracy"),
+    "multilabel": ("macro_map",),
+    "hierarchical": ("hierarchical_f1",),
+    "votes": ("nll", "equivalent_volunteers"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A model trained on some number of galaxies, once a seed; ``entry`` is None where that is all of them."""
+
+    edition: str
+    runs: str
+    galaxies: int
+    epochs: int
+    entry: Entry | None
+
+
+def steps(plan: boards.Plan, edition: str, every: int) -> list[Step]:
+    """Return what is trained on an edition of ``every`` training galaxies, the longest training of a model last."""
+    found = []
+    for name in MODELS:
+        (entry,) = (e for e in plan.entries if (e.edition, e.runs) == (edition, name))
+        epochs = int(entry.settings.get("epochs", RECIPES[str(entry.recipe)][str(entry.model)].epochs))
+        for size in SIZES[edition]:
+            longer = round(epochs * min(OFTENER, every / size))
+            settings = entry.settings | {"galaxies": size, "epochs": longer}
+            smaller = replace(entry, runs=f"learning-curve/{name}-{size}", settings=settings)
+            found.append(Step(edition, name, size, longer, smaller))
+        found.append(Step(edition, name, every, epochs, None))
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train what is missing and write the tables; return the exit status."""
+    parser = argparse.ArgumentParser(prog="learning_curve", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--report", action="store_true", help="train nothing, write the tables of what is trained")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of the runs of all editions")
+    args = parser.parse_args(arguments)
+    plan, folder = boards.read(), args.runs.resolve()
+    try:
+        rows: list[dict[str, Any]] = []
+        for name in SIZES:
+            if name not in available():
+                raise UserError(f"the edition {name} is not here: galaxy-zoo-decals prepare --help.")
+            edition = Edition.open(name)
+            planned = steps(plan, name, len(edition.table("train", ["iauname"])))
+            for entry in (step.entry for step in planned if step.entry and not args.report):
+                for run in entry.folders(folder, plan.seeds):
+                    boards.call(entry.command(folder, plan.seeds, run))
+            rows += _rows(plan, edition, planned, folder)
+    except UserError as error:
+        print(f"learning_curve: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("learning_curve: interrupted; the same command goes on.", file=sys.stderr)
+        return 130
+    (OUT / "learning-curve.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (OUT / "learning-curve.md").write_text(markdown(rows), encoding="utf-8")
+    figure(rows, OUT / "learning-curve.svg")
+    return 0
+
+
+def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path) -> list[dict[str, Any]]:
+    """Return a row for every step, board and metric, with its distance from the same model on all galaxies."""
+    truth = Truth.of(edition)
+    rows = []
+    for name in dict.fromkeys(step.runs for step in planned):
+        mine = [step for step in planned if step.runs == name]
+        whole, title = _whole(plan, edition.name, name)
+        for step in mine:
+            found = whole if step.entry is None else _trained(plan, step.entry, folder, truth, edition)
+            for board in found[0] if found else ():
+                for metric in SHOWN[board]:
+                    given, all_of_them = ([seed[board] for seed in seeds] for seeds in (found, whole))
+                    facts = {"edition": edition.name, "model": title, "galaxies": step.galaxies, "epochs": step.epochs}
+                    less = {} if step.entry is None else _distance(board, metric, given, all_of_them)
+                    rows.append(facts | _row(board, metric, given) | less)
+    return rows
+
+
+def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, edition: Edition) -> list[dict[str, Score]]:
+    """Return the scores of the seeds that are finished, {board: score} each."""
+    found = []
+    for run in entry.folders(folder, plan.seeds):
+        if (run / "run.json").is_file():
+            facts = runs.read(run / "run.json")
+            path = run / runs.prediction_path(edition.name, facts.tasks[0], facts.seed)
+            found.append(scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path)))
+    return found
+
+
+def _whole(plan: boards.Plan, edition: str, name: str) -> tuple[list[dict[str, Score]], str]:
+    """Return the scores of the seeds of the leaderboard's entry, and what it is called."""
+    (entry,) = (e for e in plan.entries if (e.edition, e.runs) == (edition, name))
+    slug = boards.standing(boards.LEADERBOARD).get((edition, entry.name))
+    if slug is None:
+        raise UserError(f"{entry.name} does not stand on the leaderboard yet: make boards.")
+    return [stored.boards for stored in scores.read(boards.LEADERBOARD / "scores" / slug)], entry.name
+
+
+def _row(board: str, metric: str, seeds: list[Score]) -> dict[str, Any]:
+    values = [score.metrics[metric][0] for score in seeds]
+    mean, low, high = scores.mean(seeds).metrics[metric]
+    return {
+        "board": board,
+        "metric": metric,
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "values": values,
+    }
+
+
+def _distance(board: str, metric: str, seeds: list[Score], whole: list[Score]) -> dict[str, Any]:
+    """Return how far the score is from that on all galaxies, with its paired interval, and whether they are apart."""
+    a, b = scores.mean(seeds), scores.mean(whole)
+    gap = a.draws[metric].astype(float) - b.draws[metric]
+    low, high = np.nanquantile(gap, [0.025, 0.975])
+    values = [[score.metrics[metric][0] for score in one] for one in (seeds, whole)]
+    better = BOARDS[board].metrics[metric].higher_is_better
+    first, second = ranking.rank(values, [a.draws[metric], b.draws[metric]], better).places
+    return {
+        "less": a.metrics[metric][0] - b.metrics[metric][0],
+        "less_low": float(low),
+        "less_high": float(high),
+        "apart": not ranking.share(first.letters, second.letters),
+    }
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """Return the tables as a page."""
+    lines = [
+        "# How many galaxies a model needs",
+        "",
+        "`make campaign-learning`: entries of the leaderboard trained on fewer galaxies, drawn by each seed anew "
+        "(`--set galaxies=N`); fewer galaxies are seen in more epochs. The validation galaxies, by which the epoch is "
+        "chosen, are always all of the edition's. A score is the mean over trainings with the 95 % interval of which "
+        "galaxies were tested; *spread* is the standard deviation over trainings. *less than all* is the difference "
+        "from the same model on all galaxies with its paired interval, in bold where it is told from the spread of "
+        "the trainings too, as on the boards.",
+        "",
+        "![learning curve](learning-curve.svg)",
+    ]
+    for edition in dict.fromkeys(row["edition"] for row in rows):
+        for board, metrics in SHOWN.items():
+            for metric in metrics:
+                mine = [r for r in rows if (r["edition"], r["board"], r["metric"]) == (edition, board, metric)]
+                kind = BOARDS[board].metrics[metric]
+                lines += ["", f"## {edition}, {BOARDS[board].title}: {kind.title}", ""]
+                lines += ["| model | galaxies | epochs | trainings | score | spread | less than all |"]
+                lines += ["|---|--:|--:|--:|---|--:|---|"]
+                lines += [_line(row, kind.format) for row in mine]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: dict[str, Any], form: str) -> str:
+    value, low, high = (format(row[key], form) for key in ("mean", "low", "high"))
+    less = ""
+    if "less" in row:
+        less = f"{row['less']:+{form}} [{row['less_low']:+{form}}, {row['less_high']:+{form}}]"
+        less = f"**{less}**" if row["apart"] else less
+    spread = "" if row["spread"] is None else f"{row['spread']:.2g}"
+    counts = f"{row['galaxies']:,} | {row['epochs']} | {len(row['values'])}"
+    return f"| {row['model']} | {counts} | {value} [{low}, {high}] | {spread} | {less} |"
+
+
+def figure(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw the primary metric of every board against the number of galaxies."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "learning-curve"
+    import matplotlib.pyplot as plt
+
+    panels = [(e, b) for e in dict.fromkeys(row["edition"] for row in rows) for b in BOARDS]
+    fig, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.4), squeeze=False)
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    for ax, (edition, board) in zip(axes[0], panels):
+        primary = BOARDS[board].metrics[BOARDS[board].primary]
+        mine = [r for r in rows if (r["edition"], r["board"], r["metric"]) == (edition, board, primary.name)]
+        for number, model in enumerate(models):
+            of = [r for r in mine if r["model"] == model]
+            if of:
+                x = [r["galaxies"] for r in of]
+                colour, sign = ("#24415f", "#b4632d")[number], "os"[number]
+                ax.fill_between(x, [r["low"] for r in of], [r["high"] for r in of], color=colour, alpha=0.15, lw=0)
+                ax.plot(x, [r["mean"] for r in of], color=colour, marker=sign, ms=4, lw=1.5, label=model)
+        ax.set_xscale("log")
+        sizes = sorted({r["galaxies"] for r in mine})
+        ax.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=7, rotation=45)
+        ax.minorticks_off()
+        ax.tick_params(axis="y", labelsize=7)
+        ax.set_xlabel("training galaxies", fontsize=8)
+        less = "" if primary.higher_is_better else " (less is better)"
+        ax.set_title(f"{BOARDS[board].title}, {edition}\n{primary.title}{less}", fontsize=8)
+        ax.grid(axis="y", color="#e4e4e4", lw=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0][0].legend(fontsize=7, frameon=False)
+    fig.tight_layout()
+    fig.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
