@@ -6,33 +6,30 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.workers import one_thread_of_blas
+from leaderboard.arguments import parser
 
 if TYPE_CHECKING:
     from leaderboard.submission import Submission
     from leaderboard.truths import Truths
 
-HERE = Path(__file__).resolve().parent
-
-TASKS = ("multiclass", "multilabel", "hierarchical", "votes")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 1 for what the user can mend, said on stderr; 130 if interrupted."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     one_thread_of_blas()
     try:
         # Heavy imports come after the arguments are known to be good, so that --help answers at once.
         from leaderboard.truths import Truths
 
         truths = Truths.on_this_machine(options.edition, options.truth)
-        status: int = options.run(options, truths)
+        status = COMMANDS[options.command](options, truths)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -47,116 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\ninterrupted; nothing is half-written.", file=sys.stderr)
         return 130
     return status
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m leaderboard", description="Results in, entries and a site out.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--edition", action="append", default=[], metavar="[NAME=]PATH",
-        help="folder of an edition that is none of the benchmark's; may be given several times",
-    )  # fmt: skip
-    common.add_argument(
-        "--truth", action="append", default=[], metavar="NAME=PATH",
-        help="file that holds a truth which may not be passed on: gz2=training_solutions_rev1.csv",
-    )  # fmt: skip
-    common.add_argument(
-        "--root", type=Path, default=_near(HERE), metavar="DIR", help="leaderboard folder (the one in use)"
-    )
-
-    template = commands.add_parser(
-        "template", parents=[common], help="write a table and a file of facts to be filled in, for another harness"
-    )
-    template.add_argument("name", metavar="EDITION", help="the edition predicted on, such as sample")
-    template.add_argument("task", choices=TASKS, metavar="TASK", help=", ".join(TASKS))
-    template.add_argument("--out", type=Path, default=Path("submission"), metavar="DIR")
-    template.set_defaults(run=_template)
-
-    submit = commands.add_parser("submit", parents=[common], help="make a submission from runs or predictions")
-    submit.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN_DIR", help="run folders: seeds and boards of one model"
-    )
-    submit.add_argument(
-        "--predictions", nargs="+", type=Path, default=[], metavar="FILE",
-        help="predictions made without our harness: .csv or .parquet, a file a seed",
-    )  # fmt: skip
-    submit.add_argument("--facts", type=Path, metavar="YAML", help="what submit cannot know; `template` writes one")
-    submit.add_argument("--name", help="what the entry is called on the boards")
-    submit.add_argument("--authors", nargs="+", default=[], metavar="AUTHOR")
-    submit.add_argument("--date", type=_day, default=None, metavar="YYYYMMDD", help="day in the folder's name (today)")
-    submit.set_defaults(run=_submit)
-
-    score = commands.add_parser("score", parents=[common], help="score submissions and store the scores")
-    score.add_argument("slugs", nargs="*", metavar="SLUG", help="submissions to score (all)")
-    score.set_defaults(run=_score)
-
-    check = commands.add_parser("check", parents=[common], help="check submissions as a pull request is checked")
-    which = check.add_mutually_exclusive_group()
-    which.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="one submission (all)")
-    which.add_argument("--diff", metavar="BASE", help="what this branch adds to BASE, and that it changes nothing else")
-    check.add_argument("--report", type=Path, metavar="FILE", help="write the report there too: .md or .json")
-    check.set_defaults(run=_check)
-
-    report = commands.add_parser("report", parents=[common], help="print a .json report of a check as safe Markdown")
-    report.add_argument("file", type=Path, metavar="JSON")
-    report.set_defaults(run=_report)
-
-    overlap = commands.add_parser(
-        "overlap", parents=[common], help="find test galaxies in a list of training galaxies (status 1 if there are)"
-    )
-    overlap.add_argument(
-        "list", type=Path, metavar="IDS", help="names one a line, or .csv or .parquet with iauname, or ra and dec"
-    )
-    overlap.add_argument("--out", type=Path, metavar="FILE", help="write the test galaxies found, one name a line")
-    overlap.set_defaults(run=_overlap)
-
-    export = commands.add_parser("export", parents=[common], help="write an entry's results for the Hugging Face Hub")
-    export.add_argument("slug", metavar="SLUG")
-    export.add_argument("--dataset", required=True, metavar="ORG/NAME", help="the edition's dataset repository")
-    export.add_argument("--revision", metavar="COMMIT", help="commit of that repository")
-    export.add_argument("--out", type=Path, default=Path("export"), metavar="DIR", help="the model's folder (export)")
-    export.set_defaults(run=_export)
-
-    references = commands.add_parser(
-        "references", parents=[common], help="compute the noise ceilings and other reference rows of editions"
-    )
-    references.add_argument("editions", nargs="+", metavar="EDITION", help="names or folders")
-    references.add_argument("--draws", type=int, default=100, metavar="N", help="panels of volunteers drawn (100)")
-    references.set_defaults(run=_references)
-
-    freeze = commands.add_parser("freeze", parents=[common], help="add an edition to a version of the benchmark")
-    freeze.add_argument("version", metavar="VERSION", help="number of the version, such as 1")
-    freeze.add_argument("name", metavar="EDITION", help="name or folder")
-    freeze.set_defaults(run=_freeze)
-
-    schema = commands.add_parser("schema", parents=[common], help="write the JSON Schemas of submissions anew")
-    schema.set_defaults(run=_schema)
-
-    results = commands.add_parser(
-        "results", parents=[common], help="print the maintainers' results as a Markdown table"
-    )
-    results.add_argument("--into", type=Path, metavar="FILE", help="put it between the marks of this file instead")
-    results.set_defaults(run=_results)
-
-    site = commands.add_parser("site", parents=[common], help="render the site")
-    site.add_argument("--runs", type=Path, metavar="DIR", help="show the runs below this folder too, as local runs")
-    site.add_argument("--out", type=Path, default=Path("build/site"), metavar="DIR")
-    site.set_defaults(run=_site)
-    return parser
-
-
-def _near(folder: Path) -> Path:
-    """Return a folder below the working one relative to it: what is said of files is shorter, and the same anywhere."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
-
-
-def _day(text: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y%m%d").date()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day of the form YYYYMMDD") from None
 
 
 def _files(count: int) -> str:
@@ -353,16 +240,20 @@ def _overlap(options: argparse.Namespace, truths: Truths) -> int:
     return 1 if names else 0
 
 
+def _reproduce(options: argparse.Namespace, truths: Truths) -> int:
+    from leaderboard import entries, reproduction
+
+    entry = entries.named(options.slug, *entries.submitted(options.root, truths))
+    found = [reproduction.compare(entry, folder, truths) for folder in options.runs]
+    for line in reproduction.words(entry, found):
+        print(line)
+    return 0 if all(one.good for run in found for one in run) else 1
+
+
 def _export(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import entries, export
-    from leaderboard.files import LeaderboardError
 
-    everyone, warnings = entries.submitted(options.root, truths)
-    entry = next((e for e in everyone if e.slug == options.slug), None)
-    if entry is None:
-        why = next((w for w in warnings if w.startswith(options.slug)), "")
-        there = ", ".join(e.slug for e in everyone) or "none"
-        raise LeaderboardError(why or f"there is no entry {options.slug!r}; there are: {there}.")
+    entry = entries.named(options.slug, *entries.submitted(options.root, truths))
     for path in export.write(entry, options.dataset, options.revision, options.out):
         print(path)
     print("Upload both into the model's repository: `hf upload ORG/MODEL` with that folder.")
@@ -426,6 +317,24 @@ def _site(options: argparse.Namespace, truths: Truths) -> int:
     pages = render.site(shown, truths, references, options.out, works)
     print(f"{len(pages)} pages, {len(shown)} {'entry' if len(shown) == 1 else 'entries'}: {pages[0].resolve()}")
     return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, Truths], int]] = {
+    "template": _template,
+    "submit": _submit,
+    "score": _score,
+    "check": _check,
+    "report": _report,
+    "overlap": _overlap,
+    "reproduce": _reproduce,
+    "export": _export,
+    "references": _references,
+    "freeze": _freeze,
+    "schema": _schema,
+    "results": _results,
+    "site": _site,
+}
+"""What each command of arguments.py does."""
 
 
 if __name__ == "__main__":

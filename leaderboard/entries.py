@@ -104,6 +104,16 @@ def submitted(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     return entries, warnings
 
 
+def named(slug: str, everyone: list[Entry], warnings: list[str]) -> Entry:
+    """Return the entry of that name of what ``submitted`` found; raises LeaderboardError saying why there is none."""
+    found = next((e for e in everyone if e.slug == slug), None)
+    if found is None:
+        why = next((w for w in warnings if w.startswith(slug)), "")
+        there = ", ".join(e.slug for e in everyone) or "none"
+        raise LeaderboardError(why or f"there is no entry {slug!r}; there are: {there}.")
+    return found
+
+
 def _submitted(root: Path, folder: Path) -> Entry:
     said = submission.read(folder / "submission.yaml")
     trained = []
@@ -135,7 +145,7 @@ def local(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     warnings = []
     for folder in runs.find(root):
         try:
-            trained = _trained(folder, truths)
+            trained = scored(folder, truths)
         except UserError as error:
             warnings.append(f"left out: {error}")
             continue
@@ -161,7 +171,8 @@ def local(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     return sorted(entries, key=lambda e: e.slug), warnings
 
 
-def _trained(folder: Path, truths: Truths) -> list[Trained]:
+def scored(folder: Path, truths: Truths) -> list[Trained]:
+    """Return the prediction files of a run folder, scored now; raises LeaderboardError if one cannot be read."""
     run = runs.read(folder / "run.json")
     key = (run.edition.name, run.edition.content_hash)
     truth = truths.truth(key)

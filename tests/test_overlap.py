@@ -12,7 +12,8 @@ import yaml
 
 from galaxy_zoo_decals.edition import Edition
 from leaderboard import overlap, scores
-from leaderboard.__main__ import HERE, main
+from leaderboard.__main__ import main
+from leaderboard.arguments import HERE
 from leaderboard.truths import Truths
 from tests.test_leaderboard import board as board  # fixtures
 from tests.test_leaderboard import finished as finished

@@ -457,14 +457,14 @@ def test_the_feed_tells_of_changes_and_entries(site: Path, board: Path) -> None:
 
 def test_commands_on_the_pages_are_commands(site: Path) -> None:
     """What the pages tell a reader to type is understood by the parsers it is typed to."""
-    from leaderboard.__main__ import _parser
+    from leaderboard.arguments import parser
 
     typed = 0
     for name in ("submit.html", "index.html"):
         for code in re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", (site / name).read_text(), re.DOTALL):
             for line in html.unescape(code).splitlines():
                 if line.startswith("python -m leaderboard "):
-                    _parser().parse_args(shlex.split(line)[3:])
+                    parser().parse_args(shlex.split(line)[3:])
                     typed += 1
     assert typed >= 7
 

@@ -1,0 +1,418 @@
+"""Is 80 % the data's limit? The report docs/limit.md and its figures, from the committed scores: `make report`.
+
+Everything in it is computed from the entries of benchmark/boards.yaml, their stored scores and the stored references;
+neither images nor votes are needed. A sentence that the scores no longer bear out stops the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring.boards import Metric
+from galaxy_zoo_decals.scoring.bootstrap import interval
+from leaderboard import entries, limit_figures, ranking, scores, versions
+from leaderboard.entries import Entry
+from leaderboard.files import LeaderboardError, read_text
+from leaderboard.scores import Score
+from leaderboard.truths import Key, Truths
+
+HERE = Path(__file__).resolve().parent
+PLAN = HERE.parent / "benchmark" / "boards.yaml"
+DOCS = HERE.parent / "docs"
+CURVE = DOCS / "evidence" / "learning-curve.json"
+
+EDITIONS = ("gz2", "simulated")
+"""Editions the report is about, real galaxies first."""
+
+CEILING, PRIOR = "noise ceiling", "class prior"
+PANELS = ("10 volunteers", "40 volunteers")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A score less another on the same test galaxies, with its paired 95 % interval.
+
+    ``apart`` says whether the two are told from each other where the spread of the trainings counts too, as on the
+    boards (ranking.py).
+    """
+
+    value: float
+    low: float
+    high: float
+    apart: bool
+    better: bool
+
+    @property
+    def verdict(self) -> str:
+        """What it says of the first of the two."""
+        if not self.apart or self.low <= 0 <= self.high:
+            return "not told apart"
+        return "better" if self.better else "worse"
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The entries of one edition by the folder of their runs in the plan, and its reference rows."""
+
+    key: Key
+    title: str
+    galaxies: int
+    entries: dict[str, Entry]
+    references: dict[str, dict[str, Score]]
+    missing: list[str] = field(default_factory=list)
+    """Names of the plan's entries that do not stand."""
+
+    def score(self, name: str, board: str) -> Score | None:
+        """Return an entry's mean score on a board, None where it has none."""
+        entry = self.entries.get(name)
+        return entry.score(self.key, board) if entry else None
+
+    def on(self, board: str) -> dict[str, Score]:
+        """Return the entries of a board, {folder of runs: mean score}, the best first."""
+        primary = BOARDS[board].metrics[BOARDS[board].primary]
+        found = {name: score for name in self.entries if (score := self.score(name, board)) is not None}
+        sign = -1 if primary.higher_is_better else 1
+        return dict(sorted(found.items(), key=lambda item: sign * item[1].metrics[primary.name][0]))
+
+    def band(self, board: str, metric: str, title: str = CEILING) -> tuple[float, float]:
+        """Return the ends of a reference's score: equal, but for the ceiling where numbers of votes are assumed."""
+        found = [s.metrics[metric][0] for name, s in self.references[board].items() if name.startswith(title)]
+        return (min(found), max(found)) if found else (math.nan, math.nan)
+
+    def band_of(self, board: str, row: str, column: str, title: str = CEILING) -> tuple[float, float]:
+        """Return the ends of a reference's score on one class, label or question."""
+        found = [
+            float(r[column])
+            for name, s in self.references[board].items()
+            for r in s.rows
+            if name.startswith(title) and r["name"] == row
+        ]
+        return (min(found), max(found)) if found else (math.nan, math.nan)
+
+    def difference(self, first: str, second: str, board: str, metric: str) -> Difference | None:
+        """Return an entry's score less another's, None where one of them is not on the board."""
+        if first not in self.entries or second not in self.entries:
+            return None
+        seeds = [self.entries[name].seeds(self.key, board) for name in (first, second)]
+        if not all(seeds):
+            return None
+        a, b = (scores.mean([t.scores[board] for t in one]) for one in seeds)
+        better = BOARDS[board].metrics[metric].higher_is_better
+        values = [[t.scores[board].metrics[metric][0] for t in one] for one in seeds]
+        one, two = ranking.rank(values, [a.draws[metric], b.draws[metric]], better).places
+        value = a.metrics[metric][0] - b.metrics[metric][0]
+        low, high = interval(a.draws[metric].astype(float) - b.draws[metric])
+        apart = not ranking.share(one.letters, two.letters)
+        return Difference(value, low, high, apart, (value > 0) == better)
+
+
+def read(root: Path, truths: Truths) -> dict[str, Edition]:
+    """Return the editions of the report; raises LeaderboardError if what stands cannot be read."""
+    plan = yaml.safe_load(read_text(PLAN))["entries"]
+    standing, warnings = entries.submitted(root, truths)
+    if warnings:
+        raise LeaderboardError(warnings[0])
+    references = scores.read_references(root / "scores")
+    newest = versions.read(root / "benchmark")[-1]
+    found = {}
+    for name in EDITIONS:
+        frozen = newest.editions[name]
+        key = name, frozen.content_hash
+        titles = {e.title: e for e in standing if e.submission and e.submission.official and key in e.editions}
+        mine = [(one["runs"], one["name"]) for one in plan if one["edition"] == name]
+        found[name] = Edition(
+            key,
+            frozen.title,
+            frozen.galaxies,
+            {runs: titles[title] for runs, title in mine if title in titles},
+            references[key],
+            [title for _, title in mine if title not in titles],
+        )
+    return found
+
+
+# Text.
+
+
+def number(value: float, metric: Metric, sign: str = "") -> str:
+    """Return a score as the boards print it."""
+    return format(value, f"{sign}{metric.format}") if math.isfinite(value) else "–"
+
+
+def spanned(score: Score, metric: Metric) -> str:
+    """Return a score with its interval."""
+    value, low, high = (number(v, metric) for v in score.metrics[metric.name])
+    return f"{value} [{low}, {high}]"
+
+
+def ends(band: tuple[float, float], form: str = ".3f") -> str:
+    """Return a band by its ends, or one number."""
+    if not all(map(math.isfinite, band)):
+        return "–"
+    return " to ".join(dict.fromkeys(format(v, form) for v in band))
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> list[str]:
+    """Return a Markdown table whose first columns stand left."""
+    head = list(head)
+    marks = ["---"] * left + ["--:"] * (len(head) - left)
+    return ["", *(f"| {' | '.join(row)} |" for row in (head, marks, *map(list, rows))), ""]
+
+
+def against_ceiling(edition: Edition) -> list[str]:
+    """Return the table of all models on four classes, beside panels of volunteers and the ceiling."""
+    metrics = [BOARDS["multiclass"].metrics[name] for name in ("accuracy", "macro_f1", "clear_accuracy")]
+    rows = [
+        [edition.entries[name].title, *(spanned(score, metric) for metric in metrics)]
+        for name, score in edition.on("multiclass").items()
+    ]
+    for title in (CEILING, *PANELS[::-1], PRIOR):
+        rows.append([f"*{title}*", *(ends(edition.band("multiclass", m.name, title)) for m in metrics)])
+    return table(["", *(m.title for m in metrics)], rows)
+
+
+def by_row(edition: Edition, board: str, column: str, word: str) -> list[str]:
+    """Return a table of a board's classes, labels or questions: every model, ten volunteers, the ceiling."""
+    models = edition.on(board)
+    first = next(iter(models.values()))
+    rows = []
+    for place, row in enumerate(first.rows):
+        if not row["counted"]:
+            continue
+        found = (float(score.rows[place][column]) for score in models.values())
+        panel = ends(edition.band_of(board, row["name"], column, PANELS[0]))
+        top = ends(edition.band_of(board, row["name"], column))
+        n = row.get("positives", row["n"])
+        rows.append([row["name"], f"{n:,}", *(f"{v:.3f}" if math.isfinite(v) else "–" for v in found), panel, top])
+    return table([word, "galaxies", *(edition.entries[name].title for name in models), PANELS[0], CEILING], rows)
+
+
+Pair = tuple[str, str, str, str]
+"""Folders of the runs of two entries, a board, a metric."""
+
+ONE_NETWORK: tuple[Pair, ...] = (
+    ("dirichlet", "efficientnetv2", "multiclass", "macro_f1"),
+    ("dirichlet", "efficientnetv2", "multiclass", "accuracy"),
+    ("dirichlet", "multiclass", "multiclass", "macro_f1"),
+    ("dirichlet", "multilabel", "multilabel", "macro_map"),
+    ("dirichlet", "hierarchical", "hierarchical", "hierarchical_f1"),
+    ("dirichlet-of-three", "dirichlet", "votes", "nll"),
+    ("dirichlet-of-three", "dirichlet", "multiclass", "macro_f1"),
+)
+
+TRANSFER: tuple[Pair, ...] = tuple(
+    (first, "dirichlet", board, BOARDS[board].primary)
+    for first in ("dirichlet-from-simulated", "dirichlet-grey")
+    for board in BOARDS
+)
+
+
+def differences(edition: Edition, pairs: Iterable[Pair]) -> list[str]:
+    """Return a table of paired differences; pairs of which one is not there are left out."""
+    rows = []
+    for first, second, board, name in pairs:
+        if (found := edition.difference(first, second, board, name)) is not None:
+            metric = BOARDS[board].metrics[name]
+            value, low, high = (number(v, metric, "+") for v in (found.value, found.low, found.high))
+            what = f"{metric.title}{'' if metric.higher_is_better else ' (less is better)'}"
+            titles = [edition.entries[entry].title for entry in (first, second)]
+            rows.append([*titles, what, f"{value} [{low}, {high}]", found.verdict])
+    return table(["", "less", "score", "difference", "the first is"], rows, left=5) if rows else []
+
+
+def learning(rows: list[dict[str, Any]]) -> list[str]:
+    """Return a table of scores by the number of training galaxies, of the primary metric of every board."""
+    chosen = [r for r in rows if r["metric"] == BOARDS[r["board"]].primary]
+    columns = list(dict.fromkeys((r["model"], r["board"]) for r in chosen))
+    sizes = sorted({r["galaxies"] for r in chosen})
+
+    def cell(size: int, model: str, board: str) -> str:
+        found = [r for r in chosen if (r["galaxies"], r["model"], r["board"]) == (size, model, board)]
+        form = BOARDS[board].metrics[BOARDS[board].primary].format
+        if not found:
+            return ""
+        text = f"{found[0]['mean']:{form}} [{found[0]['low']:{form}}, {found[0]['high']:{form}}]"
+        return f"**{text}**" if found[0].get("apart") else text
+
+    head = [f"{model}: {BOARDS[board].metrics[BOARDS[board].primary].title}" for model, board in columns]
+    return table(["training galaxies", *head], ([f"{n:,}", *(cell(n, *c) for c in columns)] for n in sizes), left=0)
+
+
+def calibration(edition: Edition) -> list[str]:
+    """Return a table of how far every model's probabilities can be believed."""
+    rows = []
+    votes, classes = BOARDS["votes"].metrics, BOARDS["multiclass"].metrics
+    for name in edition.entries:
+        cells = [
+            spanned(score, metrics[metric]) if (score := edition.score(name, board)) else ""
+            for board, metrics, metric in (
+                ("multiclass", classes, "ece"),
+                ("votes", votes, "coverage_50"),
+                ("votes", votes, "coverage_90"),
+            )
+        ]
+        if any(cells):
+            rows.append([edition.entries[name].title, *cells])
+    return table(["", classes["ece"].title, votes["coverage_50"].title, votes["coverage_90"].title], rows)
+
+
+def confused(edition: Edition, most: int = 3) -> list[str]:
+    """Return a table of the commonest mistakes of every model of four classes."""
+    rows = []
+    for name, score in edition.on("multiclass").items():
+        labels, counts = score.confusions["class"]
+        c = np.array(counts, float)
+        wrong = [(c[i, j], i, j) for i in range(len(c)) for j in range(len(c)) if i != j]
+        said = [
+            f"{labels[i]} called {labels[j]} ({n / c.sum():.1%} of galaxies, {n / c[i].sum():.0%} of its class)"
+            for n, i, j in sorted(wrong, reverse=True)[:most]
+        ]
+        rows.append([edition.entries[name].title, f"{1 - np.trace(c) / c.sum():.1%}", *said])
+    return table(["", "wrong", *(f"{word} commonest" for word in ("", "second", "third"))], rows, left=5)
+
+
+def strata(edition: Edition, name: str) -> list[str]:
+    """Return a table of an entry's accuracy on four classes in quarters of what the catalogue knows, if it does."""
+    score = edition.score(name, "multiclass")
+    rows = score.curves.get("strata", []) if score else []
+    words = {"redshift": "redshift", "petro_th50": "half-light radius, arcsec", "mag_r": "r magnitude"}
+    cells = [
+        [words.get(r["property"], str(r["property"])), f"{r['low']:.3g} to {r['high']:.3g}", f"{r['n']:,}",
+         f"{r['accuracy']:.3f} [{r['accuracy_low']:.3f}, {r['accuracy_high']:.3f}]"]
+        for r in rows
+    ]  # fmt: skip
+    return table(["", "from, to", "galaxies", "accuracy"], cells, left=1) if cells else []
+
+
+def _said(edition: Edition, pair: Pair) -> str:
+    """Return a paired difference in words."""
+    found = edition.difference(*pair)
+    if found is None:
+        raise LeaderboardError(f"{' and '.join(pair[:2])} do not both stand on {pair[2]} of {edition.key[0]}.")
+    metric = BOARDS[pair[2]].metrics[pair[3]]
+    value, low, high = (number(v, metric, "+") for v in (found.value, found.low, found.high))
+    return f"{found.verdict}: {value} {metric.title} [{low}, {high}]"
+
+
+def page(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
+    """Return the report as Markdown."""
+    real, simulated = (editions[name] for name in EDITIONS)
+    lines = [
+        "# Is 80 % the data's limit?",
+        "",
+        "Students trained four networks on the votes of Galaxy Zoo and could not get past about 80 % of four classes. "
+        "Is it the network that does not see more, or the volunteers who do not agree on more? Every number here is "
+        "computed by `make report` from the stored scores of committed predictions. A score is the mean over trainings "
+        "with the 95 % interval of which galaxies were tested; a difference is paired, on the same galaxies, and "
+        "counts as *better* or *worse* only if its interval excludes zero and it is told from the spread of the "
+        "trainings too, as on the boards. The *noise ceiling* is what an oracle scores that knows every galaxy and is "
+        "judged by the same few volunteers; on gz2 the numbers of votes are not published, so that it is a band over "
+        "20, 40 and 60 assumed. Simulated galaxies are not DECaLS galaxies: on them the truth is known.",
+        "",
+        *answer(real, simulated, curve),
+        "",
+        "## Against the ceiling",
+        "",
+        "![models, ten volunteers and the noise ceiling](limit-ceiling.svg)",
+    ]
+    for edition in editions.values():
+        lines += ["", f"**{edition.title}**, {edition.galaxies:,} test galaxies, four classes:"]
+        lines += against_ceiling(edition)
+        lines += ["F1 of each class:", *by_row(edition, "multiclass", "f1", "class")]
+        lines += ["Accuracy on each question, where it was asked:", *by_row(edition, "votes", "accuracy", "question")]
+    lines += [
+        "## What one network for all answers adds",
+        "",
+        "The Dirichlet model and EfficientNet-Lite0 have the same backbone, first weights and settings; they differ in "
+        "what they learn: all answers with the likelihood of the votes, or four classes. The plain CNNs are smaller "
+        "and begin with random weights, so that against them three things differ at once.",
+    ]
+    for edition in editions.values():
+        lines += ["", f"**{edition.title}**:", *differences(edition, ONE_NETWORK)]
+    lines += [
+        "## What transfer and colour add",
+        "",
+        "First weights from simulated galaxies, and the mean of the three channels in place of colours, against the "
+        "same Dirichlet model from ImageNet in colour.",
+        *differences(real, TRANSFER),
+        "What simulated galaxies teach without any real one: "
+        "[simulation-transfer.md](evidence/simulation-transfer.md).",
+        "",
+        "## How little data suffices",
+        "",
+        "![scores by the number of training galaxies](evidence/learning-curve.svg)",
+        "",
+        "Trained on fewer galaxies of gz2 ([learning-curve.md](evidence/learning-curve.md)). Bold: told from the same "
+        "model on all of them.",
+        *learning(curve),
+        "## How far the probabilities can be believed",
+        "",
+        "![reliability](limit-calibration.svg)",
+        "",
+        "The error of calibration of the four classes, and how often the 50 and 90 % intervals of the predicted votes "
+        "hold the volunteers' counts.",
+    ]
+    for edition in editions.values():
+        lines += ["", f"**{edition.title}**:", *calibration(edition)]
+    lines += ["## Where each fails", ""]
+    for edition in editions.values():
+        lines += [f"**{edition.title}**, mistakes on four classes over all trainings:", *confused(edition)]
+        if rows := strata(edition, "dirichlet"):
+            lines += [f"{edition.entries['dirichlet'].title} by quarters of the test galaxies:", *rows]
+    lines += ["## What was not run", "", *missing(editions)]
+    return "\n".join(lines) + "\n"
+
+
+def missing(editions: dict[str, Edition]) -> list[str]:
+    """Return what the plan holds and nobody has trained yet."""
+    named = [f"- {edition.key[0]}: {name}" for edition in editions.values() for name in edition.missing]
+    return [
+        "Entries of benchmark/boards.yaml that do not stand yet (`make boards` makes them):" if named else
+        "All entries of benchmark/boards.yaml stand.",
+        "",
+        *named,
+        *([""] if named else []),
+        "Nothing here ran on a GPU: networks are small and images 64 or 96 px, and so says every entry's page. The "
+        "recipe `paper`, the large EfficientNetV2-M and images of 224 px are ready and were not trained to their end.",
+    ]  # fmt: skip
+
+
+def answer(real: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> list[str]:
+    """Return the short answer; raises LeaderboardError where the scores do not bear it out."""
+    return []
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the report; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m leaderboard.limit", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="folder of limit.md and its figures")
+    args = parser.parse_args(arguments)
+    try:
+        editions = read(HERE, Truths.on_this_machine([], []))
+        curve = json.loads(read_text(CURVE)) if CURVE.is_file() else []
+        text = page(editions, curve)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name, draw in limit_figures.FIGURES.items():
+        draw(editions, args.out / name)
+    (args.out / "limit.md").write_text(text, encoding="utf-8")
+    print(args.out / "limit.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
