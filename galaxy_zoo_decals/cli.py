@@ -72,6 +72,10 @@ def parser() -> argparse.ArgumentParser:
         "--source", type=Path, required=True, metavar="DIR",
         help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or Kaggle's one zip",
     )  # fmt: skip
+    gz2.add_argument(
+        "--only", type=Path, metavar="FILE",
+        help="GalaxyIDs to take, one a line (all); the benchmark's: leaderboard/benchmark/v1/gz2-galaxies.txt",
+    )  # fmt: skip
     simulated = sources.add_parser("simulated", help="simulated galaxies and volunteers, the truth known")
     simulated.add_argument("--galaxies", type=_positive, default=20_000, metavar="N", help="default 20,000")
     simulated.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
@@ -198,9 +202,10 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         folder = (options.downloads or home() / "downloads" / "zenodo-4573248").expanduser()
         return Downloaded(*given, folder=folder, record=options.record or RECORD)
     if options.source_name == "gz2":
-        from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
+        from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
 
-        return GZ2Challenge(options.source.expanduser())
+        only = read_list(options.only.expanduser()) if options.only else ()
+        return GZ2Challenge(options.source.expanduser(), only=only)
     if options.source_name == "simulated":
         from galaxy_zoo_decals.sources.simulated import Simulated
 

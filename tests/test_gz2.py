@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 from galaxy_zoo_decals import cli, panels, views
 from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.catalogue import CatalogueError
-from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.edition import Edition, digest
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.sources.gz2 import (
     FOLDER,
@@ -22,6 +23,7 @@ from galaxy_zoo_decals.sources.gz2 import (
     TABLE,
     GZ2Challenge,
     class_columns,
+    read_list,
 )
 from tests.toys import galaxy
 
@@ -234,3 +236,42 @@ def test_the_full_table_has_the_same_test_split(challenge: Path, tmp_path: Path)
     assert 0.09 < (split[1000:] == "validation").mean() < 0.11
     few = GZ2Challenge(challenge).catalogue(tmp_path, 1)
     pd.testing.assert_frame_equal(found.head(len(few)), few)
+
+
+def test_a_list_takes_the_same_galaxies_out_of_the_whole_table(challenge: Path, tmp_path: Path) -> None:
+    """Who has all 61,578 galaxies builds the very edition of who has some."""
+    table = pd.read_csv(challenge / TABLE)
+    whole = tmp_path / "whole"
+    shutil.copytree(challenge, whole)
+    pd.concat([table.assign(GalaxyID=table["GalaxyID"] + 1), table]).to_csv(whole / TABLE, index=False)
+    listed = tmp_path / "galaxies.txt"
+    listed.write_text("".join(f"{name}\n" for name in table["GalaxyID"]))
+    build(GZ2Challenge(challenge, tests=15), tmp_path / "some", name="gz2", size=32)
+    build(GZ2Challenge(whole, tests=15, only=read_list(listed)), tmp_path / "chosen", name="gz2", size=32)
+    some, chosen = Edition(tmp_path / "some"), Edition(tmp_path / "chosen")
+    assert chosen.content_hash == some.content_hash and chosen.facts["image_hash"] == some.facts["image_hash"]
+    assert chosen.facts["source"]["only"] == len(table) and "only" not in some.facts["source"]  # type: ignore[index,operator]
+
+
+def test_lists_that_are_none_are_refused(challenge: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = tmp_path / "galaxies.txt"
+    for text, problem in (
+        ("100008\nJ12\n", "line 2 holds 'J12'"),
+        ("\n", "empty"),
+        ("100008\n7\n9\n", "2 of the 3 galaxies to be taken are not in it, the first of them 7"),
+    ):
+        listed.write_text(text)
+        words = ["prepare", "gz2", "--source", str(challenge), "--only", str(listed), "--out", str(tmp_path / "gz2")]
+        assert cli.main(words) == 1
+        assert problem in capsys.readouterr().err
+    assert not (tmp_path / "gz2").exists()
+
+
+def test_the_committed_list_holds_the_frozen_test_galaxies() -> None:
+    folder = Path(__file__).parents[1] / "leaderboard" / "benchmark"
+    names = read_list(folder / "v1" / "gz2-galaxies.txt")
+    frozen = tomllib.loads((folder / "v1.toml").read_text())["editions"]["gz2"]
+    assert len(names) == 9064 and list(names) == sorted(names, key=int)
+    assert digest(sorted(names[: frozen["galaxies"]])) == frozen["order_hash"]
+    if REAL.is_dir():
+        assert sorted(names) == sorted(pd.read_csv(REAL / TABLE, dtype=str)["GalaxyID"])

@@ -16,6 +16,7 @@ import pandas as pd
 from galaxy_zoo_decals import archive, panels, splits
 from galaxy_zoo_decals import catalogue as catalogues
 from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals.edition import digest
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZ2, Tree
 from galaxy_zoo_decals.sources import Part
@@ -43,6 +44,8 @@ class GZ2Challenge:
     folder: Path
     tests: int = 1000
     """The test split is the galaxies of the lowest GalaxyIDs."""
+    only: tuple[str, ...] = ()
+    """GalaxyIDs to take; empty is all of the table."""
 
     name: str = "gz2"
     title: str = "GZ2 challenge: SDSS images, real volunteers (votes assumed)"
@@ -67,6 +70,7 @@ class GZ2Challenge:
             "table_sha256": hashlib.sha256(self._table[1]).hexdigest(),
             "votes_assumed": ROOT_VOTES,
             "tests": self.tests,
+            **({"only": len(self.only), "only_sha256": digest(sorted(self.only))} if self.only else {}),
         }
 
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
@@ -101,6 +105,14 @@ class GZ2Challenge:
         if bad_id.any():
             row = int(np.flatnonzero(bad_id)[0])
             raise CatalogueError(f"{path}: row {row + 1}: GalaxyID {table['GalaxyID'].iloc[row]!r} is no number.")
+        if self.only:
+            chosen = table["GalaxyID"].isin(self.only)
+            if missing := sorted(set(self.only) - set(table["GalaxyID"]), key=int):
+                raise CatalogueError(
+                    f"{path}: {len(missing):,} of the {len(self.only):,} galaxies to be taken are not in it, the first "
+                    f"of them {missing[0]}; is it the whole table of the challenge?"
+                )
+            table, values = (part[chosen].reset_index(drop=True) for part in (table, values))
         # Cumulative values of a question divide as its fractions do: its sum is the share that came to it.
         counts = panels.recount(GZ2, values.to_numpy(float), np.full(len(values), ROOT_VOTES))
         columns: dict[str, object] = {"iauname": table["GalaxyID"]}
@@ -171,6 +183,20 @@ class GZ2Challenge:
             f"{plain}: there is no such file. --source takes the folder that holds {TABLE} and {FOLDER}/, or the zips "
             f"of the same names, or {OUTER} as Kaggle gives it."
         )
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """Return the GalaxyIDs of a list, one a line; raises CatalogueError naming the line that is none."""
+    try:
+        lines = path.read_text(encoding="ascii").split()
+    except UnicodeDecodeError:
+        raise CatalogueError(f"{path}: not a list of GalaxyIDs, one a line.") from None
+    for row, line in enumerate(lines, 1):
+        if not line.isdigit():
+            raise CatalogueError(f"{path}: line {row} holds {line[:40]!r}, which is no GalaxyID.")
+    if not lines:
+        raise CatalogueError(f"{path}: empty; it should hold GalaxyIDs, one a line.")
+    return tuple(dict.fromkeys(lines))
 
 
 def class_columns() -> dict[str, tuple[str, ...]]:
