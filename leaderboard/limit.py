@@ -132,6 +132,8 @@ def read(root: Path, truths: Truths) -> dict[str, Edition]:
         key = name, frozen.content_hash
         titles = {e.title: e for e in standing if e.submission and e.submission.official and key in e.editions}
         mine = [(one["runs"], one["name"]) for one in plan if one["edition"] == name]
+        if key not in references or not all(any(e.score(key, board) for e in titles.values()) for board in BOARDS):
+            raise LeaderboardError(f"{name} has no references yet, or a board of it is empty: make boards.")
         found[name] = Edition(
             key,
             frozen.title,
@@ -362,7 +364,10 @@ def page(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
         "![reliability](limit-calibration.svg)",
         "",
         "The error of calibration of the four classes, and how often the 50 and 90 % intervals of the predicted votes "
-        "hold the volunteers' counts.",
+        "hold the volunteers' counts (0.5 and 0.9 if calibrated). All models of four classes learn the shares of the "
+        "volunteers, so that 0.6 means that six of ten would say so; the class that is asked for is the one most of "
+        "them name, and that is named more surely than each of them names it. So their probabilities of it are too "
+        "low by construction (the points lie above the line), and the error of calibration says how much.",
     ]
     for edition in editions.values():
         lines += ["", f"**{edition.title}**:", *calibration(edition)]

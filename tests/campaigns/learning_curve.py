@@ -30,11 +30,14 @@ from leaderboard.scores import Score
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
 
-SIZES = {"gz2": (500, 1000, 2000, 4000)}
-"""Galaxies trained on, by edition; all of them is the leaderboard's own entry."""
+SIZES = {
+    "gz2": {"dirichlet": (500, 1000, 2000, 4000), "multiclass": (500, 1000, 2000, 4000)},
+    "simulated": {"dirichlet": (3000, 6000)},
+}
+"""Galaxies trained on, by edition and folder of the entry's runs: the model of all answers, and a specialist.
 
-MODELS = ("dirichlet", "multiclass")
-"""Folders of the entries' runs: the model of all answers, and a specialist."""
+All of them is the leaderboard's own entry.
+"""
 
 OFTENER = 4
 """Times the epochs of the whole edition at most."""
@@ -61,10 +64,10 @@ class Step:
 def steps(plan: boards.Plan, edition: str, every: int) -> list[Step]:
     """Return what is trained on an edition of ``every`` training galaxies, the longest training of a model last."""
     found = []
-    for name in MODELS:
+    for name, sizes in SIZES[edition].items():
         (entry,) = (e for e in plan.entries if (e.edition, e.runs) == (edition, name))
         epochs = int(entry.settings.get("epochs", RECIPES[str(entry.recipe)][str(entry.model)].epochs))
-        for size in SIZES[edition]:
+        for size in sizes:
             longer = round(epochs * min(OFTENER, every / size))
             settings = entry.settings | {"galaxies": size, "epochs": longer}
             smaller = replace(entry, runs=f"learning-curve/{name}-{size}", settings=settings)
