@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from benchmark import BenchmarkError, boards
+from benchmark.recipes import MODELS, RECIPES
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +38,16 @@ def test_commands_are_those_anybody_would_type() -> None:
     assert "--set greyscale=true" in " ".join(grey.command(boards.ROOT / "runs", plan.seeds, first))
     three = next(e for e in plan.entries if e.together)
     assert [folder.name for folder in three.folders(boards.ROOT / "runs", plan.seeds)] == ["seed0"]
+
+
+def test_the_plan_for_the_whole_survey_holds_every_model_of_both_recipes() -> None:
+    plan = boards.read(boards.PLAN.with_name("boards-gzd5.yaml"))
+    made = {(entry.model, entry.recipe) for entry in plan.entries if not entry.together}
+    assert made == {(model, recipe) for model in MODELS for recipe in ("paper", "best")}
+    assert plan.editions["gzd5"]["prepare"][:3] == ["galaxy-zoo-decals", "prepare", "gzd5"]
+    for entry in plan.entries:
+        if entry.model:
+            assert entry.backbone in (getattr(RECIPES[str(entry.recipe)][entry.model], "backbone", None), None)
 
 
 @pytest.mark.parametrize(
