@@ -2,7 +2,8 @@
 
 What a version froze is never changed once it is released: until then its simulated sample may be drawn anew, with the
 entries on it trained again and a line in the changelog. An edition may be added to it, which changes no other. A new
-split or new votes make a new version; the boards of an older one stay, closed to new entries. A new metric changes no version: all stored predictions are scored again.
+split or new votes make a new version; the boards of an older one stay, closed to new entries. A new metric changes no
+version: all stored predictions are scored again.
 """
 
 from __future__ import annotations
