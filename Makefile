@@ -37,6 +37,9 @@ serve: setup     ## the site at http://127.0.0.1:8000, with your own runs if the
 boards: setup  ## train, send in and score the entries of benchmark/boards.yaml that do not stand yet (hours, resumable)
 	$(BIN)/python benchmark/boards.py $(foreach t,$(TRUTH),--truth $(t))
 
+report: setup  ## write docs/limit.md, "Is 80 % the data's limit?", and its figures from the stored scores
+	$(BIN)/python -m leaderboard.limit
+
 test: setup  ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -86,5 +89,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
+.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
 .DEFAULT_GOAL := help
