@@ -24,13 +24,14 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.scoring.bootstrap import interval
 from leaderboard import ranking, runs, scores
 from leaderboard.scores import Score
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
 
-SIZES = {
+SIZES: dict[str, dict[str, tuple[int, ...]]] = {
     "gz2": {"dirichlet": (500, 1000, 2000, 4000), "multiclass": (500, 1000, 2000, 4000)},
     "simulated": {"dirichlet": (3000, 6000)},
 }
@@ -107,20 +108,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path) -> list[dict[str, Any]]:
-    """Return a row for every step, board and metric, with its distance from the same model on all galaxies."""
+    """Return a row for every step, board and metric, with its distance from each model on all galaxies."""
     truth = Truth.of(edition)
+    whole = {step.runs: _whole(plan, edition.name, step.runs) for step in planned if step.entry is None}
     rows = []
-    for name in dict.fromkeys(step.runs for step in planned):
-        mine = [step for step in planned if step.runs == name]
-        whole, title = _whole(plan, edition.name, name)
-        for step in mine:
-            found = whole if step.entry is None else _trained(plan, step.entry, folder, truth, edition)
-            for board in found[0] if found else ():
-                for metric in SHOWN[board]:
-                    given, all_of_them = ([seed[board] for seed in seeds] for seeds in (found, whole))
-                    facts = {"edition": edition.name, "model": title, "galaxies": step.galaxies, "epochs": step.epochs}
-                    less = {} if step.entry is None else _distance(board, metric, given, all_of_them)
-                    rows.append(facts | _row(board, metric, given) | less)
+    for step in planned:
+        title, all_of_them = whole[step.runs]
+        found = all_of_them if step.entry is None else _trained(plan, step.entry, folder, truth, edition)
+        for board in found[0] if found else ():
+            others = {name: scored for name, scored in whole.values() if board in scored[0]}
+            if step.entry is None:
+                others.pop(title)
+            for metric in SHOWN[board]:
+                given = [seed[board] for seed in found]
+                less = [_distance(board, metric, given, name, [s[board] for s in o]) for name, o in others.items()]
+                facts = {"edition": edition.name, "model": title, "galaxies": step.galaxies, "epochs": step.epochs}
+                rows.append(facts | _row(board, metric, given) | {"less": less})
     return rows
 
 
@@ -135,13 +138,13 @@ def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, editio
     return found
 
 
-def _whole(plan: boards.Plan, edition: str, name: str) -> tuple[list[dict[str, Score]], str]:
-    """Return the scores of the seeds of the leaderboard's entry, and what it is called."""
+def _whole(plan: boards.Plan, edition: str, name: str) -> tuple[str, list[dict[str, Score]]]:
+    """Return what the leaderboard's entry is called, and the scores of its seeds."""
     (entry,) = (e for e in plan.entries if (e.edition, e.runs) == (edition, name))
     slug = boards.standing(boards.LEADERBOARD).get((edition, entry.name))
     if slug is None:
         raise UserError(f"{entry.name} does not stand on the leaderboard yet: make boards.")
-    return [stored.boards for stored in scores.read(boards.LEADERBOARD / "scores" / slug)], entry.name
+    return entry.name, [stored.boards for stored in scores.read(boards.LEADERBOARD / "scores" / slug)]
 
 
 def _row(board: str, metric: str, seeds: list[Score]) -> dict[str, Any]:
@@ -158,18 +161,18 @@ def _row(board: str, metric: str, seeds: list[Score]) -> dict[str, Any]:
     }
 
 
-def _distance(board: str, metric: str, seeds: list[Score], whole: list[Score]) -> dict[str, Any]:
-    """Return how far the score is from that on all galaxies, with its paired interval, and whether they are apart."""
-    a, b = scores.mean(seeds), scores.mean(whole)
-    gap = a.draws[metric].astype(float) - b.draws[metric]
-    low, high = np.nanquantile(gap, [0.025, 0.975])
-    values = [[score.metrics[metric][0] for score in one] for one in (seeds, whole)]
+def _distance(board: str, metric: str, seeds: list[Score], name: str, others: list[Score]) -> dict[str, Any]:
+    """Return how far a score is from another on all galaxies, with its paired interval, and whether they are apart."""
+    a, b = scores.mean(seeds), scores.mean(others)
+    low, high = interval(a.draws[metric].astype(float) - b.draws[metric])
+    values = [[score.metrics[metric][0] for score in one] for one in (seeds, others)]
     better = BOARDS[board].metrics[metric].higher_is_better
     first, second = ranking.rank(values, [a.draws[metric], b.draws[metric]], better).places
     return {
-        "less": a.metrics[metric][0] - b.metrics[metric][0],
-        "less_low": float(low),
-        "less_high": float(high),
+        "than": name,
+        "value": a.metrics[metric][0] - b.metrics[metric][0],
+        "low": low,
+        "high": high,
         "apart": not ranking.share(first.letters, second.letters),
     }
 
@@ -182,9 +185,9 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         "`make campaign-learning`: entries of the leaderboard trained on fewer galaxies, drawn by each seed anew "
         "(`--set galaxies=N`); fewer galaxies are seen in more epochs. The validation galaxies, by which the epoch is "
         "chosen, are always all of the edition's. A score is the mean over trainings with the 95 % interval of which "
-        "galaxies were tested; *spread* is the standard deviation over trainings. *less than all* is the difference "
-        "from the same model on all galaxies with its paired interval, in bold where it is told from the spread of "
-        "the trainings too, as on the boards.",
+        "galaxies were tested; *spread* is the standard deviation over trainings. The last columns are differences "
+        "from models on all galaxies, with their paired intervals, in bold where they are told from the spread of the "
+        "trainings too, as on the boards.",
         "",
         "![learning curve](learning-curve.svg)",
     ]
@@ -194,21 +197,25 @@ def markdown(rows: list[dict[str, Any]]) -> str:
                 mine = [r for r in rows if (r["edition"], r["board"], r["metric"]) == (edition, board, metric)]
                 kind = BOARDS[board].metrics[metric]
                 lines += ["", f"## {edition}, {BOARDS[board].title}: {kind.title}", ""]
-                lines += ["| model | galaxies | epochs | trainings | score | spread | less than all |"]
-                lines += ["|---|--:|--:|--:|---|--:|---|"]
-                lines += [_line(row, kind.format) for row in mine]
+                wholes = list(dict.fromkeys(less["than"] for row in mine for less in row["less"]))
+                head = "".join(f" from {name} |" for name in wholes)
+                lines += [f"| model | galaxies | epochs | trainings | score | spread |{head}"]
+                lines += [f"|---|--:|--:|--:|---|--:|{'---|' * len(wholes)}"]
+                lines += [_line(row, kind.format, wholes) for row in mine]
     return "\n".join(lines) + "\n"
 
 
-def _line(row: dict[str, Any], form: str) -> str:
+def _line(row: dict[str, Any], form: str, wholes: list[str]) -> str:
     value, low, high = (format(row[key], form) for key in ("mean", "low", "high"))
-    less = ""
-    if "less" in row:
-        less = f"{row['less']:+{form}} [{row['less_low']:+{form}}, {row['less_high']:+{form}}]"
-        less = f"**{less}**" if row["apart"] else less
     spread = "" if row["spread"] is None else f"{row['spread']:.2g}"
     counts = f"{row['galaxies']:,} | {row['epochs']} | {len(row['values'])}"
-    return f"| {row['model']} | {counts} | {value} [{low}, {high}] | {spread} | {less} |"
+    less = {found["than"]: found for found in row["less"]}
+    cells = []
+    for name in wholes:
+        found = less.get(name)
+        text = f"{found['value']:+{form}} [{found['low']:+{form}}, {found['high']:+{form}}]" if found else ""
+        cells.append(f" **{text}** |" if found and found["apart"] else f" {text} |")
+    return f"| {row['model']} | {counts} | {value} [{low}, {high}] | {spread} |{''.join(cells)}"
 
 
 def figure(rows: list[dict[str, Any]], path: Path) -> None:
