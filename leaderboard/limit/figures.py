@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from leaderboard.limit import Edition
+    from leaderboard.limit.standings import Edition
 
 BLUE, RUST, GREEN = "#24415f", "#b4632d", "#5b8f77"
 

@@ -1,151 +1,21 @@
-"""Is 80 % the data's limit? The report docs/limit.md and its figures, from the committed scores: `make report`.
-
-Everything in it is computed from the entries of benchmark/boards.yaml, their stored scores and the stored references;
-neither images nor votes are needed. A sentence that the scores no longer bear out stops the command.
-"""
+"""The text of the report docs/limit.md: its tables, and the short answer, whose sentences are held to the scores."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Metric
-from galaxy_zoo_decals.scoring.bootstrap import interval
-from leaderboard import entries, limit_figures, ranking, scores, versions
-from leaderboard.entries import Entry
-from leaderboard.files import LeaderboardError, read_text
+from leaderboard.files import LeaderboardError
+from leaderboard.limit.standings import CEILING, EDITIONS, Edition
 from leaderboard.scores import Score
-from leaderboard.truths import Key, Truths
 
-HERE = Path(__file__).resolve().parent
-PLAN = HERE.parent / "benchmark" / "boards.yaml"
-DOCS = HERE.parent / "docs"
-CURVE = DOCS / "evidence" / "learning-curve.json"
-
-EDITIONS = ("gz2", "simulated")
-"""Editions the report is about, real galaxies first."""
-
-CEILING, PRIOR = "noise ceiling", "class prior"
+PRIOR = "class prior"
 PANELS = ("10 volunteers", "40 volunteers")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A score less another on the same test galaxies, with its paired 95 % interval.
-
-    ``apart`` says whether the two are told from each other where the spread of the trainings counts too, as on the
-    boards (ranking.py).
-    """
-
-    value: float
-    low: float
-    high: float
-    apart: bool
-    better: bool
-
-    @property
-    def verdict(self) -> str:
-        """What it says of the first of the two."""
-        if not self.apart or self.low <= 0 <= self.high:
-            return "not told apart"
-        return "better" if self.better else "worse"
-
-
-@dataclass(frozen=True)
-class Edition:
-    """The entries of one edition by the folder of their runs in the plan, and its reference rows."""
-
-    key: Key
-    title: str
-    galaxies: int
-    entries: dict[str, Entry]
-    references: dict[str, dict[str, Score]]
-    missing: list[str] = field(default_factory=list)
-    """Names of the plan's entries that do not stand."""
-
-    def score(self, name: str, board: str) -> Score | None:
-        """Return an entry's mean score on a board, None where it has none."""
-        entry = self.entries.get(name)
-        return entry.score(self.key, board) if entry else None
-
-    def on(self, board: str) -> dict[str, Score]:
-        """Return the entries of a board, {folder of runs: mean score}, the best first."""
-        primary = BOARDS[board].metrics[BOARDS[board].primary]
-        found = {name: score for name in self.entries if (score := self.score(name, board)) is not None}
-        sign = -1 if primary.higher_is_better else 1
-        return dict(sorted(found.items(), key=lambda item: sign * item[1].metrics[primary.name][0]))
-
-    def band(self, board: str, metric: str, title: str = CEILING) -> tuple[float, float]:
-        """Return the ends of a reference's score: equal, but for the ceiling where numbers of votes are assumed."""
-        found = [s.metrics[metric][0] for name, s in self.references[board].items() if name.startswith(title)]
-        return (min(found), max(found)) if found else (math.nan, math.nan)
-
-    def band_of(self, board: str, row: str, column: str, title: str = CEILING) -> tuple[float, float]:
-        """Return the ends of a reference's score on one class, label or question."""
-        found = [
-            float(r[column])
-            for name, s in self.references[board].items()
-            for r in s.rows
-            if name.startswith(title) and r["name"] == row
-        ]
-        return (min(found), max(found)) if found else (math.nan, math.nan)
-
-    def difference(self, first: str, second: str, board: str, metric: str) -> Difference | None:
-        """Return an entry's score less another's, None where one of them is not on the board."""
-        if first not in self.entries or second not in self.entries:
-            return None
-        seeds = [self.entries[name].seeds(self.key, board) for name in (first, second)]
-        if not all(seeds):
-            return None
-        a, b = (scores.mean([t.scores[board] for t in one]) for one in seeds)
-        better = BOARDS[board].metrics[metric].higher_is_better
-        values = [[t.scores[board].metrics[metric][0] for t in one] for one in seeds]
-        one, two = ranking.rank(values, [a.draws[metric], b.draws[metric]], better).places
-        value = a.metrics[metric][0] - b.metrics[metric][0]
-        low, high = interval(a.draws[metric].astype(float) - b.draws[metric])
-        apart = not ranking.share(one.letters, two.letters)
-        return Difference(value, low, high, apart, (value > 0) == better)
-
-
-def read(root: Path, truths: Truths) -> dict[str, Edition]:
-    """Return the editions of the report; raises LeaderboardError if what stands cannot be read."""
-    plan = yaml.safe_load(read_text(PLAN))["entries"]
-    standing, warnings = entries.submitted(root, truths)
-    if warnings:
-        raise LeaderboardError(warnings[0])
-    references = scores.read_references(root / "scores")
-    newest = versions.read(root / "benchmark")[-1]
-    found = {}
-    for name in EDITIONS:
-        frozen = newest.editions[name]
-        key = name, frozen.content_hash
-        titles = {e.title: e for e in standing if e.submission and e.submission.official and key in e.editions}
-        mine = [(one["runs"], one["name"]) for one in plan if one["edition"] == name]
-        if key not in references or not all(any(e.score(key, board) for e in titles.values()) for board in BOARDS):
-            raise LeaderboardError(f"{name} has no references yet, or a board of it is empty: make boards.")
-        found[name] = Edition(
-            key,
-            frozen.title,
-            frozen.galaxies,
-            {runs: titles[title] for runs, title in mine if title in titles},
-            references[key],
-            [title for _, title in mine if title not in titles],
-        )
-    return found
-
-
-# Text.
 
 
 def number(value: float, metric: Metric, sign: str = "") -> str:
@@ -299,7 +169,7 @@ def strata(edition: Edition, name: str) -> list[str]:
     return table(["", "from, to", "galaxies", "accuracy"], cells, left=1) if cells else []
 
 
-def page(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
+def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
     """Return the report as Markdown."""
     real, simulated = (editions[name] for name in EDITIONS)
     lines = [
@@ -392,13 +262,15 @@ def answer(real: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> li
     value, low, high = score.metrics["accuracy"]
     ceiling = real.band("multiclass", "accuracy")
     _claim(high < ceiling[0], "the best model's accuracy on real galaxies is below the ceiling")
+    clear, share = (score.metrics[name][0] for name in ("clear_accuracy", "clear_share"))
+    divided = 1 - share * (1 - clear) / (1 - value)
     said.append(
         f"**No: the volunteers allow more.** On real galaxies the best entry ({real.entries[best].title}) names the "
         f"volunteers' class of {value:.1%} [{low:.1%}, {high:.1%}]; the oracle would of {ends(ceiling, '.1%')}, a "
         f"panel of ten volunteers of {ends(real.band('multiclass', 'accuracy', PANELS[0]), '.1%')}. On simulated "
         f"galaxies it is {_accuracy(simulated)}. Where volunteers agree (more than 0.6 for one class) the best entry "
-        f"is right in {score.metrics['clear_accuracy'][0]:.1%}: what is left is mostly in galaxies on which they are "
-        "divided, where a model has to know how divided."
+        f"is right in {clear:.1%}; {divided:.0%} of its mistakes are on galaxies on which they are divided, where a "
+        "model has to know how divided."
     )
     said.append(
         f"**What is missing are details.** Furthest from the ceiling are, of the questions on real galaxies, "
@@ -512,27 +384,3 @@ def _few(curve: list[dict[str, Any]]) -> str:
 def _list(words: list[str]) -> str:
     """Return words as a list in a sentence."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write the report; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m leaderboard.limit", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="folder of limit.md and its figures")
-    args = parser.parse_args(arguments)
-    try:
-        editions = read(HERE, Truths.on_this_machine([], []))
-        curve = json.loads(read_text(CURVE)) if CURVE.is_file() else []
-        text = page(editions, curve)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, draw in limit_figures.FIGURES.items():
-        draw(editions, args.out / name)
-    (args.out / "limit.md").write_text(text, encoding="utf-8")
-    print(args.out / "limit.md")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
