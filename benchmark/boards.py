@@ -83,6 +83,8 @@ class Entry:
 class Plan:
     """What benchmark/boards.yaml holds."""
 
+    signed: dict[str, Any]
+    """Who answers for the entries: `authors`, `contact`, and whether they are the maintainers' (`official`)."""
     seeds: list[int]
     editions: dict[str, dict[str, Any]]
     backbones: dict[str, str]
@@ -95,6 +97,7 @@ def read(path: Path = PLAN) -> Plan:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         plan = Plan(**{**content, "entries": [Entry(**one) for one in content["entries"]]})
         said = {name: edition["training_data"] for name, edition in plan.editions.items()}
+        _ = [plan.signed[key] for key in ("authors", "contact", "official")]
     except (TypeError, KeyError, yaml.YAMLError) as error:
         raise BenchmarkError(f"{path}: {error}.") from None
     made = {(entry.edition, entry.runs) for entry in plan.entries}
@@ -148,9 +151,7 @@ def facts(plan: Plan, entry: Entry) -> dict[str, Any]:
         note = f"The training splits of {other}, then of {entry.edition}: no galaxy of the test split is in them."
     return {
         "name": entry.name,
-        "authors": ["Maintainers of this benchmark"],
-        "official": True,
-        "contact": "an issue of this repository",
+        **plan.signed,
         "description": entry.description,
         "code": {"repository": "this repository"},
         "training_data": data,
@@ -184,6 +185,8 @@ def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[s
     """Make one entry: train what is missing, send it in, score it."""
     options = ["--root", _near(leaderboard), *(word for truth in truths for word in ("--truth", truth))]
     if (entry.edition, entry.name) not in standing(leaderboard):
+        if not plan.signed["authors"] or not plan.signed["contact"]:
+            raise BenchmarkError("nobody signs the entries: fill in authors and contact under `signed` of the plan.")
         if record.git()["dirty"]:
             raise BenchmarkError("files differ from the last commit, and results have to be found again: commit first.")
         train(plan, entry, runs, leaderboard)

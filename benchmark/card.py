@@ -36,10 +36,11 @@ def text(facts: dict[str, Any], results: dict[str, Result]) -> str:
 
 def _body(facts: dict[str, Any], results: dict[str, Result]) -> str:
     edition, recipe = facts["edition"], facts["recipe"]
+    fewer = f"{recipe['galaxies']:,} training galaxies of " if recipe.get("galaxies") else ""
     lines = [
         f"# {facts['title']}",
         "",
-        f"Trained on **{edition['title']}** (edition `{edition['name']}`), recipe `{recipe['name']}`, seed "
+        f"Trained on {fewer}**{edition['title']}** (edition `{edition['name']}`), recipe `{recipe['name']}`, seed "
         f"{facts['seed']}; {facts['parameters']:,} parameters, images of {facts['resolution']} px; first weights: "
         f"{facts['weights']}. {facts['device']}, {facts['precision']}, {facts['train_seconds']:.0f} s.",
         "",

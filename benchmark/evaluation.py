@@ -35,16 +35,17 @@ class Data:
         Of the training galaxies those that the recipe's number and the seed draw, in the edition's order. Raises
         BenchmarkError if there are fewer.
         """
-        with accelerator.local_main_process_first():
-            images = store(edition, split, recipe, accelerator.is_local_main_process)
-        truth = Truth.of_table(edition, galaxies(edition, split))
-        if split != "train" or not recipe.galaxies:
-            return cls(Pixels(images, accelerator.device), truth)
-        if recipe.galaxies > len(images):
+        table = galaxies(edition, split)
+        if split == "train" and recipe.galaxies > len(table):
             raise BenchmarkError(
-                f"{edition.path} has {len(images):,} training galaxies, not {recipe.galaxies:,}: give a lower --set "
+                f"{edition.path} has {len(table):,} training galaxies, not {recipe.galaxies:,}: give a lower --set "
                 "galaxies, or none for all."
             )
+        with accelerator.local_main_process_first():
+            images = store(edition, split, recipe, accelerator.is_local_main_process)
+        truth = Truth.of_table(edition, table)
+        if split != "train" or not recipe.galaxies:
+            return cls(Pixels(images, accelerator.device), truth)
         taken = np.sort(np.random.default_rng(seed).permutation(len(images))[: recipe.galaxies])
         return cls(Pixels(images, accelerator.device, taken), truth.take(taken))
 

@@ -154,14 +154,16 @@ class Pixels:
     """
 
     def __init__(self, images: np.ndarray, device: torch.device, taken: np.ndarray | None = None) -> None:
-        self.images, self.device, self.taken, self.resident = images, device, taken, None
+        self.images, self.device, self.resident = images, device, None
+        self.taken = np.arange(len(images)) if taken is None else taken
         self.copies = torch.cuda.Stream(device) if device.type == "cuda" else None
-        if device.type == "cuda" and images.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
+        shape = (len(self.taken), *images.shape[1:])
+        if device.type == "cuda" and math.prod(shape) < torch.cuda.mem_get_info(device)[0] / 2:
             # Piece by piece: a survey's images as a whole need not fit into the host's memory once a process.
-            self.resident = torch.empty(images.shape, dtype=torch.uint8, device=device)
-            for first in range(0, len(images), 4096):
+            self.resident = torch.empty(shape, dtype=torch.uint8, device=device)
+            for first in range(0, len(self.taken), 4096):
                 part = slice(first, first + 4096)
-                self.resident[part] = torch.from_numpy(np.array(images[part])).to(device)
+                self.resident[part] = torch.from_numpy(images[self.taken[part]]).to(device)
 
     def batches(self, rows: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
         """Yield the images of each batch of rows as uint8 (n, 3, side, side) on the device.
@@ -169,9 +171,6 @@ class Pixels:
         Images that are not resident are gathered by a thread, one batch ahead of the one in use, so that reading
         overlaps computing.
         """
-        if self.taken is not None:
-            taken = self.taken
-            rows = (taken[chosen] for chosen in rows)
         if self.resident is not None:
             for chosen in rows:
                 yield self.resident[torch.from_numpy(chosen).to(self.device)].permute(0, 3, 1, 2)
@@ -186,7 +185,7 @@ class Pixels:
                 yield self._arrived(coming.popleft().result())
 
     def _gather(self, rows: np.ndarray) -> torch.Tensor:
-        batch = torch.from_numpy(self.images[rows]).permute(0, 3, 1, 2)
+        batch = torch.from_numpy(self.images[self.taken[rows]]).permute(0, 3, 1, 2)
         if self.copies is None:
             return batch
         # On a stream of its own, or the copy would wait for the step that is under way.

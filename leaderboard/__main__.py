@@ -243,11 +243,12 @@ def _overlap(options: argparse.Namespace, truths: Truths) -> int:
 def _reproduce(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import entries, reproduction
 
-    entry = entries.named(options.slug, *entries.submitted(options.root, truths))
-    found = [reproduction.compare(entry, folder, truths) for folder in options.runs]
-    for line in reproduction.words(entry, found):
-        print(line)
-    return 0 if all(one.good for run in found for one in run) else 1
+    everyone, warnings = entries.submitted(options.root, truths)
+    entry = entries.named(options.slug, everyone, warnings)
+    others = [e for e in everyone if e is not entry and e.submission and e.submission.status == "active"]
+    found = reproduction.compare(entry, others, options.runs, truths)
+    print("\n".join(reproduction.words(entry, found)))
+    return 0 if all(one.good for one in found) else 1
 
 
 def _export(options: argparse.Namespace, truths: Truths) -> int:

@@ -108,7 +108,7 @@ def named(slug: str, everyone: list[Entry], warnings: list[str]) -> Entry:
     """Return the entry of that name of what ``submitted`` found; raises LeaderboardError saying why there is none."""
     found = next((e for e in everyone if e.slug == slug), None)
     if found is None:
-        why = next((w for w in warnings if w.startswith(slug)), "")
+        why = next((w for w in warnings if w.startswith(f"{slug} ")), "")
         there = ", ".join(e.slug for e in everyone) or "none"
         raise LeaderboardError(why or f"there is no entry {slug!r}; there are: {there}.")
     return found

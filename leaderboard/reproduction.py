@@ -1,4 +1,10 @@
-"""Reproduction: a run made anew by an entry's command, held against the entry's own seeds."""
+"""Reproduction: runs made anew by an entry's command, held against the entry's own seeds.
+
+A new training differs from the mean of n seeds by a standard deviation of s sqrt(1 + 1/n), s the spread of trainings.
+Three seeds say little of s, so that it is the entry's own, drawn towards the spread pooled over its board, as where
+entries are ranked (ranking.py). A run may be as far off as two standard deviations are of one number; where it is
+judged by several (boards, runs), as far as leaves the same chance that any of them is farther off.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +13,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import norm
 
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import entries, runs
+from leaderboard import entries, ranking, runs
 from leaderboard.entries import Entry
 from leaderboard.files import LeaderboardError
 from leaderboard.truths import Truths
 
 DEVIATIONS = 2.0
-"""Standard deviations between the entry's seeds that a run may be off: the rule of the badge "re-trained"."""
+"""Standard deviations that one number may be off: the rule of the badge "re-trained"."""
+
+OFF = (None, False, 0, "none")
+"""Values of a setting that does nothing."""
 
 
 @dataclass(frozen=True)
 class Again:
-    """The primary score of one run on one board, beside the scores of the entry's seeds."""
+    """The primary score of one run on one board, beside the scores of the entry's seeds.
+
+    ``spread`` is the standard deviation of trainings, ``judged`` how many such numbers are judged together.
+    """
 
     run: Path
     seed: int
     board: str
     score: float
     seeds: dict[int, float]
+    spread: float
+    judged: int = 1
 
     @property
     def mean(self) -> float:
         """Mean over the entry's seeds."""
         return float(np.mean(list(self.seeds.values())))
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation over the entry's seeds."""
-        return float(np.std(list(self.seeds.values()), ddof=1))
 
     @property
     def same(self) -> bool:
@@ -45,67 +55,80 @@ class Again:
 
     @property
     def off(self) -> float:
-        """How many standard deviations it lies from the entry's mean."""
-        gap = abs(self.score - self.mean)
-        return gap / self.spread if self.spread > 0 else (0.0 if gap < 1e-6 else math.inf)
+        """How many standard deviations of a new training it lies from the entry's mean."""
+        gap, wide = abs(self.score - self.mean), self.spread * math.sqrt(1 + 1 / len(self.seeds))
+        return gap / wide if wide > 0 else (0.0 if gap < 1e-6 else math.inf)
+
+    @property
+    def allowed(self) -> float:
+        """How many it may be."""
+        return float(norm.isf(norm.sf(DEVIATIONS) / self.judged))
 
     @property
     def good(self) -> bool:
         """Whether that is near enough."""
-        return self.same or self.off <= DEVIATIONS
+        return self.same or self.off <= self.allowed
 
 
-def compare(entry: Entry, folder: Path, truths: Truths) -> list[Again]:
-    """Score a run and hold it against an entry on every board they share.
+def compare(entry: Entry, everyone: list[Entry], folders: list[Path], truths: Truths) -> list[Again]:
+    """Score runs and hold them against an entry, one of everyone on the boards, on every board they share.
 
-    Raises LeaderboardError if it is a run of something else: another edition, model or setting.
+    Raises LeaderboardError if one is a run of something else: another edition, model or setting.
     """
-    run, own = runs.read(folder / "run.json"), entry.run
-    told = [
-        ("edition", own.edition.name, run.edition.name),
-        ("model", own.title, run.title),
-        ("recipe", own.recipe_name, run.recipe_name),
-        *((f"setting {key}", value, run.settings.get(key, value)) for key, value in own.settings.items()),
-    ]
+    found = [one for folder in folders for one in _compare(entry, everyone, folder, truths)]
+    return [Again(**{**vars(one), "judged": len(found)}) for one in found]
+
+
+def _compare(entry: Entry, everyone: list[Entry], folder: Path, truths: Truths) -> list[Again]:
+    if not (folder / "run.json").is_file():
+        raise LeaderboardError(f"{folder} holds no run.json: give the folder of a finished run.")
+    run = runs.read(folder / "run.json")
+    where = run.edition.name, run.edition.content_hash
+    own = next((t.run for t in entry.trained if t.key == where), None)
+    if own is None:
+        there = ", ".join(f"{name} ({content[:12]})" for name, content in entry.editions)
+        raise LeaderboardError(
+            f"{folder} is of {where[0]} ({where[1][:12]}), and {entry.slug} of {there}: prepare that edition."
+        )
+    told = [("model", own.title, run.title), ("recipe", own.recipe_name, run.recipe_name)]
+    for key in sorted(own.settings | run.settings):
+        # A setting that one of the two harnesses did not have did nothing there, as 0, false and none do here.
+        mine, theirs = own.settings.get(key), run.settings.get(key)
+        if mine not in OFF or theirs not in OFF:
+            told.append((f"setting {key}", mine, theirs))  # type: ignore[arg-type]
     for word, mine, theirs in told:
         if mine != theirs:
             raise LeaderboardError(f"{folder} is no run of {entry.slug}: its {word} is {theirs!r}, not {mine!r}.")
-    # A setting that the harness did not have when the entry was made must do nothing, which 0, false and none do.
-    for key, value in run.settings.items():
-        if key not in own.settings and value:
-            raise LeaderboardError(f"{folder} is no run of {entry.slug}, which knows no {key}: here it is {value!r}.")
-    trained = entries.scored(folder, truths)
-    where = trained[0].key
-    if where not in entry.editions:
-        raise LeaderboardError(f"{folder} is of another content of {where[0]} than {entry.slug}: prepare it again.")
     found = []
-    for one in trained:
+    for one in entries.scored(folder, truths):
         if one.unscored:
             raise LeaderboardError(f"{folder}: not scored: {one.unscored}")
         for board, score in one.scores.items():
             primary = BOARDS[board].primary
             seeds = {t.run.seed: t.scores[board].metrics[primary][0] for t in entry.seeds(where, board)}
+            if not seeds:
+                continue
             if len(seeds) < 2:
-                raise LeaderboardError(f"{entry.slug} has {len(seeds)} seed: nothing tells how far trainings differ.")
-            found.append(Again(folder, run.seed, board, score.metrics[primary][0], seeds))
+                raise LeaderboardError(f"{entry.slug} has one seed: nothing tells how far its trainings differ.")
+            others = [[t.scores[board].metrics[primary][0] for t in e.seeds(where, board)] for e in everyone]
+            others = [values for values in others if values]
+            spread = ranking.training_variance([list(seeds.values()), *others])[0] ** 0.5
+            found.append(Again(folder, run.seed, board, score.metrics[primary][0], seeds, float(spread)))
     return found
 
 
-def words(entry: Entry, found: list[list[Again]]) -> list[str]:
+def words(entry: Entry, found: list[Again]) -> list[str]:
     """Say how the runs compare with the entry, a line a board and run."""
-    lines = [f"{entry.title} ({entry.slug}), {len(next(iter(found))[0].seeds)} seeds:"]
-    for one in (one for run in found for one in run):
+    lines = [f"{entry.title} ({entry.slug}):"]
+    for one in found:
         metric = BOARDS[one.board].metrics[BOARDS[one.board].primary]
         score, mean = (format(value, metric.format) for value in (one.score, one.mean))
-        verdict = (
-            "the very score of the entry's seed"
-            if one.same
-            else f"{one.off:.1f} s.d. off{'' if one.good else f', more than {DEVIATIONS:g}'}"
-        )
+        verdict = f"{one.off:.1f} s.d. off, {one.allowed:.1f} allowed{'' if one.good else ': TOO FAR'}"
+        if one.same:
+            verdict = "the very score of the entry's seed"
         lines.append(
-            f"  {one.run}, seed {one.seed}: {BOARDS[one.board].title}, {metric.title} {score}; the entry {mean} "
-            f"(s.d. {one.spread:.2g}): {verdict}"
+            f"  {one.run}, seed {one.seed}: {BOARDS[one.board].title}, {metric.title} {score}; the entry {mean} of "
+            f"{len(one.seeds)} seeds, s.d. of trainings {one.spread:.2g}: {verdict}"
         )
-    good = all(one.good for run in found for one in run)
-    lines.append("Reproduced." if good else "Not reproduced.")
+    lines.append("Reproduced." if all(one.good for one in found) else "Not reproduced.")
     return lines

@@ -199,7 +199,7 @@ def _write_truth(path: Path, edition: Edition, truth: Truth) -> None:
 
 def _toml(version: Version) -> str:
     lines = [
-        "# Written by `python -m leaderboard freeze`; never changed once it is released.",
+        "# Written by `python -m leaderboard freeze`; an edition in it is never changed once it is released.",
         f'version = "{version.version}"',
         "",
         "[ranked_by]",

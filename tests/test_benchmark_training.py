@@ -122,12 +122,13 @@ def test_every_network_of_the_tree_has_its_curve(accelerator: Accelerator, editi
 
 @pytest.mark.parametrize("model", recipes.MODELS)
 def test_a_tiny_set_can_be_learnt_by_heart(model: str, accelerator: Accelerator, edition: Edition) -> None:
-    cnn = model in ("multiclass", "multilabel", "hierarchical")
+    kind = recipe(model)
+    cnn, backbone = isinstance(kind, recipes.Convolutional), isinstance(kind, recipes.Backbone)
     settings = recipe(
         model, "epochs=60", "augmentation=none", "dropout=0", "schedule=constant", "warmup=0", "balance=0",
         *(["channels=8,16", "hidden=32", "learning_rate=0.005"] if cnn else ["learning_rate=0.003"]),
-        *(["shared_trunk=true"] if model == "hierarchical" else []),
-        *([] if cnn else ["backbone=resnet10t"]),
+        *(["shared_trunk=true"] if isinstance(kind, recipes.Hierarchical) else []),
+        *(["backbone=resnet10t"] if backbone else []),
     )  # fmt: skip
     torch.manual_seed(0)
     network = MODELS[model].from_recipe(settings, edition.tree)
@@ -143,7 +144,7 @@ def test_a_tiny_set_can_be_learnt_by_heart(model: str, accelerator: Accelerator,
 
 
 def test_fewer_training_galaxies_are_drawn_by_the_seed_and_are_part_of_more(
-    accelerator: Accelerator, edition: Edition
+    accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def drawn(number: int, seed: int, split: str = "train") -> evaluation.Data:
         return evaluation.Data.of(edition, split, recipe("multiclass", f"galaxies={number}"), accelerator, seed)
@@ -161,6 +162,7 @@ def test_fewer_training_galaxies_are_drawn_by_the_seed_and_are_part_of_more(
         list(data.pixels.batches([np.array(rows)])) for data, rows in ((twelve, range(12)), (every, places))
     )
     assert torch.equal(found, expected)
+    monkeypatch.setattr(evaluation, "store", lambda *given: pytest.fail("decoded before it was known to be in vain"))
     with pytest.raises(BenchmarkError, match="training galaxies, not 999,999"):
         drawn(999_999, 7)
 
@@ -197,7 +199,7 @@ def test_outputs_that_are_no_numbers_stop_every_model(
 ) -> None:
     real = evaluation.evaluate
     monkeypatch.setattr(evaluation, "evaluate", lambda *given: real(*given) * math.nan)
-    more = ["backbone=resnet10t"] if model in ("efficientnetv2", "dirichlet") else []
+    more = ["backbone=resnet10t"] if isinstance(recipe(model), recipes.Backbone) else []
     with pytest.raises(BenchmarkError, match="no longer a number"):
         train(accelerator, edition, recipe(model, *more), model)
 

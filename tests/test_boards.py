@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from benchmark import BenchmarkError, boards
-from benchmark.recipes import MODELS, RECIPES
+from benchmark.recipes import RECIPES, Backbone
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,11 +43,20 @@ def test_commands_are_those_anybody_would_type() -> None:
 def test_the_plan_for_the_whole_survey_holds_every_model_of_both_recipes() -> None:
     plan = boards.read(boards.PLAN.with_name("boards-gzd5.yaml"))
     made = {(entry.model, entry.recipe) for entry in plan.entries if not entry.together}
-    assert made == {(model, recipe) for model in MODELS for recipe in ("paper", "best")}
+    five = ("multiclass", "multilabel", "hierarchical", "efficientnetv2", "dirichlet")
+    assert made == {(model, recipe) for model in five for recipe in ("paper", "best")}
     assert plan.editions["gzd5"]["prepare"][:3] == ["galaxy-zoo-decals", "prepare", "gzd5"]
-    for entry in plan.entries:
-        if entry.model:
-            assert entry.backbone in (getattr(RECIPES[str(entry.recipe)][entry.model], "backbone", None), None)
+    for entry in (entry for entry in plan.entries if entry.model):
+        recipe = RECIPES[str(entry.recipe)][str(entry.model)]
+        pretrained = isinstance(recipe, Backbone) and recipe.weights == "imagenet"
+        assert entry.backbone == (recipe.backbone if pretrained else None), "the facts say what it was pretrained on"
+    assert plan.signed["official"] is False
+
+
+def test_a_plan_that_nobody_signs_makes_no_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--plan", str(boards.PLAN.with_name("boards-gzd5.yaml")), "--runs", str(tmp_path)]
+    assert boards.main(words) == 2
+    assert "fill in authors and contact under `signed`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

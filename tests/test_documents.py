@@ -33,7 +33,7 @@ def test_the_model_of_the_page_on_extending_trains_and_is_loaded_again(
     accelerator, edition = Accelerator(cpu=True), Edition(toy_edition)
     model, done, data = train(accelerator, edition, recipe, "linear")
     (curve,) = done.curves
-    assert min(point.validation_loss for point in curve.points) == curve.lowest
+    assert curve.points[-1].train_loss < curve.points[0].train_loss, "it learns"
     found = evaluation.predict(accelerator, model, data)
     assert found.shape == (len(data.truth.names), 4) and np.allclose(found.sum(axis=1), 1)
     model.save_pretrained(tmp_path / "model")

@@ -256,7 +256,7 @@ def test_a_list_takes_the_same_galaxies_out_of_the_whole_table(challenge: Path, 
 def test_lists_that_are_none_are_refused(challenge: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = tmp_path / "galaxies.txt"
     for text, problem in (
-        ("100008\nJ12\n", "line 2 holds 'J12'"),
+        ("100008\n\nJ12\n", "line 3 holds 'J12'"),
         ("\n", "empty"),
         ("100008\n7\n9\n", "2 of the 3 galaxies to be taken are not in it, the first of them 7"),
     ):

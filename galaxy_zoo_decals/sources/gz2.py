@@ -188,15 +188,16 @@ class GZ2Challenge:
 def read_list(path: Path) -> tuple[str, ...]:
     """Return the GalaxyIDs of a list, one a line; raises CatalogueError naming the line that is none."""
     try:
-        lines = path.read_text(encoding="ascii").split()
+        lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
     except UnicodeDecodeError:
         raise CatalogueError(f"{path}: not a list of GalaxyIDs, one a line.") from None
     for row, line in enumerate(lines, 1):
-        if not line.isdigit():
+        if line and not line.isdigit():
             raise CatalogueError(f"{path}: line {row} holds {line[:40]!r}, which is no GalaxyID.")
-    if not lines:
+    names = tuple(dict.fromkeys(line for line in lines if line))
+    if not names:
         raise CatalogueError(f"{path}: empty; it should hold GalaxyIDs, one a line.")
-    return tuple(dict.fromkeys(lines))
+    return names
 
 
 def class_columns() -> dict[str, tuple[str, ...]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from galaxy_zoo_decals.scoring import BOARDS
-from galaxy_zoo_decals.scoring.bootstrap import interval
-from leaderboard import entries, ranking, scores, versions
+from leaderboard import entries, scores, versions
+from leaderboard.differences import Difference, between
 from leaderboard.entries import Entry
 from leaderboard.files import LeaderboardError, read_text
 from leaderboard.scores import Score
@@ -21,29 +21,9 @@ PLAN = Path(__file__).resolve().parents[2] / "benchmark" / "boards.yaml"
 EDITIONS = ("gz2", "simulated")
 """Editions the report is about, real galaxies first."""
 
-CEILING = "noise ceiling"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A score less another on the same test galaxies, with its paired 95 % interval.
-
-    ``apart`` says whether the two are told from each other where the spread of the trainings counts too, as on the
-    boards (ranking.py).
-    """
-
-    value: float
-    low: float
-    high: float
-    apart: bool
-    better: bool
-
-    @property
-    def verdict(self) -> str:
-        """What it says of the first of the two."""
-        if not self.apart or self.low <= 0 <= self.high:
-            return "not told apart"
-        return "better" if self.better else "worse"
+CEILING, PRIOR = "noise ceiling", "class prior"
+PANELS = ("10 volunteers", "40 volunteers")
+"""Reference rows that the report names."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +35,8 @@ class Edition:
     galaxies: int
     entries: dict[str, Entry]
     references: dict[str, dict[str, Score]]
+    members: dict[str, str]
+    """Of an ensemble, the folder of the runs that it is made of."""
     missing: list[str] = field(default_factory=list)
     """Names of the plan's entries that do not stand."""
 
@@ -87,43 +69,39 @@ class Edition:
 
     def difference(self, first: str, second: str, board: str, metric: str) -> Difference | None:
         """Return an entry's score less another's, None where one of them is not on the board."""
-        if first not in self.entries or second not in self.entries:
+        names = list(self.on(board))
+        if first not in names or second not in names:
             return None
-        seeds = [self.entries[name].seeds(self.key, board) for name in (first, second)]
-        if not all(seeds):
-            return None
-        a, b = (scores.mean([t.scores[board] for t in one]) for one in seeds)
-        better = BOARDS[board].metrics[metric].higher_is_better
-        values = [[t.scores[board].metrics[metric][0] for t in one] for one in seeds]
-        one, two = ranking.rank(values, [a.draws[metric], b.draws[metric]], better).places
-        value = a.metrics[metric][0] - b.metrics[metric][0]
-        low, high = interval(a.draws[metric].astype(float) - b.draws[metric])
-        apart = not ranking.share(one.letters, two.letters)
-        return Difference(value, low, high, apart, (value > 0) == better)
+        every = [[t.scores[board] for t in self.entries[name].seeds(self.key, board)] for name in names]
+        pair = names.index(first), names.index(second)
+        return between(BOARDS[board].metrics[metric], every, *pair, members=self.members.get(first) == second)
 
 
-def read(root: Path, truths: Truths) -> dict[str, Edition]:
-    """Return the editions of the report; raises LeaderboardError if what stands cannot be read."""
+def read(root: Path, truths: Truths) -> tuple[dict[str, Edition], list[str]]:
+    """Return the editions of the report, and warnings of entries that cannot be read.
+
+    Raises LeaderboardError if a board of an edition has no entry of the plan yet.
+    """
     plan = yaml.safe_load(read_text(PLAN))["entries"]
     standing, warnings = entries.submitted(root, truths)
-    if warnings:
-        raise LeaderboardError(warnings[0])
     references = scores.read_references(root / "scores")
     newest = versions.read(root / "benchmark")[-1]
     found = {}
     for name in EDITIONS:
         frozen = newest.editions[name]
         key = name, frozen.content_hash
-        titles = {e.title: e for e in standing if e.submission and e.submission.official and key in e.editions}
-        mine = [(one["runs"], one["name"]) for one in plan if one["edition"] == name]
-        if key not in references or not all(any(e.score(key, board) for e in titles.values()) for board in BOARDS):
-            raise LeaderboardError(f"{name} has no references yet, or a board of it is empty: make boards.")
+        ours = [e for e in standing if e.submission and e.submission.official and e.submission.status == "active"]
+        titles = {e.title: e for e in ours if key in e.editions}
+        mine = {one["runs"]: one for one in plan if one["edition"] == name}
         found[name] = Edition(
             key,
             frozen.title,
             frozen.galaxies,
-            {runs: titles[title] for runs, title in mine if title in titles},
-            references[key],
-            [title for _, title in mine if title not in titles],
+            {runs: titles[one["name"]] for runs, one in mine.items() if one["name"] in titles},
+            references.get(key, {}),
+            {runs: one["together"] for runs, one in mine.items() if "together" in one},
+            [one["name"] for one in mine.values() if one["name"] not in titles],
         )
-    return found
+        if not found[name].references or not all(found[name].on(board) for board in BOARDS):
+            raise LeaderboardError(f"{name} has no references yet, or a board of it is empty: make boards.")
+    return found, warnings

@@ -1,9 +1,9 @@
-"""How many galaxies a model needs: `make campaign-learning`, on the editions that are on this machine.
+"""How many galaxies a model needs: `make campaign-learning`, on the editions gz2 and simulated.
 
 Trains entries of benchmark/boards.yaml on fewer galaxies (hours on a CPU; it can be interrupted and goes on), and
 writes docs/evidence/learning-curve.{json,md,svg} from the prediction files and, for all galaxies, from the
 leaderboard's entries. Other settings stay, but for the epochs: fewer galaxies are seen more often, up to four times as
-many, so that the number of steps is nearly the same.
+many, so that the number of steps is nearly the same down to a quarter of the galaxies, and less below.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from benchmark import boards
 from benchmark.boards import Entry
@@ -24,8 +23,8 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
-from galaxy_zoo_decals.scoring.bootstrap import interval
-from leaderboard import ranking, runs, scores
+from leaderboard import runs, scores
+from leaderboard.differences import between
 from leaderboard.scores import Score
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +50,7 @@ SHOWN = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """A model trained on some number of galaxies, once a seed; ``entry`` is None where that is all of them."""
 
@@ -85,46 +84,85 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     plan, folder = boards.read(), args.runs.resolve()
     try:
+        editions = {name: _open(name) for name in SIZES}
         rows: list[dict[str, Any]] = []
-        for name in SIZES:
-            if name not in available():
-                raise UserError(f"the edition {name} is not here: galaxy-zoo-decals prepare --help.")
-            edition = Edition.open(name)
+        for name, edition in editions.items():
             planned = steps(plan, name, len(edition.table("train", ["iauname"])))
             for entry in (step.entry for step in planned if step.entry and not args.report):
                 for run in entry.folders(folder, plan.seeds):
                     boards.call(entry.command(folder, plan.seeds, run))
             rows += _rows(plan, edition, planned, folder)
+        with tempfile.TemporaryDirectory(dir=OUT, prefix=".learning-curve.") as work:
+            Path(work, "learning-curve.json").write_text(json.dumps(rows, indent=1) + "\n")
+            Path(work, "learning-curve.md").write_text(markdown(rows), encoding="utf-8")
+            figure(rows, Path(work, "learning-curve.svg"))
+            for made in Path(work).iterdir():
+                made.replace(OUT / made.name)
     except UserError as error:
         print(f"learning_curve: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"learning_curve: error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("learning_curve: interrupted; the same command goes on.", file=sys.stderr)
         return 130
-    (OUT / "learning-curve.json").write_text(json.dumps(rows, indent=1) + "\n")
-    (OUT / "learning-curve.md").write_text(markdown(rows), encoding="utf-8")
-    figure(rows, OUT / "learning-curve.svg")
     return 0
 
 
+def _open(name: str) -> Edition:
+    """Return an edition of the benchmark; raises UserError if it is not here, or another content of it is."""
+    if name not in available():
+        raise UserError(f"the edition {name} is not here: docs/reproducing.md says how to get it.")
+    edition = Edition.open(name)
+    if edition.content_hash != boards.frozen(boards.LEADERBOARD).get(name):
+        raise UserError(f"the edition {name} on this machine is not the benchmark's: docs/reproducing.md.")
+    return edition
+
+
 def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path) -> list[dict[str, Any]]:
-    """Return a row for every step, board and metric, with its distance from each model on all galaxies."""
-    truth = Truth.of(edition)
-    whole = {step.runs: _whole(plan, edition.name, step.runs) for step in planned if step.entry is None}
-    rows = []
+    """Return a row for every step, board and metric, with its differences from each model on all galaxies."""
+    truth, examples = Truth.of(edition), {}
     for step in planned:
-        title, all_of_them = whole[step.runs]
-        found = all_of_them if step.entry is None else _trained(plan, step.entry, folder, truth, edition)
-        for board in found[0] if found else ():
-            others = {name: scored for name, scored in whole.values() if board in scored[0]}
-            if step.entry is None:
-                others.pop(title)
-            for metric in SHOWN[board]:
-                given = [seed[board] for seed in found]
-                less = [_distance(board, metric, given, name, [s[board] for s in o]) for name, o in others.items()]
-                facts = {"edition": edition.name, "model": title, "galaxies": step.galaxies, "epochs": step.epochs}
-                rows.append(facts | _row(board, metric, given) | {"less": less})
+        if step.entry is None:
+            examples[step] = _whole(plan, edition.name, step.runs)
+        elif found := _trained(plan, step.entry, folder, truth, edition):
+            examples[step] = found
+    rows = []
+    for board in BOARDS:
+        on = {step: [seed[board] for seed in found] for step, found in examples.items() if board in found[0]}
+        every = list(on.values())
+        for metric in SHOWN[board]:
+            for place, (step, seeds) in enumerate(on.items()):
+                less = [
+                    {"than": _name(plan, other)} | vars(between(BOARDS[board].metrics[metric], every, place, k))
+                    for k, other in enumerate(on)
+                    if other.entry is None and k != place
+                ]
+                mean, low, high = scores.mean(seeds).metrics[metric]
+                spread = scores.spread(seeds, metric)
+                rows.append(
+                    {
+                        "edition": edition.name,
+                        "model": _name(plan, step),
+                        "galaxies": step.galaxies,
+                        "epochs": step.epochs,
+                        "board": board,
+                        "metric": metric,
+                        "mean": mean,
+                        "low": low,
+                        "high": high,
+                        "spread": spread if len(seeds) > 1 else None,
+                        "values": [score.metrics[metric][0] for score in seeds],
+                        "less": less,
+                    }
+                )
     return rows
+
+
+def _name(plan: boards.Plan, step: Step) -> str:
+    """Return what the leaderboard's entry of a step's model is called."""
+    return next(e.name for e in plan.entries if (e.edition, e.runs) == (step.edition, step.runs))
 
 
 def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, edition: Edition) -> list[dict[str, Score]]:
@@ -138,43 +176,13 @@ def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, editio
     return found
 
 
-def _whole(plan: boards.Plan, edition: str, name: str) -> tuple[str, list[dict[str, Score]]]:
-    """Return what the leaderboard's entry is called, and the scores of its seeds."""
+def _whole(plan: boards.Plan, edition: str, name: str) -> list[dict[str, Score]]:
+    """Return the scores of the seeds of the leaderboard's entry."""
     (entry,) = (e for e in plan.entries if (e.edition, e.runs) == (edition, name))
     slug = boards.standing(boards.LEADERBOARD).get((edition, entry.name))
     if slug is None:
         raise UserError(f"{entry.name} does not stand on the leaderboard yet: make boards.")
-    return entry.name, [stored.boards for stored in scores.read(boards.LEADERBOARD / "scores" / slug)]
-
-
-def _row(board: str, metric: str, seeds: list[Score]) -> dict[str, Any]:
-    values = [score.metrics[metric][0] for score in seeds]
-    mean, low, high = scores.mean(seeds).metrics[metric]
-    return {
-        "board": board,
-        "metric": metric,
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        "values": values,
-    }
-
-
-def _distance(board: str, metric: str, seeds: list[Score], name: str, others: list[Score]) -> dict[str, Any]:
-    """Return how far a score is from another on all galaxies, with its paired interval, and whether they are apart."""
-    a, b = scores.mean(seeds), scores.mean(others)
-    low, high = interval(a.draws[metric].astype(float) - b.draws[metric])
-    values = [[score.metrics[metric][0] for score in one] for one in (seeds, others)]
-    better = BOARDS[board].metrics[metric].higher_is_better
-    first, second = ranking.rank(values, [a.draws[metric], b.draws[metric]], better).places
-    return {
-        "than": name,
-        "value": a.metrics[metric][0] - b.metrics[metric][0],
-        "low": low,
-        "high": high,
-        "apart": not ranking.share(first.letters, second.letters),
-    }
+    return [stored.boards for stored in scores.read(boards.LEADERBOARD / "scores" / slug)]
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
@@ -183,11 +191,12 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         "# How many galaxies a model needs",
         "",
         "`make campaign-learning`: entries of the leaderboard trained on fewer galaxies, drawn by each seed anew "
-        "(`--set galaxies=N`); fewer galaxies are seen in more epochs. The validation galaxies, by which the epoch is "
-        "chosen, are always all of the edition's. A score is the mean over trainings with the 95 % interval of which "
+        "(`--set galaxies=N`); fewer galaxies are seen in more epochs, but below a quarter of them not in as many "
+        "steps (galaxies times epochs over the batch). The validation galaxies, by which the epoch is chosen, are "
+        "always all of the edition's. A score is the mean over trainings with the 95 % interval of which "
         "galaxies were tested; *spread* is the standard deviation over trainings. The last columns are differences "
-        "from models on all galaxies, with their paired intervals, in bold where they are told from the spread of the "
-        "trainings too, as on the boards.",
+        "from models on all galaxies, with their paired intervals, in bold where the two share no tie letter among all "
+        "of this table, where the spread of the trainings counts too.",
         "",
         "![learning curve](learning-curve.svg)",
     ]

@@ -1,0 +1,161 @@
+"""The short answer of the report: sentences that the scores have to bear out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from galaxy_zoo_decals.scoring import BOARDS
+from leaderboard.files import LeaderboardError
+from leaderboard.limit.standings import CEILING, PANELS, Edition
+from leaderboard.limit.tables import ends, listed
+from leaderboard.scores import Score
+
+
+def answer(real: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> list[str]:
+    """Return the short answer; raises LeaderboardError where the scores do not bear it out."""
+    for edition in (real, simulated):
+        top = min(low for _, low, _ in _ceilings(edition, "multiclass", "accuracy"))
+        highest = max(score.metrics["accuracy"][2] for score in edition.on("multiclass").values())
+        _claim(highest < top, f"every model's accuracy on {edition.key[0]} is below the ceiling")
+    best, score = next(iter(real.on("multiclass").items()))
+    clear, share, value = (score.metrics[name][0] for name in ("clear_accuracy", "clear_share", "accuracy"))
+    said = [
+        f"**No: the volunteers allow more.** On real galaxies the entry that is best on four classes "
+        f"({real.entries[best].title}) agrees with the volunteers for {_accuracy(real)} of galaxies, on simulated ones "
+        f"for {_accuracy(simulated)}. Of its mistakes on real galaxies "
+        f"{1 - share * (1 - clear) / (1 - value):.0%} are on those where no class has more than 0.6 of the voices: "
+        f"where volunteers agree it is right in {clear:.1%}.",
+        f"**What is missing are details.** Furthest from the ceiling are, of the questions on real galaxies, "
+        f"{_furthest(real)}; on simulated ones {_furthest(simulated)}. The commonest mistake on real galaxies is "
+        f"{_commonest(real)}.",
+        _one_network(real, simulated),
+        f"**In volunteers** it is worth {_worth(real)} on gz2 and {_worth(simulated)} on simulated galaxies: the mean "
+        "of so many answers to smooth-or-featured is as far from the truth as the model is.",
+    ]
+    for first, words in (("dirichlet-from-simulated", "First weights from simulated galaxies"),
+                         ("dirichlet-grey", "Without colours")):  # fmt: skip
+        found = [(b, real.difference(first, "dirichlet", b, BOARDS[b].primary)) for b in BOARDS]
+        if parts := [f"{d.verdict} on {BOARDS[board].title.lower()}" for board, d in found if d]:
+            said.append(f"**{words}**, on real galaxies, against the Dirichlet model: {listed(parts)}.")
+    if few := _few(curve):
+        said.append(few)
+    return [f"{place}. {words}" for place, words in enumerate(said, 1)]
+
+
+def _claim(right: bool, words: str) -> None:
+    """Raise LeaderboardError unless the scores bear out what the report says."""
+    if not right:
+        raise LeaderboardError(
+            f"the scores do not say (any more) that {words}: leaderboard/limit/answer.py has to say it otherwise."
+        )
+
+
+def _ceilings(edition: Edition, board: str, metric: str) -> list[tuple[float, float, float]]:
+    return [s.metrics[metric] for name, s in edition.references[board].items() if name.startswith(CEILING)]
+
+
+def _accuracy(edition: Edition) -> str:
+    value, low, high = next(iter(edition.on("multiclass").values())).metrics["accuracy"]
+    top, ten = (edition.band("multiclass", "accuracy", title) for title in (CEILING, PANELS[0]))
+    panel = f"ten volunteers {ends(ten, '.1%')}"
+    return f"{value:.1%} [{low:.1%}, {high:.1%}] (the oracle would for {ends(top, '.1%')}, {panel})"
+
+
+def _furthest(edition: Edition, most: int = 3) -> str:
+    """Return the questions on which the Dirichlet model is furthest below the ceiling (its lower end)."""
+    score = _of(edition, "votes")
+    rows = [r for r in score.rows if r["counted"]]
+    gaps = [(edition.band_of("votes", r["name"], "accuracy")[0] - r["accuracy"], r) for r in rows]
+    gaps.sort(key=lambda item: -item[0])
+    words = []
+    for gap, r in gaps[:most]:
+        _claim(r["accuracy_high"] < r["accuracy"] + gap, f"{r['name']} is below the ceiling on {edition.key[0]}")
+        span = f"{r['accuracy']:.2f} [{r['accuracy_low']:.2f}, {r['accuracy_high']:.2f}]"
+        words.append(f"{r['name']} ({span}; the oracle {r['accuracy'] + gap:.2f})")
+    return listed(words)
+
+
+def _of(edition: Edition, board: str) -> Score:
+    score = edition.score("dirichlet", board)
+    if score is None:
+        raise LeaderboardError(f"the Dirichlet model does not stand on {edition.key[0]}: make boards.")
+    return score
+
+
+def _commonest(edition: Edition) -> str:
+    labels, counts = _of(edition, "multiclass").confusions["class"]
+    c = np.array(counts, float)
+    wrong = c - np.diag(np.diag(c))
+    i, j = np.unravel_index(wrong.argmax(), wrong.shape)
+    return f"{_a(labels[i])} called {labels[j]} ({wrong[i, j] / c[i].sum():.0%} of its class)"
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _one_network(real: Edition, simulated: Edition) -> str:
+    """Return what the Dirichlet model is worth against models made for one board; it is worse than none of them."""
+    against = []
+    for metric in ("accuracy", "macro_f1"):
+        d = real.difference("dirichlet", "efficientnetv2-unbalanced", "multiclass", metric)
+        if d is not None:
+            _claim(d.verdict != "worse", f"the Dirichlet model has no worse {metric} than the same network of classes")
+            words = BOARDS["multiclass"].metrics[metric].title.lower()
+            against.append(f"{d.verdict} in {words} ({d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}])")
+    parts = []
+    for edition in (real, simulated):
+        for second in ("multilabel", "hierarchical"):
+            d = edition.difference("dirichlet", second, second, BOARDS[second].primary)
+            if d is not None:
+                _claim(d.verdict != "worse", f"the Dirichlet model is not worse on {second} of {edition.key[0]}")
+                span = f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
+                parts.append(f"{d.verdict} on {BOARDS[second].title.lower()} of {edition.key[0]} ({span})")
+    same = ""
+    if against:
+        same = f" The same network that learns four classes alone, on gz2: the Dirichlet model is {listed(against)}."
+    return (
+        "**One network for all answers is worse than none of those made for one board**, as far as can be told."
+        f"{same} Against the smaller CNNs made for labels and for the tree it is {listed(parts)}."
+    )
+
+
+def _worth(edition: Edition) -> str:
+    score = _of(edition, "votes")
+    if assumed := score.curves.get("assumed", []):
+        lowest, highest = min(r["value_low"] for r in assumed), max(r["value_high"] for r in assumed)
+        values = [r["value"] for r in assumed]
+        band = f"{min(values):.1f} to {max(values):.1f} volunteers, with intervals {lowest:.1f} to {highest:.1f}"
+        return f"{band} (a band over assumed votes)"
+    value, low, high = score.metrics["equivalent_volunteers"]
+    return f"{value:.1f} [{low:.1f}, {high:.1f}] volunteers"
+
+
+def _few(curve: list[dict[str, Any]]) -> str:
+    """Return what the learning curves on real galaxies say of the smallest sets, "" where there are none."""
+    mine = [r for r in curve if (r["edition"], r["board"], r["metric"]) == ("gz2", "multiclass", "macro_f1")]
+    if not mine:
+        return ""
+    parts, sizes = [], sorted({r["galaxies"] for r in mine})
+    titles = list(dict.fromkeys(r["model"] for r in mine))
+    for title in titles:
+        of = sorted((r for r in mine if r["model"] == title), key=lambda r: int(r["galaxies"]))
+        few, every = (f"{r['mean']:.2f} [{r['low']:.2f}, {r['high']:.2f}]" for r in (of[0], of[-1]))
+        parts.append(f"{title} has {few} macro F1 with {of[0]['galaxies']:,} and {every} with {of[-1]['galaxies']:,}")
+    said = f"**How many galaxies?** Trained on fewer real ones, {listed(parts)}."
+    if len(titles) > 1:
+        # From where on it is never told to be behind the other on all galaxies.
+        first, other = titles[0], titles[1]
+        behind = [
+            r["galaxies"]
+            for r in mine
+            if r["model"] == first and any(d["than"] == other and d["apart"] and d["value"] < 0 for d in r["less"])
+        ]
+        from_here = [n for n in sizes if n > max(behind, default=0)]
+        if from_here:
+            said += (
+                f" From {from_here[0]:,} galaxies on, {first} is not told to be behind {other} on all {sizes[-1]:,}."
+            )
+    return said
