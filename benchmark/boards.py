@@ -123,13 +123,18 @@ def frozen(leaderboard: Path) -> dict[str, str]:
     return {name: edition["content_hash"] for name, edition in editions.items()}
 
 
-def standing(leaderboard: Path) -> dict[tuple[str, str], str]:
-    """Return the maintainers' submissions there are on today's editions: edition and name, and the folder's name."""
+def standing(leaderboard: Path, signed: dict[str, Any] | None = None) -> dict[tuple[str, str], str]:
+    """Return the submissions there are on today's editions: edition and name, and the folder's name.
+
+    They are the maintainers', or those that bear the authors of who signs.
+    """
     found, today = {}, frozen(leaderboard)
     for path in sorted((leaderboard / "submissions").glob("20*/submission.yaml")):
         try:
             facts = yaml.safe_load(path.read_text(encoding="utf-8"))
-            ours = facts["official"] is True and facts["status"] == "active"
+            others = signed is not None and not signed["official"]
+            ours = facts["authors"] == signed["authors"] if signed and others else facts["official"] is True
+            ours = ours and facts["status"] == "active"
             runs = [json.loads(run.read_text()) for run in (path.parent / "runs").glob("*/*/*.json")] if ours else []
             for edition in {run["edition"]["name"] for run in runs}:
                 if all(run["edition"]["content_hash"] == today.get(edition) for run in runs):
@@ -184,7 +189,7 @@ def train(plan: Plan, entry: Entry, runs: Path, leaderboard: Path) -> None:
 def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[str]) -> None:
     """Make one entry: train what is missing, send it in, score it."""
     options = ["--root", _near(leaderboard), *(word for truth in truths for word in ("--truth", truth))]
-    if (entry.edition, entry.name) not in standing(leaderboard):
+    if (entry.edition, entry.name) not in standing(leaderboard, plan.signed):
         if not plan.signed["authors"] or not plan.signed["contact"]:
             raise BenchmarkError("nobody signs the entries: fill in authors and contact under `signed` of the plan.")
         if record.git()["dirty"]:
@@ -194,7 +199,7 @@ def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[s
         given.write_text(yaml.safe_dump(facts(plan, entry), sort_keys=False, allow_unicode=True), encoding="utf-8")
         folders = [_near(folder) for folder in entry.folders(runs, plan.seeds)]
         call(["python", "-m", "leaderboard", "submit", *options, "--facts", _near(given), *folders])
-    slug = standing(leaderboard)[entry.edition, entry.name]
+    slug = standing(leaderboard, plan.signed)[entry.edition, entry.name]
     call(["python", "-m", "leaderboard", "score", *options, slug])
 
 
@@ -228,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         plan = read(args.plan)
         chosen = [entry for entry in plan.entries if not args.edition or entry.edition in args.edition]
-        there, due = standing(leaderboard), []
+        there, due = standing(leaderboard, plan.signed), []
         for entry in chosen:
             slug = there.get((entry.edition, entry.name))
             state = "to do" if not slug else "stands" if (leaderboard / "scores" / slug).is_dir() else "to score"

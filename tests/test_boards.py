@@ -88,7 +88,9 @@ def test_an_entry_is_made_from_nothing_and_only_once(tmp_path: Path) -> None:
     entry["description"] = "A CNN that is trained in seconds."
     settings = {"resolution": 16, "epochs": 1, "channels": "2,4", "hidden": 4}
     editions = {"sample": {"training_data": "The training split of the embedded sample, nothing else."}}
-    plan = {"seeds": [4], "editions": editions, "backbones": {}, "entries": [entry | {"settings": settings}]}
+    signed = {"authors": ["A Student"], "official": False, "contact": "student@example.org"}
+    plan = {"signed": signed, "seeds": [4], "editions": editions, "backbones": {}}
+    plan["entries"] = [entry | {"settings": settings}]
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     # Where nothing was ever sent in: the folders hold what the benchmark froze.
     leaderboard = tmp_path / "leaderboard"
@@ -109,7 +111,8 @@ def test_an_entry_is_made_from_nothing_and_only_once(tmp_path: Path) -> None:
     assert "1 of 1: Tiny CNN, on sample" in make()
     (made,) = (leaderboard / "submissions").glob("20*")
     assert (made / "predictions" / "sample" / "multiclass" / "seed4.parquet").is_file()
-    assert "fill in" not in (made / "submission.yaml").read_text()
+    said = (made / "submission.yaml").read_text()
+    assert "fill in" not in said and "A Student" in said and "official: false" in said
     assert list((leaderboard / "scores" / made.name).iterdir())
     shutil.rmtree(leaderboard / "scores" / made.name)
     assert "to score sample     Tiny CNN" in make("--list")
