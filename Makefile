@@ -78,6 +78,10 @@ campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour,
 campaign-gz2: setup  ## every model on real galaxies, three times (hours; GZ2=FOLDER of the Kaggle files; docs/evidence/gz2.md)
 	$(BIN)/python -m tests.campaigns.gz2 $(GZ2)
 
+# The editions gz2 and simulated have to be the benchmark's: docs/reproducing.md.
+campaign-learning: setup  ## two models on fewer galaxies (hours; docs/evidence/learning-curve.md)
+	$(BIN)/python -m tests.campaigns.learning_curve
+
 # On a GPU: make campaign-throughput DEVICE=h200
 campaign-throughput: setup  ## images a second of every model and its parts (15 minutes; docs/evidence/throughput-cpu.md)
 	$(BIN)/python benchmark/throughput.py --edition sample --resolutions 64,224 --out docs/evidence/throughput-$(DEVICE)
@@ -89,5 +93,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-scale campaign-throughput lock clean
+.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-learning campaign-scale campaign-throughput lock clean
 .DEFAULT_GOAL := help

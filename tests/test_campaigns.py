@@ -20,7 +20,8 @@ def test_a_campaign_finds_all_it_imports(name: str) -> None:
 def test_every_campaign_of_the_makefile_is_there_and_says_what_it_measured() -> None:
     makefile, index = (ROOT / "Makefile").read_text(), (ROOT / "docs" / "evidence" / "README.md").read_text()
     called = set(re.findall(r"tests[./]campaigns[./](\w+)", makefile))
-    assert called <= set(CAMPAIGNS) and len(called) > 10
+    runnable = {name for name in CAMPAIGNS if "__main__" in (ROOT / "tests" / "campaigns" / f"{name}.py").read_text()}
+    assert called == runnable and len(called) > 10
     for target in re.findall(r"^campaign-([a-z0-9]+):", makefile, re.MULTILINE):
         assert f"make campaign-{target}" in index, f"docs/evidence/README.md names no result of campaign-{target}"
     for table in re.findall(r"\]\(([\w-]+\.md)\)", index):

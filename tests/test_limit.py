@@ -1,0 +1,128 @@
+"""The report on the data's limit: it is what the committed scores say, and what they do not say it does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from galaxy_zoo_decals.scoring import BOARDS
+from leaderboard import boards, ranking, scores
+from leaderboard.arguments import HERE
+from leaderboard.differences import Difference
+from leaderboard.files import LeaderboardError
+from leaderboard.limit import __main__ as limit
+from leaderboard.limit import page, standings
+from leaderboard.limit.standings import Edition
+from leaderboard.truths import Truths
+
+
+@pytest.fixture(scope="module")
+def editions() -> dict[str, Edition]:
+    found, warnings = standings.read(HERE, Truths.on_this_machine([], []))
+    assert not warnings
+    return found
+
+
+def test_the_committed_report_is_that_of_today(editions: dict[str, Edition]) -> None:
+    curve = json.loads(limit.CURVE.read_text())
+    assert (limit.DOCS / "limit.md").read_text() == page.text(editions, curve), "make report"
+
+
+def test_the_command_writes_the_page_and_the_figures_it_shows(tmp_path: Path) -> None:
+    assert limit.main(["--out", str(tmp_path / "docs")]) == 0
+    text = (tmp_path / "docs" / "limit.md").read_text()
+    shown = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+    assert len(shown) == 3
+    for name in shown:
+        assert (tmp_path / "docs" / name).is_file() or (limit.DOCS / name).is_file()
+    assert sorted(p.name for p in (tmp_path / "docs").iterdir()) == sorted(
+        ["limit.md", *(name for name in shown if "/" not in name)]
+    )
+
+
+def test_a_difference_is_paired_and_of_the_means_of_the_seeds(editions: dict[str, Edition]) -> None:
+    edition = editions["gz2"]
+    found = edition.difference("dirichlet", "multiclass", "multiclass", "accuracy")
+    assert found is not None
+    means, draws = [], []
+    for name in ("dirichlet", "multiclass"):
+        stored = scores.read(HERE / "scores" / edition.entries[name].slug)
+        means.append(np.mean([s.boards["multiclass"].metrics["accuracy"][0] for s in stored]))
+        draws.append(np.mean([s.boards["multiclass"].draws["accuracy"].astype(float) for s in stored], axis=0))
+    assert found.value == pytest.approx(means[0] - means[1])
+    assert [found.low, found.high] == pytest.approx(np.quantile(draws[0] - draws[1], [0.025, 0.975]), abs=1e-6)
+    # On the same galaxies: less than half as wide as if the two were tested on galaxies of their own.
+    apart = np.quantile(draws[0] - np.random.default_rng(0).permutation(draws[1]), [0.025, 0.975])
+    assert found.high - found.low < 0.8 * (apart[1] - apart[0])
+    assert edition.difference("dirichlet", "multiclass", "multilabel", "macro_map") is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "apart", "better", "verdict"),
+    [
+        (0.01, 0.05, True, True, "better"),
+        (0.01, 0.05, True, False, "worse"),
+        (0.01, 0.05, False, True, "not told apart"),
+        (-0.01, 0.05, True, True, "not told apart"),
+    ],
+)
+def test_better_needs_both_the_interval_and_the_seeds(
+    low: float, high: float, apart: bool, better: bool, verdict: str
+) -> None:
+    assert Difference(0.03, low, high, apart, better).verdict == verdict
+
+
+def test_a_sentence_that_the_scores_do_not_bear_out_stops_the_report(editions: dict[str, Edition]) -> None:
+    real = editions["gz2"]
+    low = {name: score for name, score in real.references["multiclass"].items() if name == standings.PRIOR}
+    renamed = {f"{standings.CEILING}, {name}": score for name, score in low.items()}
+    worse = replace(real, references=real.references | {"multiclass": real.references["multiclass"] | renamed})
+    with pytest.raises(LeaderboardError, match="every model's accuracy on gz2 is below the ceiling"):
+        page.text(editions | {"gz2": worse}, [])
+
+
+def test_an_ensemble_is_held_against_its_own_trainings(editions: dict[str, Edition]) -> None:
+    """The same trainings on both sides: nothing but the galaxies varies, so the interval alone decides."""
+    found = editions["gz2"].difference("dirichlet-of-three", "dirichlet", "votes", "nll")
+    assert found is not None and found.apart == (found.low > 0 or found.high < 0)
+    turned = editions["gz2"].difference("dirichlet", "dirichlet-of-three", "votes", "nll")
+    assert turned is not None and turned.value == -found.value
+
+
+def test_verdicts_agree_with_the_letters_of_the_board(editions: dict[str, Edition]) -> None:
+    for edition in editions.values():
+        for board, kind in BOARDS.items():
+            entries = [entry for entry in edition.entries.values() if entry.score(edition.key, board)]
+            table = boards.table(edition.key, "", "", board, entries, {}, [], "GZD5")
+            letters = {row.entry.slug: row.place.letters for row in table.rows if row.entry and row.place}
+            for first, second in combinations(edition.on(board), 2):
+                if edition.members.get(first) != second:
+                    found = edition.difference(first, second, board, kind.primary)
+                    one, two = (letters[edition.entries[name].slug] for name in (first, second))
+                    assert found is not None and found.apart == (not ranking.share(one, two))
+
+
+def test_what_does_not_stand_is_listed(editions: dict[str, Edition]) -> None:
+    less = replace(editions["gz2"], missing=["A model nobody trained"])
+    assert "- gz2: A model nobody trained" in page.text(editions | {"gz2": less}, [])
+
+
+def test_without_entries_there_is_no_report(
+    editions: dict[str, Edition], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(standings.scores, "read_references", lambda root: {})
+    assert limit.main(["--out", str(tmp_path / "docs")]) == 1
+    assert "gz2 has no references yet" in capsys.readouterr().err
+    assert not (tmp_path / "docs").exists()
+
+
+def test_every_board_has_a_row_that_is_best(editions: dict[str, Edition]) -> None:
+    for edition in editions.values():
+        for board, kind in BOARDS.items():
+            values = [s.metrics[kind.primary][0] for s in edition.on(board).values()]
+            assert values == sorted(values, reverse=kind.metrics[kind.primary].higher_is_better)
