@@ -289,13 +289,14 @@ def _schema(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _results(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import entries, results, scores, versions
+    from leaderboard import entries, render, results, scores, versions
 
     shown, warnings = entries.submitted(options.root, truths)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     newest = versions.read(options.root / "benchmark")[-1]
-    editions = {(name, frozen.content_hash): frozen for name, frozen in newest.editions.items()}
+    names = sorted(newest.editions, key=render.place)
+    editions = {(name, newest.editions[name].content_hash): newest.editions[name] for name in names}
     table = results.markdown(shown, editions, scores.read_references(options.root / "scores"))
     if options.into:
         results.write(options.into, table)

@@ -183,6 +183,11 @@ def _numbers() -> dict[str, Any]:
     }
 
 
+def place(name: str) -> tuple[int, str]:
+    """Return what sorts editions as they are shown."""
+    return ORDER.index(name) if name in ORDER else len(ORDER), name
+
+
 def _editions(
     entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, scores.Score]]],
     works: list[literature.Work],
@@ -198,12 +203,8 @@ def _editions(
     titles = {k: title if k[0] in title.lower() else f"{title} ({k[0]})" for k, title in titles.items()}
     names = [name for name, _ in titles]
 
-    def place(key: Key) -> tuple[int, str, bool, str]:
-        first = ORDER.index(key[0]) if key[0] in ORDER else len(ORDER)
-        return first, key[0], truths.edition(key) is None, key[1]
-
     pages: list[EditionPage] = []
-    for key in sorted(titles, key=place):
+    for key in sorted(titles, key=lambda key: (*place(key[0]), truths.edition(key) is None, key[1])):
         slug = key[0] if names.count(key[0]) == 1 else f"{key[0]}-{key[1][:8]}"
         truth = truths.truth(key)
         below = references.get(key) or (scores.of_references(truth) if truth is not None else {})
