@@ -12,6 +12,9 @@ from leaderboard.limit.standings import CEILING, PANELS, Edition
 from leaderboard.limit.tables import ends, listed
 from leaderboard.scores import Score
 
+NEAR = 0.03
+"""Distance in macro F1 from which on a model may be called near the ceiling."""
+
 
 def answer(real: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> list[str]:
     """Return the short answer; raises LeaderboardError where the scores do not bear it out."""
@@ -20,12 +23,12 @@ def answer(real: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> li
         highest = max(score.metrics["accuracy"][2] for score in edition.on("multiclass").values())
         _claim(highest < top, f"every model's accuracy on {edition.key[0]} is below the ceiling")
     best, score = next(iter(real.on("multiclass").items()))
-    clear, share, value = (score.metrics[name][0] for name in ("clear_accuracy", "clear_share", "accuracy"))
+    clear = score.metrics["clear_accuracy"][0]
     said = [
         f"**No: the volunteers allow more.** On real galaxies the entry that is best on four classes "
         f"({real.entries[best].title}) agrees with the volunteers for {_accuracy(real)} of galaxies, on simulated ones "
         f"for {_accuracy(simulated)}. Of its mistakes on real galaxies "
-        f"{1 - share * (1 - clear) / (1 - value):.0%} are on those where no class has more than 0.6 of the voices: "
+        f"{_divided(score):.0%} are on those where no class has more than 0.6 of the voices: "
         f"where volunteers agree it is right in {clear:.1%}.",
         f"**What is missing are details.** Furthest from the ceiling are, of the questions on real galaxies, "
         f"{_furthest(real)}; on simulated ones {_furthest(simulated)}. The commonest mistake on real galaxies is "
@@ -50,6 +53,12 @@ def _claim(right: bool, words: str) -> None:
         raise LeaderboardError(
             f"the scores do not say (any more) that {words}: leaderboard/limit/answer.py has to say it otherwise."
         )
+
+
+def _divided(score: Score) -> float:
+    """Return the share of the mistakes on four classes that fall on galaxies where no class has more than 0.6."""
+    clear, share, value = (score.metrics[name][0] for name in ("clear_accuracy", "clear_share", "accuracy"))
+    return 1 - share * (1 - clear) / (1 - value)
 
 
 def _ceilings(edition: Edition, board: str, metric: str) -> list[tuple[float, float, float]]:
@@ -131,6 +140,34 @@ def _worth(edition: Edition) -> str:
         return f"{band} (a band over assumed votes)"
     value, low, high = score.metrics["equivalent_volunteers"]
     return f"{value:.1f} [{low:.1f}, {high:.1f}] volunteers"
+
+
+def gap(edition: Edition, curve: list[dict[str, Any]]) -> list[str]:
+    """Return why the ceiling of four classes is not reached where the truth is known."""
+    score, votes = _of(edition, "multiclass"), _of(edition, "votes")
+    value, low, high = score.metrics["macro_f1"]
+    worth = votes.metrics["equivalent_volunteers"][0]
+    panels = {n: edition.references["multiclass"][f"{n} volunteers"].metrics["macro_f1"][0] for n in (5, 10, 40)}
+    (top,) = _ceilings(edition, "multiclass", "macro_f1")
+    _claim(high < top[1] - NEAR, f"the macro F1 on {edition.key[0]} is more than {NEAR} below the ceiling")
+    _claim(5 < worth < 10 and panels[5] < value < panels[10], "the Dirichlet model lies between 5 and 10 volunteers")
+    _claim(panels[40] > top[1] - NEAR > panels[10], "it takes between 10 and 40 volunteers to come near the ceiling")
+    said = [
+        f"The Dirichlet model has {value:.3f} [{low:.3f}, {high:.3f}] macro F1, the oracle {top[0]:.3f} [{top[1]:.3f}, "
+        f"{top[2]:.3f}]. Its fractions are as far from the truth as the mean of {worth:.1f} volunteers, and so is its "
+        f"score: panels of 5 and of 10 volunteers, who see nothing but their own votes, reach {panels[5]:.3f} and "
+        f"{panels[10]:.3f}. So its score is what the precision of its fractions allows, and {_divided(score):.0%} of "
+        f"its mistakes are on galaxies where no class has more than 0.6 of the voices. To come within {NEAR} of the "
+        f"ceiling takes between 10 and 40 volunteers' precision ({panels[40]:.3f} with 40).",
+    ]
+    rows = [r for r in curve if r["edition"] == edition.key[0] and r["metric"] == "equivalent_volunteers"]
+    if rows := sorted(rows, key=lambda r: int(r["galaxies"])):
+        steps = [f"{r['mean']:.1f} [{r['low']:.1f}, {r['high']:.1f}] with {r['galaxies']:,}" for r in rows]
+        _claim(
+            rows[0]["high"] < rows[-1]["low"], "more simulated galaxies make the Dirichlet model worth more volunteers"
+        )
+        said += ["", f"That precision grows with the training galaxies: in volunteers {listed(steps)}."]
+    return said
 
 
 def _few(curve: list[dict[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leaderboard.limit import tables
-from leaderboard.limit.answer import answer
+from leaderboard.limit.answer import answer, gap
 from leaderboard.limit.standings import EDITIONS, Edition
 from leaderboard.limit.tables import listed
 
@@ -77,6 +77,10 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
         if rows := tables.learning(curve, edition.key[0]):
             lines += ["", f"**{edition.title}**:", *rows]
     lines += [
+        "## What is missing on simulated galaxies",
+        "",
+        *gap(simulated, curve),
+        "",
         "## How far the probabilities can be believed",
         "",
         "![reliability](limit-calibration.svg)",
