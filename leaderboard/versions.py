@@ -1,9 +1,8 @@
 """Versions of the benchmark (``benchmark/v1.toml``): the editions that results may be sent in for, frozen by hashes.
 
-What a version froze is never changed once it is released: until then its simulated sample may be drawn anew, with the
-entries on it trained again and a line in the changelog. An edition may be added to it, which changes no other. A new
-split or new votes make a new version; the boards of an older one stay, closed to new entries. A new metric changes no
-version: all stored predictions are scored again.
+What a version froze is never changed (version 1 is released with 0.1.0 of the package). An edition may be added to it,
+which changes no other. A new split or new votes make a new version; the boards of an older one stay, closed to new
+entries. A new metric changes no version: all stored predictions are scored again.
 """
 
 from __future__ import annotations
@@ -199,7 +198,7 @@ def _write_truth(path: Path, edition: Edition, truth: Truth) -> None:
 
 def _toml(version: Version) -> str:
     lines = [
-        "# Written by `python -m leaderboard freeze`; an edition in it is never changed once it is released.",
+        "# Written by `python -m leaderboard freeze`; an edition in it is never changed.",
         f'version = "{version.version}"',
         "",
         "[ranked_by]",
