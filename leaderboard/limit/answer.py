@@ -37,11 +37,14 @@ def answer(real: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> li
         f"**In volunteers** it is worth {_worth(real)} on gz2 and {_worth(simulated)} on simulated galaxies: the mean "
         "of so many answers to smooth-or-featured is as far from the truth as the model is.",
     ]
-    for first, words in (("dirichlet-from-simulated", "First weights from simulated galaxies"),
-                         ("dirichlet-grey", "Without colours")):  # fmt: skip
-        found = [(b, real.difference(first, "dirichlet", b, BOARDS[b].primary)) for b in BOARDS]
+    for first, second, words in (
+        ("dirichlet-from-simulated", "dirichlet", "First weights from simulated galaxies**, against ImageNet's alone"),
+        ("dirichlet-from-simulated", "dirichlet-longer", "The same**, against as long a training on real galaxies"),
+        ("dirichlet-grey", "dirichlet", "Without colours**, against the same model with them"),
+    ):
+        found = [(b, real.difference(first, second, b, BOARDS[b].primary)) for b in BOARDS]
         if parts := [f"{d.verdict} on {BOARDS[board].title.lower()}" for board, d in found if d]:
-            said.append(f"**{words}**, on real galaxies, against the Dirichlet model: {listed(parts)}.")
+            said.append(f"**{words}, on real galaxies: {listed(parts)}.")
     if few := _few(curve):
         said.append(few)
     return [f"{place}. {words}" for place, words in enumerate(said, 1)]

@@ -61,7 +61,8 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
         "## What transfer and colour add",
         "",
         "First weights from simulated galaxies, and the mean of the three channels in place of colours, against the "
-        "same Dirichlet model from ImageNet in colour.",
+        "same Dirichlet model from ImageNet in colour. Whoever was trained on simulated galaxies first was trained for "
+        "longer, too: the model of 17 epochs has seen as many images, all of them real.",
         *tables.differences(real, tables.TRANSFER),
         "What simulated galaxies teach without any real one: "
         "[simulation-transfer.md](evidence/simulation-transfer.md).",

@@ -88,8 +88,13 @@ TOGETHER: tuple[Pair, ...] = tuple(
 )
 
 TRANSFER: tuple[Pair, ...] = tuple(
-    (first, "dirichlet", board, BOARDS[board].primary)
-    for first in ("dirichlet-from-simulated", "dirichlet-grey")
+    (first, second, board, BOARDS[board].primary)
+    for first, second in (
+        ("dirichlet-from-simulated", "dirichlet"),
+        ("dirichlet-from-simulated", "dirichlet-longer"),
+        ("dirichlet-longer", "dirichlet"),
+        ("dirichlet-grey", "dirichlet"),
+    )
     for board in BOARDS
 )
 
