@@ -34,8 +34,8 @@ def answer(real: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> li
         f"{_furthest(real)}; on simulated ones {_furthest(simulated)}. The commonest mistake on real galaxies is "
         f"{_commonest(real)}.",
         _one_network(real, simulated),
-        f"**In volunteers** it is worth {_worth(real)} on gz2 and {_worth(simulated)} on simulated galaxies: the mean "
-        "of so many answers to smooth-or-featured is as far from the truth as the model is.",
+        f"**In volunteers** the Dirichlet model is worth {_worth(real)} on gz2 and {_worth(simulated)} on "
+        "simulated galaxies: the mean of so many answers to smooth-or-featured is as far from the truth as it is.",
     ]
     for first, second, words in (
         ("dirichlet-from-simulated", "dirichlet", "First weights from simulated galaxies**, against ImageNet's alone"),
