@@ -49,7 +49,8 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
         "The plain CNNs are smaller and begin with random weights, so that against them three things differ at once.",
     ]
     for edition in editions.values():
-        lines += ["", f"**{edition.title}**:", *tables.differences(edition, tables.ONE_NETWORK)]
+        if rows := tables.differences(edition, tables.ONE_NETWORK):
+            lines += ["", f"**{edition.title}**:", *rows]
     lines += [
         "Three trainings together, against the mean of the same three (only the galaxies vary, so that nothing is said "
         "of three others):",
