@@ -162,8 +162,8 @@ def gap(edition: Edition, curve: list[dict[str, Any]]) -> list[str]:
     said = [
         f"The best entry ({edition.entries[name].title}) has {value:.3f} [{low:.3f}, {high:.3f}] macro F1, the oracle "
         f"{top[0]:.3f} [{top[1]:.3f}, {top[2]:.3f}]. Its fractions are as far from the truth as the mean of "
-        f"{worth:.1f} volunteers, and so is its score: panels of 5 and of 10 volunteers, who see nothing but their own votes, reach {panels[5]:.3f} and "
-        f"{panels[10]:.3f}. So its score is what the precision of its fractions allows, and {_divided(score):.0%} of "
+        f"{worth:.1f} volunteers, and so is its score: panels of 5 and of 10 volunteers, who see nothing but "
+        f"their own votes, reach {panels[5]:.3f} and {panels[10]:.3f}. So its score is what the precision of its fractions allows, and {_divided(score):.0%} of "
         f"its mistakes are on galaxies where no class has more than 0.6 of the voices. To come within {NEAR} of the "
         f"ceiling takes between 10 and 40 volunteers' precision ({panels[40]:.3f} with 40).",
     ]
