@@ -39,7 +39,11 @@ def answer(real: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> li
     ]
     for first, second, words in (
         ("dirichlet-from-simulated", "dirichlet", "First weights from simulated galaxies**, against ImageNet's alone"),
-        ("dirichlet-from-simulated", "dirichlet-longer", "The same**, against as long a training on real galaxies"),
+        (
+            "dirichlet-from-simulated",
+            "dirichlet-longer",
+            "The same**, against a training as long without simulated galaxies",
+        ),
         ("dirichlet-grey", "dirichlet", "Without colours**, against the same model with them"),
     ):
         found = [(b, real.difference(first, second, b, BOARDS[b].primary)) for b in BOARDS]
@@ -163,16 +167,15 @@ def gap(edition: Edition, curve: list[dict[str, Any]]) -> list[str]:
         f"The best entry ({edition.entries[name].title}) has {value:.3f} [{low:.3f}, {high:.3f}] macro F1, the oracle "
         f"{top[0]:.3f} [{top[1]:.3f}, {top[2]:.3f}]. Its fractions are as far from the truth as the mean of "
         f"{worth:.1f} volunteers, and so is its score: panels of 5 and of 10 volunteers, who see nothing but "
-        f"their own votes, reach {panels[5]:.3f} and {panels[10]:.3f}. So its score is what the precision of its fractions allows, and {_divided(score):.0%} of "
-        f"its mistakes are on galaxies where no class has more than 0.6 of the voices. To come within {NEAR} of the "
+        f"their own votes, reach {panels[5]:.3f} and {panels[10]:.3f}. So its score is what the precision of its "
+        f"fractions allows, and {_divided(score):.0%} of its mistakes are on galaxies where no class has more than 0.6 of the voices. To come within {NEAR} of the "
         f"ceiling takes between 10 and 40 volunteers' precision ({panels[40]:.3f} with 40).",
     ]
     rows = [r for r in curve if r["edition"] == edition.key[0] and r["metric"] == "equivalent_volunteers"]
-    if rows := sorted(rows, key=lambda r: int(r["galaxies"])):
+    rows = sorted(rows, key=lambda r: int(r["galaxies"]))
+    if len(rows) > 1:
         steps = [f"{r['mean']:.1f} [{r['low']:.1f}, {r['high']:.1f}] with {r['galaxies']:,}" for r in rows]
-        _claim(
-            rows[0]["high"] < rows[-1]["low"], "more simulated galaxies make the Dirichlet model worth more volunteers"
-        )
+        _claim(rows[0]["high"] < rows[-1]["low"], "more simulated galaxies make a model worth more volunteers")
         said += ["", f"That precision grows with the training galaxies: in volunteers {listed(steps)}."]
     return said
 
