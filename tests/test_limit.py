@@ -107,6 +107,27 @@ def test_verdicts_agree_with_the_letters_of_the_board(editions: dict[str, Editio
                     assert found is not None and found.apart == (not ranking.share(one, two))
 
 
+def test_the_findings_of_the_readme_hold(editions: dict[str, Edition]) -> None:
+    """Its three sentences, word by word; where one no longer holds the README has to say it otherwise."""
+    real = editions["gz2"]
+
+    def verdicts(first: str, second: str) -> dict[str, str]:
+        found = {b: real.difference(first, second, b, kind.primary) for b, kind in BOARDS.items()}
+        return {board: d.verdict for board, d in found.items() if d}
+
+    for edition in editions.values():
+        ceiling = edition.band("multiclass", "macro_f1")[0]
+        assert max(score.metrics["macro_f1"][2] for score in edition.on("multiclass").values()) < ceiling
+    assert verdicts("dirichlet", "multilabel") == {"multilabel": "better"}
+    for specialist in ("multiclass", "efficientnetv2", "efficientnetv2-unbalanced", "hierarchical"):
+        assert "worse" not in verdicts("dirichlet", specialist).values()
+    assert verdicts("dirichlet", "efficientnetv2-unbalanced") == {"multiclass": "not told apart"}
+    helped = verdicts("dirichlet-from-simulated", "dirichlet")
+    assert [board for board, verdict in helped.items() if verdict == "better"] == ["multilabel", "votes"]
+    control = verdicts("dirichlet-longer", "dirichlet-from-simulated")
+    assert "worse" not in control.values() and control["votes"] == "better"
+
+
 def test_what_does_not_stand_is_listed(editions: dict[str, Edition]) -> None:
     less = replace(editions["gz2"], missing=["A model nobody trained"])
     assert "- gz2: A model nobody trained" in page.text(editions | {"gz2": less}, [])
