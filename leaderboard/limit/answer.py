@@ -169,7 +169,8 @@ def gap(edition: Edition, curve: list[dict[str, Any]]) -> list[str]:
         f"{worth:.1f} volunteers, and so is its score: panels of 5 and of 10 volunteers, who see nothing but "
         f"their own votes, reach {panels[5]:.3f} and {panels[10]:.3f}. So its score is what the precision of its "
         f"fractions allows, and {_divided(score):.0%} of its mistakes are on galaxies where no class has more than 0.6 "
-        f"of the voices. To come within {NEAR} of the ceiling takes between 10 and 40 volunteers' precision ({panels[40]:.3f} with 40).",
+        f"of the voices. To come within {NEAR} of the ceiling takes between 10 and 40 volunteers' precision "
+        f"({panels[40]:.3f} with 40).",
     ]
     rows = [r for r in curve if r["edition"] == edition.key[0] and r["metric"] == "equivalent_volunteers"]
     rows = sorted(rows, key=lambda r: int(r["galaxies"]))
