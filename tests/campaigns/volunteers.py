@@ -79,17 +79,22 @@ def known_worth(truth: Truth, fractions: np.ndarray, probabilities: np.ndarray, 
     return float((p * (1 - p)).sum() / ((f - p) ** 2).sum())
 
 
-def found_files(folders: list[Path]) -> Iterator[tuple[Run, str, Path]]:
-    """Yield (run, task, prediction file) of the run folders and submissions below some folders."""
+def found_files(folders: list[Path]) -> Iterator[tuple[str, Run, str, Path]]:
+    """Yield (model, run, task, prediction file) of the run folders and submissions below some folders.
+
+    A submission's model is called as on the leaderboard; runs of one folder are seeds of one model.
+    """
     for top in folders:
         for folder in runs.find(top):
             run = runs.read(folder / "run.json")
+            name = f"{run.title}, {run.resolution} px, recipe {run.recipe_name}, {folder.parent.relative_to(top)}"
             for task in run.tasks:
-                yield run, task, folder / runs.prediction_path(run.edition.name, task, run.seed)
+                yield name, run, task, folder / runs.prediction_path(run.edition.name, task, run.seed)
         for said in sorted(top.glob("**/submission.yaml")):
+            name = submission.read(said).name
             for path in sorted(said.parent.glob("predictions/*/*/*.parquet")):
                 run = runs.read(said.parent / submission.run_path(path.relative_to(said.parent)))
-                yield run, path.parts[-2], path
+                yield name, run, path.parts[-2], path
 
 
 def visible(truths: Truths, truth: Truth) -> np.ndarray | None:
@@ -106,14 +111,14 @@ def models(folders: list[Path], truths: Truths) -> tuple[dict[tuple[str, str], d
     """Return predicted fractions, {edition: {model: one (galaxies, answers) a seed}}, and what was left out."""
     found: dict[tuple[str, str], dict[str, dict[str, dict[int, np.ndarray]]]] = {}
     left = []
-    for run, task, path in found_files(folders):
+    for name, run, task, path in found_files(folders):
         key = (run.edition.name, run.edition.content_hash)
         if task not in TASKS:
-            left.append(f"{run.title}: {task} files hold no vote fractions.")
+            left.append(f"{name}: {task} files hold no vote fractions.")
             continue
         truth = truths.truth(key)
         if truth is None:
-            left.append(f"{run.title} on {key[0]}: {truths.missing(key)}")
+            left.append(f"{name} on {key[0]}: {truths.missing(key)}")
             continue
         try:
             submission.check_predictions(path, run, task, truths)
@@ -122,7 +127,6 @@ def models(folders: list[Path], truths: Truths) -> tuple[dict[tuple[str, str], d
         except UserError as error:
             left.append(str(error))
             continue
-        name = f"{run.title}, {run.weights} weights, {run.resolution} px, recipe {run.recipe_name}"
         found.setdefault(key, {}).setdefault(name, {}).setdefault(task, {})[run.seed] = values
     chosen = {
         key: {name: list(by_task[next(t for t in TASKS if t in by_task)].values()) for name, by_task in named.items()}
