@@ -56,10 +56,11 @@ def row(galaxies: int, mean: float, less: list[dict[str, Any]]) -> dict[str, Any
 def test_the_page_marks_what_is_told_apart_and_the_figure_is_drawn(tmp_path: Path) -> None:
     less = {"than": "A model", "value": -0.1, "low": -0.12, "high": -0.08, "apart": True, "better": False}
     rows = [row(500, 0.6, [less]), row(4000, 0.69, [less | {"value": -0.01, "apart": False}]), row(7230, 0.7, [])]
-    text = campaign.markdown(rows)
+    text = campaign.markdown(rows, ["A model on 1,000 galaxies of gz2: 1 of 3"])
     assert "| A model | 500 | 6 | 3 | 0.600 [0.580, 0.620] | 0.01 | **-0.100 [-0.120, -0.080]** |" in text
     assert "| A model | 4,000 | 6 | 3 | 0.690 [0.670, 0.710] | 0.01 | -0.010 [-0.120, -0.080] |" in text
     assert "| A model | 7,230 | 6 | 3 | 0.700 [0.680, 0.720] | 0.01 |  |" in text
+    assert text.endswith("## Not trained yet\n\n- A model on 1,000 galaxies of gz2: 1 of 3 trainings\n")
     campaign.figure(rows, tmp_path / "curve.svg")
     drawn = (tmp_path / "curve.svg").read_bytes()
     campaign.figure(rows, tmp_path / "again.svg")

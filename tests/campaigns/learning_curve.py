@@ -86,15 +86,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         editions = {name: _open(name) for name in SIZES}
         rows: list[dict[str, Any]] = []
+        wanted: list[str] = []
         for name, edition in editions.items():
             planned = steps(plan, name, len(edition.table("train", ["iauname"])))
             for entry in (step.entry for step in planned if step.entry and not args.report):
                 for run in entry.folders(folder, plan.seeds):
                     boards.call(entry.command(folder, plan.seeds, run))
             rows += _rows(plan, edition, planned, folder)
+            wanted += _missing(plan, planned, folder)
         with tempfile.TemporaryDirectory(dir=OUT, prefix=".learning-curve.") as work:
             Path(work, "learning-curve.json").write_text(json.dumps(rows, indent=1) + "\n")
-            Path(work, "learning-curve.md").write_text(markdown(rows), encoding="utf-8")
+            Path(work, "learning-curve.md").write_text(markdown(rows, wanted), encoding="utf-8")
             figure(rows, Path(work, "learning-curve.svg"))
             for made in Path(work).iterdir():
                 made.replace(OUT / made.name)
@@ -165,6 +167,18 @@ def _name(plan: boards.Plan, step: Step) -> str:
     return next(e.name for e in plan.entries if (e.edition, e.runs) == (step.edition, step.runs))
 
 
+def _missing(plan: boards.Plan, planned: list[Step], folder: Path) -> list[str]:
+    """Return in words what was not trained as often as the plan has seeds."""
+    found = []
+    for step in planned:
+        done = [(run / "run.json").is_file() for run in step.entry.folders(folder, plan.seeds)] if step.entry else []
+        if not all(done):
+            found.append(
+                f"{_name(plan, step)} on {step.galaxies:,} galaxies of {step.edition}: {sum(done)} of {len(done)}"
+            )
+    return found
+
+
 def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, edition: Edition) -> list[dict[str, Score]]:
     """Return the scores of the seeds that are finished, {board: score} each."""
     found = []
@@ -185,8 +199,8 @@ def _whole(plan: boards.Plan, edition: str, name: str) -> list[dict[str, Score]]
     return [stored.boards for stored in scores.read(boards.LEADERBOARD / "scores" / slug)]
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """Return the tables as a page."""
+def markdown(rows: list[dict[str, Any]], wanted: list[str]) -> str:
+    """Return the tables as a page; ``wanted`` is what was not trained often enough, in words."""
     lines = [
         "# How many galaxies a model needs",
         "",
@@ -211,6 +225,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
                 lines += [f"| model | galaxies | epochs | trainings | score | spread |{head}"]
                 lines += [f"|---|--:|--:|--:|---|--:|{'---|' * len(wholes)}"]
                 lines += [_line(row, kind.format, wholes) for row in mine]
+    if wanted:
+        lines += ["", "## Not trained yet", "", *(f"- {words} trainings" for words in wanted)]
     return "\n".join(lines) + "\n"
 
 
@@ -235,17 +251,19 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "learning-curve"
     import matplotlib.pyplot as plt
 
-    panels = [(e, b) for e in dict.fromkeys(row["edition"] for row in rows) for b in BOARDS]
-    fig, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.4), squeeze=False)
-    models = list(dict.fromkeys(row["model"] for row in rows))
-    for ax, (edition, board) in zip(axes[0], panels):
+    editions = list(dict.fromkeys(row["edition"] for row in rows))
+    panels = [(e, b) for e in editions for b in BOARDS]
+    fig, axes = plt.subplots(
+        len(editions), len(BOARDS), figsize=(3.4 * len(BOARDS), 3.4 * len(editions)), squeeze=False
+    )
+    for ax, (edition, board) in zip(axes.ravel(), panels):
         primary = BOARDS[board].metrics[BOARDS[board].primary]
         mine = [r for r in rows if (r["edition"], r["board"], r["metric"]) == (edition, board, primary.name)]
-        for number, model in enumerate(models):
+        for number, model in enumerate(dict.fromkeys(r["model"] for r in rows if r["edition"] == edition)):
             of = [r for r in mine if r["model"] == model]
             if of:
                 x = [r["galaxies"] for r in of]
-                colour, sign = ("#24415f", "#b4632d")[number], "os"[number]
+                colour, sign = ("#24415f", "#b4632d", "#5b8f77")[number % 3], "osD"[number % 3]
                 ax.fill_between(x, [r["low"] for r in of], [r["high"] for r in of], color=colour, alpha=0.15, lw=0)
                 ax.plot(x, [r["mean"] for r in of], color=colour, marker=sign, ms=4, lw=1.5, label=model)
         ax.set_xscale("log")
@@ -258,7 +276,8 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
         ax.set_title(f"{BOARDS[board].title}, {edition}\n{primary.title}{less}", fontsize=8)
         ax.grid(axis="y", color="#e4e4e4", lw=0.6)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0][0].legend(fontsize=7, frameon=False)
+    for first in axes[:, 0]:
+        first.legend(fontsize=7, frameon=False)
     fig.tight_layout()
     fig.savefig(path, metadata={"Date": None})
 
