@@ -65,7 +65,7 @@ def ceiling(editions: dict[str, Edition], path: Path) -> None:
 def calibration(editions: dict[str, Edition], path: Path) -> None:
     """Draw how often each model of four classes is right, by how sure it is."""
     plt = _drawing()
-    fig, axes = plt.subplots(1, len(editions), figsize=(4.4 * len(editions), 4.4), squeeze=False)
+    fig, axes = plt.subplots(1, len(editions), figsize=(4.6 * len(editions), 6.2), squeeze=False)
     for ax, edition in zip(axes[0], editions.values()):
         ax.plot([0.25, 1], [0.25, 1], color="#999999", lw=0.8, ls=":")
         for number_, (name, score) in enumerate(edition.on("multiclass").items()):
@@ -74,8 +74,8 @@ def calibration(editions: dict[str, Edition], path: Path) -> None:
                 [p["confidence"] for p in points],
                 [p["accuracy"] for p in points],
                 marker="osD^vPX"[number_ % 7],
-                ms=3.5,
-                lw=1,
+                ms=3,
+                lw=0.9,
                 label=edition.entries[name].title,
             )
         ax.set_xlim(0.25, 1.01)
@@ -87,9 +87,9 @@ def calibration(editions: dict[str, Edition], path: Path) -> None:
         ax.tick_params(labelsize=8)
         ax.grid(color="#eeeeee", lw=0.6)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(fontsize=6.5, frameon=False, loc="lower right")
+        ax.legend(fontsize=7.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13))
     fig.tight_layout()
-    fig.savefig(path, metadata={"Date": None})
+    fig.savefig(path, metadata={"Date": None}, bbox_inches="tight")
     plt.close(fig)
 
 
