@@ -80,11 +80,23 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signed:
+    """Who answers for the entries of a plan; ``official`` ones are the maintainers'."""
+
+    authors: list[str]
+    contact: str
+    official: bool
+
+    def wrote(self, submission: dict[str, Any]) -> bool:
+        """Return whether a submission is one of theirs; raises KeyError if it is none at all."""
+        return submission["official"] is True if self.official else bool(submission["authors"] == self.authors)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What benchmark/boards.yaml holds."""
 
-    signed: dict[str, Any]
-    """Who answers for the entries: `authors`, `contact`, and whether they are the maintainers' (`official`)."""
+    signed: Signed
     seeds: list[int]
     editions: dict[str, dict[str, Any]]
     backbones: dict[str, str]
@@ -95,9 +107,9 @@ def read(path: Path = PLAN) -> Plan:
     """Read a plan; raises BenchmarkError naming the entry and what is wrong with it."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        plan = Plan(**{**content, "entries": [Entry(**one) for one in content["entries"]]})
+        entries, signed = [Entry(**one) for one in content["entries"]], Signed(**content["signed"])
+        plan = Plan(**{**content, "entries": entries, "signed": signed})
         said = {name: edition["training_data"] for name, edition in plan.editions.items()}
-        _ = [plan.signed[key] for key in ("authors", "contact", "official")]
     except (TypeError, KeyError, yaml.YAMLError) as error:
         raise BenchmarkError(f"{path}: {error}.") from None
     made = {(entry.edition, entry.runs) for entry in plan.entries}
@@ -123,18 +135,13 @@ def frozen(leaderboard: Path) -> dict[str, str]:
     return {name: edition["content_hash"] for name, edition in editions.items()}
 
 
-def standing(leaderboard: Path, signed: dict[str, Any] | None = None) -> dict[tuple[str, str], str]:
-    """Return the submissions there are on today's editions: edition and name, and the folder's name.
-
-    They are the maintainers', or those that bear the authors of who signs.
-    """
+def standing(leaderboard: Path, signed: Signed) -> dict[tuple[str, str], str]:
+    """Return whose submissions there are on today's editions: edition and name, and the folder's name."""
     found, today = {}, frozen(leaderboard)
     for path in sorted((leaderboard / "submissions").glob("20*/submission.yaml")):
         try:
             facts = yaml.safe_load(path.read_text(encoding="utf-8"))
-            others = signed is not None and not signed["official"]
-            ours = facts["authors"] == signed["authors"] if signed and others else facts["official"] is True
-            ours = ours and facts["status"] == "active"
+            ours = signed.wrote(facts) and facts["status"] == "active"
             runs = [json.loads(run.read_text()) for run in (path.parent / "runs").glob("*/*/*.json")] if ours else []
             for edition in {run["edition"]["name"] for run in runs}:
                 if all(run["edition"]["content_hash"] == today.get(edition) for run in runs):
@@ -156,7 +163,7 @@ def facts(plan: Plan, entry: Entry) -> dict[str, Any]:
         note = f"The training splits of {other}, then of {entry.edition}: no galaxy of the test split is in them."
     return {
         "name": entry.name,
-        **plan.signed,
+        **vars(plan.signed),
         "description": entry.description,
         "code": {"repository": "this repository"},
         "training_data": data,
@@ -190,7 +197,7 @@ def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[s
     """Make one entry: train what is missing, send it in, score it."""
     options = ["--root", _near(leaderboard), *(word for truth in truths for word in ("--truth", truth))]
     if (entry.edition, entry.name) not in standing(leaderboard, plan.signed):
-        if not plan.signed["authors"] or not plan.signed["contact"]:
+        if not plan.signed.authors or not plan.signed.contact:
             raise BenchmarkError("nobody signs the entries: fill in authors and contact under `signed` of the plan.")
         if record.git()["dirty"]:
             raise BenchmarkError("files differ from the last commit, and results have to be found again: commit first.")

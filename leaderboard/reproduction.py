@@ -76,6 +76,8 @@ def compare(entry: Entry, everyone: list[Entry], folders: list[Path], truths: Tr
     Raises LeaderboardError if one is a run of something else: another edition, model or setting.
     """
     found = [one for folder in folders for one in _compare(entry, everyone, folder, truths)]
+    if not found:
+        raise LeaderboardError(f"{entry.slug} and these runs are on no board together: nothing can be compared.")
     return [Again(**{**vars(one), "judged": len(found)}) for one in found]
 
 

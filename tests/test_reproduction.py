@@ -84,6 +84,15 @@ def test_a_folder_without_a_run_is_named(entry: Path, tmp_path: Path, capsys: py
     assert f"{tmp_path} holds no run.json" in capsys.readouterr().err
 
 
+def test_runs_on_no_board_of_the_entry_are_not_called_reproduced(
+    entry: Path, again: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("leaderboard.entries.scored", lambda folder, truths: [])
+    assert main(["reproduce", entry.name, str(again())]) == 1
+    told = capsys.readouterr()
+    assert "on no board together" in told.err and "Reproduced" not in told.out
+
+
 def test_deviations_by_hand() -> None:
     seeds = {0: 0.60, 1: 0.62, 2: 0.64}  # mean 0.62; a new training differs from it by 0.03 sqrt(4/3) = 0.0346
     near, far = (Again(Path("run"), 7, "multiclass", score, seeds, 0.03) for score in (0.689, 0.690))

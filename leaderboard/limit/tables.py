@@ -10,6 +10,7 @@ import numpy as np
 
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Metric
+from leaderboard.boards import SEEDS
 from leaderboard.limit.standings import CEILING, PANELS, PRIOR, Edition
 from leaderboard.scores import Score
 
@@ -129,7 +130,9 @@ def learning(rows: list[dict[str, Any]], edition: str) -> list[str]:
         (r,) = found
         words = f"{r['mean']:{form}} [{r['low']:{form}}, {r['high']:{form}}]"
         told = any(less["than"] == model and less["apart"] for less in r["less"])
-        few = "" if len(r["values"]) >= 3 else f" ({len(r['values'])} training{'s' if len(r['values']) > 1 else ''})"
+        few = (
+            "" if len(r["values"]) >= SEEDS else f" ({len(r['values'])} training{'s' if len(r['values']) > 1 else ''})"
+        )
         return (f"**{words}**" if told else words) + few
 
     head = [f"{model}: {BOARDS[board].metrics[BOARDS[board].primary].title}" for model, board in columns]

@@ -193,7 +193,7 @@ def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, editio
 def _whole(plan: boards.Plan, edition: str, name: str) -> list[dict[str, Score]]:
     """Return the scores of the seeds of the leaderboard's entry."""
     (entry,) = (e for e in plan.entries if (e.edition, e.runs) == (edition, name))
-    slug = boards.standing(boards.LEADERBOARD).get((edition, entry.name))
+    slug = boards.standing(boards.LEADERBOARD, plan.signed).get((edition, entry.name))
     if slug is None:
         raise UserError(f"{entry.name} does not stand on the leaderboard yet: make boards.")
     return [stored.boards for stored in scores.read(boards.LEADERBOARD / "scores" / slug)]
