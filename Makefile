@@ -38,7 +38,7 @@ boards: setup  ## train, send in and score the entries of benchmark/boards.yaml 
 	$(BIN)/python benchmark/boards.py $(foreach t,$(TRUTH),--truth $(t))
 
 report: setup  ## write docs/limit.md, "Is 80 % the data's limit?", and its figures from the stored scores
-	$(BIN)/python -m leaderboard.limit
+	$(BIN)/python -m leaderboard limit
 
 test: setup  ## lint, types and all tests
 	$(BIN)/ruff check .

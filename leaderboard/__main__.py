@@ -305,6 +305,17 @@ def _results(options: argparse.Namespace, truths: Truths) -> int:
     return 0
 
 
+def _limit(options: argparse.Namespace, truths: Truths) -> int:
+    from leaderboard.files import read_json
+    from leaderboard.limit import page, standings
+
+    editions, warnings = standings.read(options.root, truths)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(page.write(options.out, editions, read_json(page.CURVE)))
+    return 0
+
+
 def _site(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import entries, literature, render, scores
 
@@ -334,6 +345,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Truths], int]] = {
     "freeze": _freeze,
     "schema": _schema,
     "results": _results,
+    "limit": _limit,
     "site": _site,
 }
 """What each command of arguments.py does."""

@@ -111,6 +111,10 @@ def parser() -> argparse.ArgumentParser:
     results.add_argument("--into", type=Path, metavar="FILE", help="put it between the marks of this file instead")
     results.set_defaults(command="results")
 
+    limit = commands.add_parser("limit", parents=[common], help="write docs/limit.md, on the data's limit")
+    limit.add_argument("--out", type=Path, default=_near(HERE.parent / "docs"), metavar="DIR", help="its folder (docs)")
+    limit.set_defaults(command="limit")
+
     site = commands.add_parser("site", parents=[common], help="render the site")
     site.add_argument("--runs", type=Path, metavar="DIR", help="show the runs below this folder too, as local runs")
     site.add_argument("--out", type=Path, default=Path("build/site"), metavar="DIR")

@@ -12,10 +12,10 @@ import pytest
 
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard import boards, ranking, scores
+from leaderboard.__main__ import main
 from leaderboard.arguments import HERE
 from leaderboard.differences import Difference
 from leaderboard.files import LeaderboardError
-from leaderboard.limit import __main__ as limit
 from leaderboard.limit import page, standings
 from leaderboard.limit.standings import Edition
 from leaderboard.truths import Truths
@@ -29,17 +29,17 @@ def editions() -> dict[str, Edition]:
 
 
 def test_the_committed_report_is_that_of_today(editions: dict[str, Edition]) -> None:
-    curve = json.loads(limit.CURVE.read_text())
-    assert (limit.DOCS / "limit.md").read_text() == page.text(editions, curve), "make report"
+    curve = json.loads(page.CURVE.read_text())
+    assert (page.DOCS / "limit.md").read_text() == page.text(editions, curve), "make report"
 
 
 def test_the_command_writes_the_page_and_the_figures_it_shows(tmp_path: Path) -> None:
-    assert limit.main(["--out", str(tmp_path / "docs")]) == 0
+    assert main(["limit", "--out", str(tmp_path / "docs")]) == 0
     text = (tmp_path / "docs" / "limit.md").read_text()
     shown = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
     assert len(shown) == 3
     for name in shown:
-        assert (tmp_path / "docs" / name).is_file() or (limit.DOCS / name).is_file()
+        assert (tmp_path / "docs" / name).is_file() or (page.DOCS / name).is_file()
     assert sorted(p.name for p in (tmp_path / "docs").iterdir()) == sorted(
         ["limit.md", *(name for name in shown if "/" not in name)]
     )
@@ -137,7 +137,7 @@ def test_without_entries_there_is_no_report(
     editions: dict[str, Edition], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(standings.scores, "read_references", lambda root: {})
-    assert limit.main(["--out", str(tmp_path / "docs")]) == 1
+    assert main(["limit", "--out", str(tmp_path / "docs")]) == 1
     assert "gz2 has no references yet" in capsys.readouterr().err
     assert not (tmp_path / "docs").exists()
 

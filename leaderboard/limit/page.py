@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
-from leaderboard.limit import tables
+from leaderboard.limit import figures, tables
 from leaderboard.limit.answer import answer, gap
 from leaderboard.limit.standings import EDITIONS, Edition
 from leaderboard.limit.tables import listed
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+CURVE = DOCS / "evidence" / "learning-curve.json"
+
+
+def write(folder: Path, editions: dict[str, Edition], curve: list[dict[str, Any]]) -> Path:
+    """Write limit.md and its figures to a folder, all beside and then renamed; returns the page."""
+    words = text(editions, curve)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".limit.") as work:
+        for name, draw in figures.FIGURES.items():
+            draw(editions, Path(work, name))
+        Path(work, "limit.md").write_text(words, encoding="utf-8")
+        for made in Path(work).iterdir():
+            made.replace(folder / made.name)
+    return folder / "limit.md"
 
 
 def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
