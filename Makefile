@@ -23,7 +23,8 @@ setup: .venv/installed  ## a virtual environment in .venv with the locked packag
 	@touch $@
 
 benchmark: setup  ## train and score every model on the embedded sample (CPU, minutes) and render the site
-	$(BIN)/accelerate launch --quiet benchmark/run.py --model all --edition sample --recipe quick --seed 0 --overwrite
+	$(BIN)/accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no \
+		benchmark/run.py --model all --edition sample --recipe quick --seed 0 --overwrite
 	$(BIN)/python -m leaderboard site --runs $(RUNS) --out $(SITE)
 
 site: setup  ## render the leaderboard from the committed entries
