@@ -132,20 +132,22 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
 
     submissions = options.root / "submissions"
     slugs = options.slugs or sorted(p.name for p in submissions.glob("20*") if p.is_dir())
-    left = 0
+    left: dict[str, list[str]] = {}
     for slug in slugs:
         folder = submissions / slug
         if Path(slug).name != slug or not folder.is_dir():
             there = ", ".join(sorted(p.name for p in submissions.glob("20*"))) or "none yet"
             raise LeaderboardError(f"there is no submission {slug!r} in {submissions}; there are: {there}.")
         stored, problems = score_submission(folder, truths)
-        for problem in problems:
-            print(f"{slug}: not scored: {problem}", file=sys.stderr)
+        # An absent truth is said once, not for every seed of every entry.
+        for problem in dict.fromkeys(problems):
+            left.setdefault(problem, []).append(slug)
         if problems:
-            left += 1
             continue
         scores.write(options.root / "scores" / slug, stored)
         print(f"{slug}: {_files(len(stored))} scored, see {options.root / 'scores' / slug}")
+    for problem, kept in left.items():
+        print(f"{kept[0] if len(kept) == 1 else f'{len(kept)} submissions'}: not scored: {problem}", file=sys.stderr)
     return 1 if left else 0
 
 

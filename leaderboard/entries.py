@@ -201,7 +201,7 @@ def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored],
             key = (run.edition.name, run.edition.content_hash)
             truth = truths.truth(key)
             if truth is None:
-                raise LeaderboardError(f"{path}: {truths.missing(key)}")
+                raise LeaderboardError(f"{run.edition.name}: {truths.missing(key)}")
             submission.check_predictions(path, run, task, truths)
             found = scores.of_predictions(truth, prediction_files.read(path, truth.tree), str(path))
             stored.append(scores.Stored(run.edition.facts(), task, run.seed, sha256(path), found))

@@ -45,6 +45,21 @@ def test_committed_scores_are_what_the_scorer_says(slug: str) -> None:
             assert scores.differences(kept.boards[board], score) == [], words
 
 
+def test_an_absent_truth_is_said_once_and_keeps_no_other_entry_from_its_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edition = {slug: scores.read(LEADERBOARD / "scores" / slug)[0].edition["name"] for slug in COMMITTED}
+    chosen = [slug for slug in COMMITTED if edition[slug] == "gz2"][:2]
+    chosen += [slug for slug in COMMITTED if edition[slug] == "sample"][:1]
+    for slug in chosen:
+        shutil.copytree(LEADERBOARD / "submissions" / slug, tmp_path / "submissions" / slug)
+    assert main(["score", "--root", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert line.startswith("2 submissions: not scored: gz2: needs the Kaggle file: pass --truth gz2=PATH")
+    assert [p.name for p in (tmp_path / "scores").iterdir()] == chosen[2:] and chosen[2] in said.out
+
+
 def test_version_1_is_the_embedded_sample_and_ranks_as_the_scorer_does() -> None:
     first = versions.read(BENCHMARK)[0]
     sample = Edition.open("sample")
