@@ -75,8 +75,13 @@ class EditionPage:
 
     @property
     def open(self) -> bool:
-        """Whether images and single galaxies' votes are here and may be shown."""
+        """Whether single galaxies' votes are here and may be shown, as may the images."""
         return self.truth is not None and may_show(self.truth.tree)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether its images can be shown: they may be, and are on this machine."""
+        return self.open and self.edition is not None
 
 
 def site(
@@ -234,8 +239,8 @@ def _blind(key: Key, title: str, tree: Tree, entries: list[Entry]) -> Truth | No
 
 
 def _index(editions: list[EditionPage], images: Images) -> dict[str, Any]:
-    # Pictures first: the panel of an edition that may not be shown is identifiers and bars.
-    panels = [_panel(e, images) for e in sorted(editions, key=lambda e: not e.open) if e.truth]
+    # Pictures first: the panel of an edition that may not be shown, or is not here, is identifiers and bars.
+    panels = [_panel(e, images) for e in sorted(editions, key=lambda e: not e.pictured) if e.truth]
     return {"hero": _hero(editions, images), "panels": panels}
 
 
@@ -289,7 +294,7 @@ def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
 def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[str, Any]:
     # Pictures first, as on the first page.
     parts = []
-    for page in sorted(editions, key=lambda e: not e.open):
+    for page in sorted(editions, key=lambda e: not e.pictured):
         if page.key in entry.editions:
             seeds = [t for t in entry.trained if t.key == page.key]
             scored = [(page.tables[b], s) for b in BOARDS if b in page.tables and (s := entry.score(page.key, b))]
