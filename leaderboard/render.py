@@ -247,23 +247,23 @@ def _index(editions: list[EditionPage], images: Images) -> dict[str, Any]:
 def _hero(editions: list[EditionPage], images: Images) -> tuple[EditionPage, list[tuple[Shown, str]]] | None:
     """Return galaxies for the head of the first page, each with its class.
 
-    They are of the first edition whose images may be shown.
+    They are of the first edition whose images can be shown.
     """
-    for page in editions:
-        if page.open and page.truth and page.edition:
-            truth = page.truth
-            return page, [
-                (galaxies.shown(truth, page.edition, row, images), galaxies.true_answer(truth, row, "multiclass"))
-                for row in galaxies.clearest(truth, HERO)
-            ]
+    for page in (e for e in editions if e.pictured):
+        assert page.truth is not None
+        return page, [
+            (galaxies.shown(page.truth, page.edition, r, images), galaxies.true_answer(page.truth, r, "multiclass"))
+            for r in galaxies.clearest(page.truth, HERO)
+        ]
     return None
 
 
 def _faces(table: Table, page: EditionPage, images: Images) -> list[tuple[Shown, str]]:
     """Return the edition's fixed galaxies with what the volunteers answer to a board's question."""
-    if not page.open or page.truth is None or page.edition is None:
+    if not page.pictured:
         return []
     truth = page.truth
+    assert truth is not None
     return [
         (galaxies.shown(truth, page.edition, row, images), galaxies.true_answer(truth, row, table.board.task))
         for row in galaxies.panel(truth)
