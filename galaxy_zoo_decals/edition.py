@@ -27,9 +27,13 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ENVIRONMENT = "GALAXY_ZOO_DECALS_EDITION"
 HOME_ENVIRONMENT = "GALAXY_ZOO_DECALS_HOME"
 
+TRUTHS = ("counts", "likelihoods")
+"""What the votes of an edition may be: counts of volunteers, or counts made from published likelihoods."""
+
 FACTS: dict[str, type] = {
     "name": str, "title": str, "tree": str, "source": dict, "counts": dict, "cleaning": dict, "extra_columns": list,
-    "content_hash": str, "split_hash": str, "image_hash": str,
+    "content_hash": str, "split_hash": str, "image_hash": str, "simulated": bool, "truth": str, "licence": str,
+    "credit": str, "may_publish_images": bool, "may_publish_votes": bool, "pictures": str,
 }  # fmt: skip
 """What edition.json must hold for an edition to be used, with its types."""
 
@@ -144,6 +148,8 @@ class Edition:
         missing = [key for key in FACTS if not isinstance(facts, dict) or not isinstance(facts.get(key), FACTS[key])]
         if missing:
             raise EditionError(f"{self.path / 'edition.json'} lacks {', '.join(missing)}: prepare the edition again.")
+        if facts["truth"] not in TRUTHS:
+            raise EditionError(f"{self.path / 'edition.json'}: its truth is none of {', '.join(TRUTHS)}.")
         if facts["tree"] not in TREES or not NAME.fullmatch(facts["name"]):
             raise EditionError(f"{self.path / 'edition.json'}: its tree or its name is none that an edition can have.")
         return dict(facts)
@@ -162,6 +168,41 @@ class Edition:
     def tree(self) -> Tree:
         """The decision tree its votes follow."""
         return TREES[str(self.facts["tree"])]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its galaxies were drawn by a program."""
+        return bool(self.facts["simulated"])
+
+    @property
+    def truth(self) -> str:
+        """What its votes are: ``counts`` of volunteers, or made from published ``likelihoods``."""
+        return str(self.facts["truth"])
+
+    @property
+    def licence(self) -> str:
+        """SPDX name of the licence of its images and votes, or "other"."""
+        return str(self.facts["licence"])
+
+    @property
+    def credit(self) -> str:
+        """What stands beside a picture that is shown."""
+        return str(self.facts["credit"])
+
+    @property
+    def pictures(self) -> str:
+        """What its images are in few words."""
+        return str(self.facts["pictures"])
+
+    @property
+    def may_publish_images(self) -> bool:
+        """Whether its images may be shown and passed on."""
+        return bool(self.facts["may_publish_images"])
+
+    @property
+    def may_publish_votes(self) -> bool:
+        """Whether the votes of single galaxies may be shown and passed on."""
+        return bool(self.facts["may_publish_votes"])
 
     @property
     def content_hash(self) -> str:

@@ -79,7 +79,7 @@ class Truth:
             raise EditionError(f"{edition.path}: no test galaxy is scored, so there is nothing to measure on.")
         properties = {name: table[name].to_numpy(dtype=float, na_value=np.nan) for name in PROPERTIES}
         known = {name: values for name, values in properties.items() if not np.isnan(values).all()}
-        assumed = "votes_assumed" in edition.facts["source"]  # type: ignore[operator]
+        assumed = edition.truth == "likelihoods"
         return replace(cls.of_table(edition, table), votes_assumed=assumed, properties=known)
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,6 +44,8 @@ class Part:
     images: Mapping[str, str]
     encoder: Callable[[Sequence[str]], Encoder]
     fetch: Callable[[], object] = _nothing
+    strangers: Mapping[str, str] = field(default_factory=dict)
+    """Images of this campaign that belong to no row of the catalogue, by their name at the source, each with why."""
 
 
 class Source(Protocol):
@@ -77,6 +79,36 @@ class Source(Protocol):
     @property
     def citation(self) -> str:
         """Whose data these are and how to cite them."""
+        ...
+
+    @property
+    def credit(self) -> str:
+        """What stands beside a picture that is shown: whose it is and under which licence."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its galaxies were drawn by a program."""
+        ...
+
+    @property
+    def truth(self) -> str:
+        """What its votes are: ``counts`` of volunteers, or counts made from published ``likelihoods``."""
+        ...
+
+    @property
+    def may_publish_images(self) -> bool:
+        """Whether its images may be shown and passed on, with ``credit`` and under ``licence``."""
+        ...
+
+    @property
+    def may_publish_votes(self) -> bool:
+        """Whether the votes of single galaxies may be shown and passed on."""
+        ...
+
+    @property
+    def pictures(self) -> str:
+        """What its images are in few words, such as "PNG, Zenodo": a column of the boards."""
         ...
 
     @property

@@ -33,6 +33,13 @@ class Folder:
     tree: Tree = GZD5
     licence: str = "other"
     citation: str = "The licence is that of the catalogue and its images."
+    credit: str = "of a catalogue of its own"
+    simulated: bool = False
+    truth: str = "counts"
+    may_publish_images: bool = False
+    """No, as their licence is unknown."""
+    may_publish_votes: bool = False
+    pictures: str = "files of its own"
 
     @property
     def extra_columns(self) -> tuple[str, ...]:

@@ -55,6 +55,12 @@ class GZ2Challenge:
         "Images and votes are those of the Kaggle Galaxy Zoo Challenge, under its terms, and may not be passed on. "
         "Cite Willett et al. 2013, MNRAS 435, 2835."
     )
+    credit: str = "SDSS, by the Kaggle Galaxy Zoo Challenge"
+    simulated: bool = False
+    truth: str = "likelihoods"
+    may_publish_images: bool = False
+    may_publish_votes: bool = False
+    pictures: str = "JPEG, Kaggle"
     extra_columns: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, object]:

@@ -50,6 +50,12 @@ class Simulated:
     citation: str = (
         "Simulated after Walmsley et al. 2022, MNRAS 509, 3966 (Galaxy Zoo DECaLS); no survey data are in it."
     )
+    credit: str = "simulated, CC0-1.0"
+    simulated: bool = True
+    truth: str = "counts"
+    may_publish_images: bool = True
+    may_publish_votes: bool = True
+    pictures: str = "simulated"
     extra_columns: tuple[str, ...] = field(default=survey.TRUE_COLUMNS + survey.VISIBLE_COLUMNS, repr=False)
 
     def __post_init__(self) -> None:

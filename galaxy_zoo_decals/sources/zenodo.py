@@ -12,7 +12,7 @@ import pandas as pd
 import requests
 from filelock import FileLock, Timeout
 
-from galaxy_zoo_decals import archive, download, splits
+from galaxy_zoo_decals import addresses, archive, download, splits
 from galaxy_zoo_decals import catalogue as catalogues
 from galaxy_zoo_decals.download import DownloadError, File
 from galaxy_zoo_decals.errors import UserError
@@ -21,10 +21,10 @@ from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.folder import SUFFIXES, folder_part, read_with_positions, sha256
 
-RECORD = "https://zenodo.org/api/records/4573248"
+RECORD = addresses.ZENODO
 """The record's API: Walmsley et al. 2022, data release of Galaxy Zoo DECaLS."""
 
-TABLES = ("gz_decals_volunteers_5.parquet", "gz_decals_volunteers_5.csv")
+TABLES = tuple(table.name for table in addresses.VOTES)
 """The votes, in the order of preference: the Parquet file is a quarter of the CSV."""
 
 ARCHIVE = "gz_decals_dr5_png_part{}.zip"
@@ -59,6 +59,12 @@ class _Published:
         "Cite Walmsley et al. 2022, MNRAS 509, 3966 (doi:10.1093/mnras/stab2093), and the data release, "
         "doi:10.5281/zenodo.4573248."
     )
+    credit: str = "Galaxy Zoo DECaLS, Walmsley et al. 2022, CC-BY-4.0"
+    simulated: bool = False
+    truth: str = "counts"
+    may_publish_images: bool = True
+    may_publish_votes: bool = True
+    pictures: str = "PNG, Zenodo"
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
