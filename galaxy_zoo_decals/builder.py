@@ -24,7 +24,7 @@ from galaxy_zoo_decals.card import card
 from galaxy_zoo_decals.cleaning import Rules
 from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError, digest, is_edition
-from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, outside, to_arrow, view_labels
+from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, holdings, outside, to_arrow, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Source
 
@@ -133,6 +133,7 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
             shutil.rmtree(work, ignore_errors=True)
         raise
     report.unlisted_images = conversion.unlisted
+    report.strangers = dict(sorted(conversion.strangers.items())[: cleaning.NAMED])
     catalogue = _drop_without_image(catalogue, report, conversion.splits)
     _check_splits({split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}, report)
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
@@ -185,6 +186,8 @@ def _survey(
     """
     flags: list[pd.DataFrame] = []
     balances: dict[str, dict[str, Counts]] = {}
+    report.lost_votes = cleaning.lost_votes(tree, catalogue)
+    report.boards = board_holdings(tree, catalogue)
     for split in SPLITS:
         rows = catalogue[catalogue["split"] == split]
         found: dict[str, Counts] = {}
@@ -198,6 +201,18 @@ def _survey(
     flagged = pd.concat([catalogue, pd.concat(flags).loc[catalogue.index]], axis=1)
     report.views = {view: int(flagged[flag(view)].sum()) for view in VIEWS}
     return flagged, balances
+
+
+def board_holdings(tree: Tree, catalogue: pd.DataFrame) -> dict[str, Counts]:
+    """Return what the boards hold of the scored galaxies of validation and test, by split.
+
+    Labels are those that predictions are scored against: of the votes, whatever the edition's own are made of.
+    """
+    found: dict[str, Counts] = {}
+    for split in ("validation", "test"):
+        rows = catalogue[(catalogue["split"] == split) & catalogue["scored"].astype(bool)]
+        found[split] = holdings(tree, rows, view_labels(tree, rows))
+    return found
 
 
 def _add(total: dict[str, Counts], more: dict[str, Counts]) -> None:
@@ -283,7 +298,11 @@ def _drop_without_image(
     problems = {name: str(error) for part in converted.values() for name, error in part.problems.items()}
     for title, reason, names in (
         ("no image", "the votes have no image file", [n for n, p in problems.items() if p == MISSING]),
-        ("unreadable image", "the image file is damaged", [n for n, p in problems.items() if p != MISSING]),
+        (
+            "unusable image",
+            "the image file is damaged, or is not the galaxy's",
+            [n for n, p in problems.items() if p != MISSING],
+        ),
     ):
         examples = {} if title == "no image" else {n: problems[n] for n in sorted(names)[: cleaning.NAMED]}
         report.add(title, reason, len(names), examples)

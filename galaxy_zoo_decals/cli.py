@@ -82,6 +82,10 @@ def parser() -> argparse.ArgumentParser:
     catalogue = sources.add_parser("catalogue", help="a table of your own with GZD-5 columns, and its images")
     catalogue.add_argument("--votes", type=Path, required=True, metavar="FILE", help="CSV or Parquet")
     catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
+    catalogue.add_argument(
+        "--licence", type=_licence, default="other", metavar="SPDX",
+        help="licence of table and images, as CC-BY-4.0; without it the edition is not passed on",
+    )  # fmt: skip
     for source in (gzd5, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
@@ -214,7 +218,7 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         return Simulated(options.galaxies, options.seed, size=size, quality=options.quality, title=title)
     from galaxy_zoo_decals.sources.folder import Folder
 
-    return Folder(options.votes.expanduser(), options.images.expanduser(), debiased)
+    return Folder(options.votes.expanduser(), options.images.expanduser(), debiased, licence=options.licence)
 
 
 def _report_catalogue(source: Source, rules: Rules) -> None:
@@ -362,6 +366,14 @@ def _name(text: str) -> str:
 
     if not NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r}: a name is made of a-z, 0-9, - and _, at most 64 of them")
+    return text
+
+
+def _licence(text: str) -> str:
+    import re
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no SPDX name of a licence, such as CC-BY-4.0")
     return text
 
 

@@ -32,18 +32,34 @@ class Folder:
     title: str = "A catalogue of its own"
     tree: Tree = GZD5
     licence: str = "other"
+    """SPDX name of the licence of table and images; "other" is unknown."""
     citation: str = "The licence is that of the catalogue and its images."
-    credit: str = "of a catalogue of its own"
     simulated: bool = False
     truth: str = "counts"
-    may_publish_images: bool = False
-    """No, as their licence is unknown."""
-    may_publish_votes: bool = False
-    pictures: str = "files of its own"
+    pictures: str = "own files"
+
+    @property
+    def credit(self) -> str:
+        """What stands beside a picture that is shown."""
+        return f"from a catalogue of its own, licence {self.licence}"
+
+    @property
+    def may_publish_images(self) -> bool:
+        """Whether a licence was stated: without one nothing is passed on."""
+        return self.licence != "other"
+
+    @property
+    def may_publish_votes(self) -> bool:
+        """Whether a licence was stated: without one nothing is passed on."""
+        return self.licence != "other"
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        """The debiased fractions, if they were asked for."""
+        """What became of lost votes, and the debiased fractions if they were asked for."""
+        return (*self.tree.lost_columns, *self._debiased_columns)
+
+    @property
+    def _debiased_columns(self) -> tuple[str, ...]:
         return catalogues.debiased_columns(self.tree) if self.debiased else ()
 
     def describe(self) -> dict[str, object]:
@@ -58,7 +74,7 @@ class Folder:
         """Return the checked rows; raises CatalogueError, also where a position is missing (splits need it)."""
         if not self.images.is_dir():
             raise CatalogueError(f"{self.images}: there is no such folder of images.")
-        return read_with_positions(self.votes, self.tree, self.extra_columns)
+        return read_with_positions(self.votes, self.tree, self._debiased_columns)
 
     def split(self, catalogue: pd.DataFrame) -> pd.Series:
         """Return the split of each row by its sky cell."""

@@ -68,7 +68,11 @@ class _Published:
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        """The debiased fractions, if they were asked for."""
+        """What became of lost votes, and the debiased fractions if they were asked for."""
+        return (*self.tree.lost_columns, *self._debiased_columns)
+
+    @property
+    def _debiased_columns(self) -> tuple[str, ...]:
         return catalogues.debiased_columns(self.tree) if self.debiased else ()
 
     @cached_property
@@ -94,7 +98,7 @@ class _Published:
 
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
         """Return the checked rows of the GZD-5 votes."""
-        return read_with_positions(self.table, self.tree, self.extra_columns)
+        return read_with_positions(self.table, self.tree, self._debiased_columns)
 
     def split(self, catalogue: pd.DataFrame) -> pd.Series:
         """Return the split of each row by its sky cell."""
