@@ -73,6 +73,9 @@ campaign-mutations: setup  ## nearly 200 kinds of damage to a submission (half a
 campaign-kills: setup  ## kill a preparation fifty times and go on (most of an hour; docs/evidence/kills.md)
 	$(BIN)/python tests/campaigns/kills.py
 
+campaign-lost-votes: setup  ## what lost merging votes do to fractions and classes (a minute; docs/evidence/lost-votes.md)
+	$(BIN)/python -m tests.campaigns.lost_votes
+
 campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
 	$(BIN)/python tests/campaigns/scale.py
 
@@ -94,5 +97,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-learning campaign-scale campaign-throughput lock clean
+.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-learning campaign-scale campaign-lost-votes campaign-throughput lock clean
 .DEFAULT_GOAL := help
