@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def table(rows: pd.DataFrame) -> list[dict[str, float]]:
     """Return one row a range of lost shares."""
     lost = rows[rows["lost"] > 0]
     found = []
-    for low, high in zip(EDGES, EDGES[1:]):
+    for low, high in pairwise(EDGES):
         inside = lost[(lost["lost"] > low) & (lost["lost"] <= high)]
         if len(inside):
             found.append(
