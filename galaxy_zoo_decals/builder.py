@@ -97,7 +97,10 @@ def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, or
     """Return whether ``out`` holds the edition that ``build`` would make of these votes, in this form."""
     if not is_edition(out):
         return False
-    facts = Edition(out).facts
+    try:
+        facts = Edition(out).facts
+    except EditionError:  # of an older version of the package: it is made anew
+        return False
     wanted = {
         "name": name,
         "version": FORMAT,
@@ -155,15 +158,22 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
 def _catalogue(source: Source, work: Path, processes: int) -> pd.DataFrame:
     """Return the source's rows by name, with their splits and whether they are scored."""
     catalogue = source.catalogue(work, processes)
+    # Only a source of published votes tells of lost ones.
+    catalogue = catalogue.drop(columns=set(source.tree.lost_columns).difference(source.extra_columns), errors="ignore")
     catalogue["split"] = source.split(catalogue)
     catalogue["scored"] = (source.scored(catalogue) & (catalogue["split"] != "train")).astype(bool)
     return catalogue.sort_values("iauname", ignore_index=True)
 
 
+def clean_catalogue(source: Source, rules: Rules) -> tuple[pd.DataFrame, cleaning.Report]:
+    """Return the rows of a source's catalogue that the rules keep, by name, with split and scored, and the report."""
+    with tempfile.TemporaryDirectory() as work:
+        return cleaning.clean(_catalogue(source, Path(work), 1), source.tree, rules)
+
+
 def survey_catalogue(source: Source, rules: Rules) -> cleaning.Report:
     """Return the cleaning report of a source's votes, as if every galaxy had its image."""
-    with tempfile.TemporaryDirectory() as work:
-        catalogue, report = cleaning.clean(_catalogue(source, Path(work), 1), source.tree, rules)
+    catalogue, report = clean_catalogue(source, rules)
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
     _survey(source.tree, catalogue, rules, report)
     return report

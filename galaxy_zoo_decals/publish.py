@@ -59,11 +59,10 @@ def plan(edition: Edition, repo: str, private: bool = True) -> Plan:
     """Return what a push of the edition would send; PublishError if it may not be passed on."""
     if not REPO.fullmatch(repo):
         raise PublishError(f"{repo!r} is no name of a repository; it is like user/galaxy_zoo_decals.")
-    if not (edition.may_publish_images and edition.may_publish_votes):
+    terms = edition.terms
+    if not (terms.may_publish_images and terms.may_publish_votes):
         unknown = (
-            "Their licence is not known: `prepare catalogue --licence` states it. "
-            if edition.licence == "other"
-            else ""
+            "Their licence is not known: `prepare catalogue --licence` states it. " if terms.licence == "other" else ""
         )
         raise PublishError(
             f"images and votes of {edition.title} may not be passed on, not even in a private repository. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -223,6 +224,32 @@ class OnDisk(_Published):
         if any(p.suffix.lower() in SUFFIXES for p in self.folder.rglob("J*/*")):
             return [self.folder]
         raise SourceError(f"{self.folder}: it holds neither {ARCHIVE.format(1)} nor unpacked images (J*/*.png).")
+
+
+@dataclass(frozen=True)
+class Catalogue(_Published):
+    """The votes of the data release alone, from one file: what a board of the survey is frozen from, without images."""
+
+    file: Path = Path()
+
+    @cached_property
+    def table(self) -> Path:
+        """Return the file of the votes; SourceError if it is not there."""
+        if not self.file.is_file():
+            raise SourceError(f"{self.file}: there is no such file.")
+        return self.file
+
+    @cached_property
+    def published(self) -> str:
+        """Whether the file is the published one, in words."""
+        with self.table.open("rb") as file:
+            md5 = hashlib.file_digest(file, "md5").hexdigest()
+        known = next((votes for votes in addresses.VOTES if votes.md5 == md5), None)
+        return "the published table" if known else f"not the published table (its md5 is {md5})"
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield nothing: there are no images."""
+        yield from ()
 
 
 def _must_be_there(path: Path) -> None:
