@@ -61,7 +61,7 @@ class Frozen(Strict):
         description="what binds a result: the content of the whole edition, or the votes of its scored test galaxies, "
         "wherever the pictures come from; then some galaxies may be lacking",
     )
-    boards: tuple[Task, ...] = ("multiclass", "multilabel", "hierarchical", "votes")
+    boards: list[Task] = Field(default=list(VIEWS), min_length=1)  # type: ignore[arg-type]
 
     @property
     def terms(self) -> Terms:
@@ -155,7 +155,7 @@ def _truth(name: str, frozen: Frozen, tree: Tree, table: pd.DataFrame, propertie
         properties=dict(properties),
         votes_assumed=frozen.truth == "likelihoods",
         terms=frozen.terms,
-        boards=frozen.boards,
+        boards=tuple(frozen.boards),
         may_lack=frozen.bound_by == "votes",
     )
 
@@ -194,7 +194,7 @@ def freeze(folder: Path, version: str, edition: Edition) -> Path:
     """
     truth = Truth.of(edition)
     table = edition.table("test", ["iauname", "scored", *POSITION])
-    return _freeze(folder, version, truth, table[table["scored"]], "content", VIEWS)
+    return _freeze(folder, version, truth, table[table["scored"]], "content", list(VIEWS))
 
 
 def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> tuple[Path, Truth]:
@@ -224,13 +224,13 @@ def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> t
         ),
     )  # fmt: skip
     classified = int((truth.classes.label >= 0).sum())
-    boards = tuple(view for view in VIEWS if view != "multiclass" or classified >= MIN_CLASSIFIED)
+    boards = [view for view in VIEWS if view != "multiclass" or classified >= MIN_CLASSIFIED]
     return _freeze(folder, version, truth, table, "votes", boards), truth
 
 
 def _freeze(
     folder: Path, version: str, truth: Truth, table: pd.DataFrame, bound_by: Literal["content", "votes"],
-    boards: tuple[str, ...],
+    boards: list[str],
 ) -> Path:  # fmt: skip
     known = {v.version: v for v in read(folder)}
     ranked = {task: board.primary for task, board in BOARDS.items()}
@@ -293,4 +293,4 @@ def _told(key: str, value: object) -> bool:
 
 def _value(value: object) -> str:
     """Return a value as TOML, whose text, numbers, truth values and lists of text are those of JSON."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
