@@ -19,11 +19,12 @@ from galaxy_zoo_decals.scoring import Truth, score
 from galaxy_zoo_decals.scoring.results import complete, prior_values, references
 from galaxy_zoo_decals.sources.folder import Folder
 from galaxy_zoo_decals.sources.zenodo import Catalogue
-from leaderboard import adoption, boards, checks, entries, report, scores, versions
+from leaderboard import adoption, boards, checks, entries, report, scores, submission, tables, versions
 from leaderboard.__main__ import main
 from leaderboard.entries import score_submission
 from leaderboard.files import LeaderboardError
 from leaderboard.truths import Truths
+from tests.test_elsewhere import write_facts
 from tests.test_leaderboard import fill_in
 from tests.test_leaderboard_runs import guess, write_run
 from tests.toys import write_catalogue
@@ -155,7 +156,6 @@ def test_the_class_prior_stands_in_for_few_lacking_galaxies(editions: dict[str, 
 
 def submit(board: Path, known: Truths, run: Path, work: Path, name: str) -> str:
     """Send a run in as `submit` does, score it, and return its slug."""
-    from leaderboard import submission
 
     adopted = adoption.adopt(run, known, work / name)
     found = submission.gather([adopted], known)
@@ -228,3 +228,21 @@ def test_a_file_with_galaxies_of_others_is_refused(survey: Path, editions: dict[
     prediction_files.write(path, replace(given, names=("J000000.00+000000.1", *given.names[1:])), truth.tree)
     with pytest.raises((LeaderboardError, PredictionError), match="no scored test galaxies of this edition"):
         entries.scored(adopted, known)
+
+
+def test_a_table_made_elsewhere_may_lack_galaxies_too(
+    survey: Path, editions: dict[str, Edition], tmp_path: Path
+) -> None:
+    known = truths(survey, editions)
+    (key,) = known.frozen
+    truth = known.truth(key)
+    assert truth is not None
+    values = guess(truth, "multilabel", 0.6, np.random.default_rng(0))
+    table = pd.DataFrame(values, columns=list(prediction_files.columns("multilabel", truth.tree)))
+    table.insert(0, "iauname", truth.names)
+    table.iloc[:0:-1].to_csv(tmp_path / "seed0.csv", index=False)
+    (folder, _), *_ = tables.gather(
+        [tmp_path / "seed0.csv"], submission.read_facts(write_facts(tmp_path)), known, tmp_path / "work"
+    )
+    (trained,) = entries.scored(folder, known)
+    assert trained.scores["multilabel"].lacking == 1
