@@ -26,7 +26,7 @@ from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError, digest, is_edition
 from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, outside, to_arrow, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
-from galaxy_zoo_decals.sources import MISSING, Source
+from galaxy_zoo_decals.sources import MISSING, Choosing, Source
 
 FORMAT = "1.0"
 """Version of the edition format; a change of columns raises it."""
@@ -125,6 +125,8 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
         catalogue = _catalogue(source, work, processes)
         listed = frozenset(catalogue["iauname"])
         catalogue, report = cleaning.clean(catalogue, source.tree, rules)
+        if isinstance(source, Choosing):
+            catalogue = _choose(source, catalogue, report, work)
         wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}
         _check_splits(wanted, report)
         conversion = convert(source, listed, wanted, work, form, processes)
@@ -157,6 +159,13 @@ def _catalogue(source: Source, work: Path, processes: int) -> pd.DataFrame:
     catalogue["split"] = source.split(catalogue)
     catalogue["scored"] = (source.scored(catalogue) & (catalogue["split"] != "train")).astype(bool)
     return catalogue.sort_values("iauname", ignore_index=True)
+
+
+def _choose(source: Choosing, catalogue: pd.DataFrame, report: cleaning.Report, work: Path) -> pd.DataFrame:
+    """Return the rows that a source gives which gives a part of its galaxies, and count the others."""
+    others = catalogue["iauname"].isin(source.left_out(list(catalogue["iauname"]), work))
+    report.add(*source.choice, int(others.sum()))
+    return catalogue[~others].reset_index(drop=True)
 
 
 def survey_catalogue(source: Source, rules: Rules) -> cleaning.Report:
