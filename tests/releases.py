@@ -11,6 +11,7 @@ import re
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from galaxy_zoo_decals import catalogue, pixels
 from galaxy_zoo_decals.schema import GZD5
@@ -91,6 +93,90 @@ def write_release(folder: Path, galaxies: int, seed: int = 3) -> list[str]:
     for number in PARTS:
         write_part(folder / ARCHIVE.format(number), number, shown, images)
     return names
+
+
+def small(image: bytes) -> bytes:
+    """A PNG of as many pixels that takes a few kilobytes."""
+    buffer = io.BytesIO()
+    coarse = pixels.decode(image).resize((30, 30))
+    coarse.resize((SIDE, SIDE), Image.Resampling.NEAREST).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A release in the proportions of the survey, of few images shown many times."""
+
+    names: list[str]
+    """Galaxies of the catalogue."""
+    members: dict[str, dict[str, str]]
+    """Of each archive the images in the order in which they lie there: name and place; a fifth is not of the survey."""
+    shown: dict[str, str]
+    """Which picture each name shows."""
+    pictures: dict[str, bytes]
+
+    def image(self, name: str) -> bytes:
+        """The PNG of a galaxy."""
+        return self.pictures[self.shown[name]]
+
+
+def plan_survey(folder: Path, galaxies: int, seed: int = 5) -> Survey:
+    """Write the votes of a release and return what its archives are to hold.
+
+    One in a hundred galaxies has a wrong field of view. Archives hold whole folders in no order of their names; in
+    two of them all members begin with a folder of the archive's name.
+    """
+    table, images = draw(6, 3)
+    many, shown = repeat(table, galaxies, seed)
+    rng = np.random.default_rng(seed)
+    many["wrong_size_warning"] = rng.random(galaxies) < 0.01
+    folder.mkdir(parents=True, exist_ok=True)
+    many.to_parquet(folder / TABLE, index=False)
+    others = {f"{name[:-1]}x": shown[name] for name in rng.choice(many["iauname"].to_numpy(str), galaxies // 4, False)}
+    shown = shown | others
+    members: dict[str, dict[str, str]] = {ARCHIVE.format(number): {} for number in PARTS}
+    for name in sorted(shown):
+        number = PARTS[hashlib.sha256(name[:4].encode()).digest()[0] % len(PARTS)]
+        top = f"{Path(ARCHIVE.format(number)).stem}/" if number % 2 else ""
+        members[ARCHIVE.format(number)][name] = f"{top}{name[:4]}/{name}.png"
+    return Survey(list(many["iauname"]), members, shown, {name: small(image) for name, image in images.items()})
+
+
+def write_survey(folder: Path, galaxies: int, seed: int = 5) -> Survey:
+    """Write such a release with its four archives, in which folders are members too."""
+    survey = plan_survey(folder, galaxies, seed)
+    for archive, members in survey.members.items():
+        with zipfile.ZipFile(folder / archive, "w") as made:
+            before = ""
+            for name, place in members.items():
+                if Path(place).parent.name != before:
+                    before = Path(place).parent.name
+                    made.writestr(f"{Path(place).parent}/", b"")
+                made.writestr(place, survey.image(name))
+    return survey
+
+
+def write_sparse(path: Path, members: Mapping[str, str], images: Mapping[str, bytes], every: int) -> None:
+    """Write an archive whose members lie ``every`` so many bytes, with the bytes of those that have an image only.
+
+    The table of contents lists all: a sparse file of many gigabytes that takes little room on disk.
+    """
+    infos = []
+    with zipfile.ZipFile(path, "w") as made:
+        assert made.fp is not None
+        for i, (name, place) in enumerate(members.items()):
+            info = zipfile.ZipInfo(place)
+            data = images.get(name, b"")
+            info.CRC, info.file_size, info.compress_size = zlib.crc32(data), len(data), len(data)
+            if not data:
+                info.CRC, info.file_size, info.compress_size = i, every - 100, every - 100
+            info.header_offset = i * every
+            if data:
+                made.fp.seek(info.header_offset)
+                made.fp.write(info.FileHeader() + data)
+            infos.append(info)
+        # What follows is how zipfile itself ends an archive: Zip64 where offsets or the number of members ask for it.
+        made.filelist, made.start_dir, made._didModify = infos, len(infos) * every, True  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -299,7 +385,7 @@ def serve(folder: Path) -> Iterator[Zenodo]:
 
     server = Server(("127.0.0.1", 0), Handler)
     zenodo.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield zenodo

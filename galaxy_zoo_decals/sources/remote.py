@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import requests
 
@@ -38,7 +38,7 @@ class Ranges:
     file: File
     say: download.Say = download.say
     etag: str | None = None
-    _address: str = field(default="", init=False)
+    address: str = ""
     """Where a redirect led: asked directly from then on, as every redirect is a request too."""
 
     def read(self, start: int, stop: int, arrived: Callable[[int], object] = _nothing) -> bytes:
@@ -68,10 +68,10 @@ class Ranges:
     def _ask(self, start: int, stop: int) -> requests.Response:
         """Return an answer that holds the bytes from ``start``, none of them read yet."""
         try:
-            answer = download.get(self.client, self._address or self.file.url, {"Range": f"bytes={start}-{stop - 1}"})
+            answer = download.get(self.client, self.address or self.file.url, {"Range": f"bytes={start}-{stop - 1}"})
         except AnswerError as error:
-            if error.status in GONE and self._address:
-                self._address = ""
+            if error.status in GONE and self.address:
+                self.address = ""
                 return self._ask(start, stop)
             if error.status == 416:
                 raise ChangedError(
@@ -84,7 +84,7 @@ class Ranges:
             answer.close()  # what else is in it is not read: it may be the whole file
             raise
         if answer.history:
-            self._address = answer.url
+            self.address = answer.url
         return answer
 
     def _check(self, answer: requests.Response, start: int, stop: int) -> None:

@@ -119,6 +119,8 @@ class RemoteArchive:
         self.name, self.find, self.client, self.say = name, find, client, say
         self.folder = folder / f"{name}.runs"
         self.contents = self.folder / "contents"
+        self._address = ""
+        """Where the server sent the first request on to."""
 
     def members(self) -> list[Member]:
         """Return the archive's images in the order in which they lie there; ArchiveError if it is no whole zip."""
@@ -159,6 +161,7 @@ class RemoteArchive:
                     remote.arrived = bar.update
                     remote.bring(max(0, remote.size - TAIL), remote.size)
                     opened = self._read_contents(remote)
+                self._address = remote.ranges.address
                 self._keep_contents(remote, min(opened.start_dir, max(0, remote.size - TAIL)))
             else:
                 opened = self._read_contents(remote)
@@ -198,7 +201,8 @@ class RemoteArchive:
             head, _, data = self.contents.read_bytes().partition(b"\n")
             known = json.loads(head)
             size, start, etag = int(known["size"]), int(known["start"]), known["etag"]
-            remote = RemoteFile(Ranges(self.client, File(self.name, "", size, str(known["md5"])), self.say, etag))
+            file = File(self.name, "", size, str(known["md5"]))
+            remote = RemoteFile(Ranges(self.client, file, self.say, etag, self._address))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
         if start + len(data) != size:
@@ -217,6 +221,8 @@ class RemoteArchive:
         missing = {run: group for run, group in missing.items() if group}
         if not missing:
             return {}
+        for leftover in self.folder.glob("*.partial"):  # of a run that was killed
+            leftover.unlink(missing_ok=True)
         published = self.find()
         known = remote.ranges.file
         with self._clear_errors():

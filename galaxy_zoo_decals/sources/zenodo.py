@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -211,7 +211,7 @@ class Some(Downloaded):
     def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
         """Return the galaxies that have an image and are not chosen; the chosen ones are noted in ``work``."""
         with self._alone():
-            archives = {remote.name: [member.name for member in remote.members()] for remote in self._archives()}
+            archives = {remote.name: [member.name for member in remote.members()] for remote in self._archives}
         chosen = choose(archives, frozenset(names), self.galaxies, self.seed)
         note = _note(work)
         note.write_text(json.dumps(chosen))
@@ -222,17 +222,17 @@ class Some(Downloaded):
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the images archive by archive, of which the chosen ones are fetched when it is their turn."""
         left = set(json.loads(_note(work).read_text()))
-        for remote in self._archives():
+        for remote in self._archives:
             part = remote.part(left, form, SIDE)
             left -= part.images.keys()
             yield replace(part, fetch=lambda fetch=part.fetch: self._fetch_alone(fetch))  # type: ignore[misc]
             if self.delete_archives:
                 remote.discard()
 
-    def _archives(self) -> Iterator[RemoteArchive]:
-        for number in self.parts_wanted:
-            name = ARCHIVE.format(number)
-            yield RemoteArchive(name, self.folder, lambda name=name: self._find(name), self._client, self.say)  # type: ignore[misc]
+    @cached_property
+    def _archives(self) -> list[RemoteArchive]:
+        names = [ARCHIVE.format(number) for number in self.parts_wanted]
+        return [RemoteArchive(name, self.folder, partial(self._find, name), self._client, self.say) for name in names]
 
     def _fetch_alone(self, fetch: Callable[[], object]) -> None:
         with self._alone():
