@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         help="a part of the survey: N galaxies in runs of neighbours spread over the archives, about 0.4 MB each",
     )  # fmt: skip
     gzd5.add_argument("--seed", type=int, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one")
-    gzd5.add_argument("--delete-archives", action="store_true", help="remove each archive once it is converted")
+    gzd5.add_argument("--delete-archives", action="store_true", help="remove what was downloaded once it is converted")
     gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
     gzd5.add_argument("--again", action="store_true", help="make the edition anew though it is there")
     gzd5.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")

@@ -176,6 +176,23 @@ def test_the_ranges_the_server_of_these_tests_understands() -> None:
         assert asked_range(no, 100) is None
 
 
+def test_requests_are_few_and_bounded() -> None:
+    def lying(*places: tuple[int, int]) -> list[runs.Member]:
+        return [runs.Member(f"J{i}", archive.Entry("", 0, 0), 0, *place) for i, place in enumerate(places)]
+
+    def cut(wanted: list[runs.Member]) -> list[tuple[int, int]]:
+        return [(held[0].start, held[-1].stop) for held in runs.stretches(wanted)]
+
+    half = 2**19
+    side_by_side = lying(*((i * half, (i + 1) * half) for i in range(100)))
+    assert cut(side_by_side) == [(0, 100 * half)], "neighbours are one request"
+    assert cut(side_by_side[3:5] + side_by_side[9:12]) == [(3 * half, 12 * half)], "a few strangers between them too"
+    assert cut(side_by_side[:2] + side_by_side[60:62]) == [(0, 2 * half), (60 * half, 62 * half)], "many are not"
+    large = lying(*((i * 2**26, (i + 1) * 2**26) for i in range(3)))
+    assert cut(large) == [(i * 2**26, (i + 1) * 2**26) for i in range(3)], "no more in memory than a request holds"
+    assert cut([]) == []
+
+
 # From nothing to an edition
 
 
