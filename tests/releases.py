@@ -12,7 +12,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -215,6 +215,7 @@ class Zenodo:
     limit: int | None = None
     """Requests that are answered in each ``window`` of seconds; the others get 429 (on Zenodo 60 a minute)."""
     window: float = 60.0
+    clock: Callable[[], float] = time.time
     open: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     _answered: list[float] = field(default_factory=list)
@@ -243,7 +244,7 @@ class Zenodo:
         if self.limit is None:
             return None
         with self.lock:
-            now = time.time()
+            now = self.clock()
             self._answered = [moment for moment in self._answered if moment > now - self.window]
             if len(self._answered) < self.limit:
                 self._answered.append(now)
@@ -281,6 +282,9 @@ def serve(folder: Path) -> Iterator[Zenodo]:
 
         def log_message(self, *_: object) -> None:
             pass
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
 
         def do_GET(self) -> None:
             zenodo.agents.add(self.headers["User-Agent"])
@@ -358,7 +362,7 @@ def serve(folder: Path) -> Iterator[Zenodo]:
         def send(self, name: str, file: BinaryIO, start: int, length: int, wrong: bool) -> None:
             """Send bytes of a file without holding all of them."""
             file.seek(start)
-            left = length
+            left = 0 if self.command == "HEAD" else length
             while left:
                 block = file.read(min(left, 2**18))
                 left -= len(block)
@@ -377,7 +381,8 @@ def serve(folder: Path) -> Iterator[Zenodo]:
             for name, value in headers.items():
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:

@@ -148,6 +148,10 @@ class RemoteArchive:
         for path in self.folder.glob("*.zip"):
             path.unlink(missing_ok=True)
 
+    def forget(self) -> None:
+        """Remove the table of contents: it is that of a file which is no longer on the server."""
+        self.contents.unlink(missing_ok=True)
+
     def _path(self, run: int) -> Path:
         return self.folder / f"{run:05d}.zip"
 
@@ -177,11 +181,8 @@ class RemoteArchive:
     def _clear_errors(self) -> Iterator[None]:
         try:
             yield
-        except ChangedError:
-            self.contents.unlink(missing_ok=True)
-            raise
         except archive.DAMAGE as error:
-            self.contents.unlink(missing_ok=True)
+            self.forget()
             raise ArchiveError(
                 f"{self.name} on the server is no whole zip archive ({error}). Run the same command again; if that "
                 "does not help, try from another network."

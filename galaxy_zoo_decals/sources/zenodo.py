@@ -23,6 +23,7 @@ from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.folder import SUFFIXES, folder_part, read_with_positions, sha256
+from galaxy_zoo_decals.sources.remote import ChangedError
 from galaxy_zoo_decals.sources.runs import RUN, RemoteArchive, choose
 
 RECORD = addresses.ZENODO
@@ -210,7 +211,7 @@ class Some(Downloaded):
 
     def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
         """Return the galaxies that have an image and are not chosen; the chosen ones are noted in ``work``."""
-        with self._alone():
+        with self._reading():
             archives = {remote.name: [member.name for member in remote.members()] for remote in self._archives}
         chosen = choose(archives, frozenset(names), self.galaxies, self.seed)
         note = _note(work)
@@ -235,8 +236,19 @@ class Some(Downloaded):
         return [RemoteArchive(name, self.folder, partial(self._find, name), self._client, self.say) for name in names]
 
     def _fetch_alone(self, fetch: Callable[[], object]) -> None:
-        with self._alone():
+        with self._reading():
             fetch()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let nobody else download into the folder; where an archive has changed, begin with all of them anew."""
+        with self._alone():
+            try:
+                yield
+            except ChangedError:
+                for remote in self._archives:
+                    remote.forget()
+                raise
 
 
 def _note(work: Path) -> Path:
