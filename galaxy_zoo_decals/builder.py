@@ -26,7 +26,7 @@ from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError, digest, is_edition
 from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, holdings, outside, to_arrow, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
-from galaxy_zoo_decals.sources import MISSING, Source
+from galaxy_zoo_decals.sources import MISSING, Choosing, Source
 
 FORMAT = "1.0"
 """Version of the edition format; a change of columns raises it."""
@@ -128,6 +128,8 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
         catalogue = _catalogue(source, work, processes)
         listed = frozenset(catalogue["iauname"])
         catalogue, report = cleaning.clean(catalogue, source.tree, rules)
+        if isinstance(source, Choosing):
+            catalogue = _choose(source, catalogue, report, work)
         wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}
         _check_splits(wanted, report)
         conversion = convert(source, listed, wanted, work, form, processes)
@@ -169,6 +171,13 @@ def clean_catalogue(source: Source, rules: Rules) -> tuple[pd.DataFrame, cleanin
     """Return the rows of a source's catalogue that the rules keep, by name, with split and scored, and the report."""
     with tempfile.TemporaryDirectory() as work:
         return cleaning.clean(_catalogue(source, Path(work), 1), source.tree, rules)
+
+
+def _choose(source: Choosing, catalogue: pd.DataFrame, report: cleaning.Report, work: Path) -> pd.DataFrame:
+    """Return the rows that a source gives which gives a part of its galaxies, and count the others."""
+    others = catalogue["iauname"].isin(source.left_out(list(catalogue["iauname"]), work))
+    report.add(*source.choice, int(others.sum()))
+    return catalogue[~others].reset_index(drop=True)
 
 
 def survey_catalogue(source: Source, rules: Rules) -> cleaning.Report:

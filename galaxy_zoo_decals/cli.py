@@ -58,12 +58,18 @@ def parser() -> argparse.ArgumentParser:
     gzd5 = sources.add_parser(
         "gzd5", help="Galaxy Zoo DECaLS 5 from Zenodo: 253,286 galaxies, 104 GB to download",
         description="Downloads the votes and the four archives of images one after the other, converts each as it "
-        "comes, and goes on where it stopped when it is started again.",
+        "comes, and goes on where it stopped when it is started again. With --galaxies N it reads N galaxies out of "
+        "the archives on the server instead: 2,000 galaxies are about 0.8 GB.",
     )  # fmt: skip
     gzd5.add_argument("--source", type=Path, metavar="DIR", help="the files are there already: zips or unpacked")
     gzd5.add_argument("--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)")
     gzd5.add_argument("--parts", type=_parts, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)")
-    gzd5.add_argument("--delete-archives", action="store_true", help="remove each archive once it is converted")
+    gzd5.add_argument(
+        "--galaxies", type=_positive, metavar="N",
+        help="a part of the survey: N galaxies in runs of neighbours spread over the archives, about 0.4 MB each",
+    )  # fmt: skip
+    gzd5.add_argument("--seed", type=int, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one")
+    gzd5.add_argument("--delete-archives", action="store_true", help="remove what was downloaded once it is converted")
     gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
     gzd5.add_argument("--again", action="store_true", help="make the edition anew though it is there")
     gzd5.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
@@ -88,8 +94,14 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     for source in (gzd5, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
+        shown = "gzd5, or gzd5-N with --galaxies" if source is gzd5 else default
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
-        source.add_argument("--name", type=_name, default=default, help=f"the edition's name (default {default})")
+        source.add_argument(
+            "--name",
+            type=_name,
+            default=None if source is gzd5 else default,
+            help=f"the edition's name (default {shown})",
+        )
         source.add_argument("--size", type=_between(8, 1024), metavar="PX", help="side of the images (224)")
         source.add_argument("--quality", type=_between(1, 95), default=90, metavar="Q", help="JPEG quality (90)")
         source.add_argument(
@@ -157,6 +169,8 @@ def _prepare(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.cleaning import PRESETS
     from galaxy_zoo_decals.edition import NAMES, default_path
 
+    if options.source_name == "gzd5":
+        _check_part(options)
     out = (options.out or default_path(options.name)).expanduser().absolute()
     own = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
     if options.name in NAMES and options.name not in own:
@@ -193,10 +207,30 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
 
 
+def _check_part(options: argparse.Namespace) -> None:
+    """Raise UserError where a part of the survey is asked for together with what it cannot be; name the edition."""
+    if options.galaxies is None:
+        if options.seed is not None:
+            raise UserError("--seed chooses the galaxies of --galaxies N; the whole survey needs none.")
+        options.name = options.name or "gzd5"
+        return
+    if options.source is not None:
+        raise UserError("--galaxies is read from the server; --source is for files that are there. Give one of them.")
+    if options.parts != (1, 2, 3, 4):
+        raise UserError("--galaxies takes some galaxies of all four archives, and --parts whole archives. Give one.")
+    if options.catalogue_only:
+        raise UserError("--catalogue-only reports on the votes of the whole survey: leave --galaxies away.")
+    options.seed = options.seed or 0
+    own = f"gzd5-{options.galaxies}" + (f"-seed{options.seed}" if options.seed else "")
+    if options.name == "gzd5":
+        raise UserError(f"the name 'gzd5' is that of the whole survey; a part of it has one of its own, such as {own}.")
+    options.name = options.name or own
+
+
 def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     if options.source_name == "gzd5":
         from galaxy_zoo_decals.edition import home
-        from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk
+        from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk, Some
 
         given = (options.parts, debiased, options.delete_archives)
         if options.source is not None:
@@ -204,7 +238,12 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
                 raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
             return OnDisk(*given, folder=options.source.expanduser())
         folder = (options.downloads or home() / "downloads" / "zenodo-4573248").expanduser()
-        return Downloaded(*given, folder=folder, record=options.record or RECORD)
+        record = options.record or RECORD
+        if options.galaxies is not None:
+            title = f"{options.galaxies:,} galaxies of Galaxy Zoo DECaLS 5"
+            part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
+            return Some(*given, folder=folder, record=record, **part)
+        return Downloaded(*given, folder=folder, record=record)
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,12 +17,15 @@ from filelock import FileLock, Timeout
 
 from galaxy_zoo_decals import addresses, archive, download, splits
 from galaxy_zoo_decals import catalogue as catalogues
+from galaxy_zoo_decals.conversion import sync
 from galaxy_zoo_decals.download import DownloadError, File
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.folder import SUFFIXES, folder_part, read_with_positions, sha256
+from galaxy_zoo_decals.sources.remote import ChangedError
+from galaxy_zoo_decals.sources.runs import RUN, RemoteArchive, choose
 
 RECORD = addresses.ZENODO
 """The record's API: Walmsley et al. 2022, data release of Galaxy Zoo DECaLS."""
@@ -44,7 +49,7 @@ class SourceError(UserError):
 
 @dataclass(frozen=True)
 class _Published:
-    """The data release's votes; where its files come from is left to the two classes below."""
+    """The data release's votes; where its files come from is left to the classes below."""
 
     parts_wanted: tuple[int, ...] = PARTS
     """Archives whose images are used; galaxies of the others have no image."""
@@ -162,16 +167,98 @@ class Downloaded(_Published):
         path = self.folder / name
         if path.is_file():  # it took this name when its md5 was right
             return path
+        with self._alone():
+            return download.fetch(self._client, self._find(name), self.folder, self.say)
+
+    def _find(self, name: str) -> File:
+        """Return a file of the record."""
         if name not in self.files:
             raise SourceError(
                 f"{self.record}: the record has no {name}. To use the other parts only, name them with --parts."
             )
+        return self.files[name]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody else download into the folder; DownloadError if somebody does."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / "downloads.lock", timeout=0):
-                return download.fetch(self._client, self.files[name], self.folder, self.say)
+                yield
         except Timeout:
             raise DownloadError(f"{self.folder}: another run downloads into this folder. Wait for it to end.") from None
+
+
+@dataclass(frozen=True)
+class Some(Downloaded):
+    """A part of the data release: some galaxies of all four archives, read from Zenodo by ranges of bytes."""
+
+    galaxies: int = 2000
+    """How many of the galaxies that cleaning keeps."""
+    seed: int = 0
+    """Which ones: fewer galaxies of a seed are part of more galaxies of it."""
+
+    @property
+    def choice(self) -> tuple[str, str]:
+        """What the step is called that leaves out the other galaxies, and why they are left out."""
+        return f"not among the {self.galaxies:,} asked for", f"a part of the survey, chosen by seed {self.seed}"
+
+    def describe(self) -> dict[str, object]:
+        """Return what edition.json says of this source."""
+        said = super().describe()
+        part = (
+            f" It is a part of the survey: {self.galaxies:,} galaxies in whole runs of {RUN} neighbouring images, "
+            f"spread over the four archives and chosen by seed {self.seed}; the last run is cut where the number is "
+            "reached. The CRC-32 of every image was verified; the md5 of the archives cannot be, as they were not "
+            "read whole."
+        )
+        return {**said, "description": f"{said['description']}{part}", "galaxies": self.galaxies, "seed": self.seed}
+
+    def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
+        """Return the galaxies that have an image and are not chosen; the chosen ones are noted in ``work``."""
+        with self._reading():
+            archives = {remote.name: [member.name for member in remote.members()] for remote in self._archives}
+        chosen = choose(archives, frozenset(names), self.galaxies, self.seed)
+        note = _note(work)
+        note.write_text(json.dumps(chosen))
+        sync(note)
+        present = {name for found in archives.values() for name in found}
+        return frozenset(names) & present - frozenset(chosen)
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the images archive by archive, of which the chosen ones are fetched when it is their turn."""
+        left = set(json.loads(_note(work).read_text()))
+        for remote in self._archives:
+            part = remote.part(left, form, SIDE)
+            left -= part.images.keys()
+            yield replace(part, fetch=lambda fetch=part.fetch: self._fetch_alone(fetch))  # type: ignore[misc]
+            if self.delete_archives:
+                remote.discard()
+
+    @cached_property
+    def _archives(self) -> list[RemoteArchive]:
+        names = [ARCHIVE.format(number) for number in self.parts_wanted]
+        return [RemoteArchive(name, self.folder, partial(self._find, name), self._client, self.say) for name in names]
+
+    def _fetch_alone(self, fetch: Callable[[], object]) -> None:
+        with self._reading():
+            fetch()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let nobody else download into the folder; where an archive has changed, begin with all of them anew."""
+        with self._alone():
+            try:
+                yield
+            except ChangedError:
+                for remote in self._archives:
+                    remote.forget()
+                raise
+
+
+def _note(work: Path) -> Path:
+    """Return where the names of the chosen galaxies are noted."""
+    return work / "chosen.json"
 
 
 @dataclass(frozen=True)
