@@ -179,9 +179,9 @@ def markdown(content: dict[str, Any]) -> str:
         "# What the pixels of an edition buy",
         "",
         f"`make campaign-image-size GZ2=FOLDER`: {facts[0]['title']}, recipe `best`, on the same galaxies of gz2 in "
-        f"two editions, of {small} and of {large} pixels a side. The network sees {settings['resolution']} pixels of the "
-        f"central half, that is {whole} of a whole image: the small edition is enlarged {whole / small:.1f} times, the "
-        f"large one shrunk. Galaxies, seeds, first weights, order and augmentation are the same. {pairs} "
+        f"two editions, of {small} and of {large} pixels a side. The network sees {settings['resolution']} pixels of "
+        f"the central half, that is {whole} of a whole image: the small edition is enlarged {whole / small:.1f} times, "
+        f"the large one shrunk. Galaxies, seeds, first weights, order and augmentation are the same. {pairs} "
         f"training{'s' if pairs > 1 else ''} each, of {settings['galaxies']:,} galaxies for {settings['epochs']} "
         f"epochs: short ones, so the scores are lower than the leaderboard's. {content['galaxies']:,} test galaxies.",
         "",
