@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from benchmark.models import GalaxyModel
     from benchmark.models.model import GalaxyConfig
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-
 INTERVAL = 0.9
 """Share of the posterior that the interval of a fraction holds."""
 
@@ -277,6 +275,7 @@ def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
 def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
     """Return names and image files (paths, or bytes out of an edition) of what was named."""
     from galaxy_zoo_decals.edition import Edition, available, is_edition
+    from galaxy_zoo_decals.sources.folder import SUFFIXES, image_files
 
     if len(images) == 1 and (images[0] in available() or is_edition(Path(images[0]))):
         return _edition(Edition.open(images[0]))
@@ -284,7 +283,7 @@ def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
     for name in images:
         path = Path(name)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            found = image_files(path)
             if not found:
                 raise BenchmarkError(f"{path} holds no image ({', '.join(SUFFIXES)}).")
             paths += found

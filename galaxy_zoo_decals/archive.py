@@ -19,7 +19,7 @@ from galaxy_zoo_decals.conversion import write_whole
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.pixels import MAX_BYTES, Form
 from galaxy_zoo_decals.sources import ImageError, Part
-from galaxy_zoo_decals.sources.folder import SUFFIXES
+from galaxy_zoo_decals.sources.folder import SUFFIXES, is_hidden
 
 MAX_DIRECTORY = 256 * 2**20
 """Bytes of a zip's table of contents: a million files; that of a quarter of the survey has about 6 MB."""
@@ -57,7 +57,7 @@ def contents(path: Path) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for info in _open(path).infolist():
         place = PurePosixPath(info.filename.replace("\\", "/"))
-        if info.is_dir() or place.suffix.lower() not in SUFFIXES:
+        if info.is_dir() or place.suffix.lower() not in SUFFIXES or is_hidden(place):
             continue
         name = place.name.removesuffix(place.suffix)
         entry = Entry(info.filename, info.CRC, info.file_size, _problem(info, place))

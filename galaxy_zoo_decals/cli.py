@@ -60,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
         description="Downloads the votes and the four archives of images one after the other, converts each as it "
         "comes, and goes on where it stopped when it is started again.",
     )  # fmt: skip
-    gzd5.add_argument("--source", type=Path, metavar="DIR", help="the files are there already: zips or unpacked")
+    gzd5.add_argument(
+        "--source", type=Path, metavar="DIR", help="the files are there already: zips, or images in folders"
+    )
     gzd5.add_argument("--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)")
     gzd5.add_argument("--parts", type=_parts, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)")
     gzd5.add_argument("--delete-archives", action="store_true", help="remove each archive once it is converted")
@@ -195,11 +197,12 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk
 
         given = (options.parts, debiased, options.delete_archives)
+        downloads = home() / "downloads" / "zenodo-4573248"
         if options.source is not None:
             if options.downloads is not None or options.record is not None:
                 raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
-            return OnDisk(*given, folder=options.source.expanduser())
-        folder = (options.downloads or home() / "downloads" / "zenodo-4573248").expanduser()
+            return OnDisk(*given, folder=options.source.expanduser(), downloads=downloads)
+        folder = (options.downloads or downloads).expanduser()
         return Downloaded(*given, folder=folder, record=options.record or RECORD)
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
