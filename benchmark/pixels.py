@@ -100,12 +100,13 @@ def _check_square(image: Image.Image) -> None:
 def form(edition: Edition) -> Form:
     """Return how an edition keeps its images; BenchmarkError where its edition.json does not say so."""
     size, quality = edition.facts.get("image_size"), edition.facts.get("image_quality")
-    if not isinstance(size, int) or not 0 < size <= LARGEST or not (quality is None or isinstance(quality, int)):
+    known = quality is None or (isinstance(quality, int) and 1 <= quality <= 100)
+    if not isinstance(size, int) or not 0 < size <= LARGEST or not known:
         raise BenchmarkError(
             f"{edition.path / 'edition.json'}: image_size {size!r} and image_quality {quality!r} are not those of an "
             "edition; prepare it again."
         )
-    return Form(size, original=True) if quality is None else Form(size, quality)
+    return Form(size, quality) if isinstance(quality, int) else Form(size, original=True)
 
 
 def enlarged(chosen: dict[str, Recipe], edition: Edition) -> str:

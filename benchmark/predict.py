@@ -127,7 +127,7 @@ def _check_form(model: str, config: GalaxyConfig) -> None:
     size, crop, kept, quality = config.image_size, config.crop, config.edition_size, config.edition_quality
     if not (size > 0 and 0 < crop <= 1 and size / crop <= LARGEST):
         raise BenchmarkError(f"{model}: config.json has image_size {size}, crop {crop}.")
-    if not 0 < kept <= LARGEST or not (quality is None or 1 <= quality <= 95):
+    if not 0 < kept <= LARGEST or not (quality is None or 1 <= quality <= 100):
         raise BenchmarkError(f"{model}: config.json has edition_size {kept}, edition_quality {quality}.")
 
 

@@ -224,3 +224,18 @@ def test_it_is_said_before_the_training_and_once(
     assert said.index("are enlarged") < said.index("multiclass: CNN")
     assert run.main([*arguments, "--out", str(tmp_path / "two")]) == 0
     assert "enlarged" not in capsys.readouterr().out
+
+
+def test_an_edition_of_jpegs_as_they_came_is_one_of_jpegs(originals: tuple[Path, Path], tmp_path: Path) -> None:
+    votes, images = originals
+    (tmp_path / "images").mkdir()
+    for path in images.iterdir():
+        Image.open(path).save(tmp_path / "images" / f"{path.name.removesuffix('.png')}.jpg", quality=70)
+    build(Folder(votes, tmp_path / "images"), tmp_path / "kept", name="kept", size=424, original=True)
+    edition = Edition.open(tmp_path / "kept")
+    rows = pd.read_parquet(edition.shards("test")[0], columns=["iauname", "image"])
+    assert all(image["path"] == f"{name}.jpg" for name, image in zip(rows["iauname"], rows["image"]))
+    trained = pixels.store(edition, "test", SHARP, show=False)
+    for row, name in enumerate(pixels.galaxies(edition, "test")["iauname"]):
+        shown = pixels.as_kept((tmp_path / "images" / f"{name}.jpg").read_bytes(), pixels.form(edition))
+        np.testing.assert_array_equal(pixels.cut(shown, 160, 0.5), trained[row])
