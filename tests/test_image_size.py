@@ -50,3 +50,6 @@ def test_the_page_says_what_is_told_apart_and_what_is_not() -> None:
     assert "| Four classes | Macro F1 | 0.501 | 0.601 | +0.100 [+0.100, +0.100] | +0.100, +0.100 | better |" in text
     assert "2 trainings each" in text and "320 of a whole image" in text and "enlarged 1.4 times" in text
     assert "| 424 px | 1 | 9 | CPU | abc |" in text
+    assert "tie letters" in text
+    alone = campaign.markdown(content | {"runs": facts[::2]})
+    assert "1 training each" in alone and "rests on that interval alone" in alone
