@@ -97,8 +97,10 @@ def is_encoded(data: bytes, size: int, quality: int) -> bool:
     if suffix(data) != "jpg":
         return False
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            form = (image.size, image.mode, JpegImagePlugin.get_sampling(image), getattr(image, "quantization", None))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Decoding says it.
+            image = Image.open(io.BytesIO(data), formats=("JPEG",))
+        form = (image.size, image.mode, JpegImagePlugin.get_sampling(image), getattr(image, "quantization", None))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return False
     return form == ((size, size), "RGB", SAMPLING, _tables(quality))

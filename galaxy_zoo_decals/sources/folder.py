@@ -126,7 +126,8 @@ def image_files(folder: Path, skip: Collection[str] = ()) -> list[Path]:
                 f"{place}: this folder cannot be read ({error.strerror or error}). Let it be read, or move it out of "
                 f"{folder}: galaxies would be missing without a word."
             ) from None
-        for entry in inside:
+        # The last is gone through first: folders before links to them, in the order of their names on any machine.
+        for entry in sorted(inside, key=lambda entry: (entry.is_symlink(), entry.name), reverse=True):
             path = Path(entry.path)
             try:
                 if entry.is_dir():
