@@ -82,6 +82,9 @@ campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour,
 campaign-gz2: setup  ## every model on real galaxies, three times (hours; GZ2=FOLDER of the Kaggle files; docs/evidence/gz2.md)
 	$(BIN)/python -m tests.campaigns.gz2 $(GZ2)
 
+campaign-image-size: setup  ## one model on images of 224 and of 424 pixels (an hour; GZ2=FOLDER; docs/evidence/image-size.md)
+	$(BIN)/python -m tests.campaigns.image_size $(GZ2)
+
 # The editions gz2 and simulated have to be the benchmark's: docs/reproducing.md.
 campaign-learning: setup  ## two models on fewer galaxies (hours; docs/evidence/learning-curve.md)
 	$(BIN)/python -m tests.campaigns.learning_curve
@@ -97,5 +100,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-learning campaign-scale campaign-lost-votes campaign-throughput lock clean
+.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-throughput lock clean
 .DEFAULT_GOAL := help

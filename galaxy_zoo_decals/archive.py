@@ -67,7 +67,7 @@ def entries(archive: zipfile.ZipFile) -> dict[str, Entry]:
     for info in archive.infolist():
         place = info.filename.replace("\\", "/")  # by hand: a path object each takes seconds for an archive
         name, _, ending = place.rpartition("/")[2].rpartition(".")
-        if not name or f".{ending.lower()}" not in SUFFIXES:
+        if not name or name.startswith(".") or f".{ending.lower()}" not in SUFFIXES or "__MACOSX/" in place:
             continue
         entry = Entry(info.filename, info.CRC, info.file_size, _problem(info, place))
         known = found.get(name)

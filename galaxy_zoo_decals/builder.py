@@ -300,7 +300,7 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
         if [name for name, _ in found] != rows["iauname"].tolist():
             raise EditionError("images and catalogue rows are out of step; remove the .partial folder and retry.")
         self.image_hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in found}
-        stored = [{"bytes": data, "path": f"{name}.{self.form.suffix}"} for name, data in found]
+        stored = [{"bytes": data, "path": f"{name}.{pixels.suffix(data)}"} for name, data in found]
         schema = self.features.arrow_schema
         columns = {}
         for part in schema:

@@ -61,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
         "comes, and goes on where it stopped when it is started again. With --galaxies N it reads N galaxies out of "
         "the archives on the server instead: 2,000 galaxies are about 0.8 GB.",
     )  # fmt: skip
-    gzd5.add_argument("--source", type=Path, metavar="DIR", help="the files are there already: zips or unpacked")
+    gzd5.add_argument(
+        "--source", type=Path, metavar="DIR", help="the files are there already: zips, or images in folders"
+    )
     gzd5.add_argument("--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)")
     gzd5.add_argument("--parts", type=_parts, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)")
     gzd5.add_argument(
@@ -233,11 +235,12 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk, Some
 
         given = (options.parts, debiased, options.delete_archives)
+        downloads = home() / "downloads" / "zenodo-4573248"
         if options.source is not None:
             if options.downloads is not None or options.record is not None:
                 raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
-            return OnDisk(*given, folder=options.source.expanduser())
-        folder = (options.downloads or home() / "downloads" / "zenodo-4573248").expanduser()
+            return OnDisk(*given, folder=options.source.expanduser(), downloads=downloads)
+        folder = (options.downloads or downloads).expanduser()
         record = options.record or RECORD
         if options.galaxies is not None:
             title = f"{options.galaxies:,} galaxies of Galaxy Zoo DECaLS 5"

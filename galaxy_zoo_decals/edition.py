@@ -225,7 +225,7 @@ class Edition:
         return self.table(split, list(self.tree.answer_columns)).to_numpy(dtype=np.int64)
 
     def images(self, split: str, names: list[str] | None = None) -> dict[str, bytes]:
-        """Return the JPEG bytes of some galaxies of a split (all if None), by iauname in the edition's order."""
+        """Return the image files of some galaxies of a split (all if None), by iauname in the edition's order."""
         wanted = None if names is None else set(names)
         found: dict[str, bytes] = {}
         for shard in self.shards(split):

@@ -122,10 +122,16 @@ class Images:
 def _bounded(data: bytes) -> bytes:
     if len(data) <= LARGEST_IMAGE and data[:3] == b"\xff\xd8\xff":
         return data
-    from PIL import Image
+    from galaxy_zoo_decals.pixels import decode
+    from galaxy_zoo_decals.sources import ImageError
+    from leaderboard.files import LeaderboardError
 
     out = io.BytesIO()
-    Image.open(io.BytesIO(data)).convert("RGB").resize((224, 224)).save(out, "JPEG", quality=82)
+    try:
+        decode(data).resize((224, 224)).save(out, "JPEG", quality=82)
+    except ImageError as error:
+        words = f"an image of an edition on this machine is {error}; `galaxy-zoo-decals check` names it."
+        raise LeaderboardError(words) from None
     return out.getvalue()
 
 

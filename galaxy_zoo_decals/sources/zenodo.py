@@ -23,7 +23,7 @@ from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part
-from galaxy_zoo_decals.sources.folder import SUFFIXES, folder_part, read_with_positions, sha256
+from galaxy_zoo_decals.sources.folder import files_part, image_files, read_with_positions, sha256
 from galaxy_zoo_decals.sources.remote import ChangedError
 from galaxy_zoo_decals.sources.runs import RUN, RemoteArchive, choose
 
@@ -37,8 +37,13 @@ ARCHIVE = "gz_decals_dr5_png_part{}.zip"
 
 PARTS = (1, 2, 3, 4)
 
+PICTURES = "PNG, Zenodo"
+
 SIDE = 424
 """Pixels a side of the published images."""
+
+IAUNAME = re.compile(r"J\d{6}")
+"""How the name of a galaxy begins: other pictures below a folder are none of the release."""
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -70,7 +75,11 @@ class _Published:
     truth: str = "counts"
     may_publish_images: bool = True
     may_publish_votes: bool = True
-    pictures: str = "PNG, Zenodo"
+
+    @property
+    def pictures(self) -> str:
+        """What its images are in few words."""
+        return PICTURES
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
@@ -263,54 +272,92 @@ def _note(work: Path) -> Path:
 
 @dataclass(frozen=True)
 class OnDisk(_Published):
-    """The data release as the user has it: the votes, and the archives or folders unpacked from them."""
+    """The data release as the user has it: the votes, and archives or image files in folders, or some of each.
+
+    The files may be those unpacked from the archives, with or without the archives' own folders, or the JPEGs of
+    galaxy-datasets (``images/J073/J073013.60+242930.0.jpg``); links to other disks are followed.
+    """
 
     folder: Path = Path()
+    downloads: Path | None = None
+    """Where the votes are too if ``folder`` has none: where a download puts them."""
 
     @cached_property
     def table(self) -> Path:
         """Return the file of the votes."""
         if not self.folder.is_dir():
             raise SourceError(f"{self.folder}: there is no such folder.")
-        for name in TABLES:
-            if (self.folder / name).is_file():
-                return self.folder / name
+        for folder in filter(None, (self.folder, self.downloads)):
+            for name in TABLES:
+                if (folder / name).is_file():
+                    return folder / name
         raise SourceError(
             f"{self.folder}: there is no {TABLES[0]} and no .csv of that name. `galaxy-zoo-decals prepare gzd5 "
-            f"--catalogue-only --downloads {self.folder}` fetches it (41 MB)."
+            "--catalogue-only` fetches it (41 MB) to where it is then found."
         )
 
-    def parts(self, work: Path, form: Form) -> Iterator[Part]:
-        """Yield the images of each archive, or of the unpacked files if there is no archive.
+    @property
+    def pictures(self) -> str:
+        """What its images are in few words; files that are no PNGs are not those of Zenodo."""
+        taken: list[Path] = self.__dict__.get("_files", [])  # not looked for where all came from archives
+        endings = {path.suffix.lower() for path in taken}
+        if endings <= {".png"}:
+            return PICTURES
+        return "PNG and JPEG, files on disk" if ".png" in endings else "JPEG, files on disk"
 
-        SourceError or ArchiveError before the first part if one is missing or cut short.
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the images of each archive, then those of the files if a part has no archive.
+
+        SourceError, ArchiveError or FolderError before the first part if one is missing or cut short.
         """
-        for path in self._places(work):
-            if path.suffix != ".zip":
-                yield folder_part(path, form, SIDE)
-                continue
+        missing = self._missing(work)
+        archives = [self._archive(number) for number in self.parts_wanted if number not in missing]
+        for path in archives:
+            if path.is_file():
+                archive.check(path)
+        files = self._files if missing else []
+        if missing:
+            self._check_files(missing, bool(archives))
+        for path in archives:
             yield self._archive_part(path, work, form, lambda path=path: _must_be_there(path))  # type: ignore[misc]
             if self.delete_archives:
                 path.unlink(missing_ok=True)
+        if files:
+            yield files_part(self.folder.name, files, form, SIDE)
 
-    def _places(self, work: Path) -> list[Path]:
-        """Return the archives, or the folder of unpacked images; SourceError names what is missing."""
-        archives = [self.folder / ARCHIVE.format(number) for number in self.parts_wanted]
-        missing = [p for p in archives if not p.is_file() and not (work / f"{p.name}.index.parquet").is_file()]
-        if len(missing) < len(archives):
-            if missing:
-                raise SourceError(
-                    f"{self.folder}: {', '.join(p.name for p in missing)} is missing. Download it there, or use the "
-                    "other parts only: --parts "
-                    + ",".join(str(n) for n, p in zip(self.parts_wanted, archives) if p not in missing)
-                )
-            for path in archives:
-                if path.is_file():
-                    archive.check(path)
-            return archives
-        if any(p.suffix.lower() in SUFFIXES for p in self.folder.rglob("J*/*")):
-            return [self.folder]
-        raise SourceError(f"{self.folder}: it holds neither {ARCHIVE.format(1)} nor unpacked images (J*/*.png).")
+    def _archive(self, number: int) -> Path:
+        return self.folder / ARCHIVE.format(number)
+
+    def _missing(self, work: Path | None) -> list[int]:
+        """Return the parts whose archive is neither there nor known from an earlier run in ``work``."""
+        paths = {number: self._archive(number) for number in self.parts_wanted}
+        known = {n for n, p in paths.items() if work is not None and (work / f"{p.name}.index.parquet").is_file()}
+        return [number for number, path in paths.items() if number not in known and not path.is_file()]
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        """The galaxies' files in folders, but for folders of parts that are not wanted or come from their archive."""
+        missing = self._missing(None)
+        found = image_files(self.folder, {self._archive(n).stem for n in PARTS if n not in missing})
+        return [path for path in found if IAUNAME.match(path.name)]
+
+    def _check_files(self, missing: list[int], archives: bool) -> None:
+        """Raise SourceError where parts have neither archive nor files; files outside of part folders may be of any."""
+        folders = {number: self._archive(number).with_suffix("") for number in missing}
+        named = {number: folder for number, folder in folders.items() if folder.is_dir()}
+        if any(not any(path.is_relative_to(folder) for folder in named.values()) for path in self._files):
+            return
+        if not self._files and not archives:
+            raise SourceError(
+                f"{self.folder}: it holds neither {ARCHIVE.format(1)} nor image files in folders, as in "
+                "J081/J081412.47+220853.0.png."
+            )
+        filled = {n for n, folder in named.items() if any(path.is_relative_to(folder) for path in self._files)}
+        if lacking := [n for n in missing if n not in filled]:
+            raise SourceError(
+                f"{self.folder}: {', '.join(ARCHIVE.format(n) for n in lacking)} is missing. Download it there, or use "
+                f"the other parts only: --parts {','.join(str(n) for n in self.parts_wanted if n not in lacking)}"
+            )
 
 
 @dataclass(frozen=True)
