@@ -13,6 +13,9 @@ ZENODO = "https://zenodo.org/api/records/4573248"
 HUB_IMAGES = "mwalmsley/gz_desi"
 """Dataset of the Hugging Face Hub: the galaxies of GZ DESI with images made anew from a later data release."""
 
+HUB_LICENCE = "cc-by-nc-sa-4.0"
+"""The licence that its card states, as the Hub spells it."""
+
 HUB_MIRROR = "BigBang/galaxyzoo-decals"
 """Dataset of the Hugging Face Hub: a mirror of the Zenodo record."""
 
@@ -35,6 +38,24 @@ VOTES = (
     Published("gz_decals_volunteers_5.csv", 145_771_258, "b12e3767b3968f9767d4f4115cc69d4d", 253_286),
 )
 """The votes of GZD-5 as Zenodo publishes them, in the order of preference."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config of ``HUB_IMAGES`` as it stood on ``stated`` (ISO date): its Parquet files, rows, and bytes (about)."""
+
+    name: str
+    files: int
+    rows: int
+    size: int
+    stated: str
+
+
+HUB_CONFIGS = {
+    "tiny": Config("tiny", 2, 3_195 + 798, 175_000_000, "2026-11-20"),
+    "default": Config("default", 28 + 8, 319_530 + 79_883, 17_500_000_000, "2026-11-20"),
+}
+"""What the Hub had when it was last looked at; it is asked again at run time, and what differs is said."""
 
 
 @dataclass(frozen=True)

@@ -236,11 +236,10 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
         source: Source,
         catalogue: pd.DataFrame,
         rules: Rules,
-        form: pixels.Form,
         converted: dict[str, Converted],
     ) -> None:
         self.features = edition_features(source.tree, source.extra_columns)
-        self.tree, self.catalogue, self.rules, self.form = source.tree, catalogue, rules, form
+        self.tree, self.catalogue, self.rules = source.tree, catalogue, rules
         self.converted = converted
         self.image_hashes: dict[str, str] = {}
         super().__init__(cache_dir=str(work / "datasets"), dataset_name="edition")
@@ -266,7 +265,7 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
         if [name for name, _ in found] != rows["iauname"].tolist():
             raise EditionError("images and catalogue rows are out of step; remove the .partial folder and retry.")
         self.image_hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in found}
-        stored = [{"bytes": data, "path": f"{name}.{self.form.suffix}"} for name, data in found]
+        stored = [{"bytes": data, "path": f"{name}.{pixels.suffix(data)}"} for name, data in found]
         schema = self.features.arrow_schema
         columns = {}
         for part in schema:
@@ -299,7 +298,7 @@ def _write_shards(
     fresh: Path,
 ) -> dict[str, str]:
     """Write data/<split>-00000-of-0000N.parquet and return the sha256 of every image."""
-    builder = EditionBuilder(fresh.parent, source, catalogue, rules, form, converted)
+    builder = EditionBuilder(fresh.parent, source, catalogue, rules, converted)
     shards = fresh.parent / "shards"
     shutil.rmtree(shards, ignore_errors=True)
     if not sys.stderr.isatty():

@@ -63,6 +63,12 @@ def parser() -> argparse.ArgumentParser:
     gzd5.add_argument("--source", type=Path, metavar="DIR", help="the files are there already: zips or unpacked")
     gzd5.add_argument("--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)")
     gzd5.add_argument("--parts", type=_parts, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)")
+    gzd5.add_argument(
+        "--images", choices=("zenodo", "hub", "hub-tiny"), default="zenodo",
+        help="where images come from: Zenodo's PNGs (default), the JPEGs of mwalmsley/gz_desi on the Hugging Face Hub "
+        "(17.5 GB), or a small part of these (0.2 GB, minutes)",
+    )  # fmt: skip
+    gzd5.add_argument("--shards", type=_positive, metavar="N", help="with --images hub: N of its shards (0.5 GB each)")
     gzd5.add_argument("--delete-archives", action="store_true", help="remove each archive once it is converted")
     gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
     gzd5.add_argument("--again", action="store_true", help="make the edition anew though it is there")
@@ -96,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
         source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
         source.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
         source.set_defaults(run=_prepare, keep_original=False)
+    gzd5.set_defaults(name=None)  # it depends on --images
     for source in (gzd5, gz2, catalogue):
         source.add_argument(
             "--keep-original", action="store_true",
@@ -153,8 +160,13 @@ def _prepare(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.cleaning import PRESETS
     from galaxy_zoo_decals.edition import NAMES, default_path
 
+    if options.source_name == "gzd5":
+        _check_images(options)
+        options.name = options.name or _name_of_gzd5(options)
     out = (options.out or default_path(options.name)).expanduser().absolute()
-    own = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
+    own: tuple[str, ...] = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
+    if options.source_name == "gzd5" and options.images != "zenodo":
+        own = ()  # the bare name is that of Zenodo's images
     if options.name in NAMES and options.name not in own:
         raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
     rules = PRESETS[options.cleaning]
@@ -178,6 +190,8 @@ def _prepare(options: argparse.Namespace) -> None:
     ):  # fmt: skip
         print(f"The edition {options.name} is there already: {out}\n--again makes it anew.")
         return
+    if options.source_name == "gzd5" and options.images != "zenodo":
+        _check_hub(source, out)
     report = build(source, out, name=options.name, rules=rules, processes=options.processes, **form)
     print(report)
     if not report.scored:
@@ -200,6 +214,15 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
                 raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
             return OnDisk(*given, folder=options.source.expanduser())
         folder = (options.downloads or home() / "downloads" / "zenodo-4573248").expanduser()
+        if options.images != "zenodo":
+            from galaxy_zoo_decals.sources.hub import CONFIGS, FromHub
+
+            some = {"hub-tiny": " (tiny)"}.get(options.images, f" ({options.shards} shards)" if options.shards else "")
+            return FromHub(
+                *given, folder=folder, record=options.record or RECORD, title=FromHub.title + some,
+                images_folder=folder / "gz_desi", config=CONFIGS[options.images], shards=options.shards,
+                anew=options.again,
+            )  # fmt: skip
         return Downloaded(*given, folder=folder, record=options.record or RECORD)
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
@@ -215,6 +238,42 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     from galaxy_zoo_decals.sources.folder import Folder
 
     return Folder(options.votes.expanduser(), options.images.expanduser(), debiased)
+
+
+def _check_images(options: argparse.Namespace) -> None:
+    """Raise UserError for options of Zenodo's archives beside images of the Hub, and the other way round."""
+    if options.shards is not None and options.images != "hub":
+        raise UserError("--shards says how much of the Hub's images to take; it goes with --images hub.")
+    if options.images == "zenodo":
+        return
+    given = {
+        "--source": options.source is not None,
+        "--parts": options.parts != (1, 2, 3, 4),
+        "--galaxies": getattr(options, "galaxies", None) is not None,
+    }
+    for option in (name for name, there in given.items() if there):
+        raise UserError(f"{option} is about the archives of Zenodo; --images {options.images} takes no image of them.")
+
+
+def _name_of_gzd5(options: argparse.Namespace) -> str:
+    """Return what an edition of gzd5 is called unless --name says it: a part never takes the whole survey's name."""
+    if options.images == "hub-tiny":
+        return "gzd5-tiny"
+    if options.images == "hub":
+        return f"gzd5-hub-{options.shards}" if options.shards else "gzd5-hub"
+    return "gzd5"
+
+
+def _check_hub(source: Source, out: Path) -> None:
+    """Ask what the Hub has; UserError if ``out`` holds an edition of other pictures, which is not replaced unasked."""
+    from galaxy_zoo_decals.edition import Edition, is_edition
+
+    if is_edition(out) and Edition(out).pictures != source.pictures:
+        raise UserError(
+            f"{out} holds the edition {Edition(out).name} ({Edition(out).pictures}), which images of the Hub do not "
+            "replace. Choose another --name or --out, or remove that folder."
+        )
+    source.look()  # type: ignore[attr-defined]
 
 
 def _report_catalogue(source: Source, rules: Rules) -> None:
@@ -245,12 +304,20 @@ def _info(options: argparse.Namespace) -> None:
         print(json.dumps(edition.facts, indent=1))
         return
     counts = edition.facts["counts"]
-    print(f"{edition.title}\n{edition.path}\ntree {edition.tree.name}, content {edition.content_hash[:16]}\n")
+    print(f"{edition.title}\n{edition.path}\ntree {edition.tree.name}, content {edition.content_hash[:16]}")
+    print(f"pictures {edition.pictures}{_revision(edition.facts['source'])}, licence {edition.licence}")
+    print(f"credit {edition.credit}\n")
     if isinstance(counts, dict):
         columns = list(next(iter(counts.values())))
         print(f"{'':<12}" + "".join(f"{column:>13}" for column in columns))
         for split, numbers in counts.items():
             print(f"{split:<12}" + "".join(f"{numbers[column]:>13,}" for column in columns))
+
+
+def _revision(source: object) -> str:
+    """Return which revision of a dataset of the Hub an edition's images are of, if they are."""
+    images = source.get("images") if isinstance(source, dict) else None
+    return f" at revision {images['revision']}" if isinstance(images, dict) and "revision" in images else ""
 
 
 def _galaxies(edition: object) -> int:

@@ -125,7 +125,7 @@ def fetch(client: requests.Session, file: File, folder: Path, say: Say = say) ->
             "it, and it is downloaded."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    _check_room(folder, file.size - (part.stat().st_size if part.exists() else 0), file.name)
+    check_room(folder, file.size - (part.stat().st_size if part.exists() else 0), file.name)
     for last in (False, True):
         with tqdm(
             total=file.size, unit="B", unit_scale=True, unit_divisor=1000, desc=file.name, disable=None, smoothing=0.02
@@ -287,7 +287,8 @@ def _host(error: requests.exceptions.RequestException) -> str:
     return urlsplit(str(url or "")).hostname or "the server"
 
 
-def _check_room(folder: Path, needed: int, name: str) -> None:
+def check_room(folder: Path, needed: int, name: str) -> None:
+    """Raise DownloadError if the disk of ``folder`` has fewer than ``needed`` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DownloadError(

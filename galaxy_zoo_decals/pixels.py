@@ -43,10 +43,10 @@ class Form:
             raise ImageError(f"{image.width} x {image.height} pixels: originals are kept where all have {self.size}")
         return data
 
-    @property
-    def suffix(self) -> str:
-        """What image files of this form are called by; an original PNG keeps its name."""
-        return "png" if self.original else "jpg"
+
+def suffix(data: bytes) -> str:
+    """Return what an image file is called by: originals are PNGs of Zenodo or JPEGs of the Hub."""
+    return "png" if data.startswith(b"\x89PNG") else "jpg"
 
 
 def decode(data: bytes) -> Image.Image:
