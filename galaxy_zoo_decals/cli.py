@@ -183,6 +183,9 @@ def _prepare(options: argparse.Namespace) -> None:
         return
     settle(out)
     check_target(out)
+    from_hub = options.source_name == "gzd5" and options.images != "zenodo"
+    if from_hub:
+        _keep_other_pictures(source, out)
     form = {"size": size, "quality": options.quality, "original": options.keep_original}
     # 104 GB are not downloaded again because someone is not sure whether the command has run.
     if options.source_name == "gzd5" and not options.again and is_made(
@@ -190,8 +193,8 @@ def _prepare(options: argparse.Namespace) -> None:
     ):  # fmt: skip
         print(f"The edition {options.name} is there already: {out}\n--again makes it anew.")
         return
-    if options.source_name == "gzd5" and options.images != "zenodo":
-        _check_hub(source, out)
+    if from_hub:
+        source.look()  # type: ignore[attr-defined]
     report = build(source, out, name=options.name, rules=rules, processes=options.processes, **form)
     print(report)
     if not report.scored:
@@ -264,16 +267,21 @@ def _name_of_gzd5(options: argparse.Namespace) -> str:
     return "gzd5"
 
 
-def _check_hub(source: Source, out: Path) -> None:
-    """Ask what the Hub has; UserError if ``out`` holds an edition of other pictures, which is not replaced unasked."""
-    from galaxy_zoo_decals.edition import Edition, is_edition
+def _keep_other_pictures(source: Source, out: Path) -> None:
+    """Raise UserError if ``out`` holds an edition of other pictures: those of the Hub do not replace it unasked."""
+    from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
 
-    if is_edition(out) and Edition(out).pictures != source.pictures:
+    if not is_edition(out):
+        return
+    try:
+        name, pictures = Edition(out).name, Edition(out).pictures
+    except EditionError:  # of an older version of the package: it is made anew
+        return
+    if pictures != source.pictures:
         raise UserError(
-            f"{out} holds the edition {Edition(out).name} ({Edition(out).pictures}), which images of the Hub do not "
-            "replace. Choose another --name or --out, or remove that folder."
+            f"{out} holds the edition {name} ({pictures}), which images of the Hub do not replace. Choose another "
+            "--name or --out, or remove that folder."
         )
-    source.look()  # type: ignore[attr-defined]
 
 
 def _report_catalogue(source: Source, rules: Rules) -> None:

@@ -28,6 +28,7 @@ from huggingface_hub.errors import (  # HTTPError is that of the HTTP library th
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import logging
 from tqdm import tqdm
 
 from galaxy_zoo_decals import addresses, download
@@ -298,7 +299,8 @@ def _persist(attempt: Callable[[], Result], repository: str, say: Say, tries: in
     failures = 0
     while True:
         try:
-            return attempt()
+            with _quiet():
+                return attempt()
         except Exception as error:
             passes, words = _judge(error, repository, path)
             if not words:
@@ -309,6 +311,17 @@ def _persist(attempt: Callable[[], Result], repository: str, say: Say, tries: in
         wait = min(2.0**failures, download.LONGEST_WAIT) * random.uniform(0.75, 1.25)
         say(f"{words} Trying again in {wait:.0f} s.")
         time.sleep(wait)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client's own warnings back, one an attempt and each a line of Python: what matters is said here."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _judge(error: BaseException, repository: str, path: str) -> tuple[bool, str]:
