@@ -124,6 +124,11 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
     check.set_defaults(run=_check)
 
+    doctor = commands.add_parser("doctor", help="what can be reached now, how fast, and which way in to take")
+    doctor.add_argument("--record", metavar="URL", help="the record's API on another server")
+    doctor.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
+    doctor.set_defaults(run=_doctor)
+
     push = commands.add_parser("push", help="publish an edition on the Hugging Face Hub, privately unless --public")
     push.add_argument("edition", help="a name or a folder")
     push.add_argument("repo", metavar="REPO", help="as in user/galaxy_zoo_decals")
@@ -350,6 +355,22 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(options.json, [asdict(finding) for finding in findings])
     return 0 if all(finding.holds for finding in findings) else 1
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from huggingface_hub import constants, get_token
+
+    from galaxy_zoo_decals import addresses
+    from galaxy_zoo_decals.doctor import examine, report, to_json
+    from galaxy_zoo_decals.edition import home
+
+    _check_parent(options.json)
+    record = options.record or addresses.ZENODO
+    found = examine(record, constants.ENDPOINT, home(), get_token(), constants.HF_HUB_OFFLINE)
+    print(report(found))
+    if options.json:
+        _write_json(options.json, to_json(found))
+    return 0 if found.well else 1
 
 
 def _push(options: argparse.Namespace) -> None:

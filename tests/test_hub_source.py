@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import huggingface_hub
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
 from galaxy_zoo_decals import addresses, cli, download, pixels, repository, shard
@@ -76,8 +76,8 @@ def world(made: tuple[pd.DataFrame, Dataset, Path], tmp_path: Path, monkeypatch:
     monkeypatch.setattr(download, "LONGEST_WAIT", 0.02)
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.02)))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.delenv("HF_TOKEN", raising=False)
     table, dataset, release = made
     with releases.serve(release) as zenodo, hub.serve() as server:
@@ -89,8 +89,8 @@ def world(made: tuple[pd.DataFrame, Dataset, Path], tmp_path: Path, monkeypatch:
 def to(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set HF_ENDPOINT for a process that has read it already."""
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -187,7 +187,7 @@ def test_an_edition_that_is_there_asks_nobody(
     assert world.prepare("--images", "hub-tiny", "--delete-archives") == 0
     world.hub.requests.clear()
     world.zenodo.requests.clear()
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     capsys.readouterr()
     assert world.prepare("--images", "hub-tiny", "--delete-archives") == 0
     assert "is there already" in capsys.readouterr().out
@@ -208,7 +208,7 @@ def test_originals_are_the_files_of_the_hub(world: World) -> None:
     "faults", [["cut 5000", "cut 100"], ["503 ", "429 "], ["408 ", "cut 70000"], ["cut 0", "503 ", "cut 9000"]]
 )
 def test_what_a_download_meets_on_the_way(world: World, faults: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 100)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100)
     path = TINY[1]
     world.hub.faults[path] = list(faults)
     said: list[str] = []
@@ -300,7 +300,7 @@ def another(world: World, what: str, patch: pytest.MonkeyPatch) -> None:
     elif what == "file gone":
         world.hub.faults[f"HEAD {first}"] = ["404 EntryNotFound"] * 9
     elif what == "offline":
-        patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        patch.setattr(constants, "HF_HUB_OFFLINE", True)
     elif what == "no network":
         to("http://127.0.0.1:9", patch)
     elif what == "no hub":
