@@ -37,6 +37,9 @@ SAMPLE_TIME = 4.0
 LARGEST_ANSWER = 2**24
 """Bytes of a description at most."""
 
+SOON = 3600.0
+"""Seconds that a way may take to be advised as the first one."""
+
 EDITION = 8 * 10**9
 """Bytes of the whole survey's edition and its pieces, about: 224 pixels a side."""
 
@@ -124,7 +127,7 @@ def examine(record: str, hub: str, folder: Path, token: str | None = None, offli
     votes = next(s for s in seen if s.address.name == "votes")
     for name, url, more in (
         ("Zenodo", votes.url if votes.reachable else "", {}),
-        ("Hub", next(iter(shards.values()), ""), headers),
+        ("Hub", shards.get("default") or shards.get("tiny", ""), headers),
     ):
         if url and (rate := _rate(url, more)):
             rates[name] = rate
@@ -220,9 +223,7 @@ def _compared(address: Address, size: int | None) -> str:
     if abs(size - address.size) <= (0 if address.exact else ABOUT * address.size):
         return ""
     stated = f"{address.size:,} bytes" if address.exact else f"about {amount(address.size)}"
-    return f"{size:,} bytes, stated {stated} on {address.stated}" if address.exact else (
-        f"stated {stated} on {address.stated}"
-    )  # fmt: skip
+    return f"{f'{size:,} bytes, ' if address.exact else ''}stated {stated} on {address.stated}"
 
 
 def _refusal(answer: requests.Response, token: bool) -> str:
@@ -281,7 +282,8 @@ def _ways(seen: Mapping[str, Seen], rates: Mapping[str, float], free: int) -> li
     there = [s for s in archives if s.reachable]
     zenodo, hub = rates.get("Zenodo"), rates.get("Hub")
     votes_in = (_size_of(votes), zenodo if votes.reachable else hub)
-    no_votes = "" if votes.reachable or mirror.reachable else "the votes are neither at Zenodo nor at the mirror"
+    got_votes = votes.reachable or (mirror.reachable and mirror.size == mirror.address.size)
+    no_votes = "" if got_votes else "the votes are neither at Zenodo nor, as published, at the mirror"
     no_zenodo = "" if votes.reachable else f"the votes at Zenodo: {votes.words}"
     lost = next((f"{s.address.name}: {s.words}" for s in archives if not s.reachable), "")
     all_of = [_size_of(s) for s in (there or archives)]
@@ -306,11 +308,11 @@ def _ways(seen: Mapping[str, Seen], rates: Mapping[str, float], free: int) -> li
             no_votes or _why_not(tiny),
         ),
         way(
-            "2,000 of them, Zenodo", "--galaxies 2000", [votes_in, (some, zenodo)], votes_in[0] + 2 * some,
+            "2,000 galaxies, Zenodo", "--galaxies 2000", [votes_in, (some, zenodo)], votes_in[0] + 2 * some,
             no_zenodo or lost,
         ),
         way(
-            "most of them, Hub", "--images hub --delete-archives", [votes_in, whole_in], EDITION + 10**9,
+            "most galaxies, Hub", "--images hub --delete-archives", [votes_in, whole_in], EDITION + 10**9,
             no_votes or _why_not(whole),
         ),
         way(
@@ -329,9 +331,10 @@ def _why_not(seen: Seen) -> str:
 
 
 def _choose(ways: Sequence[Way]) -> Way | None:
-    """Return the way to take now: the quickest open one that leads to galaxies."""
+    """Return the way to take now: the first open one that leads to galaxies within ``SOON``, else the quickest."""
     open_ = [way for way in ways if way.open and way.galaxies]
-    return min(open_, key=lambda way: (way.seconds is None, way.seconds or 0.0, way.size), default=None)
+    soon = [way for way in open_ if way.seconds is not None and way.seconds <= SOON]
+    return next(iter(soon), min(open_, key=lambda way: (way.seconds is None, way.seconds, way.size), default=None))
 
 
 def report(found: Findings) -> str:
@@ -344,28 +347,32 @@ def report(found: Findings) -> str:
         speed = f"{amount(rate)}/s" if rate else "no rate measured"
         lines.append(f"{server}, {host.scheme}://{host.netloc}: {speed}")
         for seen in held:
-            mark = "ok  " if seen.reachable else "FAIL"
+            mark = "FAIL" if not seen.reachable else "ok  " if not seen.words else "DIFF"
             size = amount(seen.size) if seen.size is not None else "?"
             words = seen.words or f"as stated on {seen.address.stated}"
             lines += _folded(f"  {mark} {seen.address.name:<15} {seen.address.what:<26} {size:>9}  ", words)
         lines.append("")
     lines.append(f"{amount(found.free)} free in {found.folder}.")
-    lines += ["", f"{'way in':<24} {'download':>9} {'takes':>9}"]
+    lines += ["", f"{'way in':<22} {'download':>9} {'takes':>9}  galaxy-zoo-decals ..."]
     for way in found.ways:
         takes = duration(way.seconds) if way.open else "closed"
-        lines += _folded(f"{way.name:<24} {amount(way.size):>9} {takes:>9}  ", way.command if way.open else way.words)
+        words = way.command.partition(" ")[2] if way.open else way.words
+        lines += _folded(f"{way.name:<22} {amount(way.size):>9} {takes:>9}  ", words)
     lines.append("")
     if found.take is None:
         lines.append("No way to real galaxies is open from here now. The simulated ones need no network:")
         lines.append("    galaxy-zoo-decals prepare simulated --galaxies 20000")
     else:
         lines += ["Take this one now:", f"    {found.take.command}"]
+        largest = max((way for way in found.ways if way.open and way.galaxies), key=lambda way: way.size)
+        if largest is not found.take:
+            lines += ["and for all that can be had from here:", f"    {largest.command}"]
     return "\n".join(lines)
 
 
 def _folded(head: str, words: str, width: int = 100) -> list[str]:
     """Return words beside a head, folded below themselves."""
-    lines = textwrap.wrap(words, width - len(head)) or [""]
+    lines = textwrap.wrap(words, width - len(head), break_on_hyphens=False) or [""]
     return [head + lines[0], *(" " * len(head) + line for line in lines[1:])]
 
 

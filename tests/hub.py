@@ -271,9 +271,10 @@ def serve(token: str = "hf_test") -> Iterator[Hub]:
                 return
             oid = hashlib.sha256(files[name]).hexdigest()
             hub.blobs.setdefault(oid, files[name])
+            size = str(hub.entry(name, files[name])["lfs"]["size"])  # type: ignore[index]
             page.answer(
                 302, b"", Location=f"{hub.cdn}/cdn/{oid}?file={name}", X_Repo_Commit=sha, X_Linked_ETag=f'"{oid}"',
-                X_Linked_Size=str(len(files[name])), Accept_Ranges="bytes", ETag=f'"{_git(files[name])}"',
+                X_Linked_Size=size, Accept_Ranges="bytes", ETag=f'"{_git(files[name])}"',
             )  # fmt: skip
         else:
             content(page, files[name], _git(files[name]), X_Repo_Commit=sha)
