@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import random
@@ -255,6 +256,12 @@ def _sha256(path: Path, size: int) -> str | None:
     """Return the sha256 of a file of this size; None if there is none."""
     if not path.is_file() or path.stat().st_size != size:
         return None
+    return _hashed(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _hashed(path: Path, modified: int) -> str:
+    """Return the sha256 of a file as it was modified last; a shard is asked for twice, and hashing it takes seconds."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -344,8 +351,10 @@ def _judge(error: BaseException, repository: str, path: str) -> tuple[bool, str]
     if isinstance(error, HTTPError):
         # The library's own words come last: they name what failed (a name, a certificate, a refused connection).
         return True, f"no connection to {where} ({str(error).splitlines()[0] if str(error) else type(error).__name__})."
-    if type(error).__name__.startswith("Xet"):
-        return True, f"{what}: the download broke off ({str(error)[:200]}); HF_HUB_DISABLE_XET=1 takes the plain way."
+    # The library that brings files of the Hub's newer storage has few exceptions of its own.
+    if isinstance(error, (RuntimeError, ConnectionError, TimeoutError)) or type(error).__name__.startswith("Xet"):
+        words = " ".join(str(error).split())[:160]
+        return True, f"{what}: the download broke off ({words}); HF_HUB_DISABLE_XET=1 takes the plain way."
     if isinstance(error, OSError) and "Consistency check failed" in str(error):
         return True, f"{what}: the download has another size than the Hub states."
     return False, ""

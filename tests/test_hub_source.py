@@ -624,6 +624,17 @@ def test_paths_of_the_hub_cannot_leave_the_folder(world: World) -> None:
             repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None)
 
 
+def test_what_the_client_may_raise() -> None:
+    judge = repository._judge
+    for error in (RuntimeError("CAS client\nerror"), TimeoutError("t"), ConnectionResetError("reset")):
+        passes, words = judge(error, "a/b", "c.parquet")
+        assert passes and "c.parquet of a/b: the download broke off" in words and "\n" not in words
+    passes, words = judge(OSError("Consistency check failed: file should be of size 5"), "a/b", "c")
+    assert passes and "another size" in words
+    assert judge(OSError(28, "No space left on device"), "a/b", "c") == (False, ""), "not the Hub's"
+    assert judge(KeyError("x"), "a/b", "c") == (False, "")
+
+
 def test_a_pin_that_is_damaged_is_asked_for_anew(world: World) -> None:
     said: list[str] = []
     pin = world.folder / "tiny.revision.json"
