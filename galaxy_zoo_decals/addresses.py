@@ -13,11 +13,18 @@ ZENODO = "https://zenodo.org/api/records/4573248"
 HUB_IMAGES = "mwalmsley/gz_desi"
 """Dataset of the Hugging Face Hub: the galaxies of GZ DESI with images made anew from a later data release."""
 
+HUB_LICENCE = "cc-by-nc-sa-4.0"
+"""The licence that its card states, as the Hub spells it."""
+
 HUB_MIRROR = "BigBang/galaxyzoo-decals"
 """Dataset of the Hugging Face Hub: a mirror of the Zenodo record."""
 
 HUB_MIRROR_VOTES = "annotations/gz_decals_volunteers_5.parquet"
 """Where the votes lie in the mirror."""
+
+
+HUB_WEIGHTS = "timm"
+"""Owner of the models of the Hugging Face Hub whose first weights a backbone without a package has."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +45,40 @@ VOTES = (
 
 
 @dataclass(frozen=True)
+class Config:
+    """A config of ``HUB_IMAGES`` as it stood on ``stated`` (ISO date): its Parquet files, rows, and bytes (about)."""
+
+    name: str
+    folder: str
+    files: int
+    rows: int
+    size: int
+    stated: str
+
+
+HUB_CONFIGS = {
+    "tiny": Config("tiny", "tiny", 2, 3_195 + 798, 175_000_000, "2026-11-20"),
+    "default": Config("default", "data", 28 + 8, 319_530 + 79_883, 17_500_000_000, "2026-11-20"),
+}
+"""What the Hub had when it was last looked at; it is asked again at run time, and what differs is said."""
+
+
+@dataclass(frozen=True)
 class Address:
     """One place that data come from.
 
-    ``size`` is bytes as stated on ``stated`` (ISO date), when the address was last looked at by a person; servers are
-    asked again at run time. ``way`` is the command that reads it.
+    ``url`` is below the record's API ({record}) or the Hub ({hub}), as both may be on another server. ``size`` is
+    bytes as stated on ``stated`` (ISO date), when the address was last looked at by a person, and ``checksum`` what
+    was published then ("" where the server's own is asked for at run time): ``exact`` sizes must be met to the byte,
+    the others about. ``way`` is the command that reads it.
     """
 
     name: str
     what: str
     url: str
     size: int
+    checksum: str
+    exact: bool
     licence: str
     stated: str
     way: str
@@ -56,16 +86,33 @@ class Address:
 
 ADDRESSES = (
     Address(
-        "votes", "the votes of GZD-5, 253,286 galaxies", f"{ZENODO}/files/{VOTES[0].name}/content", VOTES[0].size,
-        "CC-BY-4.0", "2026-11-20", "prepare gzd5 --catalogue-only",
+        "votes", "votes of 253,286 galaxies", f"{{record}}/files/{VOTES[0].name}/content", VOTES[0].size,
+        f"md5:{VOTES[0].md5}", True, "CC-BY-4.0", "2026-11-20", "prepare gzd5",
+    ),
+    Address(
+        "votes, CSV", "the same", f"{{record}}/files/{VOTES[1].name}/content", VOTES[1].size,
+        f"md5:{VOTES[1].md5}", True, "CC-BY-4.0", "2026-11-20", "prepare gzd5",
     ),
     *(
         Address(
-            f"archive {number}", f"PNGs that volunteers saw, part {number} of 4",
-            f"{ZENODO}/files/gz_decals_dr5_png_part{number}.zip/content", 26_000_000_000,
-            "CC-BY-4.0", "2026-11-20", "prepare gzd5",
+            f"archive {number}", f"PNGs, part {number} of 4",
+            f"{{record}}/files/gz_decals_dr5_png_part{number}.zip/content",
+            26_000_000_000, "", False, "CC-BY-4.0", "2026-11-20", "prepare gzd5",
         )
         for number in (1, 2, 3, 4)
     ),
+    Address(
+        "gz_desi, tiny", "JPEGs of 3,993 rows", f"{{hub}}/api/datasets/{HUB_IMAGES}", HUB_CONFIGS["tiny"].size,
+        "", False, "CC-BY-NC-SA-4.0", "2026-11-20", "prepare gzd5 --images hub-tiny",
+    ),
+    Address(
+        "gz_desi", "JPEGs of 399,413 rows", f"{{hub}}/api/datasets/{HUB_IMAGES}", HUB_CONFIGS["default"].size,
+        "", False, "CC-BY-NC-SA-4.0", "2026-11-20", "prepare gzd5 --images hub",
+    ),
+    Address(
+        "votes, mirror", "the same as on Zenodo",
+        f"{{hub}}/datasets/{HUB_MIRROR}/resolve/main/{HUB_MIRROR_VOTES}",
+        VOTES[0].size, f"md5:{VOTES[0].md5}", True, "CC-BY-4.0", "2026-11-20", "prepare gzd5 --images hub",
+    ),
 )  # fmt: skip
-"""The files of Zenodo; datasets of the Hub are asked through its own API, which says what files they have."""
+"""All of them. Datasets of the Hub are asked through its API, which says what files they have today."""

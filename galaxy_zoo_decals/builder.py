@@ -270,11 +270,10 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
         source: Source,
         catalogue: pd.DataFrame,
         rules: Rules,
-        form: pixels.Form,
         converted: dict[str, Converted],
     ) -> None:
         self.features = edition_features(source.tree, source.extra_columns)
-        self.tree, self.catalogue, self.rules, self.form = source.tree, catalogue, rules, form
+        self.tree, self.catalogue, self.rules = source.tree, catalogue, rules
         self.converted = converted
         self.image_hashes: dict[str, str] = {}
         super().__init__(cache_dir=str(work / "datasets"), dataset_name="edition")
@@ -337,7 +336,7 @@ def _write_shards(
     fresh: Path,
 ) -> dict[str, str]:
     """Write data/<split>-00000-of-0000N.parquet and return the sha256 of every image."""
-    builder = EditionBuilder(fresh.parent, source, catalogue, rules, form, converted)
+    builder = EditionBuilder(fresh.parent, source, catalogue, rules, converted)
     shards = fresh.parent / "shards"
     shutil.rmtree(shards, ignore_errors=True)
     if not sys.stderr.isatty():

@@ -67,6 +67,12 @@ def parser() -> argparse.ArgumentParser:
     gzd5.add_argument("--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)")
     gzd5.add_argument("--parts", type=_parts, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)")
     gzd5.add_argument(
+        "--images", choices=("zenodo", "hub", "hub-tiny"), default="zenodo",
+        help="where images come from: Zenodo's PNGs (default), the JPEGs of mwalmsley/gz_desi on the Hugging Face Hub "
+        "(17.5 GB), or a small part of these (0.2 GB, minutes)",
+    )  # fmt: skip
+    gzd5.add_argument("--shards", type=_positive, metavar="N", help="with --images hub: N of its shards (0.5 GB each)")
+    gzd5.add_argument(
         "--galaxies", type=_positive, metavar="N",
         help="a part of the survey: N galaxies in runs of neighbours spread over the archives, about 0.4 MB each",
     )  # fmt: skip
@@ -96,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     for source in (gzd5, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
-        shown = "gzd5, or gzd5-N with --galaxies" if source is gzd5 else default
+        shown = "gzd5; a part or images of the Hub: gzd5-N, gzd5-hub, gzd5-tiny" if source is gzd5 else default
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
         source.add_argument(
             "--name",
@@ -135,6 +141,11 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
     check.set_defaults(run=_check)
 
+    doctor = commands.add_parser("doctor", help="what can be reached now, how fast, and which way in to take")
+    doctor.add_argument("--record", metavar="URL", help="the record's API on another server")
+    doctor.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
+    doctor.set_defaults(run=_doctor)
+
     push = commands.add_parser("push", help="publish an edition on the Hugging Face Hub, privately unless --public")
     push.add_argument("edition", help="a name or a folder")
     push.add_argument("repo", metavar="REPO", help="as in user/galaxy_zoo_decals")
@@ -172,9 +183,13 @@ def _prepare(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.edition import NAMES, default_path
 
     if options.source_name == "gzd5":
+        _check_images(options)
         _check_part(options)
+        options.name = options.name or _name_of_gzd5(options)
     out = (options.out or default_path(options.name)).expanduser().absolute()
-    own = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
+    own: tuple[str, ...] = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
+    if options.source_name == "gzd5" and options.images != "zenodo":
+        own = ()  # the bare name is that of Zenodo's images
     if options.name in NAMES and options.name not in own:
         raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
     rules = PRESETS[options.cleaning]
@@ -191,6 +206,9 @@ def _prepare(options: argparse.Namespace) -> None:
         return
     settle(out)
     check_target(out)
+    from_hub = options.source_name == "gzd5" and options.images != "zenodo"
+    if from_hub:
+        _keep_other_pictures(source, out)
     form = {"size": size, "quality": options.quality, "original": options.keep_original}
     # 104 GB are not downloaded again because someone is not sure whether the command has run.
     if options.source_name == "gzd5" and not options.again and is_made(
@@ -198,6 +216,8 @@ def _prepare(options: argparse.Namespace) -> None:
     ):  # fmt: skip
         print(f"The edition {options.name} is there already: {out}\n--again makes it anew.")
         return
+    if from_hub:
+        source.look()  # type: ignore[attr-defined]
     report = build(source, out, name=options.name, rules=rules, processes=options.processes, **form)
     print(report)
     if not report.scored:
@@ -210,11 +230,10 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _check_part(options: argparse.Namespace) -> None:
-    """Raise UserError where a part of the survey is asked for together with what it cannot be; name the edition."""
+    """Raise UserError where a part of the survey is asked for together with what it cannot be."""
     if options.galaxies is None:
         if options.seed is not None:
             raise UserError("--seed chooses the galaxies of --galaxies N; the whole survey needs none.")
-        options.name = options.name or "gzd5"
         return
     if options.source is not None:
         raise UserError("--galaxies is read from the server; --source is for files that are there. Give one of them.")
@@ -223,10 +242,11 @@ def _check_part(options: argparse.Namespace) -> None:
     if options.catalogue_only:
         raise UserError("--catalogue-only reports on the votes of the whole survey: leave --galaxies away.")
     options.seed = options.seed or 0
-    own = f"gzd5-{options.galaxies}" + (f"-seed{options.seed}" if options.seed else "")
     if options.name == "gzd5":
-        raise UserError(f"the name 'gzd5' is that of the whole survey; a part of it has one of its own, such as {own}.")
-    options.name = options.name or own
+        raise UserError(
+            "the name 'gzd5' is that of the whole survey; a part of it has one of its own, such as "
+            f"{_name_of_gzd5(options)}."
+        )
 
 
 def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
@@ -242,6 +262,15 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
             return OnDisk(*given, folder=options.source.expanduser(), downloads=downloads)
         folder = (options.downloads or downloads).expanduser()
         record = options.record or RECORD
+        if options.images != "zenodo":
+            from galaxy_zoo_decals.sources.hub import CONFIGS, FromHub
+
+            some = {"hub-tiny": " (tiny)"}.get(options.images, f" ({options.shards} shards)" if options.shards else "")
+            return FromHub(
+                *given, folder=folder, record=record, title=FromHub.title + some,
+                images_folder=folder / "gz_desi", config=CONFIGS[options.images], shards=options.shards,
+                anew=options.again,
+            )  # fmt: skip
         if options.galaxies is not None:
             title = f"{options.galaxies:,} galaxies of Galaxy Zoo DECaLS 5"
             part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
@@ -261,6 +290,49 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     from galaxy_zoo_decals.sources.folder import Folder
 
     return Folder(options.votes.expanduser(), options.images.expanduser(), debiased, licence=options.licence)
+
+
+def _check_images(options: argparse.Namespace) -> None:
+    """Raise UserError for options of Zenodo's archives beside images of the Hub, and the other way round."""
+    if options.shards is not None and options.images != "hub":
+        raise UserError("--shards says how much of the Hub's images to take; it goes with --images hub.")
+    if options.images == "zenodo":
+        return
+    given = {
+        "--source": options.source is not None,
+        "--parts": options.parts != (1, 2, 3, 4),
+        "--galaxies": options.galaxies is not None,
+    }
+    for option in (name for name, there in given.items() if there):
+        raise UserError(f"{option} is about the archives of Zenodo; --images {options.images} takes no image of them.")
+
+
+def _name_of_gzd5(options: argparse.Namespace) -> str:
+    """Return what an edition of gzd5 is called unless --name says it: a part never takes the whole survey's name."""
+    if options.images == "hub-tiny":
+        return "gzd5-tiny"
+    if options.images == "hub":
+        return f"gzd5-hub-{options.shards}" if options.shards else "gzd5-hub"
+    if options.galaxies is not None:
+        return f"gzd5-{options.galaxies}" + (f"-seed{options.seed}" if options.seed else "")
+    return "gzd5"
+
+
+def _keep_other_pictures(source: Source, out: Path) -> None:
+    """Raise UserError if ``out`` holds an edition of other pictures: those of the Hub do not replace it unasked."""
+    from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
+
+    if not is_edition(out):
+        return
+    try:
+        name, pictures = Edition(out).name, Edition(out).terms.pictures
+    except EditionError:  # of an older version of the package: it is made anew
+        return
+    if pictures != source.pictures:
+        raise UserError(
+            f"{out} holds the edition {name} ({pictures}), which images of the Hub do not replace. Choose another "
+            "--name or --out, or remove that folder."
+        )
 
 
 def _report_catalogue(source: Source, rules: Rules) -> None:
@@ -291,12 +363,20 @@ def _info(options: argparse.Namespace) -> None:
         print(json.dumps(edition.facts, indent=1))
         return
     counts = edition.facts["counts"]
-    print(f"{edition.title}\n{edition.path}\ntree {edition.tree.name}, content {edition.content_hash[:16]}\n")
+    print(f"{edition.title}\n{edition.path}\ntree {edition.tree.name}, content {edition.content_hash[:16]}")
+    print(f"pictures {edition.terms.pictures}{_revision(edition.facts['source'])}, licence {edition.terms.licence}")
+    print(f"credit {edition.terms.credit}\n")
     if isinstance(counts, dict):
         columns = list(next(iter(counts.values())))
         print(f"{'':<12}" + "".join(f"{column:>13}" for column in columns))
         for split, numbers in counts.items():
             print(f"{split:<12}" + "".join(f"{numbers[column]:>13,}" for column in columns))
+
+
+def _revision(source: object) -> str:
+    """Return which revision of a dataset of the Hub an edition's images are of, if they are."""
+    images = source.get("images") if isinstance(source, dict) else None
+    return f" at revision {images['revision']}" if isinstance(images, dict) and "revision" in images else ""
 
 
 def _galaxies(edition: object) -> int:
@@ -321,6 +401,22 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(options.json, [asdict(finding) for finding in findings])
     return 0 if all(finding.holds for finding in findings) else 1
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from huggingface_hub import constants, get_token
+
+    from galaxy_zoo_decals import addresses
+    from galaxy_zoo_decals.doctor import examine, report, to_json
+    from galaxy_zoo_decals.edition import home
+
+    _check_parent(options.json)
+    record = options.record or addresses.ZENODO
+    found = examine(record, constants.ENDPOINT, home(), get_token(), constants.HF_HUB_OFFLINE)
+    print(report(found))
+    if options.json:
+        _write_json(options.json, to_json(found))
+    return 0 if found.well else 1
 
 
 def _push(options: argparse.Namespace) -> None:

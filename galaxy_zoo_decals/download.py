@@ -298,7 +298,7 @@ def _host(error: requests.exceptions.RequestException) -> str:
 
 
 def check_room(folder: Path, needed: int, name: str) -> None:
-    """Raise DownloadError if a disk has not the bytes that are needed."""
+    """Raise DownloadError if the disk of ``folder`` has fewer than ``needed`` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DownloadError(

@@ -390,7 +390,7 @@ def serve(folder: Path) -> Iterator[Zenodo]:
 
     server = Server(("127.0.0.1", 0), Handler)
     zenodo.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield zenodo

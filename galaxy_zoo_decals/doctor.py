@@ -1,0 +1,413 @@
+"""What can be reached now: every address asked, the rate measured, and which way to real galaxies is open."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from galaxy_zoo_decals import addresses, download
+from galaxy_zoo_decals.addresses import ADDRESSES, Address
+
+TIMEOUT = (5.0, 8.0)
+"""Seconds to connect, and seconds without a byte."""
+
+DEADLINE = 20.0
+"""Seconds after which an address that has not answered counts as silent."""
+
+SAMPLE = 4 * 2**20
+"""Bytes of which the rate is measured, at most."""
+
+SAMPLE_TIME = 4.0
+"""Seconds in which it is measured, at most."""
+
+LARGEST_ANSWER = 2**24
+"""Bytes of a description at most."""
+
+SOON = 3600.0
+"""Seconds that a way may take to be advised as the first one."""
+
+EDITION = 8 * 10**9
+"""Bytes of the whole survey's edition and its pieces, about: 224 pixels a side."""
+
+ABOUT = 0.15
+"""Part by which a size that was stated roughly may be another one."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an address answered."""
+
+    address: Address
+    url: str
+    reachable: bool
+    words: str
+    """Why not, or how the answer differs from what was stated."""
+    size: int | None = None
+    """Bytes as the server states them."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to data: what to type, what it downloads, whether it is open and for how long."""
+
+    name: str
+    command: str
+    open: bool
+    words: str
+    size: int
+    """Bytes to download."""
+    disk: int
+    """Bytes that must be free, about."""
+    seconds: float | None = None
+    """At the measured rate; None where there is none."""
+    galaxies: bool = True
+    """Whether it leads to images."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the doctor saw."""
+
+    seen: tuple[Seen, ...]
+    rates: dict[str, float]
+    """Bytes a second by host."""
+    ways: tuple[Way, ...]
+    take: Way | None
+    """The way to take now."""
+    folder: str
+    """Where data go."""
+    free: int
+    """Bytes that are free there."""
+
+    @property
+    def well(self) -> bool:
+        """Whether some way to real galaxies is open."""
+        return any(way.open and way.galaxies for way in self.ways)
+
+
+Question = tuple[Address, str, Callable[[], Seen]]
+"""An address, its URL, and what asks it."""
+
+
+def examine(record: str, hub: str, folder: Path, token: str | None = None, offline: bool = False) -> Findings:
+    """Ask every address, measure the rates, and weigh the ways; takes 40 seconds at most.
+
+    ``record`` is the record's API at Zenodo, ``hub`` the Hub's endpoint, ``folder`` where data go. ``offline``: the
+    user wants nothing from the Hub (HF_HUB_OFFLINE).
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    places = {"record": record.rstrip("/"), "hub": hub.rstrip("/")}
+    shards: dict[str, str] = {}
+    questions: list[Question] = []
+    for address in ADDRESSES:
+        url, of_hub = address.url.format(**places), address.url.startswith("{hub}")
+        if of_hub and offline:
+            ask = partial(Seen, address, url, False, "HF_HUB_OFFLINE is set; unset it, and it is asked")
+        elif "/api/datasets/" in url:
+            ask = partial(_ask_dataset, address, url, places["hub"], headers, shards)
+        else:
+            ask = partial(_ask_file, address, url, headers if of_hub else {})
+        questions.append((address, url, ask))
+    seen = _answers(questions)
+    rates: dict[str, float] = {}
+    votes = next(s for s in seen if s.address.name == "votes")
+    for name, url, more in (
+        ("Zenodo", votes.url if votes.reachable else "", {}),
+        ("Hub", shards.get("default") or shards.get("tiny", ""), headers),
+    ):
+        if url and (rate := _rate(url, more)):
+            rates[name] = rate
+    free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
+    ways = tuple(_ways({s.address.name: s for s in seen}, rates, free))
+    return Findings(tuple(seen), rates, ways, _choose(ways), str(folder), free)
+
+
+def _answers(questions: Sequence[Question]) -> list[Seen]:
+    """Return the answers to all questions, asked at one time; who has not answered at the deadline is silent.
+
+    The threads are daemons: a server that sends a byte now and then cannot keep the program from ending.
+    """
+    found: dict[int, Seen] = {}
+
+    def ask(number: int) -> None:
+        address, url, question = questions[number]
+        try:
+            found[number] = question()
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            found[number] = Seen(address, url, False, _plain(error))
+
+    threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(len(questions))]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + DEADLINE
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return [
+        found.get(number, Seen(address, url, False, f"no answer within {DEADLINE:.0f} s"))
+        for number, (address, url, _) in enumerate(questions)
+    ]
+
+
+def _ask_file(address: Address, url: str, headers: Mapping[str, str]) -> Seen:
+    """Ask a file's address by HEAD, or by a GET of one byte where HEAD is not allowed."""
+    client = download.session()  # one a thread: they are not made to be shared
+    answer = client.head(url, headers=dict(headers), allow_redirects=True, timeout=TIMEOUT)
+    size = _size(answer)
+    if not answer.ok or size is None:
+        more = {**headers, "Range": "bytes=0-0"}
+        with client.get(url, headers=more, stream=True, timeout=TIMEOUT) as second:
+            if not second.ok:
+                return Seen(address, url, False, _refusal(second, bool(headers)))
+            size = _size(second)
+    return Seen(address, url, True, _compared(address, size), size)
+
+
+def _size(answer: requests.Response) -> int | None:
+    """Return the size of a file in bytes by the headers of an answer."""
+    linked = next((a.headers["X-Linked-Size"] for a in (*answer.history, answer) if "X-Linked-Size" in a.headers), "")
+    whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    said = linked or whole or ("" if answer.status_code == 206 else answer.headers.get("Content-Length", ""))
+    return int(said) if said.isdigit() and len(said) < 19 else None
+
+
+def _ask_dataset(address: Address, url: str, hub: str, headers: Mapping[str, str], shards: dict[str, str]) -> Seen:
+    """Ask the Hub's API what a dataset has, then one of its shards by HEAD; the shard's URL goes into ``shards``."""
+    config = next(c for c in addresses.HUB_CONFIGS.values() if c.size == address.size)
+    with download.session().get(
+        url, params={"blobs": "true"}, headers=dict(headers), stream=True, timeout=TIMEOUT
+    ) as answer:
+        if not answer.ok:
+            return Seen(address, url, False, _refusal(answer, bool(headers)))
+        body = b""
+        for block in answer.iter_content(2**16):
+            body += block
+            if len(body) > LARGEST_ANSWER:
+                return Seen(address, url, False, "the answer is no description of a dataset")
+    try:
+        files = {str(f["rfilename"]): int(f["size"]) for f in json.loads(body)["siblings"]}
+    except (ValueError, KeyError, TypeError):
+        return Seen(address, url, False, "the answer is no description of a dataset")
+    held = sorted(n for n in files if re.fullmatch(rf"{config.folder}/[\w.-]+\.parquet", n, re.ASCII))
+    if not held:
+        return Seen(address, url, False, f"it has no Parquet files in {config.folder}/ any more")
+    shard = f"{hub}/datasets/{addresses.HUB_IMAGES}/resolve/main/{held[0]}"
+    size = sum(files[name] for name in held)
+    first = _ask_file(address, shard, headers)
+    if not first.reachable:
+        return Seen(address, url, False, f"listed, but {held[0]}: {first.words}", size)
+    shards[config.name] = shard
+    words = _compared(address, size)
+    if len(held) != config.files:
+        words = f"{len(held)} files, stated {config.files} on {config.stated}" + (f"; {words}" if words else "")
+    return Seen(address, url, True, words, size)
+
+
+def _compared(address: Address, size: int | None) -> str:
+    """Return how the size that a server states differs from what was stated; "" if it does not."""
+    if size is None:
+        return "the server states no size"
+    if abs(size - address.size) <= (0 if address.exact else ABOUT * address.size):
+        return ""
+    stated = f"{address.size:,} bytes" if address.exact else f"about {amount(address.size)}"
+    return f"{f'{size:,} bytes, ' if address.exact else ''}stated {stated} on {address.stated}"
+
+
+def _refusal(answer: requests.Response, token: bool) -> str:
+    words = {
+        401: "the token is not accepted (401)" if token else "not open to everyone, or gone (401)",
+        403: "refused (403)",
+        404: "not there (404)",
+        429: "too many requests (429); ask again in a minute",
+    }
+    return words.get(answer.status_code, f"the server answered {answer.status_code}")
+
+
+def _plain(error: Exception) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate was not accepted; a network's own goes into REQUESTS_CA_BUNDLE"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy of the environment does not answer"
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"no answer within {TIMEOUT[1]:.0f} s"
+    if isinstance(error, requests.exceptions.TooManyRedirects):
+        return "it sends in circles"
+    return "no connection"
+
+
+def _rate(url: str, headers: Mapping[str, str]) -> float | None:
+    """Return the bytes a second at which a file comes, measured on its first megabytes; None if it does not come."""
+    come: list[tuple[int, float]] = []
+
+    def measure() -> None:
+        more = {**headers, "Range": f"bytes=0-{SAMPLE - 1}"}
+        with suppress(requests.RequestException):
+            began = time.monotonic()
+            with download.session().get(url, headers=more, stream=True, timeout=TIMEOUT) as answer:
+                if answer.ok:
+                    for block in answer.iter_content(2**15):
+                        come.append((len(block), time.monotonic() - began))
+                        if sum(n for n, _ in come) >= SAMPLE or time.monotonic() - began > SAMPLE_TIME:
+                            return
+
+    thread = threading.Thread(target=measure, daemon=True)
+    thread.start()
+    thread.join(SAMPLE_TIME + TIMEOUT[0])
+    blocks = list(come)
+    if not blocks:
+        return None
+    whole, (first, began) = sum(n for n, _ in blocks), blocks[0]
+    if whole - first >= 2**18:  # enough to leave out how long the first byte took, which a large file does not feel
+        return (whole - first) / max(blocks[-1][1] - began, 1e-3)
+    return whole / max(blocks[-1][1], 1e-3)
+
+
+def _ways(seen: Mapping[str, Seen], rates: Mapping[str, float], free: int) -> list[Way]:
+    """Return the ways to data, from the votes alone to the whole survey."""
+    votes, mirror, tiny, whole = (seen[name] for name in ("votes", "votes, mirror", "gz_desi, tiny", "gz_desi"))
+    archives = [s for name, s in seen.items() if name.startswith("archive")]
+    there = [s for s in archives if s.reachable]
+    zenodo, hub = rates.get("Zenodo"), rates.get("Hub")
+    votes_in = (_size_of(votes), zenodo if votes.reachable else hub)
+    got_votes = votes.reachable or (mirror.reachable and mirror.size == mirror.address.size)
+    no_votes = "" if got_votes else "the votes are neither at Zenodo nor, as published, at the mirror"
+    no_zenodo = "" if votes.reachable else f"the votes at Zenodo: {votes.words}"
+    lost = next((f"{s.address.name}: {s.words}" for s in archives if not s.reachable), "")
+    all_of = [_size_of(s) for s in (there or archives)]
+    some = int(2000 * sum(_size_of(s) for s in archives) / addresses.VOTES[0].rows)
+    parts = "" if len(there) in (0, 4) else " --parts " + ",".join(s.address.name[-1] for s in there)
+    source = "" if votes.reachable else " --images hub"
+
+    def way(
+        name: str, options: str, pieces: list[tuple[int, float | None]], disk: int, closed: str, galaxies: bool = True
+    ) -> Way:  # fmt: skip
+        if not closed and disk > free:
+            closed = f"it needs about {amount(disk)} of free disk"
+        seconds = sum(n / r for n, r in pieces if r) if all(r for _, r in pieces) else None
+        command = f"galaxy-zoo-decals prepare gzd5 {options}"
+        return Way(name, command, not closed, closed, sum(n for n, _ in pieces), disk, seconds, galaxies)
+
+    tiny_in, whole_in = (_size_of(tiny), hub), (_size_of(whole), hub)
+    return [
+        way("the votes alone", f"--catalogue-only{source}", [votes_in], votes_in[0], no_votes, False),
+        way(
+            "a small part, Hub", "--images hub-tiny", [votes_in, tiny_in], votes_in[0] + 2 * tiny_in[0],
+            no_votes or _why_not(tiny),
+        ),
+        way(
+            "2,000 galaxies, Zenodo", "--galaxies 2000", [votes_in, (some, zenodo)], votes_in[0] + 2 * some,
+            no_zenodo or lost,
+        ),
+        way(
+            "most galaxies, Hub", "--images hub --delete-archives", [votes_in, whole_in], EDITION + 10**9,
+            no_votes or _why_not(whole),
+        ),
+        way(
+            "all, Zenodo" if not parts else f"{len(there)} of 4 parts, Zenodo", f"--delete-archives{parts}",
+            [votes_in, (sum(all_of), zenodo)], EDITION + max(all_of), no_zenodo or ("" if there else lost),
+        ),
+    ]  # fmt: skip
+
+
+def _size_of(seen: Seen) -> int:
+    return seen.size if seen.size is not None else seen.address.size
+
+
+def _why_not(seen: Seen) -> str:
+    return "" if seen.reachable else f"{seen.address.name}: {seen.words}"
+
+
+def _choose(ways: Sequence[Way]) -> Way | None:
+    """Return the way to take now: the first open one that leads to galaxies within ``SOON``, else the quickest."""
+    open_ = [way for way in ways if way.open and way.galaxies]
+    soon = [way for way in open_ if way.seconds is not None and way.seconds <= SOON]
+    return next(iter(soon), min(open_, key=lambda way: (way.seconds is None, way.seconds, way.size), default=None))
+
+
+def report(found: Findings) -> str:
+    """Return the findings as a page of text of at most 100 columns."""
+    lines = []
+    for server, begins in (("Zenodo", "{record}"), ("Hugging Face Hub", "{hub}")):
+        held = [s for s in found.seen if s.address.url.startswith(begins)]
+        host = urlsplit(held[0].url)
+        rate = found.rates.get("Zenodo" if server == "Zenodo" else "Hub")
+        speed = f"{amount(rate)}/s" if rate else "no rate measured"
+        lines.append(f"{server}, {host.scheme}://{host.netloc}: {speed}")
+        for seen in held:
+            mark = "FAIL" if not seen.reachable else "ok  " if not seen.words else "DIFF"
+            size = amount(seen.size) if seen.size is not None else "?"
+            words = seen.words or f"as stated on {seen.address.stated}"
+            lines += _folded(f"  {mark} {seen.address.name:<15} {seen.address.what:<26} {size:>9}  ", words)
+        lines.append("")
+    lines.append(f"{amount(found.free)} free in {found.folder}.")
+    lines += ["", f"{'way in':<22} {'download':>9} {'takes':>9}  galaxy-zoo-decals ..."]
+    for way in found.ways:
+        takes = duration(way.seconds) if way.open else "closed"
+        words = way.command.partition(" ")[2] if way.open else way.words
+        lines += _folded(f"{way.name:<22} {amount(way.size):>9} {takes:>9}  ", words)
+    lines.append("")
+    if found.take is None:
+        lines.append("No way to real galaxies is open from here now. The simulated ones need no network:")
+        lines.append("    galaxy-zoo-decals prepare simulated --galaxies 20000")
+    else:
+        lines += ["Take this one now:", f"    {found.take.command}"]
+        largest = max((way for way in found.ways if way.open and way.galaxies), key=lambda way: way.size)
+        if largest is not found.take:
+            lines += ["and for all that can be had from here:", f"    {largest.command}"]
+    return "\n".join(lines)
+
+
+def _folded(head: str, words: str, width: int = 100) -> list[str]:
+    """Return words beside a head, folded below themselves."""
+    lines = textwrap.wrap(words, width - len(head), break_on_hyphens=False) or [""]
+    return [head + lines[0], *(" " * len(head) + line for line in lines[1:])]
+
+
+def amount(size: float) -> str:
+    """Return a number of bytes as a person reads it: 40.5 MB, 104 GB."""
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= step:
+            return f"{size / step:.1f} {unit}" if size < 100 * step else f"{size / step:,.0f} {unit}"
+    return f"{size:.0f} B"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time as a person reads it: 12 s, 4 min, 2.5 h, 3 days."""
+    if seconds is None:
+        return "?"
+    for unit, step in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * step:
+            return f"{seconds / step:.1f} {unit}" if seconds < 10 * step else f"{seconds / step:.0f} {unit}"
+    return f"{max(seconds, 1):.0f} s"
+
+
+def to_json(found: Findings) -> dict[str, Any]:
+    """Return the findings as JSON-ready values."""
+    return {
+        "well": found.well,
+        "take": found.take.command if found.take else None,
+        "free": found.free,
+        "rates": found.rates,
+        "addresses": [
+            {
+                "name": s.address.name, "url": s.url, "reachable": s.reachable, "words": s.words, "size": s.size,
+                "stated_size": s.address.size, "stated": s.address.stated, "checksum": s.address.checksum,
+                "licence": s.address.licence,
+            }
+            for s in found.seen
+        ],
+        "ways": [asdict(way) for way in found.ways],
+    }  # fmt: skip
