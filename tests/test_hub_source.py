@@ -130,8 +130,12 @@ def test_from_nothing_to_the_edition(world: World, capsys: pytest.CaptureFixture
 def test_what_the_edition_says_of_itself(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert world.prepare("--images", "hub-tiny") == 0
     edition = Edition(world.folder / "edition")
-    assert edition.licence == "CC-BY-NC-SA-4.0" and edition.pictures == "JPEG, Hub gz_desi" and not edition.simulated
-    assert edition.may_publish_images and edition.may_publish_votes and edition.truth == "counts"
+    assert (
+        edition.terms.licence == "CC-BY-NC-SA-4.0"
+        and edition.terms.pictures == "JPEG, Hub gz_desi"
+        and not edition.terms.simulated
+    )
+    assert edition.terms.may_publish_images and edition.terms.may_publish_votes and edition.terms.truth == "counts"
     revision = world.hub.sha(HUB_IMAGES)
     source = edition.facts["source"]
     assert source["images"] == {  # type: ignore[index]
@@ -144,7 +148,7 @@ def test_what_the_edition_says_of_itself(world: World, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert cli.main(["info", str(edition.path)]) == 0
     said = capsys.readouterr().out
-    assert f"JPEG, Hub gz_desi at revision {revision}, licence CC-BY-NC-SA-4.0" in said and edition.credit in said
+    assert f"JPEG, Hub gz_desi at revision {revision}, licence CC-BY-NC-SA-4.0" in said and edition.terms.credit in said
 
 
 def test_a_part_of_the_shards(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -459,7 +463,7 @@ def test_an_edition_of_zenodo_is_not_replaced_unasked(
     shutil.copytree(toy_edition, world.folder / "edition")
     before = contents(world.folder / "edition")
     assert world.prepare("--images", "hub-tiny") == 1
-    assert "holds the edition toy (files of its own), which images of the Hub do not replace" in capsys.readouterr().err
+    assert "holds the edition toy (own files), which images of the Hub do not replace" in capsys.readouterr().err
     assert contents(world.folder / "edition") == before and not world.hub.requests
 
 
