@@ -73,11 +73,17 @@ campaign-mutations: setup  ## nearly 200 kinds of damage to a submission (half a
 campaign-kills: setup  ## kill a preparation fifty times and go on (most of an hour; docs/evidence/kills.md)
 	$(BIN)/python tests/campaigns/kills.py
 
+campaign-lost-votes: setup  ## what lost merging votes do to fractions and classes (a minute; docs/evidence/lost-votes.md)
+	$(BIN)/python -m tests.campaigns.lost_votes
+
 campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
 	$(BIN)/python tests/campaigns/scale.py
 
 campaign-gz2: setup  ## every model on real galaxies, three times (hours; GZ2=FOLDER of the Kaggle files; docs/evidence/gz2.md)
 	$(BIN)/python -m tests.campaigns.gz2 $(GZ2)
+
+campaign-image-size: setup  ## one model on images of 224 and of 424 pixels (an hour; GZ2=FOLDER; docs/evidence/image-size.md)
+	$(BIN)/python -m tests.campaigns.image_size $(GZ2)
 
 # The editions gz2 and simulated have to be the benchmark's: docs/reproducing.md.
 campaign-learning: setup  ## two models on fewer galaxies (hours; docs/evidence/learning-curve.md)
@@ -94,5 +100,5 @@ lock:            ## resolve the versions in requirements.lock anew
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-learning campaign-scale campaign-throughput lock clean
+.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-throughput lock clean
 .DEFAULT_GOAL := help

@@ -128,11 +128,10 @@ def read(path: Path = PLAN) -> Plan:
     return plan
 
 
-def frozen(leaderboard: Path) -> dict[str, str]:
-    """Return the content hash of every edition that the newest version of the benchmark froze."""
+def frozen(leaderboard: Path) -> dict[str, dict[str, Any]]:
+    """Return what the newest version of the benchmark says of every edition that it froze."""
     newest = max((leaderboard / "benchmark").glob("v*.toml"), key=lambda path: int(path.stem[1:]))
-    editions = tomllib.loads(newest.read_text(encoding="utf-8"))["editions"]
-    return {name: edition["content_hash"] for name, edition in editions.items()}
+    return dict(tomllib.loads(newest.read_text(encoding="utf-8"))["editions"])
 
 
 def standing(leaderboard: Path, signed: Signed) -> dict[tuple[str, str], str]:
@@ -144,7 +143,7 @@ def standing(leaderboard: Path, signed: Signed) -> dict[tuple[str, str], str]:
             ours = signed.wrote(facts) and facts["status"] == "active"
             runs = [json.loads(run.read_text()) for run in (path.parent / "runs").glob("*/*/*.json")] if ours else []
             for edition in {run["edition"]["name"] for run in runs}:
-                if all(run["edition"]["content_hash"] == today.get(edition) for run in runs):
+                if all(run["edition"]["content_hash"] == today.get(edition, {}).get("content_hash") for run in runs):
                     found[edition, str(facts["name"])] = path.parent.name
         except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
             print(f"warning: {path.parent.name} cannot be read ({type(error).__name__})", file=sys.stderr)
@@ -179,14 +178,15 @@ def train(plan: Plan, entry: Entry, runs: Path, leaderboard: Path) -> None:
     for other in plan.entries:
         if (other.edition, other.runs) == entry.needs:
             train(plan, other, runs, leaderboard)
-    prepare, content = plan.editions[entry.edition].get("prepare"), frozen(leaderboard).get(entry.edition)
-    if content is None:
+    prepare, known = plan.editions[entry.edition].get("prepare"), frozen(leaderboard).get(entry.edition)
+    if known is None:
         raise BenchmarkError(f"the benchmark has no edition {entry.edition}: python -m leaderboard freeze --help.")
     if entry.edition not in available():
         if not prepare:
             raise BenchmarkError(f"the edition {entry.edition} is not here: galaxy-zoo-decals prepare --help.")
         call(prepare)
-    if Edition.open(entry.edition).content_hash != content:
+    # Where votes alone bind a result, pictures may come from several sources: `submit` looks at the votes.
+    if known.get("bound_by") != "votes" and Edition.open(entry.edition).content_hash != known["content_hash"]:
         raise BenchmarkError(f"the edition {entry.edition} on this machine is not the benchmark's: prepare it again.")
     for folder in entry.folders(runs, plan.seeds):
         if not (entry.together and (folder / "run.json").is_file()):

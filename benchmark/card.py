@@ -72,8 +72,8 @@ def _body(facts: dict[str, Any], results: dict[str, Result]) -> str:
         "```",
         "",
         "`benchmark/predict.py` writes a table of labels, vote fractions with intervals and the path through the tree "
-        "for a folder of images. Images must look like those of training: the galaxy in the centre, scaled to its "
-        "Petrosian radius as Galaxy Zoo shows it.",
+        "for a folder of images, which it first brings to the size and form of the edition's. Images must look like "
+        "those of training: the galaxy in the centre, scaled to its Petrosian radius as Galaxy Zoo shows it.",
         "",
         "## How it was trained",
         "",

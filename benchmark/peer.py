@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from benchmark import BenchmarkError
 from benchmark.timing import MOST, synchronize
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.pixels import suffix
 
 PEER = "galaxy-datasets"
 """The PyPI package that loads Galaxy Zoo images for Zoobot."""
@@ -33,7 +34,7 @@ PEER_IMAGES, PEER_PREFETCH = 2_000, 4
 class Peer:
     """The images of an edition's training galaxies as galaxy-datasets loads and augments them by default.
 
-    It reads JPEG files, so they are written into ``folder``: the first ``PEER_IMAGES``, byte by byte as the edition
+    It reads files, so they are written into ``folder``: the first ``PEER_IMAGES``, byte by byte as the edition
     has them. Its loader is set up as its CatalogDataModule does, with a worker a core.
     """
 
@@ -42,9 +43,10 @@ class Peer:
         labels = list(edition.tree.answer_columns)
         catalogue = edition.table("train", ["iauname", *labels]).head(PEER_IMAGES)
         catalogue = catalogue.rename(columns={"iauname": "id_str"})
-        files = [folder / f"{i}.jpg" for i in range(len(catalogue))]
-        for path, data in zip(files, edition.images("train", catalogue["id_str"].tolist()).values()):
-            path.write_bytes(data)
+        files = []
+        for i, data in enumerate(edition.images("train", catalogue["id_str"].tolist()).values()):
+            files.append(folder / f"{i}.{suffix(data)}")  # it chooses its decoder by the name
+            files[-1].write_bytes(data)
         catalogue["file_loc"] = [str(path) for path in files]
         # As long as any measurement: its workers would start anew with an epoch.
         catalogue = pd.concat([catalogue] * math.ceil(MOST / len(files)), ignore_index=True)

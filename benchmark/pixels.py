@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import math
 import os
 import shutil
@@ -21,7 +20,10 @@ from tqdm import tqdm
 
 from benchmark import BenchmarkError, augmentation
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals import pixels as editions
 from galaxy_zoo_decals.edition import Edition, digest, home
+from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.sources import ImageError
 
 try:
     import simplejpeg
@@ -37,18 +39,97 @@ CHUNK = 512
 AHEAD = 1
 """Batches gathered ahead of the one in use."""
 
+LARGEST = math.isqrt(editions.MAX_PIXELS)
+"""Pixels a side that an image may be scaled to."""
+
+KINDS = ("gzd5", "gz2", "simulated", "catalogue")
+"""Sources that `prepare` knows by these words."""
+
+PUBLISHED = {"gzd5": 424, "gz2": 424}
+"""Pixels a side of the originals, where all have the same; a simulated galaxy is drawn at any size."""
+
 
 def decode(data: bytes, resolution: int, crop: float = 1.0, margin: float = 1.0) -> np.ndarray:
-    """Return the centre of a JPEG image as uint8 (side, side, 3); ``stored_side`` is its side.
+    """Return the centre of a JPEG or PNG image as uint8 (side, side, 3); ``stored_side`` is its side.
 
     The whole image is scaled to resolution / crop (Lanczos with antialias) and its centre cut out, which is what
-    the image processor saved with every model does.
+    the image processor saved with every model does. Raises ImageError if the file is not readable.
     """
-    if simplejpeg is not None:
-        image = Image.fromarray(simplejpeg.decode_jpeg(data, colorspace="RGB"))
+    return cut(read(data), resolution, crop, margin)
+
+
+def read(data: bytes) -> Image.Image:
+    """Return the RGB image held in the bytes of a JPEG or PNG file; ImageError for what an edition refuses too."""
+    if simplejpeg is None or editions.suffix(data) != "jpg":
+        return editions.decode(data)
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        if space not in ("YCbCr", "Gray", "RGB"):  # The two decoders turn the inks of printers into other colours.
+            return editions.decode(data)
+        if width * height > editions.MAX_PIXELS:
+            raise ImageError(f"{width} x {height} pixels are more than a cutout has")
+        return Image.fromarray(simplejpeg.decode_jpeg(data, colorspace="RGB"))
+    except ImageError:
+        raise
+    except ValueError as error:
+        raise ImageError(f"not a readable JPEG or PNG image ({error})") from None
+
+
+def as_kept(data: bytes, form: Form) -> Image.Image:
+    """Return an image file's pixels as an edition of this form keeps them; ImageError if it is no square image.
+
+    A picture is scaled and encoded as ``prepare`` does it, unless it is in that form already: every level is then that
+    of the training.
+    """
+    if form.original:
+        image = read(data)
+        _check_square(image)
+        if image.width != form.size:
+            image = image.resize((form.size, form.size), Image.Resampling.LANCZOS)
+        return image
+    if editions.is_encoded(data, form.size, form.quality):
+        return read(data)
+    return read(editions.encode(editions.decode(data), form.size, form.quality))
+
+
+def _check_square(image: Image.Image) -> None:
+    if image.width != image.height:
+        raise ImageError(f"{image.width} x {image.height} pixels: a cutout is square")
+
+
+def form(edition: Edition) -> Form:
+    """Return how an edition keeps its images; BenchmarkError where its edition.json does not say so."""
+    size, quality = edition.facts.get("image_size"), edition.facts.get("image_quality")
+    known = quality is None or (isinstance(quality, int) and 1 <= quality <= 100)
+    if not isinstance(size, int) or not 0 < size <= LARGEST or not known:
+        raise BenchmarkError(
+            f"{edition.path / 'edition.json'}: image_size {size!r} and image_quality {quality!r} are not those of an "
+            "edition; prepare it again."
+        )
+    return Form(size, quality) if isinstance(quality, int) else Form(size, original=True)
+
+
+def enlarged(chosen: dict[str, Recipe], edition: Edition) -> str:
+    """Return in one line which models are shown more pixels than an edition has and what to do; empty if none is."""
+    kept = form(edition)
+    size = kept.size
+    needed = {model: round(recipe.resolution / recipe.crop) for model, recipe in chosen.items()}
+    models = [model for model, side in needed.items() if side > size]
+    if not models:
+        return ""
+    largest = max(models, key=lambda model: needed[model])
+    recipe, whole = chosen[largest], needed[largest]
+    made = round(100 * (1 - (size / whole) ** 2))
+    kind = edition.facts["source"].get("kind")  # type: ignore[attr-defined]
+    best = min(whole, size if kept.original else PUBLISHED.get(str(kind), whole))
+    lost = f"note: {', '.join(models)}: the edition's images of {size} px are enlarged to {whole} px, so {made} % of "
+    lost += "the pixels are interpolated; "
+    if best > size:
+        asked = f"`galaxy-zoo-decals prepare {kind} ... --size {best}`" if kind in KINDS else f"--size {best}"
+        lost += f"what the originals show beyond {size} px is lost: prepare the edition again with {asked}, or "
     else:
-        image = Image.open(io.BytesIO(data)).convert("RGB")
-    return cut(image, resolution, crop, margin)
+        lost += "the originals have no more: "
+    return f"{lost}train as sharply and faster with --set resolution={math.floor(size * recipe.crop)}."
 
 
 def cut(image: Image.Image, resolution: int, crop: float = 1.0, margin: float = 1.0) -> np.ndarray:
@@ -118,8 +199,10 @@ def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Pat
             for found, images in batches(edition.shards(split)):
                 wanted = [(name, data) for name, data in zip(found, images) if name in rows]
                 for (name, _), image in zip(wanted, threads.map(lambda item: _safe(item[1], recipe, margin), wanted)):
-                    if image is None:
-                        raise BenchmarkError(f"{edition.path}: the image of {name} is not readable; prepare it again.")
+                    if isinstance(image, str):
+                        raise BenchmarkError(
+                            f"{edition.path}: the image of {name} is not readable ({image}); prepare the edition again."
+                        )
                     pixels[rows[name]] = image
                 filled += len(wanted)
                 bar.update(len(wanted))
@@ -140,11 +223,12 @@ def batches(shards: list[Path]) -> Iterator[tuple[list[str], list[bytes]]]:
             yield batch["iauname"].to_pylist(), [image["bytes"] for image in batch["image"].to_pylist()]
 
 
-def _safe(data: bytes, recipe: Recipe, margin: float) -> np.ndarray | None:
+def _safe(data: bytes, recipe: Recipe, margin: float) -> np.ndarray | str:
+    """Return the stored pixels of an image file, or why there are none."""
     try:
         return decode(data, recipe.resolution, recipe.crop, margin)
-    except (OSError, ValueError):
-        return None
+    except (OSError, ValueError) as error:
+        return str(error)
 
 
 class Pixels:

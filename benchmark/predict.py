@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmark.models import GalaxyModel
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
+    from benchmark.models.model import GalaxyConfig
 
 INTERVAL = 0.9
 """Share of the posterior that the interval of a fraction holds."""
@@ -117,11 +116,19 @@ def load(model: str) -> GalaxyModel:
         raise BenchmarkError(f"{model} is a {type(found).__name__}, not a model of this harness.")
     if lacking := [*about["missing_keys"], *about["mismatched_keys"]]:
         raise BenchmarkError(f"{model}: {len(lacking)} tensors are missing or of another shape, first {lacking[0]}.")
-    if not (found.config.image_size > 0 and 0 < found.config.crop <= 1):
-        raise BenchmarkError(
-            f"{model}: config.json has image_size {found.config.image_size}, crop {found.config.crop}."
-        )
+    _check_form(model, found.config)
     return found.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _check_form(model: str, config: GalaxyConfig) -> None:
+    """Raise BenchmarkError unless the form of a model's images is one that images can be brought to."""
+    from benchmark.pixels import LARGEST
+
+    size, crop, kept, quality = config.image_size, config.crop, config.edition_size, config.edition_quality
+    if not (size > 0 and 0 < crop <= 1 and size / crop <= LARGEST):
+        raise BenchmarkError(f"{model}: config.json has image_size {size}, crop {crop}.")
+    if not 0 < kept <= LARGEST or not (quality is None or 1 <= quality <= 100):
+        raise BenchmarkError(f"{model}: config.json has edition_size {kept}, edition_quality {quality}.")
 
 
 def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path], batch: int = 64) -> pd.DataFrame:
@@ -150,7 +157,7 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
 
     for image in tqdm(images, total=len(names), unit="img", disable=None):
         try:
-            waiting.append(_pixels(image, model.config.image_size, model.config.crop))
+            waiting.append(_pixels(image, model.config))
             problems.append("")
         except ImageError as error:
             problems.append(str(error))
@@ -239,11 +246,12 @@ def _votes(tree: Any, alpha: np.ndarray) -> dict[str, Any]:
     return out
 
 
-def _pixels(file: bytes | Path, size: int, crop: float) -> np.ndarray:
-    """Return an image as a model was shown those of its edition, uint8 (size, size, 3); raises ImageError."""
-    from PIL import Image
+def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
+    """Return an image as a model was shown those of its edition, uint8 (size, size, 3); raises ImageError.
 
-    from benchmark.pixels import cut
+    It becomes first what the edition would have kept of it, then what the network sees of that.
+    """
+    from benchmark.pixels import as_kept, cut
     from galaxy_zoo_decals import pixels
     from galaxy_zoo_decals.sources import ImageError
 
@@ -255,18 +263,19 @@ def _pixels(file: bytes | Path, size: int, crop: float) -> np.ndarray:
             file = file.read_bytes()
         except OSError as error:
             raise ImageError(error.strerror or str(error)) from None
-    image = pixels.decode(file)
-    if image.width != image.height:
-        raise ImageError(f"{image.width} x {image.height} pixels: a galaxy's cutout is square")
-    if image.width > pixels.SIZE:
-        # Editions hold images of this size: a sharper one is another thing than the model has learned from.
-        image = image.resize((pixels.SIZE, pixels.SIZE), Image.Resampling.LANCZOS)
-    return cut(image, size, crop)
+    quality = config.edition_quality
+    form = (
+        pixels.Form(config.edition_size, original=True)
+        if quality is None
+        else pixels.Form(config.edition_size, quality)
+    )
+    return cut(as_kept(file, form), config.image_size, config.crop)
 
 
 def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
     """Return names and image files (paths, or bytes out of an edition) of what was named."""
     from galaxy_zoo_decals.edition import Edition, available, is_edition
+    from galaxy_zoo_decals.sources.folder import SUFFIXES, image_files
 
     if len(images) == 1 and (images[0] in available() or is_edition(Path(images[0]))):
         return _edition(Edition.open(images[0]))
@@ -274,7 +283,7 @@ def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
     for name in images:
         path = Path(name)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            found = image_files(path)
             if not found:
                 raise BenchmarkError(f"{path} holds no image ({', '.join(SUFFIXES)}).")
             paths += found

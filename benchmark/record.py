@@ -46,11 +46,12 @@ class Run:
             settings["weights"] = _passed_on(settings["weights"])
         return {"name": self.recipe_name, **settings}
 
-    def edition_facts(self) -> dict[str, str]:
-        """Return name, title and hashes of the edition, as they stand in run.json."""
+    def edition_facts(self) -> dict[str, Any]:
+        """Return name, title, hashes and pictures of the edition, as they stand in run.json."""
         edition = self.edition
         hashes = {"content_hash": edition.content_hash, "split_hash": edition.split_hash}
-        return {"name": edition.name, "title": edition.title, **hashes}
+        images = {"pictures": edition.terms.pictures, "image_size": edition.facts["image_size"]}
+        return {"name": edition.name, "title": edition.title, **hashes, **images}
 
     def checkpoint(self) -> Checkpoint:
         """Return the checkpoint that an interruption leaves beside the run's place."""

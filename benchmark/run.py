@@ -117,13 +117,15 @@ def _run(args: argparse.Namespace) -> None:
             # With --model all: better now than after the first models are trained.
             weights.find(run.recipe)
 
-    from benchmark import training
+    from benchmark import pixels, training
     from galaxy_zoo_decals.scoring import Truth
 
     truth = Truth.of(edition)
     if not truth.names:
         raise BenchmarkError(f"{edition.path} has no scored test galaxy: there is nothing to predict.")
     accelerator = accelerator or training.accelerator(args.deterministic)
+    if words := pixels.enlarged({run.model: run.recipe for run in runs}, edition):
+        accelerator.print(words)
     try:
         for run in runs:
             run_model(accelerator, run, truth, args.resume)
@@ -176,7 +178,7 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     from accelerate.utils import set_seed
     from transformers.utils import logging
 
-    from benchmark import card, evaluation, training
+    from benchmark import card, evaluation, pixels, training
     from benchmark.models import MODELS
     from benchmark.models.networks import load_first_weights
     from galaxy_zoo_decals import predictions as files
@@ -190,6 +192,8 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     accelerator.print(f"\n{run.model}: {title}, recipe {run.recipe_name}, seed {run.seed}, on {edition.title}")
     set_seed(run.seed)
     model = kind.from_recipe(recipe, edition.tree)
+    kept = pixels.form(edition)
+    model.config.edition_size, model.config.edition_quality = kept.size, None if kept.original else kept.quality
     source = load_first_weights(model.network, recipe) if isinstance(recipe, recipes.Backbone) else "none"
     train, validation, test = (
         evaluation.Data.of(edition, split, recipe, accelerator, run.seed) for split in ("train", "validation", "test")

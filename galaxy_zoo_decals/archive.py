@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,8 +30,11 @@ class ArchiveError(UserError):
     """An archive that cannot be used; the message names it and says what to do."""
 
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError)
-"""What zipfile raises for entries that cannot be read."""
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, NotImplementedError, RuntimeError, OverflowError,
+    UnicodeDecodeError,
+)  # fmt: skip
+"""What zipfile raises for archives and entries that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,17 @@ def contents(path: Path) -> dict[str, Entry]:
     Entries that try to leave the folder, are encrypted or declare more bytes than a cutout has are kept with
     their problem: their galaxy is left out and named. Raises ArchiveError for a file that is no whole zip.
     """
+    return entries(_open(path))
+
+
+def entries(archive: zipfile.ZipFile) -> dict[str, Entry]:
+    """Return the images of an opened archive by iauname, as ``contents`` does."""
     found: dict[str, Entry] = {}
-    for info in _open(path).infolist():
-        place = PurePosixPath(info.filename.replace("\\", "/"))
-        if info.is_dir() or place.suffix.lower() not in SUFFIXES:
+    for info in archive.infolist():
+        place = info.filename.replace("\\", "/")  # by hand: a path object each takes seconds for an archive
+        name, _, ending = place.rpartition("/")[2].rpartition(".")
+        if not name or name.startswith(".") or f".{ending.lower()}" not in SUFFIXES or "__MACOSX/" in place:
             continue
-        name = place.name.removesuffix(place.suffix)
         entry = Entry(info.filename, info.CRC, info.file_size, _problem(info, place))
         known = found.get(name)
         if known is not None and known.identity != entry.identity:
@@ -70,12 +79,13 @@ def contents(path: Path) -> dict[str, Entry]:
 
 def check(path: Path) -> None:
     """Raise ArchiveError for a file that cannot be a whole zip, without reading its table of contents."""
-    with _clear_errors(path):
-        _check_directory(path)
+    with _clear_errors(path), path.open("rb") as file:
+        check_directory(file, path)
 
 
-def _problem(info: zipfile.ZipInfo, place: PurePosixPath) -> str | None:
-    if place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
+def _problem(info: zipfile.ZipInfo, place: str) -> str | None:
+    parts = [part for part in place.split("/") if part not in ("", ".")]
+    if place.startswith("/") or ".." in parts or ":" in parts[0]:
         return f"its path in the archive, {info.filename[:80]!r}, leads out of the folder"
     if info.flag_bits & 1:
         return "it is encrypted"
@@ -133,19 +143,19 @@ class ArchiveEncoder:
         if entry.problem:
             return ImageError(entry.problem)
         try:
-            return self.form.make(_read(archive, entry), self.side)
+            return self.form.make(read_entry(archive, entry), self.side)
         except ImageError as error:
             return error
 
 
-def _read(archive: zipfile.ZipFile, entry: Entry) -> bytes:
+def read_entry(archive: zipfile.ZipFile, entry: Entry) -> bytes:
     """Return the bytes of an entry; ImageError where they are damaged, or more than the archive declared."""
     try:
         with archive.open(entry.member) as file:
             # One byte more than declared: reading to the end is what makes zipfile verify the checksum, and no
             # more than that is ever inflated.
             data = file.read(entry.size + 1)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ImageError(f"damaged in the archive ({error})") from None
     if len(data) != entry.size:
         raise ImageError(f"damaged in the archive ({len(data):,} bytes where it declares {entry.size:,})")
@@ -164,7 +174,7 @@ def read_member(path: Path, member: str, largest: int) -> bytes:
     if info.file_size > largest:
         raise ArchiveError(f"{path}: {member} has {info.file_size:,} bytes; that cannot be the published file.")
     try:
-        return _read(held, Entry(member, info.CRC, info.file_size))
+        return read_entry(held, Entry(member, info.CRC, info.file_size))
     except ImageError as error:
         raise ArchiveError(f"{path}: {member} is {error}. Download the archive again.") from None
 
@@ -183,7 +193,7 @@ def copy_member(path: Path, member: str, target: Path) -> None:
                 raise zipfile.BadZipFile("another size than it declares")
             out.flush()
             os.fsync(out.fileno())
-    except _DAMAGE as error:
+    except DAMAGE as error:
         beside.unlink(missing_ok=True)
         raise ArchiveError(f"{path}: {member} is damaged ({error}). Download the archive again.") from None
     beside.replace(target)
@@ -202,7 +212,8 @@ def _kept_open(path: Path, size: int, modified: int) -> zipfile.ZipFile:
 
 def _open(path: Path) -> zipfile.ZipFile:
     with _clear_errors(path):
-        _check_directory(path)
+        with path.open("rb") as file:
+            check_directory(file, path)
         return zipfile.ZipFile(path)
 
 
@@ -212,27 +223,28 @@ def _clear_errors(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise ArchiveError(f"{path}: there is no such file.") from None
-    except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+    except DAMAGE as error:
         raise ArchiveError(
             f"{path}: not a whole zip archive ({error}): it is cut short or damaged. Remove it and download it again."
         ) from None
 
 
-def _check_directory(path: Path) -> None:
-    """Look at what the archive's table of contents claims, before zipfile reads it into memory."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = max(0, size - 22 - 0xFFFF)  # a comment of at most 65,535 bytes may follow the last record
-        file.seek(start)
-        tail = file.read()
-        end = tail.rfind(b"PK\5\6")
-        if end < 0:
-            raise zipfile.BadZipFile("its table of contents is missing")
-        claimed = int(struct.unpack_from("<L", tail, end + 12)[0])
-        if end >= 20 and tail[end - 20 : end - 16] == b"PK\6\7":
-            file.seek(struct.unpack_from("<Q", tail, end - 20 + 8)[0])
-            record = file.read(56)
-            if record[:4] == b"PK\6\6":
-                claimed = int(struct.unpack_from("<Q", record, 40)[0])
+def check_directory(file: BinaryIO, where: object) -> None:
+    """Look at what an archive's table of contents claims, before zipfile reads it into memory.
+
+    ArchiveError naming ``where`` if it is larger than that of any archive of galaxies, BadZipFile if there is none.
+    """
+    size = file.seek(0, os.SEEK_END)
+    # A comment of at most 65,535 bytes may follow the last record, and Zip64's two records stand before it.
+    start = max(0, size - 76 - 22 - 0xFFFF)
+    file.seek(start)
+    tail = file.read(size - start)
+    end = tail.rfind(b"PK\5\6")
+    if end < 0:
+        raise zipfile.BadZipFile("its table of contents is missing")
+    claimed = int(struct.unpack_from("<L", tail, end + 12)[0])
+    # zipfile takes Zip64's record from where it stands, not from where its locator says.
+    if end >= 76 and tail[end - 20 : end - 16] == b"PK\6\7" and tail[end - 76 : end - 72] == b"PK\6\6":
+        claimed = int(struct.unpack_from("<Q", tail, end - 76 + 40)[0])
     if claimed > MAX_DIRECTORY:
-        raise ArchiveError(f"{path}: its table of contents has {claimed:,} bytes; this is no archive of galaxies.")
+        raise ArchiveError(f"{where}: its table of contents has {claimed:,} bytes; this is no archive of galaxies.")

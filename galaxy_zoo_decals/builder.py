@@ -24,9 +24,9 @@ from galaxy_zoo_decals.card import card
 from galaxy_zoo_decals.cleaning import Rules
 from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError, digest, is_edition
-from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, outside, to_arrow, view_labels
+from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, holdings, outside, to_arrow, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
-from galaxy_zoo_decals.sources import MISSING, Source
+from galaxy_zoo_decals.sources import MISSING, Choosing, Source
 
 FORMAT = "1.0"
 """Version of the edition format; a change of columns raises it."""
@@ -97,7 +97,10 @@ def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, or
     """Return whether ``out`` holds the edition that ``build`` would make of these votes, in this form."""
     if not is_edition(out):
         return False
-    facts = Edition(out).facts
+    try:
+        facts = Edition(out).facts
+    except EditionError:  # of an older version of the package: it is made anew
+        return False
     wanted = {
         "name": name,
         "version": FORMAT,
@@ -125,6 +128,8 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
         catalogue = _catalogue(source, work, processes)
         listed = frozenset(catalogue["iauname"])
         catalogue, report = cleaning.clean(catalogue, source.tree, rules)
+        if isinstance(source, Choosing):
+            catalogue = _choose(source, catalogue, report, work)
         wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}
         _check_splits(wanted, report)
         conversion = convert(source, listed, wanted, work, form, processes)
@@ -133,6 +138,7 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
             shutil.rmtree(work, ignore_errors=True)
         raise
     report.unlisted_images = conversion.unlisted
+    report.strangers = dict(sorted(conversion.strangers.items())[: cleaning.NAMED])
     catalogue = _drop_without_image(catalogue, report, conversion.splits)
     _check_splits({split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}, report)
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
@@ -154,15 +160,29 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
 def _catalogue(source: Source, work: Path, processes: int) -> pd.DataFrame:
     """Return the source's rows by name, with their splits and whether they are scored."""
     catalogue = source.catalogue(work, processes)
+    # Only a source of published votes tells of lost ones.
+    catalogue = catalogue.drop(columns=set(source.tree.lost_columns).difference(source.extra_columns), errors="ignore")
     catalogue["split"] = source.split(catalogue)
     catalogue["scored"] = (source.scored(catalogue) & (catalogue["split"] != "train")).astype(bool)
     return catalogue.sort_values("iauname", ignore_index=True)
 
 
+def clean_catalogue(source: Source, rules: Rules) -> tuple[pd.DataFrame, cleaning.Report]:
+    """Return the rows of a source's catalogue that the rules keep, by name, with split and scored, and the report."""
+    with tempfile.TemporaryDirectory() as work:
+        return cleaning.clean(_catalogue(source, Path(work), 1), source.tree, rules)
+
+
+def _choose(source: Choosing, catalogue: pd.DataFrame, report: cleaning.Report, work: Path) -> pd.DataFrame:
+    """Return the rows that a source gives which gives a part of its galaxies, and count the others."""
+    others = catalogue["iauname"].isin(source.left_out(list(catalogue["iauname"]), work))
+    report.add(*source.choice, int(others.sum()))
+    return catalogue[~others].reset_index(drop=True)
+
+
 def survey_catalogue(source: Source, rules: Rules) -> cleaning.Report:
     """Return the cleaning report of a source's votes, as if every galaxy had its image."""
-    with tempfile.TemporaryDirectory() as work:
-        catalogue, report = cleaning.clean(_catalogue(source, Path(work), 1), source.tree, rules)
+    catalogue, report = clean_catalogue(source, rules)
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
     _survey(source.tree, catalogue, rules, report)
     return report
@@ -185,6 +205,8 @@ def _survey(
     """
     flags: list[pd.DataFrame] = []
     balances: dict[str, dict[str, Counts]] = {}
+    report.lost_votes = cleaning.lost_votes(tree, catalogue)
+    report.boards = board_holdings(tree, catalogue)
     for split in SPLITS:
         rows = catalogue[catalogue["split"] == split]
         found: dict[str, Counts] = {}
@@ -198,6 +220,18 @@ def _survey(
     flagged = pd.concat([catalogue, pd.concat(flags).loc[catalogue.index]], axis=1)
     report.views = {view: int(flagged[flag(view)].sum()) for view in VIEWS}
     return flagged, balances
+
+
+def board_holdings(tree: Tree, catalogue: pd.DataFrame) -> dict[str, Counts]:
+    """Return what the boards hold of the scored galaxies of validation and test, by split.
+
+    Labels are those that predictions are scored against: of the votes, whatever the edition's own are made of.
+    """
+    found: dict[str, Counts] = {}
+    for split in ("validation", "test"):
+        rows = catalogue[(catalogue["split"] == split) & catalogue["scored"].astype(bool)]
+        found[split] = holdings(tree, rows, view_labels(tree, rows))
+    return found
 
 
 def _add(total: dict[str, Counts], more: dict[str, Counts]) -> None:
@@ -282,7 +316,11 @@ def _drop_without_image(
     problems = {name: str(error) for part in converted.values() for name, error in part.problems.items()}
     for title, reason, names in (
         ("no image", "the votes have no image file", [n for n, p in problems.items() if p == MISSING]),
-        ("unreadable image", "the image file is damaged", [n for n, p in problems.items() if p != MISSING]),
+        (
+            "unusable image",
+            "the image file is damaged, or is not the galaxy's",
+            [n for n, p in problems.items() if p != MISSING],
+        ),
     ):
         examples = {} if title == "no image" else {n: problems[n] for n in sorted(names)[: cleaning.NAMED]}
         report.add(title, reason, len(names), examples)

@@ -147,8 +147,8 @@ All labels are functions of the volunteers' votes; a fraction is votes / total, 
 {steps}
 {removed and chr(10) + removed + chr(10)}
 Images without a row in the catalogue, ignored: {cleaning["unlisted_images"]:,}.
-{outside and _OUTSIDE + outside + chr(10)}
-{_balance(facts)}## How it was split
+{_strangers(cleaning)}{outside and _OUTSIDE + outside + chr(10)}
+{_lost(cleaning, tree)}{_boards(cleaning)}{_balance(facts)}## How it was split
 
 {_SPLITS[_kind(facts)]} The split of a galaxy never changes; classes are balanced, where a training asks for it, after
 the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images that two splits share.
@@ -161,6 +161,40 @@ the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images th
 
 {facts["licence"]}. {facts["citation"]}
 """
+
+
+def _strangers(cleaning: dict[str, Any]) -> str:
+    return "".join(f"- `{name}`: {why}\n" for name, why in cleaning.get("strangers", {}).items())
+
+
+def _lost(cleaning: dict[str, Any], tree: Tree) -> str:
+    """Return what became of questions that lost answers; nothing where no galaxy lost votes."""
+    text = ""
+    for name, groups in cleaning.get("lost_votes", {}).items():
+        if not any(counts["kept"] or counts["unknown"] for counts in groups.values()):
+            continue
+        rows = "\n".join(
+            f"| {group} | {' | '.join(f'{count:,}' for count in counts.values())} |" for group, counts in groups.items()
+        )
+        text += (
+            f"### Lost votes: {name}\n\nThis question had other answers early in the campaign, and the votes cast for "
+            "those are in its published total alone. Where they are at most "
+            f"{tree.question(name).lost_limit:.0%} of the total, the counts are kept and their sum is the total; where "
+            "they are more, the question is unknown: its counts and its total are 0.\n\n"
+            "| galaxies | with published votes | none lost | few lost, kept | unknown |\n|---|--:|--:|--:|--:|\n"
+            f"{rows}\n\n"
+        )
+    return text
+
+
+def _boards(cleaning: dict[str, Any]) -> str:
+    """Return what the boards hold of the scored galaxies; older editions do not say."""
+    boards = cleaning.get("boards")
+    if not boards:
+        return ""
+    names = next(iter(boards.values()))
+    rows = "\n".join(f"| {name} | {' | '.join(f'{counts[name]:,}' for counts in boards.values())} |" for name in names)
+    return f"### What the boards hold\n\n| | {' | '.join(boards)} |\n|---|{'--:|' * len(boards)}\n{rows}\n\n"
 
 
 _OUTSIDE = """

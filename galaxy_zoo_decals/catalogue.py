@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.schema import GZD5, Tree
+from galaxy_zoo_decals.schema import GZD5, Question, Tree
 
 METADATA: dict[str, str] = {
     "ra": "float64",
@@ -28,6 +29,9 @@ METADATA: dict[str, str] = {
 }
 """What every edition knows of a galaxy beside its votes, with pandas dtypes: degrees, magnitudes, arcsec.
 Null where unknown; for ``random_selection`` null means that the catalogue does not have the column."""
+
+DERIVED = {"mag_r": "sersic_nmgy_r"}
+"""Metadata that a file without its column may hold in another form: the magnitude as a flux in nanomaggies."""
 
 LIMITS = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0)}
 """Positions in the sky, degrees: splits are made of them."""
@@ -49,9 +53,9 @@ def debiased_columns(tree: Tree) -> tuple[str, ...]:
 def read(path: Path, tree: Tree = GZD5, extra: tuple[str, ...] = ()) -> pd.DataFrame:
     """Read a vote catalogue (CSV or Parquet, columns as on Zenodo 4573248) and return its checked rows.
 
-    Returns iauname, the columns of ``METADATA`` (null where the file has none), the tree's vote columns as
-    int16 and the ``extra`` columns as float32, in the file's order. Raises CatalogueError naming file, row and
-    column.
+    Returns iauname, the columns of ``METADATA`` (null where the file has none), the tree's vote columns and
+    ``lost_columns`` as int16 and the ``extra`` columns as float32, in the file's order. Raises CatalogueError naming
+    file, row and column.
     """
     table = _read_table(path, tree, extra)
     checked = check(table, tree, str(path))
@@ -91,7 +95,7 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
 def _read_table(path: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         raise CatalogueError(f"{path}: there is no such file.")
-    wanted = {"iauname", *METADATA, *tree.vote_columns, *extra}
+    wanted = {"iauname", *METADATA, *DERIVED.values(), *tree.vote_columns, *extra}
     try:
         if path.suffix == ".parquet":
             present = pq.read_schema(path).names
@@ -152,6 +156,9 @@ def _check_columns(present: list[str], tree: Tree, where: str, extra: tuple[str,
 
 
 def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Series:
+    if column not in table.columns and DERIVED.get(column) in table.columns:
+        flux = _metadata(table, DERIVED[column], "float64", where)
+        return (22.5 - 2.5 * np.log10(flux.where(flux > 0))).astype(dtype)
     if column not in table.columns:
         fill = False if column == "wrong_size_warning" else None
         return pd.Series([fill] * len(table), dtype=dtype)
@@ -179,7 +186,12 @@ _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "
 
 
 def _votes(table: pd.DataFrame, tree: Tree, where: str) -> dict[str, pd.Series]:
-    """Return the vote columns as int16; a question that nobody was asked may be empty in all its columns."""
+    """Return the vote columns as int16; a question that nobody was asked may be empty in all its columns.
+
+    Where a question lost answers, the published total may be larger than the sum of the answers there are: by a small
+    share, and the sum becomes the total; by a larger one, and the question is unknown (no votes). A total taken from
+    what is left of the votes would make one merger vote of 32 a certain merger.
+    """
     columns: dict[str, pd.Series] = {}
     for question in tree.questions:
         names = (question.total, *question.columns)
@@ -198,16 +210,28 @@ def _votes(table: pd.DataFrame, tree: Tree, where: str) -> dict[str, pd.Series]:
                     f"{where}: row {row + 1}, column {names[column]!r} {problem} ({values[row, column]:g}); "
                     "votes are whole numbers from 0."
                 )
-        wrong = values[:, 0] != values[:, 1:].sum(axis=1)
+        lost = values[:, 0] - values[:, 1:].sum(axis=1)
+        wrong = lost < 0 if question.lost_limit else lost != 0
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise CatalogueError(
                 f"{where}: row {row + 1}, column {question.total!r} says {values[row, 0]:g} but its answers add up "
                 f"to {values[row, 1:].sum():g} ({int(wrong.sum())} such rows); totals must agree with their answers."
             )
+        if question.lost_limit:
+            columns[question.published] = pd.Series(values[:, 0].astype(np.int16))
+            columns[question.lost] = pd.Series(lost.astype(np.int16))
+            values[:, 0] -= lost
+            values[too_much_lost(question, columns[question.published], lost)] = 0
         for name, column_values in zip(names, values.T):
             columns[name] = pd.Series(column_values.astype(np.int16))
     return columns
+
+
+def too_much_lost(question: Question, published: ArrayLike, lost: ArrayLike) -> np.ndarray:
+    """Return where so large a share of a question's published votes is lost that it is unknown, bool (galaxies,)."""
+    # The share 0.1 of 30 votes is 3: not more, as binary fractions would have it.
+    return np.asarray(lost) > question.lost_limit * np.asarray(published, dtype=float) + 1e-9
 
 
 def _counts(table: pd.DataFrame, column: str, where: str) -> np.ndarray:

@@ -22,12 +22,13 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
-from galaxy_zoo_decals import pixels, splits, workers
-from galaxy_zoo_decals.builder import BLOCK, content_hash
+from galaxy_zoo_decals import cleaning, pixels, splits, workers
+from galaxy_zoo_decals.builder import BLOCK, board_holdings, content_hash
 from galaxy_zoo_decals.card import version
+from galaxy_zoo_decals.catalogue import too_much_lost
 from galaxy_zoo_decals.edition import Edition, digest
 from galaxy_zoo_decals.features import edition_features, flag, to_arrow, view_labels
-from galaxy_zoo_decals.schema import SPLITS, VIEWS
+from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources import ImageError
 
 GRID = 56
@@ -73,6 +74,7 @@ def check(edition: Edition, processes: int = 1) -> list[Finding]:
         _counts(facts, tables),
         _card(edition, facts),
         _votes(edition, table),
+        _boards(edition, table),
         _cells(edition, table),
         _scored(edition, table),
         _labels(edition),
@@ -195,7 +197,38 @@ def _votes(edition: Edition, table: pd.DataFrame) -> Finding:
         wrong = (votes < 0).any(axis=1) | (votes.sum(axis=1) != table[q.total].to_numpy(np.int64))
         if wrong.any():
             problems.append(f"{table['iauname'][wrong].iloc[0]} and {int(wrong.sum()) - 1:,} more: votes of {q.name}")
-    return _finding("votes", problems, "every total is the sum of its answers")
+        if q.lost in table:
+            problems += _lost(q, table)
+    return _finding("votes", problems, "every total is the sum of its answers; lost votes are treated by the rule")
+
+
+def _lost(question: Question, table: pd.DataFrame) -> list[str]:
+    """Return what is wrong with a question that lost answers: kept up to its limit, unknown beyond."""
+    published, lost, total = (
+        table[name].to_numpy(np.int64) for name in (question.published, question.lost, question.total)
+    )
+    unknown = too_much_lost(question, published, lost)
+    wrong = (lost < 0) | (total != np.where(unknown, 0, published - lost))
+    if not wrong.any():
+        return []
+    return [
+        f"{table['iauname'][wrong].iloc[0]} and {int(wrong.sum()) - 1:,} more: {question.name} does not follow from "
+        f"its published and lost votes (at most {question.lost_limit:.0%} may be lost)"
+    ]
+
+
+def _boards(edition: Edition, table: pd.DataFrame) -> Finding:
+    report: Any = edition.facts["cleaning"]
+    stated, found = report.get("boards", {}), board_holdings(edition.tree, table)
+    problems = [
+        f"{split}: {name} is {found[split].get(name)}, not {count}"
+        for split, counts in stated.items()
+        for name, count in counts.items()
+        if found.get(split, {}).get(name) != count
+    ]
+    if cleaning.lost_votes(edition.tree, table) != report.get("lost_votes", {}):
+        problems.append("edition.json counts other galaxies that lost votes")
+    return _finding("boards", problems, f"hold {found['test']['scored galaxies']:,} galaxies, as edition.json says")
 
 
 def _cells(edition: Edition, table: pd.DataFrame) -> Finding:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 import pandas as pd
 
 from galaxy_zoo_decals.schema import Tree
+from galaxy_zoo_decals.splits import MIN_CLASSIFIED
 
 MIN_VOTES = 3
 """First-question votes below which a fraction says nothing (Walmsley et al. 2022 train from 3 votes upward)."""
@@ -45,6 +46,35 @@ class Step:
     """Names of removed galaxies with what was wrong, where each case differs (images)."""
 
 
+def lost_votes(tree: Tree, catalogue: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    """Return what became of each question that lost answers, {question: {group of galaxies: counts}}.
+
+    Groups are the upload groups, then the scored galaxies of validation and test. Counted are the galaxies with
+    published votes, those that lost none, those whose counts were kept though some votes are lost, and those where
+    too many are lost, so that the question is unknown.
+    """
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    uploads = catalogue["upload_group"].fillna("no upload group").astype(str)
+    groups = {str(name): (uploads == name).to_numpy() for name in sorted(uploads.unique())}
+    for split in ("validation", "test"):
+        groups[f"scored in {split}"] = (catalogue["scored"] & (catalogue["split"] == split)).to_numpy(dtype=bool)
+    for question in tree.questions:
+        if not question.lost_limit or question.lost not in catalogue:
+            continue
+        published, lost = catalogue[question.published].to_numpy() > 0, catalogue[question.lost].to_numpy() > 0
+        known = catalogue[question.total].to_numpy() > 0
+        found[question.name] = {
+            name: {
+                "published": int((inside & published).sum()),
+                "complete": int((inside & published & ~lost).sum()),
+                "kept": int((inside & lost & known).sum()),
+                "unknown": int((inside & lost & ~known).sum()),
+            }
+            for name, inside in groups.items()
+        }
+    return found
+
+
 @dataclass
 class Report:
     """From all rows of the catalogue to the galaxies of the edition, step by step, and then view by view."""
@@ -58,6 +88,12 @@ class Report:
     """Galaxies in each view; the multiclass view leaves out those without a class."""
     outside: dict[str, dict[str, int]] = field(default_factory=dict)
     """Galaxies of the edition that are not in a view, by reason."""
+    lost_votes: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    """What became of questions that lost answers (``lost_votes``)."""
+    boards: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What the boards hold of the scored galaxies, by split (``features.holdings``)."""
+    strangers: dict[str, str] = field(default_factory=dict)
+    """Images of the campaign that belong to no row, by their name at the source, each with why; the first of them."""
 
     @property
     def left(self) -> int:
@@ -82,6 +118,7 @@ class Report:
                 lines.append(f"    and {step.removed - 5:,} more")
         if self.unlisted_images:
             lines.append(f"{'images without a row (ignored)':<44} {self.unlisted_images:>9,}")
+            lines += [f"    {name}: {why}" for name, why in list(self.strangers.items())[:5]]
         lines.append(f"{'scored test galaxies':<44} {'':>9} {self.scored:>9,}")
         for view, count in self.views.items():
             left = self.left
@@ -89,7 +126,33 @@ class Report:
                 left -= removed
                 lines.append(f"{view + ': ' + reason:<58} {-removed:>9,} {left:>9,}".replace(" " * 14, "", 1))
             lines.append(f"{'in the view ' + view:<44} {'':>9} {count:>9,}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._lost_lines(), *self._board_lines()])
+
+    def _lost_lines(self) -> list[str]:
+        """Return the table of questions that lost answers, where any galaxy lost votes."""
+        lines = []
+        for question, groups in self.lost_votes.items():
+            if any(counts["kept"] or counts["unknown"] for counts in groups.values()):
+                lines += ["", f"{question + ': votes cast for answers it no longer has':<44}"]
+                lines.append(f"{'':<28} {'published':>9} {'none lost':>9} {'few, kept':>9} {'unknown':>9}")
+                for group, counts in groups.items():
+                    lines.append(f"   {group:<25}" + "".join(f" {count:>9,}" for count in counts.values()))
+        return lines
+
+    def _board_lines(self) -> list[str]:
+        """Return the table of what the boards would hold."""
+        if not self.boards:
+            return []
+        lines = ["", f"{'What the boards hold':<44}" + "".join(f" {split:>10}" for split in self.boards)]
+        for name in next(iter(self.boards.values())):
+            lines.append(f"   {name:<41}" + "".join(f" {counts[name]:>10,}" for counts in self.boards.values()))
+        classified = self.boards["test"]["with a class"]
+        if classified < MIN_CLASSIFIED:
+            lines.append(
+                f"   Fewer than {MIN_CLASSIFIED} scored test galaxies have a class ({classified:,}): the benchmark "
+                "freezes no board of four classes of them."
+            )
+        return lines
 
 
 def clean(catalogue: pd.DataFrame, tree: Tree, rules: Rules = Rules()) -> tuple[pd.DataFrame, Report]:

@@ -58,9 +58,12 @@ def parser() -> argparse.ArgumentParser:
     gzd5 = sources.add_parser(
         "gzd5", help="Galaxy Zoo DECaLS 5 from Zenodo: 253,286 galaxies, 104 GB to download",
         description="Downloads the votes and the four archives of images one after the other, converts each as it "
-        "comes, and goes on where it stopped when it is started again.",
+        "comes, and goes on where it stopped when it is started again. With --galaxies N it reads N galaxies out of "
+        "the archives on the server instead: 2,000 galaxies are about 0.8 GB.",
     )  # fmt: skip
-    gzd5.add_argument("--source", type=Path, metavar="DIR", help="the files are there already: zips or unpacked")
+    gzd5.add_argument(
+        "--source", type=Path, metavar="DIR", help="the files are there already: zips, or images in folders"
+    )
     gzd5.add_argument("--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)")
     gzd5.add_argument("--parts", type=_parts, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)")
     gzd5.add_argument(
@@ -69,7 +72,12 @@ def parser() -> argparse.ArgumentParser:
         "(17.5 GB), or a small part of these (0.2 GB, minutes)",
     )  # fmt: skip
     gzd5.add_argument("--shards", type=_positive, metavar="N", help="with --images hub: N of its shards (0.5 GB each)")
-    gzd5.add_argument("--delete-archives", action="store_true", help="remove each archive once it is converted")
+    gzd5.add_argument(
+        "--galaxies", type=_positive, metavar="N",
+        help="a part of the survey: N galaxies in runs of neighbours spread over the archives, about 0.4 MB each",
+    )  # fmt: skip
+    gzd5.add_argument("--seed", type=int, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one")
+    gzd5.add_argument("--delete-archives", action="store_true", help="remove what was downloaded once it is converted")
     gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
     gzd5.add_argument("--again", action="store_true", help="make the edition anew though it is there")
     gzd5.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
@@ -88,10 +96,20 @@ def parser() -> argparse.ArgumentParser:
     catalogue = sources.add_parser("catalogue", help="a table of your own with GZD-5 columns, and its images")
     catalogue.add_argument("--votes", type=Path, required=True, metavar="FILE", help="CSV or Parquet")
     catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
+    catalogue.add_argument(
+        "--licence", type=_licence, default="other", metavar="SPDX",
+        help="licence of table and images, as CC-BY-4.0; without it the edition is not passed on",
+    )  # fmt: skip
     for source in (gzd5, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
+        shown = "gzd5; a part or images of the Hub: gzd5-N, gzd5-hub, gzd5-tiny" if source is gzd5 else default
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
-        source.add_argument("--name", type=_name, default=default, help=f"the edition's name (default {default})")
+        source.add_argument(
+            "--name",
+            type=_name,
+            default=None if source is gzd5 else default,
+            help=f"the edition's name (default {shown})",
+        )
         source.add_argument("--size", type=_between(8, 1024), metavar="PX", help="side of the images (224)")
         source.add_argument("--quality", type=_between(1, 95), default=90, metavar="Q", help="JPEG quality (90)")
         source.add_argument(
@@ -102,7 +120,6 @@ def parser() -> argparse.ArgumentParser:
         source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
         source.add_argument("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N")
         source.set_defaults(run=_prepare, keep_original=False)
-    gzd5.set_defaults(name=None)  # it depends on --images
     for source in (gzd5, gz2, catalogue):
         source.add_argument(
             "--keep-original", action="store_true",
@@ -167,6 +184,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
     if options.source_name == "gzd5":
         _check_images(options)
+        _check_part(options)
         options.name = options.name or _name_of_gzd5(options)
     out = (options.out or default_path(options.name)).expanduser().absolute()
     own: tuple[str, ...] = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
@@ -211,27 +229,53 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
 
 
+def _check_part(options: argparse.Namespace) -> None:
+    """Raise UserError where a part of the survey is asked for together with what it cannot be."""
+    if options.galaxies is None:
+        if options.seed is not None:
+            raise UserError("--seed chooses the galaxies of --galaxies N; the whole survey needs none.")
+        return
+    if options.source is not None:
+        raise UserError("--galaxies is read from the server; --source is for files that are there. Give one of them.")
+    if options.parts != (1, 2, 3, 4):
+        raise UserError("--galaxies takes some galaxies of all four archives, and --parts whole archives. Give one.")
+    if options.catalogue_only:
+        raise UserError("--catalogue-only reports on the votes of the whole survey: leave --galaxies away.")
+    options.seed = options.seed or 0
+    if options.name == "gzd5":
+        raise UserError(
+            "the name 'gzd5' is that of the whole survey; a part of it has one of its own, such as "
+            f"{_name_of_gzd5(options)}."
+        )
+
+
 def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     if options.source_name == "gzd5":
         from galaxy_zoo_decals.edition import home
-        from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk
+        from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk, Some
 
         given = (options.parts, debiased, options.delete_archives)
+        downloads = home() / "downloads" / "zenodo-4573248"
         if options.source is not None:
             if options.downloads is not None or options.record is not None:
                 raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
-            return OnDisk(*given, folder=options.source.expanduser())
-        folder = (options.downloads or home() / "downloads" / "zenodo-4573248").expanduser()
+            return OnDisk(*given, folder=options.source.expanduser(), downloads=downloads)
+        folder = (options.downloads or downloads).expanduser()
+        record = options.record or RECORD
         if options.images != "zenodo":
             from galaxy_zoo_decals.sources.hub import CONFIGS, FromHub
 
             some = {"hub-tiny": " (tiny)"}.get(options.images, f" ({options.shards} shards)" if options.shards else "")
             return FromHub(
-                *given, folder=folder, record=options.record or RECORD, title=FromHub.title + some,
+                *given, folder=folder, record=record, title=FromHub.title + some,
                 images_folder=folder / "gz_desi", config=CONFIGS[options.images], shards=options.shards,
                 anew=options.again,
             )  # fmt: skip
-        return Downloaded(*given, folder=folder, record=options.record or RECORD)
+        if options.galaxies is not None:
+            title = f"{options.galaxies:,} galaxies of Galaxy Zoo DECaLS 5"
+            part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
+            return Some(*given, folder=folder, record=record, **part)
+        return Downloaded(*given, folder=folder, record=record)
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
 
@@ -245,7 +289,7 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         return Simulated(options.galaxies, options.seed, size=size, quality=options.quality, title=title)
     from galaxy_zoo_decals.sources.folder import Folder
 
-    return Folder(options.votes.expanduser(), options.images.expanduser(), debiased)
+    return Folder(options.votes.expanduser(), options.images.expanduser(), debiased, licence=options.licence)
 
 
 def _check_images(options: argparse.Namespace) -> None:
@@ -257,7 +301,7 @@ def _check_images(options: argparse.Namespace) -> None:
     given = {
         "--source": options.source is not None,
         "--parts": options.parts != (1, 2, 3, 4),
-        "--galaxies": getattr(options, "galaxies", None) is not None,
+        "--galaxies": options.galaxies is not None,
     }
     for option in (name for name, there in given.items() if there):
         raise UserError(f"{option} is about the archives of Zenodo; --images {options.images} takes no image of them.")
@@ -269,6 +313,8 @@ def _name_of_gzd5(options: argparse.Namespace) -> str:
         return "gzd5-tiny"
     if options.images == "hub":
         return f"gzd5-hub-{options.shards}" if options.shards else "gzd5-hub"
+    if options.galaxies is not None:
+        return f"gzd5-{options.galaxies}" + (f"-seed{options.seed}" if options.seed else "")
     return "gzd5"
 
 
@@ -279,7 +325,7 @@ def _keep_other_pictures(source: Source, out: Path) -> None:
     if not is_edition(out):
         return
     try:
-        name, pictures = Edition(out).name, Edition(out).pictures
+        name, pictures = Edition(out).name, Edition(out).terms.pictures
     except EditionError:  # of an older version of the package: it is made anew
         return
     if pictures != source.pictures:
@@ -318,8 +364,8 @@ def _info(options: argparse.Namespace) -> None:
         return
     counts = edition.facts["counts"]
     print(f"{edition.title}\n{edition.path}\ntree {edition.tree.name}, content {edition.content_hash[:16]}")
-    print(f"pictures {edition.pictures}{_revision(edition.facts['source'])}, licence {edition.licence}")
-    print(f"credit {edition.credit}\n")
+    print(f"pictures {edition.terms.pictures}{_revision(edition.facts['source'])}, licence {edition.terms.licence}")
+    print(f"credit {edition.terms.credit}\n")
     if isinstance(counts, dict):
         columns = list(next(iter(counts.values())))
         print(f"{'':<12}" + "".join(f"{column:>13}" for column in columns))
@@ -458,6 +504,14 @@ def _name(text: str) -> str:
 
     if not NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r}: a name is made of a-z, 0-9, - and _, at most 64 of them")
+    return text
+
+
+def _licence(text: str) -> str:
+    import re
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no SPDX name of a licence, such as CC-BY-4.0")
     return text
 
 

@@ -48,6 +48,8 @@ class Conversion:
 
     splits: dict[str, Converted]
     unlisted: int = 0
+    strangers: dict[str, str] = field(default_factory=dict)
+    """Images of the campaign that belong to no row, each with why."""
 
 
 def convert(
@@ -70,7 +72,8 @@ def convert(
         for part in source.parts(work, form):
             fresh = part.images.keys() - seen
             seen |= fresh
-            done.unlisted += len(fresh - listed)
+            done.unlisted += len(fresh - listed) + len(part.strangers)
+            done.strangers |= part.strangers
             bar.set_description(part.label)
             runs = {split: _pieces(folder, part, [n for n in left[split] if n in fresh], form) for split in left}
             _convert_part(part, [piece for run in runs.values() for piece in run], pool, bar)

@@ -170,6 +170,10 @@ def describe(column: str, tree: Tree) -> str:
     for q in tree.questions:
         if column == q.total:
             return f"Votes for all answers of: {q.text}"
+        if column == q.published:
+            return f"Votes as published, those for answers that it no longer has among them, of: {q.text}"
+        if column == q.lost:
+            return f"Published votes for answers that it no longer has, of: {q.text}"
         if column in q.columns:
             return f"Votes for {q.answers[q.columns.index(column)]!r} of: {q.text}"
     for view in VIEWS:

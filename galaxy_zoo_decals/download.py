@@ -59,7 +59,15 @@ class DownloadError(UserError):
     """A file that cannot be had; the message says what the server said and what to do."""
 
 
-class _Passing(Exception):
+class AnswerError(DownloadError):
+    """A file that the server does not give; ``status`` is its HTTP answer."""
+
+    def __init__(self, words: str, status: int) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class Passing(Exception):
     """A failure worth another attempt; ``wait`` is what the server asked for, in seconds."""
 
     def __init__(self, words: str, wait: float | None = None) -> None:
@@ -95,19 +103,19 @@ def fetch_json(client: requests.Session, url: str, say: Say = say) -> object:
 
     def once() -> object:
         body = b""
-        with _get(client, url, {}) as answer:
-            for block in _arriving(answer):
+        with get(client, url, {}) as answer:
+            for block in arriving(answer):
                 body += block
                 if len(body) > LARGEST_RECORD:
                     raise DownloadError(f"{url}: the answer is larger than a record's description can be.")
             if len(body) < int(answer.headers.get("Content-Length", 0)):
-                raise _Passing("the connection was cut")
+                raise Passing("the connection was cut")
         try:
             return json.loads(body)
         except ValueError:
             raise DownloadError(f"{url}: the answer is no JSON; is this the address of a record's API?") from None
 
-    return _persist(once, lambda: 0, say, FIRST_TRIES)
+    return persist(once, lambda: 0, say, FIRST_TRIES)
 
 
 def fetch(client: requests.Session, file: File, folder: Path, say: Say = say) -> Path:
@@ -163,14 +171,14 @@ def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: 
             have = out.seek(0, 2)
             if have == file.size:
                 return
-            with _get(client, file.url, {"Range": f"bytes={have}-"} if have else {}) as answer:
+            with get(client, file.url, {"Range": f"bytes={have}-"} if have else {}) as answer:
                 if have and answer.status_code != 206:  # the server sends all of it again
                     out.truncate(0)
                     md5, have = hashlib.md5(usedforsecurity=False), 0
                     bar.reset()
                 elif have and not _starts_at(answer, have):
                     raise DownloadError(f"{file.url}: the server answered with other bytes than were asked for.")
-                for block in _arriving(answer):
+                for block in arriving(answer):
                     if have + len(block) > file.size:
                         out.truncate(0)
                         raise DownloadError(
@@ -181,21 +189,21 @@ def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: 
                     bar.update(len(block))
                     have += len(block)
             if have < file.size:
-                raise _Passing(f"the connection ended {file.size - have:,} bytes early")
+                raise Passing(f"the connection ended {file.size - have:,} bytes early")
 
-        _persist(once, lambda: out.seek(0, 2), say, TRIES)
+        persist(once, lambda: out.seek(0, 2), say, TRIES)
     return md5.hexdigest()
 
 
-def _arriving(answer: requests.Response) -> Iterator[bytes]:
+def arriving(answer: requests.Response) -> Iterator[bytes]:
     """Yield the body as it comes in: of a connection that is cut, what had come is not lost."""
     try:
         while block := answer.raw.read1(BLOCK):
             yield block
     except urllib3.exceptions.ReadTimeoutError:
-        raise _Passing(f"nothing came for {TIMEOUT[1]:.0f} s") from None
+        raise Passing(f"nothing came for {TIMEOUT[1]:.0f} s") from None
     except urllib3.exceptions.HTTPError:
-        raise _Passing("the connection was cut") from None
+        raise Passing("the connection was cut") from None
 
 
 def _starts_at(answer: requests.Response, byte: int) -> bool:
@@ -203,16 +211,18 @@ def _starts_at(answer: requests.Response, byte: int) -> bool:
     return found is not None and int(found[1]) == byte
 
 
-def _get(client: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
-    """Return an answer with a body still to be read; _Passing or DownloadError for anything but that."""
+def get(client: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+    """Return an answer with a body still to be read; Passing or AnswerError for anything but that."""
     answer = client.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     if answer.ok:
         return answer
     answer.close()
     if answer.status_code in AGAIN:
-        raise _Passing(f"the server answered {answer.status_code} {answer.reason}", _asked_wait(answer))
-    raise DownloadError(
-        f"{url}: the server answered {answer.status_code} {answer.reason}. Look whether the address opens in a browser."
+        raise Passing(f"the server answered {answer.status_code} {answer.reason}", _asked_wait(answer))
+    raise AnswerError(
+        f"{url}: the server answered {answer.status_code} {answer.reason}. Look whether the address opens in a "
+        "browser.",
+        answer.status_code,
     )
 
 
@@ -239,7 +249,7 @@ def _until(moment: float) -> float:
     return moment - time.time()
 
 
-def _persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Say, tries: int) -> Result:
+def persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Say, tries: int) -> Result:
     """Return what ``attempt`` returns, trying again with growing waits while it fails in ways that pass."""
     failures, before = 0, progress()
     while True:
@@ -254,18 +264,18 @@ def _persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Sa
             raise DownloadError("the address of the record is no URL of a web server.") from None
         except requests.exceptions.TooManyRedirects as error:
             raise DownloadError(f"the server sends in circles ({error}).") from None
-        except (_Passing, requests.exceptions.RequestException) as error:
+        except (Passing, requests.exceptions.RequestException) as error:
             now = progress()
             failures = 0 if now > before else failures + 1
             before = now
-            words = str(error) if isinstance(error, _Passing) else _plain(error)
+            words = str(error) if isinstance(error, Passing) else _plain(error)
             if failures >= tries:
                 raise DownloadError(
                     f"no more bytes after {tries} attempts: {words}. What has arrived is kept: the same command goes "
                     "on from there."
                 ) from None
             wait = min(2.0**failures, LONGEST_WAIT) * random.uniform(0.75, 1.25)
-            asked = error.wait if isinstance(error, _Passing) else None
+            asked = error.wait if isinstance(error, Passing) else None
             wait = wait if asked is None else asked + random.uniform(0, 0.5)
             say(f"{words}; trying again in {wait:.0f} s")
             time.sleep(wait)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -29,6 +29,26 @@ HOME_ENVIRONMENT = "GALAXY_ZOO_DECALS_HOME"
 
 TRUTHS = ("counts", "likelihoods")
 """What the votes of an edition may be: counts of volunteers, or counts made from published likelihoods."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an edition is and what may be done with it, as its source says; unless it says so, nothing is passed on.
+
+    ``simulated``: its galaxies were drawn by a program. ``truth``: what its votes are (``TRUTHS``). ``licence``: SPDX
+    name of the licence of images and votes, or "other". ``credit``: what stands beside a picture that is shown.
+    ``may_publish_images``, ``may_publish_votes``: whether they may be shown and passed on. ``pictures``: what its
+    images are, in few words.
+    """
+
+    simulated: bool = False
+    truth: str = "counts"
+    licence: str = "other"
+    credit: str = ""
+    may_publish_images: bool = False
+    may_publish_votes: bool = False
+    pictures: str = "unknown"
+
 
 FACTS: dict[str, type] = {
     "name": str, "title": str, "tree": str, "source": dict, "counts": dict, "cleaning": dict, "extra_columns": list,
@@ -170,39 +190,9 @@ class Edition:
         return TREES[str(self.facts["tree"])]
 
     @property
-    def simulated(self) -> bool:
-        """Whether its galaxies were drawn by a program."""
-        return bool(self.facts["simulated"])
-
-    @property
-    def truth(self) -> str:
-        """What its votes are: ``counts`` of volunteers, or made from published ``likelihoods``."""
-        return str(self.facts["truth"])
-
-    @property
-    def licence(self) -> str:
-        """SPDX name of the licence of its images and votes, or "other"."""
-        return str(self.facts["licence"])
-
-    @property
-    def credit(self) -> str:
-        """What stands beside a picture that is shown."""
-        return str(self.facts["credit"])
-
-    @property
-    def pictures(self) -> str:
-        """What its images are in few words."""
-        return str(self.facts["pictures"])
-
-    @property
-    def may_publish_images(self) -> bool:
-        """Whether its images may be shown and passed on."""
-        return bool(self.facts["may_publish_images"])
-
-    @property
-    def may_publish_votes(self) -> bool:
-        """Whether the votes of single galaxies may be shown and passed on."""
-        return bool(self.facts["may_publish_votes"])
+    def terms(self) -> Terms:
+        """What it is and what may be done with it."""
+        return Terms(**{field.name: self.facts[field.name] for field in fields(Terms)})  # type: ignore[arg-type]
 
     @property
     def content_hash(self) -> str:
@@ -235,7 +225,7 @@ class Edition:
         return self.table(split, list(self.tree.answer_columns)).to_numpy(dtype=np.int64)
 
     def images(self, split: str, names: list[str] | None = None) -> dict[str, bytes]:
-        """Return the JPEG bytes of some galaxies of a split (all if None), by iauname in the edition's order."""
+        """Return the image files of some galaxies of a split (all if None), by iauname in the edition's order."""
         wanted = None if names is None else set(names)
         found: dict[str, bytes] = {}
         for shard in self.shards(split):

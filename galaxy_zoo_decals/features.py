@@ -51,7 +51,7 @@ def edition_features(tree: Tree, extra: tuple[str, ...] = ()) -> datasets.Featur
     types |= {"upload_group": Value("string"), "random_selection": Value("bool")}
     types |= {"wrong_size_warning": Value("bool"), "split": Value("string"), "scored": Value("bool")}
     types |= {column: Value("int16") for column in tree.vote_columns}
-    types |= {column: Value("float32") for column in extra}
+    types |= {column: Value("int16" if column in tree.lost_columns else "float32") for column in extra}
     types |= {"label": ClassLabel(names=list(CLASSES))}
     types |= {f"share_{name}": Value("float32") for name in SHARES}
     types |= {"confidence": Value("float32"), "confident": Value("bool")}
@@ -85,7 +85,8 @@ def label_fractions(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False)
     found = catalogue[[f"{column}_debiased" for column in tree.answer_columns]].to_numpy(dtype=float, copy=True)
     for q in tree.questions:
         part = found[:, tree.slices[q.name]]
-        part[np.isnan(part).any(axis=1)] = np.nan
+        # A question that lost its votes is unknown, whatever was published of it.
+        part[np.isnan(part).any(axis=1) | (catalogue[q.total] == 0).to_numpy()] = np.nan
     return found
 
 
@@ -140,9 +141,16 @@ def outside(tree: Tree, catalogue: pd.DataFrame, labels: pd.DataFrame, debiased:
     without = ~labels[flag("multiclass")].to_numpy()
     best = labels[[f"share_{name}" for name in CLASSES]].to_numpy().max(axis=1)
     artifact = without & ~unknown & (labels["share_artifact"].to_numpy() >= best)
+    question = tree.question(tree.roles.disturbance_question)
+    lost = (
+        unknown & (catalogue[question.lost].to_numpy() > 0)
+        if question.lost in catalogue
+        else np.zeros(len(unknown), bool)
+    )
     return {
         "multiclass": {
-            f"nobody answered '{tree.roles.disturbance_question}'": int((without & unknown).sum()),
+            f"nobody answered '{question.name}'": int((without & unknown & ~lost).sum()),
+            **({f"too many votes of '{question.name}' are lost": int((without & lost).sum())} if lost.any() else {}),
             "an artifact": int(artifact.sum()),
             "no class ahead of the others": int((without & ~unknown & ~artifact).sum()),
         },
@@ -164,6 +172,25 @@ def balance(tree: Tree, labels: pd.DataFrame) -> dict[str, Counts]:
             f"{q.name}={name}": k for q in tree.questions for name, k in _count(q.answers, answers[q.name]).items()
         },
     }
+
+
+def holdings(tree: Tree, catalogue: pd.DataFrame, labels: pd.DataFrame) -> Counts:
+    """Return what the boards hold of scored galaxies, by what is counted; ``labels`` come from ``view_labels``.
+
+    Galaxies, those with a class and of each class, those that each binary label is true and known of, and those
+    where a question is unknown because it lost too many votes.
+    """
+    found = {"scored galaxies": len(catalogue), "with a class": int((labels["label"] >= 0).sum())}
+    found |= {f"class {name}": k for name, k in _count(CLASSES, labels["label"]).items()}
+    positives = np.zeros(len(tree.label_names), int)
+    for true, asked in zip(labels["labels"], labels["asked"]):
+        positives[np.intersect1d(true, asked)] += 1
+    found |= {f"label {name}": k for name, k in zip(tree.label_names, positives.tolist())}
+    for q in tree.questions:
+        if q.lost_limit and q.lost in catalogue:
+            unknown = (catalogue[q.lost].to_numpy() > 0) & (catalogue[q.total].to_numpy() == 0)
+            found[f"{q.name} unknown, votes lost"] = int(unknown.sum())
+    return found
 
 
 def _count(names: Sequence[str], positions: object) -> Counts:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from galaxy_zoo_decals.sources import ImageError
 
 SIZE = 224
 QUALITY = 90
+SAMPLING = 2
+"""Pillow's number of 4:2:0: colours have half the resolution."""
+
 MAX_PIXELS = 4096 * 4096
 """Larger images are refused before they are decoded: no galaxy cutout is that large, a decompression bomb is."""
 
@@ -45,8 +49,8 @@ class Form:
 
 
 def suffix(data: bytes) -> str:
-    """Return what an image file is called by: originals are PNGs of Zenodo or JPEGs of the Hub."""
-    return "png" if data.startswith(b"\x89PNG") else "jpg"
+    """Return what a file with these bytes is called by: jpg if it begins as a JPEG does, else png."""
+    return "jpg" if data[:3] == b"\xff\xd8\xff" else "png"
 
 
 def decode(data: bytes) -> Image.Image:
@@ -84,5 +88,26 @@ def encode(image: Image.Image | np.ndarray, size: int = SIZE, quality: int = QUA
     if image.width != size:
         image = image.resize((size, size), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, optimize=True)
+    image.save(buffer, "JPEG", quality=quality, subsampling=SAMPLING, optimize=True)
     return buffer.getvalue()
+
+
+def is_encoded(data: bytes, size: int, quality: int) -> bool:
+    """Return whether an image file is what ``encode`` makes: a JPEG of this size and quality, by its head alone."""
+    if suffix(data) != "jpg":
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Decoding says it.
+            image = Image.open(io.BytesIO(data), formats=("JPEG",))
+        form = (image.size, image.mode, JpegImagePlugin.get_sampling(image), getattr(image, "quantization", None))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+    return form == ((size, size), "RGB", SAMPLING, _tables(quality))
+
+
+@functools.cache
+def _tables(quality: int) -> dict[int, list[int]]:
+    """Return the quantisation tables of a JPEG of this quality."""
+    with Image.open(io.BytesIO(encode(Image.new("RGB", (16, 16)), 16, quality))) as image:
+        return dict(getattr(image, "quantization"))  # noqa: B009

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,8 @@ class PredictionError(UserError):
 class Predictions:
     """Predictions for one task: float64 ``values`` (galaxies, columns) in the order of ``columns(task, tree)``.
 
-    multiclass, multilabel and hierarchical hold probabilities (groups normalised), votes concentrations.
+    multiclass, multilabel and hierarchical hold probabilities (groups normalised), votes concentrations. ``lacking``
+    are the positions of galaxies that were not predicted, for which the class prior stands in (scoring/results.py).
     """
 
     task: str
@@ -37,6 +38,11 @@ class Predictions:
     seed: int
     names: tuple[str, ...]
     values: np.ndarray
+    lacking: tuple[int, ...] = ()
+
+    def take(self, rows: np.ndarray) -> Predictions:
+        """Return the predictions of some galaxies, by position."""
+        return replace(self, names=tuple(self.names[i] for i in rows), values=self.values[rows], lacking=())
 
 
 def columns(task: str, tree: Tree) -> tuple[str, ...]:
@@ -146,8 +152,13 @@ def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
     return predictions
 
 
-def check_against(predictions: Predictions, truth_hash: tuple[str, str], names: tuple[str, ...], where: str) -> None:
-    """Raise PredictionError unless the predictions are of this edition (content, split hash) and these galaxies."""
+def check_against(
+    predictions: Predictions, truth_hash: tuple[str, str], names: tuple[str, ...], where: str, may_lack: bool = False
+) -> None:
+    """Raise PredictionError unless the predictions are of this edition (content, split hash) and these galaxies.
+
+    With ``may_lack`` galaxies may be absent, but none may be added and their order holds.
+    """
     for word, found, expected in (
         ("content", predictions.content_hash, truth_hash[0]),
         ("split", predictions.split_hash, truth_hash[1]),
@@ -157,6 +168,15 @@ def check_against(predictions: Predictions, truth_hash: tuple[str, str], names: 
                 f"{where}: made on another version of the edition ({word} hash {found[:12]}, expected "
                 f"{expected[:12]}). Predict again on this edition."
             )
+    if may_lack and predictions.names:
+        held = set(predictions.names)
+        strangers = held - set(names)
+        if strangers:
+            raise PredictionError(
+                f"{where}: {min(strangers)!r} and {len(strangers) - 1:,} more are no scored test galaxies "
+                "of this edition."
+            )
+        names = tuple(name for name in names if name in held)
     if len(predictions.names) != len(names):
         raise PredictionError(
             f"{where}: {len(predictions.names)} rows, but the edition has {len(names)} scored test galaxies."

@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -60,11 +59,14 @@ def plan(edition: Edition, repo: str, private: bool = True) -> Plan:
     """Return what a push of the edition would send; PublishError if it may not be passed on."""
     if not REPO.fullmatch(repo):
         raise PublishError(f"{repo!r} is no name of a repository; it is like user/galaxy_zoo_decals.")
-    source: dict[str, Any] = edition.facts["source"]  # type: ignore[assignment]
-    if source.get("kind") == "gz2":
+    terms = edition.terms
+    if not (terms.may_publish_images and terms.may_publish_votes):
+        unknown = (
+            "Their licence is not known: `prepare catalogue --licence` states it. " if terms.licence == "other" else ""
+        )
         raise PublishError(
-            "images and votes of the Kaggle Galaxy Zoo Challenge are under its terms and may not be passed on, not "
-            "even in a private repository. Others prepare the edition from their own download."
+            f"images and votes of {edition.title} may not be passed on, not even in a private repository. "
+            f"{unknown}Others prepare the edition from their own download."
         )
     files = {name: edition.path / name for name in PARTS if (edition.path / name).is_file()}
     shards = [path for split in SPLITS for path in edition.shards(split)]

@@ -30,6 +30,19 @@ class Question:
     text: str
     answers: tuple[str, ...]
     parents: tuple[Answer, ...] = ()
+    lost_limit: float = 0.0
+    """Largest share of a galaxy's published votes that may be lost, having been cast for answers which the question
+    no longer has. Above it the question is unknown for that galaxy; where it is 0, totals must agree with answers."""
+
+    @property
+    def published(self) -> str:
+        """Name of the column that holds the published total, of a question that lost answers."""
+        return f"{self.name}_published-votes"
+
+    @property
+    def lost(self) -> str:
+        """Name of the column that holds how many of the published votes have no answer any more."""
+        return f"{self.name}_lost-votes"
 
     @property
     def total(self) -> str:
@@ -104,6 +117,11 @@ class Tree:
         return tuple(c for q in self.questions for c in (q.total, *q.columns))
 
     @cached_property
+    def lost_columns(self) -> tuple[str, ...]:
+        """Published and lost votes of the questions that lost answers: what a catalogue of real votes has beside."""
+        return tuple(c for q in self.questions if q.lost_limit for c in (q.published, q.lost))
+
+    @cached_property
     def slices(self) -> dict[str, slice]:
         """Where each question's answers lie among the columns of ``answers``."""
         found, start = {}, 0
@@ -169,7 +187,10 @@ GZD5 = Tree(
         Question("spiral-arm-count", "How many spiral arms are there?",
                  ("1", "2", "3", "4", "more-than-4", "cant-tell"), (_SPIRAL,)),
         Question("merging", "Is the galaxy merging or disturbed?",
-                 ("none", "minor-disturbance", "major-disturbance", "merger"), (_SMOOTH, _FEATURED)),
+                 ("none", "minor-disturbance", "major-disturbance", "merger"), (_SMOOTH, _FEATURED),
+                 # Asked with other answers (tidal debris, both, neither) in the first two months of the campaign:
+                 # Walmsley et al. 2022, section 3.2. The limit and its argument: docs/data.md.
+                 lost_limit=0.1),
     ),
     labels=(
         *_COMMON_LABELS,

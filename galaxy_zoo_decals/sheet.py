@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.edition import Edition, EditionError
+from galaxy_zoo_decals.pixels import decode
 from galaxy_zoo_decals.schema import CLASSES
+from galaxy_zoo_decals.sources import ImageError
 
 THUMBNAIL = 160
 COLUMNS = 8
@@ -49,7 +49,7 @@ def contact_sheet(edition: Edition, split: str = "test", rows_each: int = 2) -> 
         for i, row in enumerate(rows):
             galaxy = table.iloc[row]
             x, y = MARGIN + (i % COLUMNS) * cell, top + 34 + i // COLUMNS * (THUMBNAIL + CAPTION)
-            thumbnail = Image.open(io.BytesIO(images[galaxy["iauname"]])).convert("RGB")
+            thumbnail = _decoded(edition, galaxy["iauname"], images)
             sheet.paste(thumbnail.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS), (x, y))
             votes = "votes " + "  ".join(str(galaxy[c]) for c in first.columns)
             draw.text((x, y + THUMBNAIL + 2), galaxy["iauname"], INK, small)
@@ -60,3 +60,12 @@ def contact_sheet(edition: Edition, split: str = "test", rows_each: int = 2) -> 
                 draw.text((x, y + THUMBNAIL + 28), truth, QUIET, small)
         top += heights[name]
     return sheet
+
+
+def _decoded(edition: Edition, name: str, images: dict[str, bytes]) -> Image.Image:
+    try:
+        return decode(images.get(name) or b"")
+    except ImageError as error:
+        raise EditionError(
+            f"{edition.path}: the image of {name} is not readable ({error}): prepare it again."
+        ) from None

@@ -14,6 +14,11 @@ MIN_SCORED_VOTES = 34
 """First-question votes a galaxy needs to be scored (Walmsley et al. 2022, section 5 and table 1)."""
 
 
+MIN_CLASSIFIED = 500
+"""Scored test galaxies with a class below which no board of four classes is frozen; the rule of who is scored is not
+widened for it (docs/data.md)."""
+
+
 def sky_cell(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the cell (i, j) of each position, ra and dec in degrees: i by declination, j along the band.
 

@@ -268,17 +268,35 @@ def _references(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import scores
 
     for name in options.editions:
-        print(scores.write_references(options.root / "scores", Edition.open(name), options.draws))
+        key = next((k for k in truths.frozen if k[0] == name and truths.frozen[k][1].bound_by == "votes"), None)
+        truth = truths.truth(key) if key else None
+        if truth is not None:  # frozen by its catalogue: no edition on this machine need have all of its galaxies
+            print(scores.write_references(options.root / "scores", truth, options.draws))
+        else:
+            print(scores.write_references(options.root / "scores", Edition.open(name), options.draws))
     return 0
 
 
 def _freeze(options: argparse.Namespace, truths: Truths) -> int:
     from galaxy_zoo_decals.edition import Edition
     from leaderboard import versions
-    from leaderboard.truths import may_show
 
-    edition = Edition.open(options.name)
-    print(versions.freeze(options.root / "benchmark", options.version, edition, may_show(edition.tree)))
+    benchmark = options.root / "benchmark"
+    if options.catalogue is None:
+        print(versions.freeze(benchmark, options.version, Edition.open(options.name)))
+        return 0
+    from galaxy_zoo_decals.sources.zenodo import Catalogue
+    from galaxy_zoo_decals.splits import MIN_CLASSIFIED
+
+    source = Catalogue(file=options.catalogue.expanduser())
+    path, truth = versions.freeze_catalogue(benchmark, options.version, options.name, source)
+    frozen = next(v for v in versions.read(benchmark) if v.version == options.version).editions[options.name]
+    print(f"{options.catalogue}: {source.published}.")
+    print(f"{len(truth.names):,} scored test galaxies; boards: {', '.join(frozen.boards)}.")
+    if "multiclass" not in frozen.boards:
+        classified = int((truth.classes.label >= 0).sum())
+        print(f"No board of four classes: {classified:,} of them have a class, {MIN_CLASSIFIED} are asked for.")
+    print(path)
     return 0
 
 

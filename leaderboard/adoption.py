@@ -1,7 +1,8 @@
 """Runs on an edition of other content than the benchmark's but with its scored test galaxies, bound to the frozen one.
 
 The Kaggle files of gz2 may be had whole or in part: training galaxies differ, and with them the content hash; the
-scored test galaxies and their votes do not. A result is bound to those. What it was trained on stays in its run.json.
+scored test galaxies and their votes do not. A result is bound to those. The same holds for a survey whose pictures come
+from several sources, where some galaxies may be lacking. What it was trained on stays in its run.json.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ def adopt(folder: Path, truths: Truths, work: Path) -> Path:
         return folder
     _, frozen = truths.frozen[home]
     hashes = {"content_hash": frozen.content_hash, "split_hash": frozen.split_hash}
-    edition = run.edition.model_copy(update=hashes | {"title": frozen.title, "trained_on": key[1]})
+    named = {"name": home[0], "title": frozen.title, "trained_on": key[1]}
+    edition = run.edition.model_copy(update=hashes | named)
     bound = run.model_copy(update={"edition": edition})
     for task in run.tasks:
-        place = prediction_path(run.edition.name, task, run.seed)
-        (work / place).parent.mkdir(parents=True, exist_ok=True)
-        _copy(folder / place, work / place, run, hashes)
+        place, target = (prediction_path(name, task, run.seed) for name in (run.edition.name, home[0]))
+        (work / target).parent.mkdir(parents=True, exist_ok=True)
+        _copy(folder / place, work / target, run, hashes | {"edition": home[0]})
     write_json(work / "run.json", bound.model_dump(mode="json"))
     return work
 
@@ -53,10 +55,9 @@ def _copy(source: Path, target: Path, run: Run, hashes: dict[str, str]) -> None:
     metadata = dict(table.schema.metadata or {})
     for key, fresh in hashes.items():
         found = metadata.get(key.encode(), b"").decode("utf-8", "replace")
-        if found != getattr(run.edition, key):
+        said = run.edition.name if key == "edition" else getattr(run.edition, key)
+        if found != said:
             word = key.replace("_", " ")
-            raise LeaderboardError(
-                f"{source}: its {word} is {found!r}, but run.json says {getattr(run.edition, key)!r}: run it again."
-            )
+            raise LeaderboardError(f"{source}: its {word} is {found!r}, but run.json says {said!r}: run it again.")
         metadata[key.encode()] = fresh.encode()
     pq.write_table(table.replace_schema_metadata(metadata), target, compression="zstd")

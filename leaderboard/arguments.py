@@ -99,7 +99,11 @@ def parser() -> argparse.ArgumentParser:
 
     freeze = commands.add_parser("freeze", parents=[common], help="add an edition to a version of the benchmark")
     freeze.add_argument("version", metavar="VERSION", help="number of the version, such as 1")
-    freeze.add_argument("name", metavar="EDITION", help="name or folder")
+    freeze.add_argument("name", metavar="EDITION", help="name or folder; with --catalogue the name it gets")
+    freeze.add_argument(
+        "--catalogue", type=Path, metavar="FILE",
+        help="freeze the survey by its published table of votes alone: no image is needed, pictures of any source do",
+    )  # fmt: skip
     freeze.set_defaults(command="freeze")
 
     schema = commands.add_parser("schema", parents=[common], help="write the JSON Schemas of submissions anew")

@@ -68,6 +68,8 @@ class Table:
     rows: list[Row]
     references: list[Row]
     retired: list[Row]
+    partial: list[Row]
+    """Entries that lack too many galaxies for a place, scored on those they have."""
     works: list[tuple[Work, list[int]]]
     scale: Scale
     smallest: float
@@ -105,11 +107,14 @@ def table(
     key: Key, edition: str, slug: str, task: str, entries: list[Entry], references: dict[str, Score], works: list[Work],
     tree: str,
 ) -> Table:  # fmt: skip
-    """Return the board of a task on an edition; superseded and withdrawn entries stand below, without a place."""
+    """Return the board of a task on an edition; superseded and withdrawn entries stand below, without a place.
+
+    So do those that lack too many galaxies: their scores are of others and cannot be paired.
+    """
     board = BOARDS[task]
     primary = board.metrics[board.primary]
     present = [(e, s) for e in entries if (s := e.score(key, task)) is not None]
-    standing = [(e, s) for e, s in present if _active(e)]
+    standing = [(e, s) for e, s in present if _active(e) and not s.partial]
     values = [[t.scores[task].metrics[primary.name][0] for t in e.seeds(key, task)] for e, _ in standing]
     ranked = ranking.rank(values, [s.draws[primary.name] for _, s in standing], primary.higher_is_better)
     everything = [s for _, s in present] + list(references.values())
@@ -127,9 +132,11 @@ def table(
     below.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title))
     retired = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if not _active(e)]
     mine = [(w, [i for i, n in enumerate(w.numbers) if n.board == task]) for w in works if w.tree == tree]
-    galaxies = everything[0].galaxies if everything else 0
+    partial = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if _active(e) and s.partial]
+    whole = [s for s in everything if not s.partial]
+    galaxies = whole[0].galaxies if whole else 0
     cited = [(w, found) for w, found in mine if found]
-    return Table(key, edition, slug, board, rows, below, retired, cited, scale, ranked.smallest, galaxies)
+    return Table(key, edition, slug, board, rows, below, retired, partial, cited, scale, ranked.smallest, galaxies)
 
 
 def _active(entry: Entry) -> bool:

@@ -69,7 +69,7 @@ def check(folder: Path, scored: Path, truths: Truths, seen: list[plausibility.Se
 def _wanted(path: Path, run: Run | None, truths: Truths) -> probe.Wanted:
     truth = truths.truth((run.edition.name, run.edition.content_hash)) if run else None
     tree = truth.tree if truth else tree_of(path.parts[-3], truths)
-    return probe.Wanted(path, tree.name, len(truth.names) if truth else None)
+    return probe.Wanted(path, tree.name, len(truth.names) if truth and not truth.may_lack else None)
 
 
 def _metadata(folder: Path, report: Report) -> Submission | None:
@@ -277,7 +277,10 @@ def _file(
         raise LeaderboardError(f"{path}: {refused}")
     truth = truths.truth(key)
     submission.check_predictions(path, run, task, truths)
-    predictions = prediction_files.read(path, truth.tree if truth else tree_of(edition, truths))
+    if truth is not None:
+        predictions = scores.read_predictions(path, truth)
+    else:
+        predictions = prediction_files.read(path, tree_of(edition, truths))
     plausibility.check(path, predictions, seen)
     again = f"run `python -m leaderboard score {folder.name}`."
     mine = [s for s in stored if (s.key, s.task, s.seed) == (key, task, seed)]

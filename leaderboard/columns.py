@@ -66,6 +66,9 @@ def columns(table: Table) -> list[Column]:
     ]
     # Where the number of votes is assumed nobody has a skill.
     skilled = any(math.isfinite(row.skill[0]) for row in table.rows)
+    mixed = len({_pictures(row) for row in [*table.rows, *table.partial]} - {None}) > 1 or any(
+        row.score.lacking for row in [*table.rows, *table.partial]
+    )
     return [
         Column("seeds", "Seeds", "Trainings that the score is the mean of.", shown=True),
         Column("skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=skilled),
@@ -77,6 +80,9 @@ def columns(table: Table) -> list[Column]:
         Column("recipe", "Recipe", "The training's settings by name.", numeric=False),
         Column("parameters", "Parameters", "Weights that were trained or used.", shown=True),
         Column("pixels", "Pixels", "Side of the square the network sees.", shown=True),
+        Column("pictures", "Pictures", "Where the images it was shown come from.", numeric=False, shown=mixed),
+        Column("image_size", "Image pixels", "Side of the edition's images, which are scaled to what it sees."),
+        *([Column("lacking", "Lacking", "Galaxies whose picture the source lacks.", shown=True)] if mixed else []),
         Column("train_seconds", "Training", "Time of one training, on the device named beside it.", shown=True),
         Column("device", "Device", "What it was trained on.", numeric=False, shown=True),
         Column("gpu_hours", "GPU-hours", "Of one training."),
@@ -111,12 +117,19 @@ def cells(table: Table, row: Row) -> dict[str, Cell]:
         "parameters": Cell(size(run.parameters), run.parameters),
         "pixels": Cell("–" if run.resolution is None else str(run.resolution), run.resolution),
         "device": Cell(run.device, run.device),
+        "pictures": Cell(run.edition.pictures or "–", run.edition.pictures),
+        "image_size": Cell(str(run.edition.image_size or "–"), run.edition.image_size),
+        "lacking": Cell(f"{row.score.lacking:,}", row.score.lacking),
         "train_seconds": Cell(duration(run.train_seconds), _finite(run.train_seconds)),
         "gpu_hours": Cell("–" if run.gpu_hours is None else f"{run.gpu_hours:.3g}", _finite(run.gpu_hours)),
         "images_per_second": Cell("–" if speed is None else f"{speed:.0f}", _finite(speed)),
         "peak_memory_bytes": Cell("–" if memory is None else f"{size(memory)}B", memory),
         "date": Cell(day(entry) or "–", day(entry)),
     }
+
+
+def _pictures(row: Row) -> str | None:
+    return row.seeds[0].run.edition.pictures if row.seeds else None
 
 
 def _finite(value: float | None) -> float | None:
@@ -126,7 +139,9 @@ def _finite(value: float | None) -> float | None:
 def records(table: Table) -> list[dict[str, Value]]:
     """Return every row of a board with all columns and the interval of every metric, references included."""
     found: list[dict[str, Value]] = []
-    kinds = (("ranked", table.rows), ("reference", table.references), ("retired", table.retired))
+    kinds = (
+        ("ranked", table.rows), ("partial", table.partial), ("reference", table.references), ("retired", table.retired),
+    )  # fmt: skip
     for kind, rows in kinds:
         for row in rows:
             place = row.place

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, interval
-from leaderboard import galaxies, ranking
+from leaderboard import galaxies, ranking, scores
 from leaderboard.boards import Row, Table
 from leaderboard.galaxies import Images, Shown
-from leaderboard.truths import may_show
 
 LARGEST = 100
 """Entries of a board that can be compared, the best first: the page holds every pair and must stay small."""
@@ -166,14 +164,14 @@ def compare(table: Table, truth: Truth | None, edition: Edition | None, images: 
     if truth is not None:
         judged = []
         for row in rows:
-            values = prediction_files.read(row.seeds[0].predictions, truth.tree)
+            values = scores.read_predictions(row.seeds[0].predictions, truth)
             judged.append(galaxies.judge(truth, values, table.board.task))
         agreement = shares_alike([j.answers for j in judged])
         kept = galaxies.by_hash(truth.names, np.arange(len(truth.names)))[:POOL]
         pool = [galaxies.shown(truth, edition, row, images) for row in kept]
         answers = [[j.answers[row] for row in kept] for j in judged]
         sure = np.array([np.rint(100 * j.sure[kept]) for j in judged]).astype(int)
-        if may_show(truth.tree):
+        if truth.terms.may_publish_votes:
             right = np.array([np.where(j.known, j.right, -1)[kept] for j in judged]).astype(int)
     return Comparison(table, rows, low, high, agreement, pool, answers, sure, right)
 

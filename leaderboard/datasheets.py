@@ -15,7 +15,6 @@ from galaxy_zoo_decals.schema import CLASSES, SPLITS, Question, Tree
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard import figures, galaxies
 from leaderboard.galaxies import Images, Shown, words
-from leaderboard.truths import may_show
 
 GALLERY = 6
 """Galaxies a class on the data page."""
@@ -109,11 +108,12 @@ def nodes(edition: Edition, truth: Truth, images: Images) -> dict[str, Node]:
 
 def _examples(truth: Truth, edition: Edition, question: int, column: int, images: Images) -> list[Shown]:
     """Return the test galaxies on which most of at least ten volunteers gave this answer."""
-    if not may_show(truth.tree):
+    if not _open(truth, edition):
         return []
     share = np.where(truth.asked[:, question] & (truth.totals[:, question] >= 10), truth.fractions[:, column], -1.0)
     order = np.argsort(-share, kind="stable")[:EXAMPLES]
-    return [galaxies.shown(truth, edition, int(row), images) for row in order if share[row] > 0.5]
+    found = [galaxies.shown(truth, edition, int(row), images) for row in order if share[row] > 0.5]
+    return [shown for shown in found if shown.image is not None]
 
 
 def trunk(tree: Tree) -> tuple[list[str], list[str]]:
@@ -152,10 +152,15 @@ def maps(edition: Edition) -> list[tuple[str, int, Markup]]:
     ]  # fmt: skip
 
 
+def _open(truth: Truth, edition: Edition) -> bool:
+    """Return whether single galaxies may be shown with their pictures and votes."""
+    return truth.terms.may_publish_votes and edition.terms.may_publish_images
+
+
 def worked(truth: Truth, edition: Edition, images: Images) -> dict[str, Any] | None:
     """Return one galaxy with the steps from its votes to its labels; None where galaxies may not be shown."""
     rows = galaxies.of_class(truth, CLASSES.index("spiral"), clear=True) or galaxies.panel(truth)
-    if not may_show(truth.tree) or not rows:
+    if not _open(truth, edition) or not rows:
         return None
     row = rows[0]
     tree = truth.tree
@@ -175,9 +180,10 @@ def gallery(truth: Truth, edition: Edition, images: Images, most: int) -> dict[s
 
     Empty where galaxies may not be shown.
     """
-    if not may_show(truth.tree):
+    if not _open(truth, edition):
         return {}
-    return {
-        name: [galaxies.shown(truth, edition, row, images) for row in galaxies.of_class(truth, c)[:most]]
-        for c, name in enumerate(CLASSES)
-    }
+    found = {}
+    for c, name in enumerate(CLASSES):
+        rows = [row for row in galaxies.of_class(truth, c) if images.has(edition, truth.names[row])]
+        found[name] = [galaxies.shown(truth, edition, row, images) for row in rows[:most]]
+    return found

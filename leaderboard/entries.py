@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard import runs, scores, submission
@@ -183,7 +182,7 @@ def scored(folder: Path, truths: Truths) -> list[Trained]:
         if truth is None:
             found.append(Trained(run, task, path, sha256(path), {}, truths.missing(key)))
             continue
-        values = prediction_files.read(path, truth.tree)
+        values = scores.read_predictions(path, truth)
         found.append(Trained(run, task, path, sha256(path), scores.of_predictions(truth, values, str(path))))
     return found
 
@@ -203,7 +202,7 @@ def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored],
             if truth is None:
                 raise LeaderboardError(f"{run.edition.name}: {truths.missing(key)}")
             submission.check_predictions(path, run, task, truths)
-            found = scores.of_predictions(truth, prediction_files.read(path, truth.tree), str(path))
+            found = scores.of_predictions(truth, scores.read_predictions(path, truth), str(path))
             stored.append(scores.Stored(run.edition.facts(), task, run.seed, sha256(path), found))
         except UserError as error:
             problems.append(str(error))

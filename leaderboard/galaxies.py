@@ -16,7 +16,6 @@ from galaxy_zoo_decals.schema import CLASSES, SPLITS, Tree
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.metrics import path_sets
 from galaxy_zoo_decals.scoring.results import board_values
-from leaderboard.truths import may_show
 
 DECK = ("J004507.95+002116.0", "J024227.38-075931.0", "J015144.90+010544.4", "J100355.04+072645.4")
 """The four galaxies that the student work put through every model."""
@@ -76,11 +75,6 @@ class Example:
     more: list[Group]
 
 
-def simulated(title: str) -> bool:
-    """Return whether an edition's galaxies were drawn by a program; every edition's title tells."""
-    return "simulated" in title.lower()
-
-
 @dataclass(frozen=True)
 class Answer:
     """What one model makes of a galaxy; ``right`` is None where that is unknown or may not be told."""
@@ -97,6 +91,13 @@ class Images:
         self.out = out
         self.wanted: dict[Path, tuple[Edition, dict[str, str]]] = {}
         self.known: dict[tuple[str, str, str], Shown] = {}
+        self.held: dict[Path, frozenset[str]] = {}
+
+    def has(self, edition: Edition, name: str) -> bool:
+        """Return whether a test galaxy's picture may be shown and is in the edition: a survey's source may lack it."""
+        if edition.path not in self.held:
+            self.held[edition.path] = frozenset(edition.table("test", ["iauname"])["iauname"])
+        return edition.terms.may_publish_images and name in self.held[edition.path]
 
     def href(self, edition: Edition, name: str) -> str:
         """Return the address of a galaxy's thumbnail, relative to the site's root."""
@@ -121,10 +122,16 @@ class Images:
 def _bounded(data: bytes) -> bytes:
     if len(data) <= LARGEST_IMAGE and data[:3] == b"\xff\xd8\xff":
         return data
-    from PIL import Image
+    from galaxy_zoo_decals.pixels import decode
+    from galaxy_zoo_decals.sources import ImageError
+    from leaderboard.files import LeaderboardError
 
     out = io.BytesIO()
-    Image.open(io.BytesIO(data)).convert("RGB").resize((224, 224)).save(out, "JPEG", quality=82)
+    try:
+        decode(data).resize((224, 224)).save(out, "JPEG", quality=82)
+    except ImageError as error:
+        words = f"an image of an edition on this machine is {error}; `galaxy-zoo-decals check` names it."
+        raise LeaderboardError(words) from None
     return out.getvalue()
 
 
@@ -139,7 +146,7 @@ def panel(truth: Truth) -> list[int]:
     The student work's four where all of them are test galaxies, then a clear galaxy a class in turn, by the hash of
     their names. Of an edition that may not be passed on the hash alone decides: a class would be the volunteers' word.
     """
-    if not may_show(truth.tree):
+    if not truth.terms.may_publish_votes:
         return by_hash(truth.names, np.arange(len(truth.names)))[:PANEL]
     found = [truth.names.index(name) for name in DECK] if set(DECK) <= set(truth.names) else []
     waiting = [of_class(truth, c, clear=True) for c in range(len(CLASSES))]
@@ -218,13 +225,13 @@ def shown(truth: Truth, edition: Edition | None, row: int, images: Images) -> Sh
 def _shown(truth: Truth, edition: Edition | None, row: int, images: Images) -> Shown:
     name = truth.names[row]
     anchor = f"g-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
-    if not may_show(truth.tree):
+    if not truth.terms.may_publish_votes:
         return Shown(name, anchor, None, "", "", None)
     label = int(truth.classes.label[row])
     kind = f"{CLASSES[label]} galaxy" if label >= 0 else "galaxy without a clear class"
-    alt = f"{'Simulated ' if simulated(truth.title) else ''}{kind} {name}; volunteers: {path_words(truth, row)}."
+    alt = f"{'Simulated ' if truth.terms.simulated else ''}{kind} {name}; volunteers: {path_words(truth, row)}."
     said = _leaf(truth.tree, path_sets(truth.tree, truth.fractions[row : row + 1])[0])
-    image = None if edition is None else images.href(edition, name)
+    image = images.href(edition, name) if edition is not None and images.has(edition, name) else None
     return Shown(name, anchor, image, alt[0].upper() + alt[1:], said, vote_groups(truth, row))
 
 
@@ -237,10 +244,11 @@ def predicted_groups(truth: Truth, predictions: Predictions, row: int, rest: boo
     tree, task, values = truth.tree, predictions.task, predictions.values[row : row + 1]
     if rest and task != "votes":
         return []
-    true = truth.fractions[row] if may_show(tree) else np.full(len(tree.answers), np.nan)
+    open_ = truth.terms.may_publish_votes
+    true = truth.fractions[row] if open_ else np.full(len(tree.answers), np.nan)
     if task == "multiclass":
         shares = truth.classes.shares[row]
-        given = shares / shares.sum() if may_show(tree) and shares.sum() else np.full(len(CLASSES), np.nan)
+        given = shares / shares.sum() if open_ and shares.sum() else np.full(len(CLASSES), np.nan)
         return [Group("class", [_bar(*bar) for bar in zip(CLASSES, values[0], given)])]
     if task == "multilabel":
         asked = truth.labels_asked[row]
@@ -248,7 +256,7 @@ def predicted_groups(truth: Truth, predictions: Predictions, row: int, rest: boo
         return [Group("labels", [_bar(words(n), p, t) for n, p, t in zip(tree.label_names, values[0], known)])]
     fractions = board_values(tree, predictions_of(predictions, row))["hierarchical"]
     follows = views.on_path(tree, views.top_answers(tree, fractions))[0]
-    if may_show(tree):
+    if open_:
         top = views.top_answers(tree, true[None])
         follows = follows | (views.on_path(tree, top) & (top >= 0))[0]
     names = [q.name for q in tree.questions if (q.name not in tree.scored_questions) == rest]
@@ -305,14 +313,14 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
         return Judged(sure, np.equal(guess, label), label >= 0, _sure(answers, sure), answers)
     if task == "multilabel":
         # Which labels are known is the volunteers' word too.
-        p, asked = values["multilabel"], truth.labels_asked if may_show(truth.tree) else np.True_
+        p, asked = values["multilabel"], truth.labels_asked if truth.terms.may_publish_votes else np.True_
         asked = np.broadcast_to(asked, p.shape)
         distance = np.where(asked, 2 * np.abs(p - 0.5), np.nan)
         sure = np.nanmin(np.where(asked.any(axis=1, keepdims=True), distance, 0.0), axis=1)
         right = ((p > 0.5) == truth.labels) | ~asked
         wrong = (~right).sum(axis=1)
         verdicts = [f"{int(a) - int(w)} of {int(a)} labels right" for a, w in zip(asked.sum(axis=1), wrong)]
-        if not may_show(truth.tree):
+        if not truth.terms.may_publish_votes:
             verdicts = [f"least certain label at {50 + 50 * s:.0f}\u00a0%" for s in sure]
         names = np.array([words(n) for n in truth.tree.label_names])
         answers = [", ".join(names[row]) or "no label" for row in p > 0.5]
@@ -346,14 +354,14 @@ def _leaf(tree: Tree, path: np.ndarray) -> str:
 
 def answer(truth: Truth, predictions: Predictions, judged: Judged, row: int) -> Answer:
     """Return what a model makes of one galaxy."""
-    known = may_show(truth.tree) and bool(judged.known[row])
+    known = truth.terms.may_publish_votes and bool(judged.known[row])
     right = bool(judged.right[row]) if known else None
     return Answer(judged.verdicts[row], right, predicted_groups(truth, predictions, row))
 
 
 def true_answer(truth: Truth, row: int, task: str) -> str:
     """Return what the volunteers say of a galaxy in the terms of a board; empty where that may not be told."""
-    if not may_show(truth.tree):
+    if not truth.terms.may_publish_votes:
         return ""
     if task == "multiclass":
         label = int(truth.classes.label[row])
@@ -378,7 +386,7 @@ def examples(truth: Truth, judged: Judged, furthest: list[str], each: int = 6) -
     sure are given instead.
     """
     order = np.argsort(-judged.sure, kind="stable")
-    if not may_show(truth.tree):
+    if not truth.terms.may_publish_votes:
         return {"Surest": order[:each].tolist(), "Least sure": order[::-1][:each].tolist()}
     order = order[judged.known[order]]
     right = order[judged.right[order]]

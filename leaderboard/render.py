@@ -12,20 +12,20 @@ from markupsafe import Markup
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.edition import Edition, Terms
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from leaderboard import boards, columns, comparisons, costs, datasheets, figures, galaxies, history, literature, scores
-from leaderboard.boards import SEEDS, Table
+from leaderboard.boards import SEEDS, Row, Table
 from leaderboard.entries import Entry, Trained
 from leaderboard.files import MEBIBYTE, LeaderboardError, folder_in_place, read_text
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
 from leaderboard.submission import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.templates import environment, markdown
-from leaderboard.truths import Key, Truths, may_show, tree_of
+from leaderboard.truths import Key, Truths, terms_of, tree_of
 
 STATIC = Path(__file__).resolve().parent.parent / "site" / "static"
 
@@ -62,11 +62,17 @@ class EditionPage:
     edition: Edition | None
     truth: Truth | None
     tables: dict[str, Table]
+    terms: Terms
 
     @property
     def simulated(self) -> bool:
         """Whether its galaxies were drawn by a program."""
-        return galaxies.simulated(self.title)
+        return self.terms.simulated
+
+    @property
+    def credit(self) -> str:
+        """What stands beside pictures of it: whose they are. Those of a survey may come from several sources."""
+        return (self.edition.terms if self.edition is not None else self.terms).credit
 
     @property
     def short(self) -> str:
@@ -76,12 +82,12 @@ class EditionPage:
     @property
     def open(self) -> bool:
         """Whether single galaxies' votes are here and may be shown, as may the images."""
-        return self.truth is not None and may_show(self.truth.tree)
+        return self.truth is not None and self.terms.may_publish_votes
 
     @property
     def pictured(self) -> bool:
         """Whether its images can be shown: they may be, and are on this machine."""
-        return self.open and self.edition is not None
+        return self.open and self.edition is not None and self.edition.terms.may_publish_images
 
 
 def site(
@@ -204,6 +210,8 @@ def _editions(
     for key, edition in truths.editions.items():
         if key in titles or key[0] == "sample":
             titles[key] = edition.title
+    # What a version froze is called as the version says, whatever an entry or an edition here says of it.
+    titles |= {key: truths.frozen[key][1].title for key in titles if key in truths.frozen}
     # Two editions of one source share its title: the name tells them apart.
     titles = {k: title if k[0] in title.lower() else f"{title} ({k[0]})" for k, title in titles.items()}
     names = [name for name, _ in titles]
@@ -216,16 +224,28 @@ def _editions(
         tree = tree_of(key[0], truths)
         tables = {
             task: boards.table(key, titles[key], f"{slug}-{task}", task, entries, below.get(task, {}), works, tree.name)
-            for task in BOARDS
+            for task in (truths.frozen[key][1].boards if key in truths.frozen else BOARDS)
         }
         shown = {task: t for task, t in tables.items() if t.rows or t.references or t.retired}
-        if truth is None and not may_show(tree):
-            truth = _blind(key, titles[key], tree, entries)
-        pages.append(EditionPage(key, titles[key], slug, truths.edition(key), truth, shown))
+        terms = terms_of(key, truths)
+        if truth is None and not terms.may_publish_votes:
+            truth = _blind(key, titles[key], tree, terms, entries)
+        pages.append(EditionPage(key, titles[key], slug, _pictures(key, truths), truth, shown, terms))
     return pages
 
 
-def _blind(key: Key, title: str, tree: Tree, entries: list[Entry]) -> Truth | None:
+def _pictures(key: Key, truths: Truths) -> Edition | None:
+    """Return the edition on this machine that pictures are shown of, None if there is none.
+
+    It is the edition itself, or of one that votes alone bind any that belongs to it.
+    """
+    found = truths.edition(key)
+    if found is None and key in truths.frozen and truths.frozen[key][1].bound_by == "votes":
+        found = next((edition for other, edition in truths.editions.items() if truths.home(other) == key), None)
+    return found
+
+
+def _blind(key: Key, title: str, tree: Tree, terms: Terms, entries: list[Entry]) -> Truth | None:
     """Return the galaxies of an edition that may not be passed on and is not here, without a vote.
 
     Their names stand in every prediction file, and of such an edition nothing but names and predictions is shown: its
@@ -234,7 +254,7 @@ def _blind(key: Key, title: str, tree: Tree, entries: list[Entry]) -> Truth | No
     for trained in (t for e in entries for t in e.trained if t.key == key):
         known = prediction_files.read(trained.predictions, tree)
         votes = np.zeros((len(known.names), len(tree.answer_columns)), np.int64)
-        return Truth(key[0], title, tree, key[1], known.split_hash, known.names, votes)
+        return Truth(key[0], title, tree, key[1], known.split_hash, known.names, votes, terms=terms)
     return None
 
 
@@ -250,10 +270,11 @@ def _hero(editions: list[EditionPage], images: Images) -> tuple[EditionPage, lis
     They are of the first edition whose images can be shown.
     """
     for page in (e for e in editions if e.pictured):
-        assert page.truth is not None
+        assert page.truth is not None and page.edition is not None
         return page, [
             (galaxies.shown(page.truth, page.edition, r, images), galaxies.true_answer(page.truth, r, "multiclass"))
             for r in galaxies.clearest(page.truth, HERO)
+            if images.has(page.edition, page.truth.names[r])
         ]
     return None
 
@@ -263,15 +284,16 @@ def _faces(table: Table, page: EditionPage, images: Images) -> list[tuple[Shown,
     if not page.pictured:
         return []
     truth = page.truth
-    assert truth is not None
+    assert truth is not None and page.edition is not None
     return [
         (galaxies.shown(truth, page.edition, row, images), galaxies.true_answer(truth, row, table.board.task))
         for row in galaxies.panel(truth)
+        if images.has(page.edition, truth.names[row])
     ]
 
 
 def _predictions(trained: Trained, truth: Truth) -> Predictions:
-    return prediction_files.read(trained.predictions, truth.tree)
+    return scores.read_predictions(trained.predictions, truth)
 
 
 def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
@@ -306,9 +328,26 @@ def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[st
                     "curves": _curves(seeds, page.title),
                     "galleries": _galleries(entry, page, images),
                     "panel": _own_panel(seeds, page, images),
+                    "same": {table.slug: _on_the_same(table, seeds, page.truth) for table, s in scored if s.partial},
                 }
             )
     return {"parts": parts, "readme": markdown(entry.readme), "run": entry.run, "bibtex": _bibtex(entry)}
+
+
+def _on_the_same(table: Table, seeds: list[Trained], truth: Truth | None) -> list[tuple[Row, scores.Score]]:
+    """Return what the ranked entries of a board score on the galaxies that a partial entry has, the best first."""
+    task = table.board.task
+    mine = [t for t in seeds if task in t.scores]
+    if truth is None or not mine:
+        return []
+    lacking = {row for t in mine for row in scores.read_predictions(t.predictions, truth).lacking}
+    held = np.setdiff1d(np.arange(len(truth.names)), sorted(lacking))
+    part = truth.take(held)
+    found = []
+    for row in table.rows:
+        files = [scores.read_predictions(t.predictions, truth).take(held) for t in row.seeds]
+        found.append((row, scores.mean([scores.of_predictions(part, f, row.title)[task] for f in files])))
+    return found
 
 
 def _bibtex(entry: Entry) -> str:

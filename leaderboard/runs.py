@@ -56,7 +56,8 @@ class Facts(BaseModel):
 class RunEdition(Facts):
     """The edition a run was tested on.
 
-    ``trained_on`` is the content of the one it was trained on, where that differs in training galaxies (adoption.py).
+    ``trained_on`` is the content of the one it was trained on, where that differs in training galaxies (adoption.py);
+    ``pictures`` and ``image_size`` are where the images it was shown come from and their pixels a side.
     """
 
     name: Name
@@ -64,10 +65,12 @@ class RunEdition(Facts):
     content_hash: Hash
     split_hash: Hash
     trained_on: Hash | None = None
+    pictures: Line | None = None
+    image_size: Annotated[int, Field(ge=1, lt=10**5)] | None = None
 
     def facts(self) -> dict[str, str]:
-        """Return the keys that are set, as stored scores hold them."""
-        return self.model_dump(exclude_none=True)
+        """Return the keys that are set and bind its scores, as they are stored."""
+        return self.model_dump(exclude_none=True, exclude={"pictures", "image_size"})
 
 
 class Point(Facts):

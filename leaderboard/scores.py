@@ -16,6 +16,7 @@ from galaxy_zoo_decals.edition import NAME, Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
+from galaxy_zoo_decals.scoring.results import complete
 from leaderboard.files import LeaderboardError, folder_in_place, read_json, sha256, write_json
 from leaderboard.parquet import bounded, read_draws
 from leaderboard.runs import prediction_path
@@ -39,6 +40,10 @@ class Score:
     confusions: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]]
     curves: dict[str, list[dict[str, Any]]]
     draws: dict[str, np.ndarray] = field(repr=False)
+    lacking: int = 0
+    """Scored test galaxies that were not predicted."""
+    partial: bool = False
+    """Whether those are too many for a place: the score is of the others alone."""
 
     @classmethod
     def of(cls, result: Result) -> Score:
@@ -58,6 +63,8 @@ class Score:
             },
             curves={k: [_known(row) for row in rows] for k, rows in stored["curves"].items()},
             draws=draws,
+            lacking=int(stored.get("lacking", 0)),
+            partial=bool(stored.get("partial", False)),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -74,6 +81,7 @@ class Score:
                 for k, (labels, counts) in self.confusions.items()
             },
             "curves": {k: [{a: _null(b) for a, b in row.items()} for row in rows] for k, rows in self.curves.items()},
+            **({"lacking": self.lacking, "partial": self.partial} if self.lacking else {}),
         }
 
 
@@ -102,7 +110,9 @@ def mean(scores: list[Score]) -> Score:
         total = np.sum([s.confusions[name][1] for s in scores], axis=0)
         confusions[name] = (labels, tuple(tuple(int(v) for v in row) for row in total))
     rows = _mean_rows([s.rows for s in scores])
-    return Score(first.galaxies, metrics, rows, confusions, curves, {k: v.astype(np.float32) for k, v in draws.items()})
+    lacking, partial = max(s.lacking for s in scores), any(s.partial for s in scores)
+    plain = {k: v.astype(np.float32) for k, v in draws.items()}
+    return Score(first.galaxies, metrics, rows, confusions, curves, plain, lacking, partial)
 
 
 def _mean_rows(tables: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -130,13 +140,13 @@ def of_references(truth: Truth) -> dict[str, dict[str, Score]]:
 
 
 def read_predictions(path: Path, truth: Truth) -> Predictions:
-    """Read a prediction file of an edition whose truth is known.
+    """Read a prediction file of an edition whose truth is known; galaxies that it may lack are filled in.
 
     The footer is looked at first, so that a file which claims far more rows or bytes than the edition can have is
     refused before it is unpacked. Raises PredictionError naming file, row and column.
     """
-    bounded(path, len(truth.names))
-    return prediction_files.read(path, truth.tree)
+    bounded(path, None if truth.may_lack else len(truth.names))
+    return complete(truth, prediction_files.read(path, truth.tree), str(path))
 
 
 @dataclass(frozen=True)
@@ -250,20 +260,26 @@ def _compare(where: str, stored: Any, fresh: Any, found: list[str]) -> None:
         found.append(f"{where} is {stored!r}, recomputed {fresh!r}")
 
 
-def write_references(root: Path, edition: Edition, draws: int = ceilings.DRAWS) -> Path:
+def write_references(root: Path, edition: Edition | Truth, draws: int = ceilings.DRAWS) -> Path:
     """Store the reference rows of an edition, noise ceilings included, in ``root``/references; returns the file.
+
+    Of an edition that was frozen by its catalogue alone its truth is given.
 
     A site shows stored ones: ceilings take a minute, and where the truth is absent there are no others.
     """
-    truth = Truth.of(edition)
-    priors, found = of_references(truth), ceilings.of_edition(edition, draws)
+    if isinstance(edition, Truth):
+        truth, found = edition, ceilings.ceilings(edition, draws)
+    else:
+        truth, found = Truth.of(edition), ceilings.of_edition(edition, draws)
+    priors = of_references(truth)
+    found = {board: rows for board, rows in found.items() if board in truth.boards}
     rows = {board: {name: s.to_json() for name, s in scored.items()} for board, scored in priors.items()}
     for board, references_of in ceilings.to_json(found).items():
         galaxies = next(iter(rows[board].values()))["galaxies"]
         rows[board] |= {
             t: {"galaxies": galaxies, "confusions": {}, "curves": {}} | references_of[t] for t in references_of
         }
-    every: dict[str, dict[str, Score | ceilings.Reference]] = {b: {**priors[b], **found[b]} for b in BOARDS}
+    every: dict[str, dict[str, Score | ceilings.Reference]] = {b: {**priors[b], **found[b]} for b in found}
     drawn = {
         f"{board}/{title}": row.draws[BOARDS[board].primary][: ceilings.RESAMPLES]
         for board, named in every.items()

@@ -243,10 +243,14 @@ def check_predictions(path: Path, run: Run, task: str, truths: Truths) -> None:
     if path.is_symlink() or not path.is_file():
         raise LeaderboardError(f"{path}: missing, though run.json says that {task} was predicted: run it again.")
     key = (run.edition.name, run.edition.content_hash)
+    if key in truths.frozen and task not in truths.frozen[key][1].boards and task != "votes":
+        raise LeaderboardError(
+            f"{path}: the benchmark has no {task} board of {run.edition.name}; it has "
+            f"{', '.join(truths.frozen[key][1].boards)}."
+        )
     truth = truths.truth(key)
     if truth is not None:
         predictions = scores.read_predictions(path, truth)
-        prediction_files.check_against(predictions, (truth.content_hash, truth.split_hash), truth.names, str(path))
     else:
         bounded(path, None)
         predictions = prediction_files.read(path, tree_of(run.edition.name, truths))

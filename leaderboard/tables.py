@@ -81,9 +81,11 @@ def gather(paths: list[Path], facts: Facts, truths: Truths, work: Path) -> list[
         same = [r for _, r in found if r.tasks == [task] and r.edition.name == truth.edition]
         seed = int(metadata.get("seed") or (named[1] if named else len(same)))
         place = prediction_path(truth.edition, task, seed)
+        held = set(table["iauname"].astype(str))
+        names = tuple(name for name in truth.names if name in held)  # all, but where some may be lacking
         predictions = Predictions(
-            task, truth.edition, truth.content_hash, truth.split_hash, seed, truth.names,
-            _values(path, table, task, truth),
+            task, truth.edition, truth.content_hash, truth.split_hash, seed, names,
+            _values(path, table, task, names, truth),
         )  # fmt: skip
         folder = work / f"{len(found)}"
         prediction_files.write(folder / place, predictions, truth.tree)
@@ -137,7 +139,7 @@ def _edition(path: Path, table: pd.DataFrame, metadata: dict[str, str], truths: 
         if truth is None:
             continue
         inside = int(names.isin(truth.names).sum())
-        if inside == len(truth.names) == len(names):
+        if inside == len(names) and (inside == len(truth.names) or truth.may_lack):
             return truth
         if inside and (best is None or inside > best[0]):
             best = inside, key
@@ -171,13 +173,13 @@ def _task(path: Path, table: pd.DataFrame, tree: Tree) -> str:
     )
 
 
-def _values(path: Path, table: pd.DataFrame, task: str, truth: Truth) -> np.ndarray:
+def _values(path: Path, table: pd.DataFrame, task: str, galaxies: tuple[str, ...], truth: Truth) -> np.ndarray:
     names = prediction_files.columns(task, truth.tree)
-    ordered = table.set_index(table["iauname"].astype(str)).loc[list(truth.names), list(names)]
+    ordered = table.set_index(table["iauname"].astype(str)).loc[list(galaxies), list(names)]
     values = ordered.apply(pd.to_numeric, errors="coerce").to_numpy(float, copy=True)
     if np.isnan(values).any():
         row, column = np.argwhere(np.isnan(values))[0]
-        raise LeaderboardError(f"{path}: {truth.names[row]}, column {names[column]!r}: empty or no number: fill it in.")
+        raise LeaderboardError(f"{path}: {galaxies[row]}, column {names[column]!r}: empty or no number: fill it in.")
     if table[names[0]].dtype == np.uint16:
         values = values / prediction_files.SCALE
     for group in prediction_files.groups(task, truth.tree):
@@ -185,7 +187,7 @@ def _values(path: Path, table: pd.DataFrame, task: str, truth: Truth) -> np.ndar
         if (np.abs(total - 1) > OFF).any():
             row = int(np.argmax(np.abs(total - 1)))
             raise LeaderboardError(
-                f"{path}: {truth.names[row]}: {', '.join(names[group])} sum to {total[row]:.4f}, not 1."
+                f"{path}: {galaxies[row]}: {', '.join(names[group])} sum to {total[row]:.4f}, not 1."
             )
         values[:, group] /= total[:, None]
     return values

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from galaxy_zoo_decals.edition import NAMES, Edition, EditionError, available, find
+from galaxy_zoo_decals.edition import NAMES, Edition, EditionError, Terms, available, find
 from galaxy_zoo_decals.schema import GZ2, GZD5, TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard import versions
@@ -120,17 +120,26 @@ class Truths:
         """Return the open frozen edition that results on this one belong to, None if there is none.
 
         It is the edition itself, or that of its name with the same scored test galaxies and votes: training galaxies
-        may differ, as where somebody has the Kaggle files of gz2 in whole or in part.
+        may differ, as where somebody has the Kaggle files of gz2 in whole or in part. Where votes alone bind, it is the
+        one that has all of its scored test galaxies with these votes, whatever the edition is called: pictures of a
+        survey come from several sources, not every one of which has them all.
         """
         if key in self.frozen:
             return None if key in self.closed else key
         if key not in self.editions:
             return None
         for other, (_, frozen) in self.frozen.items():
-            if other[0] == key[0] and other not in self.closed and frozen.tree == self.editions[key].tree.name:
-                truth = self.truth(key)
-                assert truth is not None
-                if versions.same_test(truth, frozen):
+            if other in self.closed or frozen.tree != self.editions[key].tree.name:
+                continue
+            if frozen.bound_by == "content" and other[0] != key[0]:
+                continue
+            truth = self.truth(key)
+            assert truth is not None
+            if frozen.bound_by == "content" and versions.same_test(truth, frozen):
+                return other
+            if frozen.bound_by == "votes" and frozen.truth_sha256 is not None:
+                whole = self.truth(other)
+                if whole is not None and versions.part_of(truth, whole):
                     return other
         return None
 
@@ -178,6 +187,17 @@ def _tables(words: list[str], frozen: dict[Key, tuple[Version, Frozen]]) -> dict
     return tables
 
 
+def terms_of(key: Key, truths: Truths) -> Terms:
+    """Return what an edition is and what may be done with it: the benchmark's word, else that of the edition here.
+
+    Of one that is neither nothing may be passed on.
+    """
+    if key in truths.frozen:
+        return truths.frozen[key][1].terms
+    edition = truths.edition(key)
+    return edition.terms if edition is not None else Terms()
+
+
 def tree_of(name: str, truths: Truths) -> Tree:
     """Return the tree an edition's predictions follow, also where the edition itself is not on this machine."""
     for (known, _), edition in truths.editions.items():
@@ -187,11 +207,3 @@ def tree_of(name: str, truths: Truths) -> Tree:
         if known == name:
             return TREES[frozen.tree]
     return GZ2 if name == "gz2" else GZD5
-
-
-def may_show(tree: Tree) -> bool:
-    """Return whether images and single galaxies' votes may be shown.
-
-    Editions with the GZ2 tree come from the Kaggle Galaxy Zoo Challenge, whose terms forbid passing its data on.
-    """
-    return tree.name != GZ2.name

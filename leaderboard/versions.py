@@ -7,11 +7,11 @@ entries. A new metric changes no version: all stored predictions are scored agai
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, StringConstraints, ValidationError
 
-from galaxy_zoo_decals.edition import Edition, digest
-from galaxy_zoo_decals.schema import TREES, Tree
+from galaxy_zoo_decals.cleaning import Rules
+from galaxy_zoo_decals.edition import Edition, Terms, digest
+from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.truth import PROPERTIES
+from galaxy_zoo_decals.sources import Source
+from galaxy_zoo_decals.splits import MIN_CLASSIFIED
 from leaderboard.files import LeaderboardError, read_text, sha256
 from leaderboard.runs import Hash, Line, Name, Task
 from leaderboard.strict import Strict
@@ -34,16 +37,38 @@ POSITION = ("ra", "dec")
 
 
 class Frozen(Strict):
-    """An edition as a version froze it; ``truth_sha256`` is that of the table of votes where it is committed."""
+    """An edition as a version froze it; ``truth_sha256`` is that of the table of votes where it is committed.
+
+    What it is called, holds and permits is read from here and from nothing an entry says.
+    """
 
     title: Line
     tree: Annotated[str, StringConstraints(pattern="^(" + "|".join(TREES) + ")$")]
+    simulated: bool
+    truth: Literal["counts", "likelihoods"]
+    licence: Line
+    credit: Line
+    may_publish_images: bool
+    may_publish_votes: bool
     content_hash: Hash
     split_hash: Hash
     order_hash: Hash = Field(description="of the names of the scored test galaxies in their order")
     votes_hash: Hash = Field(description="of those names with their votes, whatever file they are read from")
     galaxies: Annotated[int, Field(ge=1)]
     truth_sha256: Hash | None = None
+    bound_by: Literal["content", "votes"] = Field(
+        default="content",
+        description="what binds a result: the content of the whole edition, or the votes of its scored test galaxies, "
+        "wherever the pictures come from; then some galaxies may be lacking",
+    )
+    boards: list[Task] = Field(default=list(VIEWS), min_length=1)  # type: ignore[arg-type]
+
+    @property
+    def terms(self) -> Terms:
+        """What it is and what may be done with it."""
+        return Terms(
+            self.simulated, self.truth, self.licence, self.credit, self.may_publish_images, self.may_publish_votes
+        )
 
 
 class Version(Strict):
@@ -115,8 +140,7 @@ def read_challenge(path: Path, name: str, frozen: Frozen) -> Truth:
     catalogue = source.votes()
     split = source.split(catalogue)
     kept = catalogue[(split == "test") & source.scored(catalogue)].sort_values("iauname")
-    truth = replace(_truth(name, frozen, source.tree, kept, {}), votes_assumed=True)
-    return _checked(truth, frozen, folder / TABLE)
+    return _checked(_truth(name, frozen, source.tree, kept, {}), frozen, folder / TABLE)
 
 
 def _truth(name: str, frozen: Frozen, tree: Tree, table: pd.DataFrame, properties: Mapping[str, np.ndarray]) -> Truth:
@@ -129,12 +153,24 @@ def _truth(name: str, frozen: Frozen, tree: Tree, table: pd.DataFrame, propertie
         names=tuple(table["iauname"]),
         votes=table[list(tree.answer_columns)].to_numpy(dtype=np.int64),
         properties=dict(properties),
+        votes_assumed=frozen.truth == "likelihoods",
+        terms=frozen.terms,
+        boards=tuple(frozen.boards),
+        may_lack=frozen.bound_by == "votes",
     )
 
 
 def same_test(truth: Truth, frozen: Frozen) -> bool:
     """Return whether these are the scored test galaxies and the votes that were frozen."""
     return (order_hash(truth), votes_hash(truth)) == (frozen.order_hash, frozen.votes_hash)
+
+
+def part_of(truth: Truth, whole: Truth) -> bool:
+    """Return whether these are some of the scored test galaxies of the whole, with the same votes."""
+    if truth.tree.name != whole.tree.name or not set(truth.names) <= set(whole.names):
+        return False
+    place = {name: row for row, name in enumerate(whole.names)}
+    return bool((truth.votes == whole.votes[[place[name] for name in truth.names]]).all())
 
 
 def _checked(truth: Truth, frozen: Frozen, path: Path) -> Truth:
@@ -151,33 +187,75 @@ def positions(path: Path) -> pd.DataFrame:
     return pq.read_table(path, columns=["iauname", *POSITION]).to_pandas()
 
 
-def freeze(folder: Path, version: str, edition: Edition, may_show: bool) -> Path:
+def freeze(folder: Path, version: str, edition: Edition) -> Path:
     """Add an edition to a version and, where its votes may be passed on, commit its truth; returns the TOML file.
 
     Raises LeaderboardError if the version has frozen another content of it already.
     """
     truth = Truth.of(edition)
+    table = edition.table("test", ["iauname", "scored", *POSITION])
+    return _freeze(folder, version, truth, table[table["scored"]], "content", list(VIEWS))
+
+
+def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> tuple[Path, Truth]:
+    """Add a survey to a version by its catalogue alone, without an image; returns the TOML file and the truth.
+
+    Which galaxies are scored follows from the votes and the rule, so results on pictures of any source meet on one
+    board. Where fewer than MIN_CLASSIFIED scored test galaxies have a class, no board of four classes is frozen.
+    """
+    from galaxy_zoo_decals.builder import clean_catalogue, content_hash
+
+    catalogue, _ = clean_catalogue(source, Rules())
+    table = catalogue[catalogue["scored"] & (catalogue["split"] == "test")]
+    if table.empty:
+        raise LeaderboardError("no test galaxy of this catalogue is scored, so there is nothing to freeze.")
+    truth = Truth(
+        edition=name,
+        title=source.title,
+        tree=source.tree,
+        content_hash=content_hash(source.tree, catalogue),
+        split_hash=digest([f"{n} {s}" for n, s in zip(catalogue["iauname"], catalogue["split"])]),
+        names=tuple(table["iauname"]),
+        votes=table[list(source.tree.answer_columns)].to_numpy(dtype=np.int64),
+        properties={p: table[p].to_numpy(dtype=float, na_value=np.nan) for p in PROPERTIES},
+        terms=Terms(
+            source.simulated, source.truth, source.licence, source.credit,
+            source.may_publish_images, source.may_publish_votes,
+        ),
+    )  # fmt: skip
+    classified = int((truth.classes.label >= 0).sum())
+    boards = [view for view in VIEWS if view != "multiclass" or classified >= MIN_CLASSIFIED]
+    return _freeze(folder, version, truth, table, "votes", boards), truth
+
+
+def _freeze(
+    folder: Path, version: str, truth: Truth, table: pd.DataFrame, bound_by: Literal["content", "votes"],
+    boards: list[str],
+) -> Path:  # fmt: skip
     known = {v.version: v for v in read(folder)}
     ranked = {task: board.primary for task, board in BOARDS.items()}
     old = known.get(version) or Version.model_validate({"version": version, "ranked_by": ranked, "editions": {}})
-    before = old.editions.get(edition.name)
-    if before and before.content_hash != edition.content_hash:
+    before = old.editions.get(truth.edition)
+    if before and before.content_hash != truth.content_hash:
         raise LeaderboardError(
-            f"version {version} froze the edition {edition.name!r} with content {before.content_hash[:12]}; this one "
-            f"is {edition.content_hash[:12]}: freeze it in a new version."
+            f"version {version} froze the edition {truth.edition!r} with content {before.content_hash[:12]}; this one "
+            f"is {truth.content_hash[:12]}: freeze it in a new version."
         )
     written = None
-    if may_show:
-        path = truth_path(folder, old, edition.name)
+    terms = truth.terms
+    if terms.may_publish_votes:
+        path = truth_path(folder, old, truth.edition)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_truth(path, edition, truth)
+        _write_truth(path, table, truth)
         written = sha256(path)
     frozen = Frozen(
-        title=edition.title, tree=edition.tree.name, content_hash=edition.content_hash,
-        split_hash=edition.split_hash, order_hash=order_hash(truth), votes_hash=votes_hash(truth),
-        galaxies=len(truth.names), truth_sha256=written,
+        title=truth.title, tree=truth.tree.name, simulated=terms.simulated, truth=terms.truth,  # type: ignore[arg-type]
+        licence=terms.licence, credit=terms.credit, may_publish_images=terms.may_publish_images,
+        may_publish_votes=terms.may_publish_votes, content_hash=truth.content_hash, split_hash=truth.split_hash,
+        order_hash=order_hash(truth), votes_hash=votes_hash(truth), galaxies=len(truth.names), truth_sha256=written,
+        bound_by=bound_by, boards=boards,  # type: ignore[arg-type]
     )  # fmt: skip
-    fresh = old.model_copy(update={"editions": {**old.editions, edition.name: frozen}})
+    fresh = old.model_copy(update={"editions": {**old.editions, truth.edition: frozen}})
     path = folder / f"v{version}.toml"
     folder.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.partial")
@@ -186,9 +264,7 @@ def freeze(folder: Path, version: str, edition: Edition, may_show: bool) -> Path
     return path
 
 
-def _write_truth(path: Path, edition: Edition, truth: Truth) -> None:
-    table = edition.table("test", ["iauname", "scored", *POSITION])
-    table = table[table["scored"]]
+def _write_truth(path: Path, table: pd.DataFrame, truth: Truth) -> None:
     data: dict[str, pa.Array] = {"iauname": pa.array(truth.names, pa.string())}
     data |= {c: pa.array(table[c].astype(float).to_numpy(), pa.float64()) for c in POSITION}
     data |= {c: pa.array(values, pa.float64()) for c, values in truth.properties.items()}
@@ -206,7 +282,15 @@ def _toml(version: Version) -> str:
     ]
     for name, frozen in sorted(version.editions.items()):
         lines += ["", f"[editions.{name}]"]
-        for key, value in frozen.model_dump(exclude_none=True).items():
-            text = value if isinstance(value, int) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-            lines.append(f"{key} = {text}")
+        lines += [f"{key} = {_value(v)}" for key, v in frozen.model_dump(exclude_none=True).items() if _told(key, v)]
     return "\n".join(lines) + "\n"
+
+
+def _told(key: str, value: object) -> bool:
+    """Return whether a value departs from what holds where nothing is written, of the keys that may be absent."""
+    return key not in ("bound_by", "boards") or value != Frozen.model_fields[key].default
+
+
+def _value(value: object) -> str:
+    """Return a value as TOML, whose text, numbers, truth values and lists of text are those of JSON."""
+    return json.dumps(value, ensure_ascii=False)

@@ -52,5 +52,5 @@ def toy_edition(toy_catalogue: tuple[Path, Path], tmp_path_factory: pytest.TempP
     from galaxy_zoo_decals.sources.folder import Folder
 
     out = tmp_path_factory.mktemp("editions") / "toy"
-    build(Folder(*toy_catalogue), out, name="toy")
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), out, name="toy")
     return out

@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
+import os
+import re
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from galaxy_zoo_decals import catalogue, pixels
 from galaxy_zoo_decals.schema import GZD5
@@ -89,20 +95,130 @@ def write_release(folder: Path, galaxies: int, seed: int = 3) -> list[str]:
     return names
 
 
+def small(image: bytes) -> bytes:
+    """A PNG of as many pixels that takes a few kilobytes."""
+    buffer = io.BytesIO()
+    coarse = pixels.decode(image).resize((30, 30))
+    coarse.resize((SIDE, SIDE), Image.Resampling.NEAREST).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A release in the proportions of the survey, of few images shown many times."""
+
+    names: list[str]
+    """Galaxies of the catalogue."""
+    members: dict[str, dict[str, str]]
+    """Of each archive the images in the order in which they lie there: name and place; a fifth is not of the survey."""
+    shown: dict[str, str]
+    """Which picture each name shows."""
+    pictures: dict[str, bytes]
+
+    def image(self, name: str) -> bytes:
+        """The PNG of a galaxy."""
+        return self.pictures[self.shown[name]]
+
+
+def plan_survey(folder: Path, galaxies: int, seed: int = 5) -> Survey:
+    """Write the votes of a release and return what its archives are to hold.
+
+    One in a hundred galaxies has a wrong field of view. Archives hold whole folders in no order of their names; in
+    two of them all members begin with a folder of the archive's name.
+    """
+    table, images = draw(6, 3)
+    many, shown = repeat(table, galaxies, seed)
+    rng = np.random.default_rng(seed)
+    many["wrong_size_warning"] = rng.random(galaxies) < 0.01
+    folder.mkdir(parents=True, exist_ok=True)
+    many.to_parquet(folder / TABLE, index=False)
+    others = {f"{name[:-1]}x": shown[name] for name in rng.choice(many["iauname"].to_numpy(str), galaxies // 4, False)}
+    shown = shown | others
+    members: dict[str, dict[str, str]] = {ARCHIVE.format(number): {} for number in PARTS}
+    for name in sorted(shown):
+        number = PARTS[hashlib.sha256(name[:4].encode()).digest()[0] % len(PARTS)]
+        top = f"{Path(ARCHIVE.format(number)).stem}/" if number % 2 else ""
+        members[ARCHIVE.format(number)][name] = f"{top}{name[:4]}/{name}.png"
+    return Survey(list(many["iauname"]), members, shown, {name: small(image) for name, image in images.items()})
+
+
+def write_survey(folder: Path, galaxies: int, seed: int = 5) -> Survey:
+    """Write such a release with its four archives, in which folders are members too."""
+    survey = plan_survey(folder, galaxies, seed)
+    for archive, members in survey.members.items():
+        with zipfile.ZipFile(folder / archive, "w") as made:
+            before = ""
+            for name, place in members.items():
+                if Path(place).parent.name != before:
+                    before = Path(place).parent.name
+                    made.writestr(f"{Path(place).parent}/", b"")
+                made.writestr(place, survey.image(name))
+    return survey
+
+
+def write_sparse(path: Path, members: Mapping[str, str], images: Mapping[str, bytes], every: int) -> None:
+    """Write an archive whose members lie ``every`` so many bytes, with the bytes of those that have an image only.
+
+    The table of contents lists all: a sparse file of many gigabytes that takes little room on disk.
+    """
+    infos = []
+    with zipfile.ZipFile(path, "w") as made:
+        assert made.fp is not None
+        for i, (name, place) in enumerate(members.items()):
+            info = zipfile.ZipInfo(place)
+            data = images.get(name, b"")
+            info.CRC, info.file_size, info.compress_size = zlib.crc32(data), len(data), len(data)
+            if not data:
+                info.CRC, info.file_size, info.compress_size = i, every - 100, every - 100
+            info.header_offset = i * every
+            if data:
+                made.fp.seek(info.header_offset)
+                made.fp.write(info.FileHeader() + data)
+            infos.append(info)
+        # What follows is how zipfile itself ends an archive: Zip64 where offsets or the number of members ask for it.
+        made.filelist, made.start_dir, made._didModify = infos, len(infos) * every, True  # type: ignore[attr-defined]
+
+
 @dataclass
 class Zenodo:
-    """What the server does; ``faults`` are taken from a file's list one a request, then it behaves."""
+    """What the server does; ``faults`` are taken from a file's list one a request, then it behaves.
+
+    | fault | what the request gets |
+    |---|---|
+    | ``503``, ``429 2`` | that status (and Retry-After) |
+    | ``cut 1000``, ``stall 1000`` | so many bytes, then the connection is closed, at once or after some seconds |
+    | ``wrong`` | the bytes asked for, but the last ten are zero |
+    | ``no-range`` | 200 and the whole file, whatever was asked for |
+    | ``as-200`` | the bytes asked for with a right Content-Range, but 200 where 206 is meant |
+    | ``shifted`` | 206 and the bytes after those asked for |
+    | ``longer`` | 206 and twice the bytes that Content-Range says |
+    | ``multipart`` | 206 and a multipart answer |
+    | ``etag`` | another ETag from now on |
+    """
 
     folder: Path
     url: str = ""
     faults: dict[str, list[str]] = field(default_factory=dict)
     requests: list[tuple[str, str | None, int]] = field(default_factory=list)
     """(path, Range, status) of every request."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """Bytes of content that each file's requests got."""
     agents: set[str] = field(default_factory=set)
     busiest: int = 0
     """Most requests for content that were open at one time."""
+    ranges: bool = True
+    """Whether Range is understood; else every answer is the whole file."""
+    etags: dict[str, str] = field(default_factory=dict)
+    """ETags that are not the file's own."""
+    checksums: dict[str, str] = field(default_factory=dict)
+    """The md5 of files that are too large to read for it."""
+    limit: int | None = None
+    """Requests that are answered in each ``window`` of seconds; the others get 429 (on Zenodo 60 a minute)."""
+    window: float = 60.0
+    clock: Callable[[], float] = time.time
     open: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _answered: list[float] = field(default_factory=list)
 
     def record(self) -> dict[str, object]:
         """The description of the record, as the API gives it."""
@@ -111,7 +227,7 @@ class Zenodo:
                 "id": hashlib.sha1(path.name.encode()).hexdigest(),
                 "key": path.name,
                 "size": path.stat().st_size,
-                "checksum": f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}",
+                "checksum": f"md5:{self.checksums.get(path.name) or _md5(path)}",
                 "links": {"self": f"{self.url}/api/records/4573248/files/{path.name}/content"},
             }
             for path in sorted(self.folder.iterdir())
@@ -122,6 +238,38 @@ class Zenodo:
             "metadata": {"title": "Galaxy Zoo DECaLS"},
             "files": files,
         }
+
+    def refused(self) -> dict[str, str] | None:
+        """The headers of a 429 if there were too many requests, else None: one more is counted."""
+        if self.limit is None:
+            return None
+        with self.lock:
+            now = self.clock()
+            self._answered = [moment for moment in self._answered if moment > now - self.window]
+            if len(self._answered) < self.limit:
+                self._answered.append(now)
+                return None
+            reset = self._answered[0] + self.window
+        head = {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": "0"}
+        return {**head, "X-RateLimit-Reset": str(math.ceil(reset)), "Retry-After": str(math.ceil(reset - now))}
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def asked_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """The first byte and the one after the last of a Range header; None where it is none that is understood.
+
+    As in RFC 9110: of ``bytes=5-9``, ``bytes=5-`` and ``bytes=-5`` the end is cut to the file's.
+    """
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", header or "")
+    if not found or found[0] == "bytes=-":
+        return None
+    if not found[1]:
+        return max(0, size - int(found[2])), size
+    return int(found[1]), min(size, int(found[2]) + 1) if found[2] else size
 
 
 @contextmanager
@@ -135,11 +283,18 @@ def serve(folder: Path) -> Iterator[Zenodo]:
         def log_message(self, *_: object) -> None:
             pass
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             zenodo.agents.add(self.headers["User-Agent"])
             name = self.path.removesuffix("/content").rsplit("/", 1)[-1]
-            if self.path == "/api/records/4573248":
-                self.content("record", json.dumps(zenodo.record()).encode())
+            refused = zenodo.refused()
+            if refused is not None:
+                self.answer(429, b"too many requests", **refused)
+            elif self.path == "/api/records/4573248":
+                data = json.dumps(zenodo.record()).encode()
+                self.content("record", io.BytesIO(data), len(data), '"record"')
             elif self.path.startswith("/api/records/4573248/files/"):
                 self.answer(302, b"", Location=f"{zenodo.url}/storage/{name}")
             elif self.path.startswith("/storage/") and (zenodo.folder / name).is_file():
@@ -147,43 +302,76 @@ def serve(folder: Path) -> Iterator[Zenodo]:
                     zenodo.open += 1
                     zenodo.busiest = max(zenodo.busiest, zenodo.open)
                 try:
-                    self.content(name, (zenodo.folder / name).read_bytes())
+                    with (zenodo.folder / name).open("rb") as file:
+                        state = os.fstat(file.fileno())
+                        self.content(name, file, state.st_size, f'"{state.st_size:x}-{state.st_mtime_ns:x}"')
                 finally:
                     with zenodo.lock:
                         zenodo.open -= 1
             else:
                 self.answer(404, b"not found")
 
-        def content(self, name: str, data: bytes) -> None:
+        def content(self, name: str, file: BinaryIO, size: int, etag: str) -> None:
             faults = zenodo.faults.get(name, [])
             fault, _, value = (faults.pop(0) if faults else "").partition(" ")
             if fault.isdigit():
                 self.answer(int(fault), b"busy", **({"Retry-After": value} if value else {}))
                 return
-            start = 0
-            asked = self.headers["Range"]
-            if asked and fault != "no-range":
-                start = int(asked.removeprefix("bytes=").rstrip("-"))
-            body = data[start:]
-            if fault == "wrong":
-                body = body[:-10] + bytes(10)
-            self.send_response(206 if start else 200)
-            zenodo.requests.append((self.path, asked, 206 if start else 200))
-            self.send_header("Content-Length", str(len(body)))
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            if fault == "etag":
+                zenodo.etags[name] = f'"another-{time.time_ns()}"'
+            etag = zenodo.etags.get(name, etag)
+            if self.headers["If-Match"] not in (None, "*", etag):
+                self.answer(412, b"it has changed")
+                return
+            asked = asked_range(self.headers["Range"], size)
+            if not zenodo.ranges or fault == "no-range" or self.headers["If-Range"] not in (None, etag):
+                asked = None
+            if asked and asked[0] >= size:
+                self.answer(416, b"", **{"Content-Range": f"bytes */{size}"})
+                return
+            start, stop = asked or (0, size)
+            if fault == "shifted":
+                start, stop = start + 1, stop + 1
+            status = 206 if asked and fault != "as-200" else 200
+            head = {"Content-Length": str((stop - start) * (2 if fault == "longer" else 1)), "ETag": etag}
+            if zenodo.ranges:
+                head["Accept-Ranges"] = "bytes"
+            if fault == "multipart":
+                head["Content-Type"] = "multipart/byteranges; boundary=x"
+            elif asked:
+                head["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+            zenodo.requests.append((self.path, self.headers["Range"], status))
+            self.send_response(status)
+            for key, word in head.items():
+                self.send_header(key, word)
             self.end_headers()
-            sent = int(value) if fault in ("cut", "stall") else len(body)
+            length = stop - start
+            sent = min(int(value), length) if fault in ("cut", "stall") else length
             try:
-                self.wfile.write(body[:sent])
-                self.wfile.flush()
+                self.send(name, file, start, sent, wrong=fault == "wrong")
+                if fault == "longer":
+                    self.send(name, file, start, sent, wrong=True)
                 if fault == "stall":
                     time.sleep(3)
             except OSError:
-                pass
-            if sent < len(body):
+                self.close_connection = True
+            if sent < length:
                 self.close_connection = True
                 self.connection.close()
+
+        def send(self, name: str, file: BinaryIO, start: int, length: int, wrong: bool) -> None:
+            """Send bytes of a file without holding all of them."""
+            file.seek(start)
+            left = 0 if self.command == "HEAD" else length
+            while left:
+                block = file.read(min(left, 2**18))
+                left -= len(block)
+                if wrong and not left:
+                    block = block[:-10] + bytes(min(10, len(block)))
+                self.wfile.write(block)
+                with zenodo.lock:
+                    zenodo.sent[name] = zenodo.sent.get(name, 0) + len(block)
+            self.wfile.flush()
 
         def answer(self, status: int, body: bytes, kind: str = "text/plain", **headers: str) -> None:
             zenodo.requests.append((self.path, self.headers["Range"], status))
@@ -193,7 +381,8 @@ def serve(folder: Path) -> Iterator[Zenodo]:
             for name, value in headers.items():
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:

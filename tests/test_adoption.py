@@ -40,7 +40,7 @@ def editions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Edition, Edition
         (source / FOLDER / f"{galaxy}.jpg").unlink()
     table.head(len(table) - 10).to_csv(source / TABLE, index=False)
     part = challenge_edition(source, work / "part")
-    versions.freeze(work / "benchmark", "1", part, may_show=False)
+    versions.freeze(work / "benchmark", "1", part)
     return part, whole, work / "benchmark"
 
 

@@ -34,7 +34,7 @@ def test_every_view_loads_with_stock_datasets_and_has_the_documented_features(to
     streamed = load_dataset(str(toy_edition), view, streaming=True)
     counts = Edition(toy_edition).facts["counts"]
     for split in SPLITS:
-        assert galaxies[split].features == features.view_features(view, GZD5)
+        assert galaxies[split].features == features.view_features(view, GZD5, GZD5.lost_columns)
         assert len(galaxies[split]) == counts[split][view] > 0  # type: ignore[index]
     first = next(iter(streamed["test"]))
     assert first["iauname"] == galaxies["test"][0]["iauname"]
@@ -76,7 +76,7 @@ def test_many_shards_hold_what_one_holds(
     monkeypatch.setattr(builder, "SHARD", "100KB")
     monkeypatch.setattr(builder, "ROW_GROUP", 10)
     monkeypatch.setattr(builder.EditionBuilder, "DEFAULT_WRITER_BATCH_SIZE", 10)
-    build(Folder(*toy_catalogue), tmp_path / "many", name="toy")
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), tmp_path / "many", name="toy")
     many, one = Edition(tmp_path / "many"), Edition(toy_edition)
     assert len(many.shards("train")) > 1 == len(one.shards("train"))
     assert many.facts == one.facts
@@ -94,7 +94,7 @@ def test_edition_json_names_no_time_host_or_path(toy_edition: Path, toy_catalogu
 def test_the_same_source_gives_the_same_bytes_whatever_the_processes(
     toy_edition: Path, toy_catalogue: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    build(Folder(*toy_catalogue), tmp_path / "again", name="toy", processes=2)
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), tmp_path / "again", name="toy", processes=2)
     assert contents(tmp_path / "again") == contents(toy_edition)
 
 
@@ -103,7 +103,7 @@ def test_hashes_follow_the_votes_and_not_the_pixels(
 ) -> None:
     before = Edition(toy_edition).facts
     smaller = tmp_path / "smaller"
-    build(Folder(*toy_catalogue), smaller, name="toy", size=64)
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), smaller, name="toy", size=64)
     after = Edition(smaller).facts
     assert after["content_hash"] == before["content_hash"]
     assert after["image_hash"] != before["image_hash"]
@@ -120,9 +120,9 @@ def test_hashes_follow_the_votes_and_not_the_pixels(
 
 def test_a_changed_edition_is_never_answered_with_cached_rows(toy_catalogue: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "edition"
-    build(Folder(*toy_catalogue), out, name="toy", size=32)
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), out, name="toy", size=32)
     assert load_dataset(str(out), "votes", split="test")[0]["image"].size == (32, 32)
-    build(Folder(*toy_catalogue), out, name="toy", size=48)
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), out, name="toy", size=48)
     assert load_dataset(str(out), "votes", split="test")[0]["image"].size == (48, 48)
 
 
@@ -139,8 +139,8 @@ def test_damaged_images_are_left_out_counted_and_named(toy_catalogue: tuple[Path
     report = build(Folder(toy_catalogue[0], images), tmp_path / "out", name="toy", size=32)
     steps = {s.name: s for s in report.steps}
     assert steps["no image"].removed == 1
-    assert steps["unreadable image"].removed == 3
-    assert sorted(steps["unreadable image"].examples) == names[:3]
+    assert steps["unusable image"].removed == 3
+    assert sorted(steps["unusable image"].examples) == names[:3]
     assert report.unlisted_images == 1
     assert report.left == len(names) - 4
     kept = {n for split in SPLITS for n in Edition(tmp_path / "out").table(split, ["iauname"])["iauname"]}
@@ -152,7 +152,7 @@ def test_damaged_images_are_left_out_counted_and_named(toy_catalogue: tuple[Path
 def test_a_folder_with_other_things_is_never_replaced(toy_catalogue: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(EditionError, match=r"not an edition.*thesis\.tex"):
-        build(Folder(*toy_catalogue), tmp_path, name="toy")
+        build(Folder(*toy_catalogue, licence="CC0-1.0"), tmp_path, name="toy")
     assert (tmp_path / "thesis.tex").read_text() == "precious"
     assert not tmp_path.with_name(tmp_path.name + ".partial").exists()
 
@@ -208,10 +208,10 @@ def test_an_interrupt_leaves_the_old_edition_whole_and_the_result_is_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(conversion, "_write_piece", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            build(Folder(*toy_catalogue), out, name="toy", size=48)
+            build(Folder(*toy_catalogue, licence="CC0-1.0"), out, name="toy", size=48)
     assert contents(out) == before
-    build(Folder(*toy_catalogue), out, name="toy", size=48)
-    build(Folder(*toy_catalogue), tmp_path / "straight", name="toy", size=48)
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), out, name="toy", size=48)
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), tmp_path / "straight", name="toy", size=48)
     assert contents(out) == contents(tmp_path / "straight")
 
 
@@ -273,7 +273,7 @@ def test_the_new_edition_is_on_the_disk_before_the_old_one_goes(
         patch.setattr(os, "fsync", synced)
         patch.setattr(Path, "rename", renamed)
         patch.setattr(shutil, "rmtree", removed)
-        build(Folder(*toy_catalogue), out, name="toy", size=32)
+        build(Folder(*toy_catalogue, licence="CC0-1.0"), out, name="toy", size=32)
     fresh = tmp_path / "edition.partial" / "edition"
     whole = done.index(("rename", str(fresh.parent)))
     for path in (out, *out.rglob("*")):
@@ -289,7 +289,7 @@ def test_a_kill_while_the_edition_goes_into_place_loses_nothing_and_leaves_nothi
     toy_edition: Path, toy_catalogue: tuple[Path, Path], tmp_path: Path, moment: str
 ) -> None:
     out, done = tmp_path / "edition", tmp_path / "edition.done"
-    build(Folder(*toy_catalogue), out, name="toy", size=32)
+    build(Folder(*toy_catalogue, licence="CC0-1.0"), out, name="toy", size=32)
     old = contents(out)
     (done / "pieces").mkdir(parents=True)
     (done / "pieces" / "a.parquet").write_bytes(b"of the run that was killed")

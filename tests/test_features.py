@@ -14,8 +14,10 @@ HEAD = """\
 # The columns of every view
 
 Every view carries the common columns; its own come after them. A view's rows are those whose flag (`in_multiclass`,
-`in_multilabel`, `in_hierarchical`, `in_votes`) is true. Simulated editions have `true_*` and `visible_*` columns
-(float32) at the end of the votes view. Types are those of `datasets`.
+`in_multilabel`, `in_hierarchical`, `in_votes`) is true. Types are those of `datasets`. At the end of the votes view
+simulated editions have `true_*` and `visible_*` columns (float32); those of the survey or of a table of your own have
+`merging_published-votes` and `merging_lost-votes` (int16, [lost votes](data.md#lost-votes-the-question-about-merging)),
+and, where labels are made of them, the `_debiased` fractions (float32).
 """
 
 

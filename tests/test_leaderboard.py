@@ -216,6 +216,8 @@ def test_without_the_truth_the_check_says_so_and_everything_else_is_looked_at(bo
     assert truth is not None
     frozen = versions.Frozen(
         title=edition.title, tree=edition.tree.name, content_hash=edition.content_hash, galaxies=len(truth.names),
+        simulated=False, truth="counts", licence="CC0-1.0", credit="toys", may_publish_images=True,
+        may_publish_votes=True,
         split_hash=edition.split_hash, order_hash=versions.order_hash(truth), votes_hash=versions.votes_hash(truth),
     )  # fmt: skip
     version = versions.Version(version="1", ranked_by={}, editions={key[0]: frozen})

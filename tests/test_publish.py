@@ -134,7 +134,7 @@ def test_a_damaged_edition_is_not_sent(
 def test_what_may_not_be_passed_on(toy_edition: Path, tmp_path: Path) -> None:
     shutil.copytree(toy_edition, tmp_path / "toy")
     facts = json.loads((tmp_path / "toy" / "edition.json").read_text())
-    facts["source"]["kind"] = "gz2"
+    facts["may_publish_votes"] = False
     (tmp_path / "toy" / "edition.json").write_text(json.dumps(facts))
     with pytest.raises(PublishError, match="may not be passed on"):
         plan(Edition(tmp_path / "toy"), "user/gz2")
@@ -155,7 +155,7 @@ def test_the_card_is_a_data_sheet(toy_edition: Path) -> None:
     ):
         assert f"## {heading}" in card
     head = yaml.safe_load(card.split("---\n")[1])
-    assert head["size_categories"] == ["n<1K"] and head["license"] == "other"
+    assert head["size_categories"] == ["n<1K"] and head["license"] == "cc0-1.0"
     facts = Edition(toy_edition).facts
     table = Edition(toy_edition).table("test")
     spirals = int((table["label"] == 1).sum())

@@ -407,7 +407,7 @@ def test_the_panel_is_the_decks_where_it_can_be(toy_edition: Path) -> None:
     truth = Truth.of(Edition(toy_edition))
     assert len(set(galaxies.panel(truth))) == galaxies.PANEL
     names = (*galaxies.DECK, *truth.names[4:])
-    deck = Truth(truth.edition, truth.title, truth.tree, "0", "1", names, truth.votes)
+    deck = Truth(truth.edition, truth.title, truth.tree, "0", "1", names, truth.votes, terms=truth.terms)
     assert galaxies.panel(deck)[:4] == [0, 1, 2, 3]
 
 

@@ -121,10 +121,10 @@ def other_content(edition: Path, out: Path) -> Edition:
 def test_a_new_version_closes_the_boards_of_the_old_one_and_keeps_them(toy_edition: Path, tmp_path: Path) -> None:
     folder, old = tmp_path / "benchmark", Edition(toy_edition)
     new = other_content(toy_edition, tmp_path / "new")
-    versions.freeze(folder, "1", old, may_show=True)
+    versions.freeze(folder, "1", old)
     with pytest.raises(LeaderboardError, match="freeze it in a new version"):
-        versions.freeze(folder, "1", new, may_show=True)
-    versions.freeze(folder, "2", new, may_show=True)
+        versions.freeze(folder, "1", new)
+    versions.freeze(folder, "2", new)
     assert [v.version for v in versions.read(folder)] == ["1", "2"]
     truths = Truths.on_this_machine([], benchmark=folder)
     keys = [(e.name, e.content_hash) for e in (old, new)]
@@ -145,8 +145,8 @@ def test_a_closed_version_takes_no_new_entry_and_keeps_the_merged(toy_edition: P
     (folder,) = (tmp_path / "submissions").iterdir()
     fill_in(folder)
     assert main(["score", *common]) == 0
-    versions.freeze(tmp_path / "benchmark", "1", Edition(toy_edition), may_show=True)
-    versions.freeze(tmp_path / "benchmark", "2", other_content(toy_edition, tmp_path / "new"), may_show=True)
+    versions.freeze(tmp_path / "benchmark", "1", Edition(toy_edition))
+    versions.freeze(tmp_path / "benchmark", "2", other_content(toy_edition, tmp_path / "new"))
     truths = Truths.on_this_machine([], benchmark=tmp_path / "benchmark")
     place = tmp_path / "scores" / folder.name
     assert checks.check(folder, place, truths, []).faults == []
@@ -155,7 +155,7 @@ def test_a_closed_version_takes_no_new_entry_and_keeps_the_merged(toy_edition: P
 
 
 def test_a_changed_truth_is_refused(toy_edition: Path, tmp_path: Path) -> None:
-    versions.freeze(tmp_path, "1", Edition(toy_edition), may_show=True)
+    versions.freeze(tmp_path, "1", Edition(toy_edition))
     path = tmp_path / "v1" / "toy-truth.parquet"
     path.write_bytes(path.read_bytes() + b"x")
     truths = Truths.on_this_machine([], benchmark=tmp_path)

@@ -416,7 +416,7 @@ def test_hostile_and_damaged_images_are_left_out_and_named(
     wrong = table["wrong_size_warning"]
     bad = [n[5:-4] for n in names[:7]]
     named = {n for n in bad if n in first.index and first[n] >= 3 and not wrong[n]}
-    found = steps["unreadable image"]["examples"]
+    found = steps["unusable image"]["examples"]
     assert set(found) == named and len(named) > 5
     for position, words in enumerate(
         ("not a readable", "not a readable", "64 x 64 pixels where this source has 424", "decompression bomb",

@@ -13,6 +13,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 
 from benchmark.augmentation import dihedral
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals.pixels import SIZE
 from galaxy_zoo_decals.schema import TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
 
@@ -24,6 +25,10 @@ class GalaxyConfig(PreTrainedConfig):
     ``image_mean`` subtracted and are divided by ``image_std``: as most of an image is dark sky, a network trained
     from scratch wants other numbers than photographs do. ``greyscale`` shows the networks the mean of the channels;
     ``dihedral_average`` lets ``predict`` average over the eight symmetries of an image.
+
+    ``edition_size`` and ``edition_quality`` are how the edition trained on keeps its images: pixels a side, and the
+    quality of its JPEG or None for the files as they came. Models saved without them learned from 224 pixels: what
+    they predict is scaled to that and not encoded.
     """
 
     tree: str = "GZD5"
@@ -33,6 +38,8 @@ class GalaxyConfig(PreTrainedConfig):
     image_std: tuple[float, ...] | list[float] = (0.15, 0.15, 0.15)
     greyscale: bool = False
     dihedral_average: bool = False
+    edition_size: int = SIZE
+    edition_quality: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class GalaxyModel(PreTrainedModel):
         raise NotImplementedError
 
     def image_processor(self) -> CLIPImageProcessor:
-        """Return the processor that makes ``pixel_values`` of any image just as the training did."""
+        """Return the processor that makes ``pixel_values`` of an edition's images just as the training did."""
         size = self.config.image_size
         return CLIPImageProcessor(
             size={"shortest_edge": round(size / self.config.crop)},

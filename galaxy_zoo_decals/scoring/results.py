@@ -6,14 +6,14 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from galaxy_zoo_decals import panels, views
 from galaxy_zoo_decals import predictions as files
-from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
@@ -45,6 +45,10 @@ STRATUM_METRICS = {
 LONGEST = ("votes", "multilabel", "multiclass", "hierarchical")
 """Boards by how long scoring takes, the longest first: so threads end together."""
 
+MAY_LACK = 0.01
+"""Largest share of the scored test galaxies that predictions may lack, where the class prior stands in for them;
+beyond it they are scored on the galaxies they have, and have no place on the board."""
+
 DISAGREEMENTS = 24
 """Galaxies named for the largest disagreement, to be looked at."""
 
@@ -67,7 +71,8 @@ class Result:
     "strata" (scores in quarters of redshift, size, magnitude and votes), "recovery" (morphology fractions in those
     quarters), "disagreement" (the galaxies on which volunteers and predictions differ most) and, where votes are
     assumed, "assumed" (equivalent volunteers for each of ASSUMED votes). ``draws`` are the bootstrap draws of every
-    metric, float32 (2000,), paired among all entries of the board.
+    metric, float32 (2000,), paired among all entries of the board. ``lacking`` scored test galaxies were not predicted;
+    where that is ``partial``, over MAY_LACK of them, the result is of the others alone and cannot be ranked.
     """
 
     board: str
@@ -78,6 +83,8 @@ class Result:
     confusions: dict[str, Confusion]
     curves: dict[str, list[dict[str, Any]]]
     draws: dict[str, np.ndarray] = field(repr=False)
+    lacking: int = 0
+    partial: bool = False
 
     @property
     def primary(self) -> Estimate:
@@ -106,12 +113,16 @@ class Result:
             "curves": {
                 k: [{a: finite(b) for a, b in row.items()} for row in curve] for k, curve in self.curves.items()
             },
+            **({"lacking": self.lacking, "partial": self.partial} if self.lacking else {}),
         }
 
     def report(self) -> str:
         """Return readable tables with intervals: the metrics, and the main number of each class, label or question."""
         board = BOARDS[self.board]
         lines = [f"{board.title} on {self.edition}: {self.galaxies} scored test galaxies"]
+        if self.lacking:
+            what = "scored on the others alone, no place" if self.partial else "the class prior stands in for them"
+            lines.append(f"   {self.lacking:,} galaxies were not predicted: {what}")
         for name, metric in board.metrics.items():
             e = self.metrics[name]
             mark = "*" if name == board.primary else " "
@@ -133,17 +144,49 @@ class Result:
 def score(truth: Truth, predictions: Predictions, where: str = "predictions") -> dict[str, Result]:
     """Score predictions on their board; a votes file enters all four, through views.py.
 
-    Raises PredictionError if they are of another edition or not one row a scored test galaxy in frozen order;
-    ``where`` names them in the message.
+    Of a truth that may lack galaxies the class prior stands in for them (``complete``). Raises PredictionError if they
+    are of another edition, not one row a scored test galaxy in frozen order, or of no board that there is; ``where``
+    names them in the message.
     """
-    files.check_against(predictions, (truth.content_hash, truth.split_hash), truth.names, where)
-    values = board_values(truth.tree, predictions)
+    predictions = complete(truth, predictions, where)
+    lacking, partial = len(predictions.lacking), lacks_too_many(truth, predictions)
+    if partial:
+        held = np.setdiff1d(np.arange(len(truth.names)), predictions.lacking)
+        truth, predictions = truth.take(held), predictions.take(held)
+    values = {k: v for k, v in board_values(truth.tree, predictions).items() if k in truth.boards}
+    if not values:
+        raise PredictionError(f"{where}: there is no {predictions.task} board of {truth.edition}.")
     shared(len(truth.names))  # before the threads, each of which would make them
     # No more threads than cores: what they work on has to fit the cores' caches.
     with ThreadPoolExecutor(min(len(values), os.cpu_count() or 1)) as pool:
         longest_first = sorted(values, key=LONGEST.index)
         found = dict(zip(longest_first, pool.map(lambda board: _score(truth, board, values[board]), longest_first)))
-    return {board: found[board] for board in values}
+    return {board: replace(found[board], lacking=lacking, partial=partial) for board in values}
+
+
+def complete(truth: Truth, predictions: Predictions, where: str = "predictions") -> Predictions:
+    """Return predictions of all scored test galaxies: for those that are lacking the class prior says the same.
+
+    Raises PredictionError as ``predictions.check_against`` does, so also where galaxies may not be lacking.
+    """
+    hashes = truth.content_hash, truth.split_hash
+    files.check_against(predictions, hashes, truth.names, where, truth.may_lack)
+    if len(predictions.names) == len(truth.names):
+        return predictions
+    place = {name: row for row, name in enumerate(truth.names)}
+    rows = [place[name] for name in predictions.names]
+    prior = prior_values(truth)[predictions.task]
+    if predictions.task == "hierarchical":
+        prior = np.concatenate([prior[truth.tree.slices[name]] for name in truth.tree.scored_questions])
+    values = np.tile(prior, (len(truth.names), 1))
+    values[rows] = predictions.values
+    lacking = np.setdiff1d(np.arange(len(truth.names)), rows)
+    return replace(predictions, names=truth.names, values=values, lacking=tuple(lacking.tolist()))
+
+
+def lacks_too_many(truth: Truth, predictions: Predictions) -> bool:
+    """Return whether completed predictions lack so many galaxies that they cannot be ranked."""
+    return len(predictions.lacking) > MAY_LACK * len(truth.names)
 
 
 def board_values(tree: Tree, predictions: Predictions) -> dict[str, np.ndarray]:
@@ -178,17 +221,23 @@ def references(truth: Truth) -> dict[str, dict[str, Result]]:
     Its frequencies are those of the scored test galaxies themselves: no constant prediction does better on NLL.
     """
     n = len(truth.names)
+    return {
+        board: {"class prior": _score(truth, board, np.tile(values, (n, 1)))}
+        for board, values in prior_values(truth).items()
+        if board in truth.boards
+    }
+
+
+def prior_values(truth: Truth) -> dict[str, np.ndarray]:
+    """Return what the class prior says of every galaxy, by board, as ``board_values`` has it for one galaxy."""
     fractions = truth.fractions
     classes = np.array([(truth.classes.label == c).sum() for c in range(len(CLASSES))], float)
     labels, asked = truth.labels, truth.labels_asked
-    constants = {
+    return {
         "multiclass": m.ratio(classes, np.full(len(CLASSES), classes.sum()), 1 / len(CLASSES)),
         "multilabel": m.ratio((labels & asked).sum(axis=0), asked.sum(axis=0), 0.0),
         "hierarchical": np.where(np.isnan(fractions).all(axis=0), 0.0, _column_means(fractions)),
         "votes": prior_concentrations(truth.tree, truth.votes),
-    }
-    return {
-        board: {"class prior": _score(truth, board, np.tile(values, (n, 1)))} for board, values in constants.items()
     }
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 from scipy.special import gammaln, xlogy
 
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.edition import Edition, EditionError
-from galaxy_zoo_decals.schema import CLASSES, Tree
+from galaxy_zoo_decals.edition import Edition, EditionError, Terms
+from galaxy_zoo_decals.schema import CLASSES, VIEWS, Tree
 from galaxy_zoo_decals.scoring.bootstrap import Weights, shared
 from galaxy_zoo_decals.scoring.calibration import Counted
 
@@ -67,6 +67,13 @@ class Truth:
     is scored on what the board scores, even where a rare class falls under the limit by chance."""
     votes_assumed: bool = False
     """Whether the catalogue publishes no numbers of votes, so that counts rest on an assumed one."""
+    terms: Terms = field(default_factory=Terms)
+    """What the edition is and what may be shown of it."""
+    boards: tuple[str, ...] = VIEWS
+    """The boards there are of these galaxies: all four, unless the benchmark froze fewer."""
+    may_lack: bool = False
+    """Whether predictions may lack galaxies: of a survey whose pictures have several sources, not every one of which
+    has them all."""
     properties: dict[str, np.ndarray] = field(default_factory=dict)
     """What the catalogue knows of each galaxy, float (galaxies,) by column; NaN where unknown."""
 
@@ -79,7 +86,7 @@ class Truth:
             raise EditionError(f"{edition.path}: no test galaxy is scored, so there is nothing to measure on.")
         properties = {name: table[name].to_numpy(dtype=float, na_value=np.nan) for name in PROPERTIES}
         known = {name: values for name, values in properties.items() if not np.isnan(values).all()}
-        assumed = edition.truth == "likelihoods"
+        assumed = edition.terms.truth == "likelihoods"
         return replace(cls.of_table(edition, table), votes_assumed=assumed, properties=known)
 
     @classmethod
@@ -91,6 +98,7 @@ class Truth:
             tree=edition.tree,
             content_hash=edition.content_hash,
             split_hash=edition.split_hash,
+            terms=edition.terms,
             names=tuple(table["iauname"]),
             votes=table[list(edition.tree.answer_columns)].to_numpy(dtype=np.int64),
         )

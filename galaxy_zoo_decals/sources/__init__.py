@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -140,5 +140,22 @@ class Source(Protocol):
         """Yield the source's images part by part, also those that no row of the catalogue asks for.
 
         The next part is asked for once the images of the last one are safe on disk: its files may go then.
+        """
+        ...
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """A source that gives some of its galaxies only, chosen among the ones that cleaning keeps."""
+
+    @property
+    def choice(self) -> tuple[str, str]:
+        """What the step is called that leaves out the other galaxies, and why they are left out."""
+        ...
+
+    def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
+        """Return the galaxies, of those kept by cleaning, that have an image and are not chosen.
+
+        It is called before ``parts``, which may rest on what it leaves in ``work``.
         """
         ...

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pandas as pd
 
 from galaxy_zoo_decals import catalogue as catalogues
 from galaxy_zoo_decals import splits
 from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.pixels import MAX_BYTES, Form
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import MISSING, ImageError, Part
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 """Endings of image files; of two files of one galaxy the earlier ending is taken."""
+
+
+class FolderError(UserError):
+    """A folder of images that cannot be gone through; the message names it and says what to do."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +39,34 @@ class Folder:
     title: str = "A catalogue of its own"
     tree: Tree = GZD5
     licence: str = "other"
+    """SPDX name of the licence of table and images; "other" is unknown."""
     citation: str = "The licence is that of the catalogue and its images."
-    credit: str = "of a catalogue of its own"
     simulated: bool = False
     truth: str = "counts"
-    may_publish_images: bool = False
-    """No, as their licence is unknown."""
-    may_publish_votes: bool = False
-    pictures: str = "files of its own"
+    pictures: str = "own files"
+
+    @property
+    def credit(self) -> str:
+        """What stands beside a picture that is shown."""
+        return f"from a catalogue of its own, licence {self.licence}"
+
+    @property
+    def may_publish_images(self) -> bool:
+        """Whether a licence was stated: without one nothing is passed on."""
+        return self.licence != "other"
+
+    @property
+    def may_publish_votes(self) -> bool:
+        """Whether a licence was stated: without one nothing is passed on."""
+        return self.licence != "other"
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        """The debiased fractions, if they were asked for."""
+        """What became of lost votes, and the debiased fractions if they were asked for."""
+        return (*self.tree.lost_columns, *self._debiased_columns)
+
+    @property
+    def _debiased_columns(self) -> tuple[str, ...]:
         return catalogues.debiased_columns(self.tree) if self.debiased else ()
 
     def describe(self) -> dict[str, object]:
@@ -58,7 +81,7 @@ class Folder:
         """Return the checked rows; raises CatalogueError, also where a position is missing (splits need it)."""
         if not self.images.is_dir():
             raise CatalogueError(f"{self.images}: there is no such folder of images.")
-        return read_with_positions(self.votes, self.tree, self.extra_columns)
+        return read_with_positions(self.votes, self.tree, self._debiased_columns)
 
     def split(self, catalogue: pd.DataFrame) -> pd.Series:
         """Return the split of each row by its sky cell."""
@@ -91,41 +114,115 @@ def read_with_positions(votes: Path, tree: Tree, extra: tuple[str, ...]) -> pd.D
     return table
 
 
+def image_files(folder: Path, skip: Collection[str] = ()) -> list[Path]:
+    """Return the image files below a folder by path, but for its entries named in ``skip``.
+
+    Links are followed, also to other disks; a folder that is met again, as by a link to a parent, is not gone through
+    twice. Hidden files and what macOS puts into ``__MACOSX`` are no images, and a link to a file that is gone is none.
+    Raises FolderError for a folder that cannot be read, and for a link to one that is not there.
+    """
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        try:
+            state = place.stat()
+            if (state.st_dev, state.st_ino) in seen:
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            with os.scandir(place) as entries:
+                inside = [
+                    entry
+                    for entry in entries
+                    if not is_hidden(PurePath(entry.name)) and not (place == folder and entry.name in skip)
+                ]
+        except OSError as error:
+            raise FolderError(
+                f"{place}: this folder cannot be read ({error.strerror or error}). Let it be read, or move it out of "
+                f"{folder}: galaxies would be missing without a word."
+            ) from None
+        # The last is gone through first: folders before links to them, in the order of their names on any machine.
+        for entry in sorted(inside, key=lambda entry: (entry.is_symlink(), entry.name), reverse=True):
+            path = Path(entry.path)
+            try:
+                if entry.is_dir():
+                    waiting.append(path)
+                elif path.suffix.lower() in SUFFIXES and entry.is_file():
+                    found.append(path)
+                elif entry.is_symlink() and not path.suffix and not path.exists():
+                    raise FolderError(
+                        f"{path}: this link leads nowhere ({path.readlink()}). Is its disk there? If it is not "
+                        "needed, remove the link."
+                    )
+            except OSError as error:
+                if error.errno != errno.ELOOP:  # a link to itself is none to a file
+                    raise FolderError(f"{path}: it cannot be looked at ({error.strerror or error}).") from None
+    return sorted(found)
+
+
+def is_hidden(place: PurePath) -> bool:
+    """Return whether a file or folder is none of the user's: hidden, or added by an archiver of macOS."""
+    return place.name.startswith(".") or "__MACOSX" in place.parts
+
+
 def folder_part(folder: Path, form: Form, side: int | None = None) -> Part:
     """Return the image files below a folder, named by iauname, as one part; ``side``: the pixels they must have."""
-    found: dict[str, tuple[int, str]] = {}
-    for path in folder.rglob("*"):
-        suffix = path.suffix.lower()
-        if suffix in SUFFIXES and path.is_file():
-            stem = path.name.removesuffix(path.suffix)
-            found[stem] = min(found.get(stem, (len(SUFFIXES), "")), (SUFFIXES.index(suffix), str(path)))
-    paths = {name: path for name, (_, path) in found.items()}
-    states = {name: Path(path).stat() for name, path in paths.items()}
-    images = {name: f"{state.st_size} {state.st_mtime_ns}" for name, state in states.items()}
-    return Part(folder.name, images, lambda names: FileEncoder({n: paths[n] for n in names}, form, side))
+    return files_part(folder.name, image_files(folder), form, side)
+
+
+def files_part(label: str, files: Iterable[Path], form: Form, side: int | None = None) -> Part:
+    """Return image files, named by iauname, as one part; ``side``: the pixels they must have.
+
+    Of two files of one galaxy the one of the earlier ending is taken; of two with one ending at different places, which
+    must then be alike, both are kept.
+    """
+    found: dict[str, tuple[int, list[str]]] = {}
+    for path in files:
+        stem, rank = path.name.removesuffix(path.suffix), SUFFIXES.index(path.suffix.lower())
+        known, places = found.get(stem, (len(SUFFIXES), []))
+        if rank < known:
+            found[stem] = (rank, [str(path)])
+        elif rank == known:
+            places.append(str(path))
+    paths = {name: tuple(places) for name, (_, places) in found.items()}
+    states = {name: [Path(path).stat() for path in places] for name, places in paths.items()}
+    images = {name: " ".join(f"{s.st_size} {s.st_mtime_ns}" for s in several) for name, several in states.items()}
+    return Part(label, images, lambda names: FileEncoder({n: paths[n] for n in names}, form, side))
 
 
 @dataclass(frozen=True)
 class FileEncoder:
     """Reads, checks and encodes image files by iauname."""
 
-    paths: dict[str, str]
+    paths: dict[str, tuple[str, ...]]
+    """Of each galaxy its file; several are taken for one where they hold the same bytes."""
     form: Form
     side: int | None = None
     """Pixels a side that the files must have, if that is known."""
 
     def __call__(self, names: Sequence[str]) -> list[bytes | ImageError]:
         """Return the images of some galaxies, or what is wrong with them."""
-        return [self._one(Path(self.paths[name])) for name in names]
+        return [self._one([Path(path) for path in self.paths[name]]) for name in names]
 
-    def _one(self, path: Path) -> bytes | ImageError:
+    def _one(self, paths: list[Path]) -> bytes | ImageError:
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-            if len(data) > MAX_BYTES:
-                return ImageError(f"the file has more than {MAX_BYTES >> 20} MiB; no cutout is that large")
+            data = _read(paths[0])
+            for other in paths[1:]:
+                if _read(other) != data:
+                    return ImageError(f"there are two different images of it, {paths[0]} and {other}")
             return self.form.make(data, self.side)
         except FileNotFoundError:
             return ImageError(MISSING)
+        except OSError as error:
+            return ImageError(f"the file cannot be read ({error.strerror or error})")
         except ImageError as error:
             return error
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"the file has more than {MAX_BYTES >> 20} MiB; no cutout is that large")
+    return data

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,12 +17,15 @@ from filelock import FileLock, Timeout
 
 from galaxy_zoo_decals import addresses, archive, download, splits
 from galaxy_zoo_decals import catalogue as catalogues
+from galaxy_zoo_decals.conversion import sync
 from galaxy_zoo_decals.download import DownloadError, File
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part
-from galaxy_zoo_decals.sources.folder import SUFFIXES, folder_part, read_with_positions, sha256
+from galaxy_zoo_decals.sources.folder import files_part, image_files, read_with_positions, sha256
+from galaxy_zoo_decals.sources.remote import ChangedError
+from galaxy_zoo_decals.sources.runs import RUN, RemoteArchive, choose
 
 RECORD = addresses.ZENODO
 """The record's API: Walmsley et al. 2022, data release of Galaxy Zoo DECaLS."""
@@ -31,8 +37,13 @@ ARCHIVE = "gz_decals_dr5_png_part{}.zip"
 
 PARTS = (1, 2, 3, 4)
 
+PICTURES = "PNG, Zenodo"
+
 SIDE = 424
 """Pixels a side of the published images."""
+
+IAUNAME = re.compile(r"J\d{6}")
+"""How the name of a galaxy begins: other pictures below a folder are none of the release."""
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -43,7 +54,7 @@ class SourceError(UserError):
 
 @dataclass(frozen=True)
 class _Published:
-    """The data release's votes; where its files come from is left to the two classes below."""
+    """The data release's votes; where its files come from is left to the classes below."""
 
     parts_wanted: tuple[int, ...] = PARTS
     """Archives whose images are used; galaxies of the others have no image."""
@@ -64,11 +75,19 @@ class _Published:
     truth: str = "counts"
     may_publish_images: bool = True
     may_publish_votes: bool = True
-    pictures: str = "PNG, Zenodo"
+
+    @property
+    def pictures(self) -> str:
+        """What its images are in few words."""
+        return PICTURES
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        """The debiased fractions, if they were asked for."""
+        """What became of lost votes, and the debiased fractions if they were asked for."""
+        return (*self.tree.lost_columns, *self._debiased_columns)
+
+    @property
+    def _debiased_columns(self) -> tuple[str, ...]:
         return catalogues.debiased_columns(self.tree) if self.debiased else ()
 
     @cached_property
@@ -94,7 +113,7 @@ class _Published:
 
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
         """Return the checked rows of the GZD-5 votes."""
-        return read_with_positions(self.table, self.tree, self.extra_columns)
+        return read_with_positions(self.table, self.tree, self._debiased_columns)
 
     def split(self, catalogue: pd.DataFrame) -> pd.Series:
         """Return the split of each row by its sky cell."""
@@ -157,68 +176,214 @@ class Downloaded(_Published):
         path = self.folder / name
         if path.is_file():  # it took this name when its md5 was right
             return path
+        with self._alone():
+            return download.fetch(self._client, self._find(name), self.folder, self.say)
+
+    def _find(self, name: str) -> File:
+        """Return a file of the record."""
         if name not in self.files:
             raise SourceError(
                 f"{self.record}: the record has no {name}. To use the other parts only, name them with --parts."
             )
+        return self.files[name]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody else download into the folder; DownloadError if somebody does."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / "downloads.lock", timeout=0):
-                return download.fetch(self._client, self.files[name], self.folder, self.say)
+                yield
         except Timeout:
             raise DownloadError(f"{self.folder}: another run downloads into this folder. Wait for it to end.") from None
 
 
 @dataclass(frozen=True)
+class Some(Downloaded):
+    """A part of the data release: some galaxies of all four archives, read from Zenodo by ranges of bytes."""
+
+    galaxies: int = 2000
+    """How many of the galaxies that cleaning keeps."""
+    seed: int = 0
+    """Which ones: fewer galaxies of a seed are part of more galaxies of it."""
+
+    @property
+    def choice(self) -> tuple[str, str]:
+        """What the step is called that leaves out the other galaxies, and why they are left out."""
+        return f"not among the {self.galaxies:,} asked for", f"a part of the survey, chosen by seed {self.seed}"
+
+    def describe(self) -> dict[str, object]:
+        """Return what edition.json says of this source."""
+        said = super().describe()
+        part = (
+            f" It is a part of the survey: {self.galaxies:,} galaxies in whole runs of {RUN} neighbouring images, "
+            f"spread over the four archives and chosen by seed {self.seed}; the last run is cut where the number is "
+            "reached. The CRC-32 of every image was verified; the md5 of the archives cannot be, as they were not "
+            "read whole."
+        )
+        return {**said, "description": f"{said['description']}{part}", "galaxies": self.galaxies, "seed": self.seed}
+
+    def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
+        """Return the galaxies that have an image and are not chosen; the chosen ones are noted in ``work``."""
+        with self._reading():
+            archives = {remote.name: [member.name for member in remote.members()] for remote in self._archives}
+        chosen = choose(archives, frozenset(names), self.galaxies, self.seed)
+        note = _note(work)
+        note.write_text(json.dumps(chosen))
+        sync(note)
+        present = {name for found in archives.values() for name in found}
+        return frozenset(names) & present - frozenset(chosen)
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the images archive by archive, of which the chosen ones are fetched when it is their turn."""
+        left = set(json.loads(_note(work).read_text()))
+        for remote in self._archives:
+            part = remote.part(left, form, SIDE)
+            left -= part.images.keys()
+            yield replace(part, fetch=lambda fetch=part.fetch: self._fetch_alone(fetch))  # type: ignore[misc]
+            if self.delete_archives:
+                remote.discard()
+
+    @cached_property
+    def _archives(self) -> list[RemoteArchive]:
+        names = [ARCHIVE.format(number) for number in self.parts_wanted]
+        return [RemoteArchive(name, self.folder, partial(self._find, name), self._client, self.say) for name in names]
+
+    def _fetch_alone(self, fetch: Callable[[], object]) -> None:
+        with self._reading():
+            fetch()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let nobody else download into the folder; where an archive has changed, begin with all of them anew."""
+        with self._alone():
+            try:
+                yield
+            except ChangedError:
+                for remote in self._archives:
+                    remote.forget()
+                raise
+
+
+def _note(work: Path) -> Path:
+    """Return where the names of the chosen galaxies are noted."""
+    return work / "chosen.json"
+
+
+@dataclass(frozen=True)
 class OnDisk(_Published):
-    """The data release as the user has it: the votes, and the archives or folders unpacked from them."""
+    """The data release as the user has it: the votes, and archives or image files in folders, or some of each.
+
+    The files may be those unpacked from the archives, with or without the archives' own folders, or the JPEGs of
+    galaxy-datasets (``images/J073/J073013.60+242930.0.jpg``); links to other disks are followed.
+    """
 
     folder: Path = Path()
+    downloads: Path | None = None
+    """Where the votes are too if ``folder`` has none: where a download puts them."""
 
     @cached_property
     def table(self) -> Path:
         """Return the file of the votes."""
         if not self.folder.is_dir():
             raise SourceError(f"{self.folder}: there is no such folder.")
-        for name in TABLES:
-            if (self.folder / name).is_file():
-                return self.folder / name
+        for folder in filter(None, (self.folder, self.downloads)):
+            for name in TABLES:
+                if (folder / name).is_file():
+                    return folder / name
         raise SourceError(
             f"{self.folder}: there is no {TABLES[0]} and no .csv of that name. `galaxy-zoo-decals prepare gzd5 "
-            f"--catalogue-only --downloads {self.folder}` fetches it (41 MB)."
+            "--catalogue-only` fetches it (41 MB) to where it is then found."
         )
 
-    def parts(self, work: Path, form: Form) -> Iterator[Part]:
-        """Yield the images of each archive, or of the unpacked files if there is no archive.
+    @property
+    def pictures(self) -> str:
+        """What its images are in few words; files that are no PNGs are not those of Zenodo."""
+        taken: list[Path] = self.__dict__.get("_files", [])  # not looked for where all came from archives
+        endings = {path.suffix.lower() for path in taken}
+        if endings <= {".png"}:
+            return PICTURES
+        return "PNG and JPEG, files on disk" if ".png" in endings else "JPEG, files on disk"
 
-        SourceError or ArchiveError before the first part if one is missing or cut short.
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the images of each archive, then those of the files if a part has no archive.
+
+        SourceError, ArchiveError or FolderError before the first part if one is missing or cut short.
         """
-        for path in self._places(work):
-            if path.suffix != ".zip":
-                yield folder_part(path, form, SIDE)
-                continue
+        missing = self._missing(work)
+        archives = [self._archive(number) for number in self.parts_wanted if number not in missing]
+        for path in archives:
+            if path.is_file():
+                archive.check(path)
+        files = self._files if missing else []
+        if missing:
+            self._check_files(missing, bool(archives))
+        for path in archives:
             yield self._archive_part(path, work, form, lambda path=path: _must_be_there(path))  # type: ignore[misc]
             if self.delete_archives:
                 path.unlink(missing_ok=True)
+        if files:
+            yield files_part(self.folder.name, files, form, SIDE)
 
-    def _places(self, work: Path) -> list[Path]:
-        """Return the archives, or the folder of unpacked images; SourceError names what is missing."""
-        archives = [self.folder / ARCHIVE.format(number) for number in self.parts_wanted]
-        missing = [p for p in archives if not p.is_file() and not (work / f"{p.name}.index.parquet").is_file()]
-        if len(missing) < len(archives):
-            if missing:
-                raise SourceError(
-                    f"{self.folder}: {', '.join(p.name for p in missing)} is missing. Download it there, or use the "
-                    "other parts only: --parts "
-                    + ",".join(str(n) for n, p in zip(self.parts_wanted, archives) if p not in missing)
-                )
-            for path in archives:
-                if path.is_file():
-                    archive.check(path)
-            return archives
-        if any(p.suffix.lower() in SUFFIXES for p in self.folder.rglob("J*/*")):
-            return [self.folder]
-        raise SourceError(f"{self.folder}: it holds neither {ARCHIVE.format(1)} nor unpacked images (J*/*.png).")
+    def _archive(self, number: int) -> Path:
+        return self.folder / ARCHIVE.format(number)
+
+    def _missing(self, work: Path | None) -> list[int]:
+        """Return the parts whose archive is neither there nor known from an earlier run in ``work``."""
+        paths = {number: self._archive(number) for number in self.parts_wanted}
+        known = {n for n, p in paths.items() if work is not None and (work / f"{p.name}.index.parquet").is_file()}
+        return [number for number, path in paths.items() if number not in known and not path.is_file()]
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        """The galaxies' files in folders, but for folders of parts that are not wanted or come from their archive."""
+        missing = self._missing(None)
+        found = image_files(self.folder, {self._archive(n).stem for n in PARTS if n not in missing})
+        return [path for path in found if IAUNAME.match(path.name)]
+
+    def _check_files(self, missing: list[int], archives: bool) -> None:
+        """Raise SourceError where parts have neither archive nor files; files outside of part folders may be of any."""
+        folders = {number: self._archive(number).with_suffix("") for number in missing}
+        named = {number: folder for number, folder in folders.items() if folder.is_dir()}
+        if any(not any(path.is_relative_to(folder) for folder in named.values()) for path in self._files):
+            return
+        if not self._files and not archives:
+            raise SourceError(
+                f"{self.folder}: it holds neither {ARCHIVE.format(1)} nor image files in folders, as in "
+                "J081/J081412.47+220853.0.png."
+            )
+        filled = {n for n, folder in named.items() if any(path.is_relative_to(folder) for path in self._files)}
+        if lacking := [n for n in missing if n not in filled]:
+            raise SourceError(
+                f"{self.folder}: {', '.join(ARCHIVE.format(n) for n in lacking)} is missing. Download it there, or use "
+                f"the other parts only: --parts {','.join(str(n) for n in self.parts_wanted if n not in lacking)}"
+            )
+
+
+@dataclass(frozen=True)
+class Catalogue(_Published):
+    """The votes of the data release alone, from one file: what a board of the survey is frozen from, without images."""
+
+    file: Path = Path()
+
+    @cached_property
+    def table(self) -> Path:
+        """Return the file of the votes; SourceError if it is not there."""
+        if not self.file.is_file():
+            raise SourceError(f"{self.file}: there is no such file.")
+        return self.file
+
+    @cached_property
+    def published(self) -> str:
+        """Whether the file is the published one, in words."""
+        with self.table.open("rb") as file:
+            md5 = hashlib.file_digest(file, "md5").hexdigest()
+        known = next((votes for votes in addresses.VOTES if votes.md5 == md5), None)
+        return "the published table" if known else f"not the published table (its md5 is {md5})"
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield nothing: there are no images."""
+        yield from ()
 
 
 def _must_be_there(path: Path) -> None:

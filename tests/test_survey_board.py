@@ -1,0 +1,248 @@
+"""A survey frozen by its catalogue: one board for pictures of any source, and what an edition that lacks some gets."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.builder import build
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.predictions import PredictionError, Predictions
+from galaxy_zoo_decals.scoring import Truth, score
+from galaxy_zoo_decals.scoring.results import complete, prior_values, references
+from galaxy_zoo_decals.sources.folder import Folder
+from galaxy_zoo_decals.sources.zenodo import Catalogue
+from leaderboard import adoption, boards, checks, entries, report, scores, submission, tables, versions
+from leaderboard.__main__ import main
+from leaderboard.entries import score_submission
+from leaderboard.files import LeaderboardError
+from leaderboard.truths import Truths
+from tests.test_elsewhere import write_facts
+from tests.test_leaderboard import fill_in
+from tests.test_leaderboard_runs import guess, write_run
+from tests.toys import write_catalogue
+
+GALAXIES = 560
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of votes with its images, the table frozen as gzd5 in version 1 below ``benchmark``."""
+    folder = tmp_path_factory.mktemp("survey")
+    votes, _ = write_catalogue(folder, GALAXIES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(versions, "MIN_CLASSIFIED", 20)
+        versions.freeze_catalogue(folder / "board" / "benchmark", "1", "gzd5", Catalogue(file=votes))
+    return folder
+
+
+def edition(survey: Path, out: Path, name: str, without: int) -> Edition:
+    """The edition of somebody whose pictures lack the first scored test galaxies, so many."""
+    frozen = pd.read_parquet(survey / "board" / "benchmark" / "v1" / "gzd5-truth.parquet")
+    gone = set(frozen["iauname"][:without])
+    images = out / "images"
+    images.mkdir(parents=True)
+    for path in (survey / "images").iterdir():
+        if path.stem not in gone:
+            (images / path.name).symlink_to(path)
+    build(Folder(survey / "votes.csv", images, licence="CC-BY-4.0"), out / name, name=name, size=16)
+    return Edition(out / name)
+
+
+@pytest.fixture(scope="module")
+def editions(survey: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Edition]:
+    work = tmp_path_factory.mktemp("editions")
+    lacking = {"gzd5": 0, "gzd5-hub": 1, "gzd5-tiny": 40}
+    return {name: edition(survey, work / f"of-{name}", name, n) for name, n in lacking.items()}
+
+
+def truths(survey: Path, editions: dict[str, Edition]) -> Truths:
+    found = Truths.on_this_machine([], benchmark=survey / "board" / "benchmark")
+    return replace(found, editions={(e.name, e.content_hash): e for e in editions.values()}, _truths={})
+
+
+def test_freezing_needs_the_table_alone_and_follows_the_rule(survey: Path, editions: dict[str, Edition]) -> None:
+    frozen = versions.read(survey / "board" / "benchmark")[0].editions["gzd5"]
+    assert frozen.bound_by == "votes" and frozen.boards == ["multiclass", "multilabel", "hierarchical", "votes"]
+    assert frozen.terms.may_publish_votes and not frozen.simulated and frozen.licence == "CC-BY-4.0"
+    whole = Truth.of(editions["gzd5"])
+    assert versions.same_test(whole, frozen) and frozen.galaxies == len(whole.names) > 100
+    assert frozen.content_hash == editions["gzd5"].content_hash, "with all pictures the edition is the catalogue's"
+
+
+def test_few_classified_galaxies_freeze_no_board_of_four_classes(
+    survey: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["freeze", "1", "gzd5", "--catalogue", str(survey / "votes.csv"), "--root", str(tmp_path)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "not the published table" in said and "No board of four classes" in said and "500 are asked for" in said
+    frozen = versions.read(tmp_path / "benchmark")[0].editions["gzd5"]
+    assert frozen.boards == ["multilabel", "hierarchical", "votes"]
+    truth = Truths.on_this_machine([], benchmark=tmp_path / "benchmark").truth(("gzd5", frozen.content_hash))
+    assert truth is not None
+    rng = np.random.default_rng(0)
+    given = Predictions("votes", "gzd5", truth.content_hash, truth.split_hash, 0, truth.names, np.ones((1, 1)))
+    votes = replace(given, values=guess(truth, "votes", 0.6, rng))
+    assert set(score(truth, votes)) == {"multilabel", "hierarchical", "votes"} == set(references(truth))
+    classes = replace(given, task="multiclass", values=guess(truth, "multiclass", 0.6, rng))
+    with pytest.raises(PredictionError, match="no multiclass board"):
+        score(truth, classes)
+    other = pd.read_csv(survey / "votes.csv")
+    other.loc[0, ["smooth-or-featured_total-votes", "smooth-or-featured_smooth"]] += 1
+    other.to_csv(tmp_path / "other.csv", index=False)
+    assert main(["freeze", "1", "gzd5", "--catalogue", str(tmp_path / "other.csv"), "--root", str(tmp_path)]) == 1
+    assert "freeze it in a new version" in capsys.readouterr().err
+
+
+def test_pictures_of_any_source_belong_to_the_board_and_other_votes_do_not(
+    survey: Path, editions: dict[str, Edition], tmp_path: Path
+) -> None:
+    known = truths(survey, editions)
+    (key,) = known.frozen
+    for held in editions.values():
+        assert known.home((held.name, held.content_hash)) == key
+    table = pd.read_csv(survey / "votes.csv")
+    row = table.index[table["iauname"] == Truth.of(editions["gzd5"]).names[0]][0]
+    table.loc[row, ["smooth-or-featured_total-votes", "smooth-or-featured_smooth"]] += 1
+    (tmp_path / "votes").mkdir()
+    table.to_csv(tmp_path / "votes" / "votes.csv", index=False)
+    source = Folder(tmp_path / "votes" / "votes.csv", survey / "images", licence="CC-BY-4.0")
+    build(source, tmp_path / "edited", name="gzd5", size=16)
+    edited = Edition(tmp_path / "edited")
+    assert truths(survey, {"edited": edited}).home((edited.name, edited.content_hash)) is None
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel", "hierarchical", "votes"])
+def test_the_class_prior_stands_in_for_few_lacking_galaxies(editions: dict[str, Edition], task: str) -> None:
+    truth = replace(Truth.of(editions["gzd5"]), may_lack=True)
+    values = guess(truth, task, 0.6, np.random.default_rng(0))
+    whole = Predictions(task, "gzd5", truth.content_hash, truth.split_hash, 0, truth.names, values)
+    held = whole.take(np.arange(1, len(truth.names)))
+    filled = complete(truth, held)
+    assert filled.names == truth.names and filled.lacking == (0,)
+    assert np.array_equal(filled.values[1:], values[1:])
+    prior = prior_values(truth)[task]
+    if task == "hierarchical":
+        prior = np.concatenate([prior[truth.tree.slices[q]] for q in truth.tree.scored_questions])
+    assert np.allclose(filled.values[0], prior)
+    by_hand = score(truth, replace(whole, values=filled.values))[task]
+    found = score(truth, held)[task]
+    assert found.primary == by_hand.primary and found.lacking == 1 and not found.partial
+    assert by_hand.lacking == 0 and "lacking" not in by_hand.to_json() and found.to_json()["lacking"] == 1
+    # More than one in a hundred: the others alone, on a truth that keeps the board's classes.
+    few = whole.take(np.arange(2, len(truth.names)))
+    part = score(truth.take(np.arange(2, len(truth.names))), replace(few, lacking=()))[task]
+    lacks = score(truth, few)[task]
+    assert lacks.partial and lacks.lacking == 2 and lacks.primary == part.primary
+    for names in (truth.names[1:] + truth.names[:1], ("J1", *truth.names[1:]), (*truth.names, truth.names[0])):
+        with pytest.raises(PredictionError):
+            score(
+                truth,
+                Predictions(
+                    task, "gzd5", truth.content_hash, truth.split_hash, 0, names, values[:1].repeat(len(names), 0)
+                ),
+            )
+    with pytest.raises(PredictionError, match="rows, but the edition has"):
+        score(replace(truth, may_lack=False), held)
+
+
+def submit(board: Path, known: Truths, run: Path, work: Path, name: str) -> str:
+    """Send a run in as `submit` does, score it, and return its slug."""
+
+    adopted = adoption.adopt(run, known, work / name)
+    found = submission.gather([adopted], known)
+    slug = f"20260101-{name}"
+    made = submission.draft(found, name, ["Ada Astronomer"])
+    submission.create(board / "submissions" / slug, found, made)
+    fill_in(board / "submissions" / slug)
+    stored, problems = score_submission(board / "submissions" / slug, known)
+    assert not problems
+    scores.write(board / "scores" / slug, stored)
+    return slug
+
+
+def test_from_editions_that_lack_pictures_to_one_board(
+    survey: Path, editions: dict[str, Edition], tmp_path: Path
+) -> None:
+    from leaderboard import render
+
+    known = truths(survey, editions)
+    (key,) = known.frozen
+    board = tmp_path / "board"
+    slugs = {}
+    for seed, (name, held) in enumerate(editions.items()):
+        run = write_run(held.path, tmp_path / "runs", "dirichlet", seed=seed, skill=0.5 + 0.1 * seed)
+        facts = json.loads((run / "run.json").read_text())
+        facts["edition"] |= {"pictures": f"of {name}", "image_size": 16}
+        (run / "run.json").write_text(json.dumps(facts))
+        slugs[name] = submit(board, known, run, tmp_path / "work", f"from-{name}")
+    everyone, warnings = entries.submitted(board, known)
+    assert not warnings and {tuple(e.editions) for e in everyone} == {(key,)}
+    for name, slug in slugs.items():
+        found = checks.check(board / "submissions" / slug, board / "scores" / slug, known, [])
+        assert not found.faults and found.rescored == 1
+        entry = next(e for e in everyone if e.slug == slug)
+        assert entry.editions[key].trained_on == (None if name == "gzd5" else editions[name].content_hash)
+        said = report.standings(entry, everyone, {})
+        assert len(said) == (0 if name == "gzd5-tiny" else 4) and all(s.of == 2 for s in said)
+    table = boards.table(key, "gzd5", "gzd5-votes", "votes", everyone, {}, [], "GZD5")
+    assert [row.score.lacking for row in sorted(table.rows, key=lambda r: r.title)] == [0, 1]
+    assert [row.title for row in table.partial] == ["from-gzd5-tiny"] and table.partial[0].place is None
+    shown = render.site(everyone, known, {}, tmp_path / "site", [])
+    pages = {str(path.relative_to(tmp_path / "site")): path.read_text() for path in shown}
+    assert "Lacks too many galaxies for a place" in pages["boards/gzd5-votes.html"]
+    assert ">of gzd5-hub<" in pages["boards/gzd5-votes.html"] and "Lacking" in pages["boards/gzd5-votes.html"]
+    tiny = pages[f"entries/{slugs['gzd5-tiny']}.html"]
+    assert "40 scored test galaxies were not predicted" in tiny and "on the galaxies that it has" in tiny
+    assert "1 scored test galaxy was not predicted" in pages[f"entries/{slugs['gzd5-hub']}.html"]
+    assert "Pictures: from a catalogue of its own, licence CC-BY-4.0" in tiny
+    # The others on the same galaxies, by hand.
+    truth = known.truth(key)
+    assert truth is not None
+    held = np.arange(40, len(truth.names))
+    first = next(e for e in everyone if e.slug == slugs["gzd5"]).trained[0]
+    by_hand = score(truth.take(held), scores.read_predictions(first.predictions, truth).take(held))["votes"]
+    assert f"{by_hand.primary.value:.2f}" in tiny
+    for page in pages.values():
+        for address in set(re.findall(r'src="((?:\.\./)?images/[^"]+)"', page)):
+            assert (tmp_path / "site" / address.removeprefix("../")).is_file()
+
+
+def test_a_file_with_galaxies_of_others_is_refused(survey: Path, editions: dict[str, Edition], tmp_path: Path) -> None:
+    known = truths(survey, editions)
+    run = write_run(editions["gzd5-hub"].path, tmp_path / "runs", "multilabel")
+    adopted = adoption.adopt(run, known, tmp_path / "work")
+    (path,) = adopted.glob("predictions/gzd5/multilabel/*.parquet")
+    (key,) = known.frozen
+    truth = known.truth(key)
+    assert truth is not None
+    given = prediction_files.read(path, truth.tree)
+    prediction_files.write(path, replace(given, names=("J000000.00+000000.1", *given.names[1:])), truth.tree)
+    with pytest.raises((LeaderboardError, PredictionError), match="no scored test galaxies of this edition"):
+        entries.scored(adopted, known)
+
+
+def test_a_table_made_elsewhere_may_lack_galaxies_too(
+    survey: Path, editions: dict[str, Edition], tmp_path: Path
+) -> None:
+    known = truths(survey, editions)
+    (key,) = known.frozen
+    truth = known.truth(key)
+    assert truth is not None
+    values = guess(truth, "multilabel", 0.6, np.random.default_rng(0))
+    table = pd.DataFrame(values, columns=list(prediction_files.columns("multilabel", truth.tree)))
+    table.insert(0, "iauname", truth.names)
+    table.iloc[:0:-1].to_csv(tmp_path / "seed0.csv", index=False)
+    (folder, _), *_ = tables.gather(
+        [tmp_path / "seed0.csv"], submission.read_facts(write_facts(tmp_path)), known, tmp_path / "work"
+    )
+    (trained,) = entries.scored(folder, known)
+    assert trained.scores["multilabel"].lacking == 1
