@@ -152,7 +152,7 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _check(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import changes, checks, entries, plausibility, report, scores
+    from leaderboard import changes, checks, entries, lacking, plausibility, report, scores
     from leaderboard.files import LeaderboardError, visible
 
     submissions = options.root / "submissions"
@@ -185,7 +185,7 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
         standings, flags = [], []
         if entry is not None and not found.faults:
             standings = report.standings(entry, everyone, references)
-            flags = report.flags(entry, everyone, standings, found.notes)
+            flags = report.flags(entry, everyone, standings, found.notes) + lacking.flags(entry, everyone, truths)
         for word, texts in (("note", found.notes), ("for a person", flags)):
             for text in texts:
                 print(f"{word}: {text}")

@@ -16,10 +16,10 @@ from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.scoring import Truth, score
-from galaxy_zoo_decals.scoring.results import complete, prior_values, references
+from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, complete, disagreement, prior_values, references
 from galaxy_zoo_decals.sources.folder import Folder
 from galaxy_zoo_decals.sources.zenodo import Catalogue
-from leaderboard import adoption, boards, checks, entries, report, scores, submission, tables, versions
+from leaderboard import adoption, boards, checks, entries, lacking, report, scores, submission, tables, versions
 from leaderboard.__main__ import main
 from leaderboard.entries import score_submission
 from leaderboard.files import LeaderboardError
@@ -191,6 +191,8 @@ def test_from_editions_that_lack_pictures_to_one_board(
         assert not found.faults and found.rescored == 1
         entry = next(e for e in everyone if e.slug == slug)
         assert entry.editions[key].trained_on == (None if name == "gzd5" else editions[name].content_hash)
+        flagged = " ".join(lacking.flags(entry, everyone, known))
+        assert ("were not predicted" in flagged) == (name != "gzd5") and "same pictures" not in flagged
         said = report.standings(entry, everyone, {})
         assert len(said) == (0 if name == "gzd5-tiny" else 4) and all(s.of == 2 for s in said)
     table = boards.table(key, "gzd5", "gzd5-votes", "votes", everyone, {}, [], "GZD5")
@@ -246,3 +248,20 @@ def test_a_table_made_elsewhere_may_lack_galaxies_too(
     )
     (trained,) = entries.scored(folder, known)
     assert trained.scores["multilabel"].lacking == 1
+
+
+def test_hard_galaxies_left_away_are_seen_and_random_ones_are_not(editions: dict[str, Edition]) -> None:
+    truth = replace(Truth.of(editions["gzd5"]), may_lack=True)
+    others = []
+    for seed, skill in enumerate((0.5, 0.6, 0.7)):
+        values = guess(truth, "votes", skill, np.random.default_rng(seed))
+        others.append(Predictions("votes", "gzd5", truth.content_hash, truth.split_hash, seed, truth.names, values))
+    own = board_values(truth.tree, others[0])["votes"]
+    hardest = np.argsort(-disagreement(truth, "votes", own, COLUMNS["votes"](truth, own)))[:8].tolist()
+    found = lacking.harder(truth, hardest, others)
+    assert found is not None and found < lacking.RARE
+    rng = np.random.default_rng(9)
+    shares = [lacking.harder(truth, rng.choice(len(truth.names), 8, replace=False).tolist(), others) for _ in range(60)]
+    assert 0.3 < np.mean([share for share in shares if share is not None]) < 0.7
+    assert sum(share < lacking.RARE for share in shares if share is not None) <= 3
+    assert lacking.harder(truth, hardest, []) is None
