@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ import pytest
 from huggingface_hub import constants
 from PIL import Image
 
+from benchmark import run
 from galaxy_zoo_decals import addresses, cli, download, pixels, repository, shard
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, Published
 from galaxy_zoo_decals.check import check
@@ -351,6 +353,14 @@ def test_one_sentence_says_what_differs(
     assert not list(world.folder.rglob("*.arrow*"))
 
 
+def test_a_token_opens_what_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.hub.private[HUB_IMAGES] = True
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    snapshot = repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None)
+    found = repository.fetch(snapshot, snapshot.files[0], world.folder, lambda words: None)
+    assert found.read_bytes() == world.dataset.files[TINY[0]]
+
+
 def test_a_dataset_that_was_renamed_is_read_and_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     del world.hub.files[HUB_IMAGES]
     world.hub.publish("someone/gz_desi_2", world.dataset.files)
@@ -399,10 +409,10 @@ def test_killed_in_the_second_shard_and_gone_on(world: World) -> None:
         "HF_HOME": str(world.folder / "hf"),
     }  # fmt: skip
     world.hub.faults[second] = ["stall 4000"]
-    run = subprocess.Popen(command, cwd=world.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert world.hub.stalled.wait(60), run.communicate(timeout=5)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    killed = subprocess.Popen(command, cwd=world.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert world.hub.stalled.wait(60), killed.communicate(timeout=5)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
     world.hub.go_on.set()
     assert world.hub.downloaded() == [first, second] and not (world.folder / "edition").exists()
     world.hub.requests.clear()
@@ -466,6 +476,17 @@ def test_an_edition_of_zenodo_is_not_replaced_unasked(
     assert world.prepare("--images", "hub-tiny") == 1
     assert "holds the edition toy (own files), which images of the Hub do not replace" in capsys.readouterr().err
     assert contents(world.folder / "edition") == before and not world.hub.requests
+
+
+def test_the_commands_of_the_readme_are_understood() -> None:
+    text = (ROOT / "README.md").read_text().partition("## Real galaxies in five minutes")[2].partition("\n## ")[0]
+    commands = [shlex.split(line, comments=True) for line in text.split("```")[1].strip().splitlines()]
+    assert [command[0] for command in commands] == ["galaxy-zoo-decals"] * 3 + ["accelerate"]
+    first, second, third = (cli.parser().parse_args(command[1:]) for command in commands[:3])
+    assert first.images == "hub-tiny" and third.out.name == "contact-sheet.png"
+    assert second.edition == cli._name_of_gzd5(first)
+    assert commands[3][1:4] == ["launch", "--quiet", "benchmark/run.py"]
+    assert run.parser().parse_args(commands[3][4:]).model == "multiclass"
 
 
 # The join
