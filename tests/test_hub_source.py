@@ -24,13 +24,14 @@ from huggingface_hub import constants
 from PIL import Image
 
 from benchmark import run
-from galaxy_zoo_decals import addresses, cli, download, pixels, repository, shard
+from galaxy_zoo_decals import addresses, cli, download, pixels
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, Published
 from galaxy_zoo_decals.check import check
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, SPLITS
 from galaxy_zoo_decals.sources import hub as hub_source
+from galaxy_zoo_decals.sources import hub_repository, hub_shard
 from galaxy_zoo_decals.sources.hub import FromHub, Votes, join, spread
 from tests import gz_desi, hub, releases
 from tests.gz_desi import Dataset
@@ -156,7 +157,7 @@ def test_what_the_edition_says_of_itself(world: World, capsys: pytest.CaptureFix
 
 def test_a_part_of_the_shards(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     held: list[int] = []
-    real = repository.fetch
+    real = hub_repository.fetch
 
     def watched(*arguments: object) -> Path:
         path = real(*arguments)  # type: ignore[arg-type]
@@ -164,7 +165,7 @@ def test_a_part_of_the_shards(world: World, capsys: pytest.CaptureFixture[str]) 
         return path
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(repository, "fetch", watched)
+        patch.setattr(hub_repository, "fetch", watched)
         assert world.prepare("--images", "hub", "--shards", "4", "--delete-archives", out="four") == 0
     assert max(held) == 1, "one shard at a time"
     files = sorted(path for path in world.dataset.files if path.startswith("data/"))
@@ -219,9 +220,9 @@ def test_what_a_download_meets_on_the_way(world: World, faults: list[str], monke
     path = TINY[1]
     world.hub.faults[path] = list(faults)
     said: list[str] = []
-    snapshot = repository.ask(HUB_IMAGES, "tiny", world.folder, said.append)
+    snapshot = hub_repository.ask(HUB_IMAGES, "tiny", world.folder, said.append)
     file = next(f for f in snapshot.files if f.path == path)
-    found = repository.fetch(snapshot, file, world.folder, said.append)
+    found = hub_repository.fetch(snapshot, file, world.folder, said.append)
     assert found.read_bytes() == world.dataset.files[path] and not world.hub.faults[path]
     if faults[0] == "cut 5000":
         ranges = [r for method, asked, r, _ in world.hub.requests if method == "GET" and "/cdn/" in asked]
@@ -234,21 +235,21 @@ def test_a_file_that_is_not_the_one_listed(world: World) -> None:
     data = world.dataset.files[path]
     sha = hashlib.sha256(data).hexdigest()
     said: list[str] = []
-    snapshot = repository.ask(HUB_IMAGES, "tiny", world.folder, said.append)
+    snapshot = hub_repository.ask(HUB_IMAGES, "tiny", world.folder, said.append)
     file = next(f for f in snapshot.files if f.path == path)
     world.hub.served[sha] = data[:-9] + b"something"
-    with pytest.raises(repository.HubError, match=r"downloaded twice.*nothing of it was kept"):
-        repository.fetch(snapshot, file, world.folder, said.append)
+    with pytest.raises(hub_repository.HubError, match=r"downloaded twice.*nothing of it was kept"):
+        hub_repository.fetch(snapshot, file, world.folder, said.append)
     assert not (world.folder / path).exists() and len(world.hub.downloaded()) == 2
     world.hub.served.clear()
-    assert repository.fetch(snapshot, file, world.folder, said.append).read_bytes() == data
+    assert hub_repository.fetch(snapshot, file, world.folder, said.append).read_bytes() == data
     count = len(world.hub.downloaded())
-    repository.fetch(snapshot, file, world.folder, said.append)
+    hub_repository.fetch(snapshot, file, world.folder, said.append)
     assert len(world.hub.downloaded()) == count, "a verified file is not asked for again"
     (world.folder / path).write_bytes(data[:100])
     leftover = world.folder / ".cache" / "huggingface" / "download" / "tiny" / "x.incomplete"
     leftover.write_bytes(b"of a killed run")
-    assert repository.fetch(snapshot, file, world.folder, said.append).read_bytes() == data
+    assert hub_repository.fetch(snapshot, file, world.folder, said.append).read_bytes() == data
     assert not leftover.exists()
 
 
@@ -356,8 +357,8 @@ def test_one_sentence_says_what_differs(
 def test_a_token_opens_what_is_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.hub.private[HUB_IMAGES] = True
     monkeypatch.setenv("HF_TOKEN", "hf_test")
-    snapshot = repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None)
-    found = repository.fetch(snapshot, snapshot.files[0], world.folder, lambda words: None)
+    snapshot = hub_repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None)
+    found = hub_repository.fetch(snapshot, snapshot.files[0], world.folder, lambda words: None)
     assert found.read_bytes() == world.dataset.files[TINY[0]]
 
 
@@ -492,9 +493,9 @@ def test_the_commands_of_the_readme_are_understood() -> None:
 # The join
 
 
-def rows(places: list[tuple[float, float]], counts: np.ndarray, ids: list[str] | None = None) -> shard.Rows:
+def rows(places: list[tuple[float, float]], counts: np.ndarray, ids: list[str] | None = None) -> hub_shard.Rows:
     ra, dec = np.array(places, float).T
-    return shard.Rows(len(ra), np.arange(len(ra)), ids or [f"id{i}" for i in range(len(ra))], ra, dec, counts)
+    return hub_shard.Rows(len(ra), np.arange(len(ra)), ids or [f"id{i}" for i in range(len(ra))], ra, dec, counts)
 
 
 def votes(places: list[tuple[float, float]], counts: np.ndarray) -> Votes:
@@ -558,12 +559,12 @@ def test_a_merging_total_decides_nothing(
     changed["merging_total-votes"] = changed["merging_total-votes"].fillna(0) + 7
     changed.to_parquet(tmp_path / TABLE)
     (tmp_path / "shard.parquet").write_bytes(dataset.files[TINY[1]])
-    read = shard.read_rows(tmp_path / "shard.parquet", "a shard", GZD5, "dr5")
+    read = hub_shard.read_rows(tmp_path / "shard.parquet", "a shard", GZD5, "dr5")
     joined = join(read, Votes.read(tmp_path / TABLE, GZD5.answer_columns))
     assert set(joined["name"][joined["problem"].isna()]) == set(dataset.shards[TINY[1]])
-    with monkeypatch.context() as patch, pytest.raises(shard.ShardError, match="of images in one row group"):
-        patch.setattr(shard, "LARGEST_GROUP", 1000)
-        shard.read_rows(tmp_path / "shard.parquet", "a shard", GZD5, "dr5")
+    with monkeypatch.context() as patch, pytest.raises(hub_shard.ShardError, match="of images in one row group"):
+        patch.setattr(hub_shard, "LARGEST_GROUP", 1000)
+        hub_shard.read_rows(tmp_path / "shard.parquet", "a shard", GZD5, "dr5")
     releases.write_table(table, tmp_path / "csv")
     (tmp_path / "csv" / TABLE).unlink()
     again = join(read, Votes.read(tmp_path / "csv" / TABLE.replace(".parquet", ".csv"), GZD5.answer_columns))
@@ -613,10 +614,10 @@ def test_images_are_bounded_and_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     table = pa.table({"image": pa.array([{"bytes": b, "path": "../../x"} for b in images], kind)})
     pq.write_table(table, tmp_path / "shard.parquet", row_group_size=2)
-    monkeypatch.setattr(shard, "MAX_BYTES", len(good))
+    monkeypatch.setattr(hub_shard, "MAX_BYTES", len(good))
     names = {i: f"J{i}" for i in range(5)}
-    shard.extract(tmp_path / "shard.parquet", "a shard", names, tmp_path / "set.arrow")
-    encoder = shard.ShardEncoder(tmp_path / "set.arrow", {"J9": "its votes differ"}, Form(64), 424)
+    hub_shard.extract(tmp_path / "shard.parquet", "a shard", names, tmp_path / "set.arrow")
+    encoder = hub_shard.ShardEncoder(tmp_path / "set.arrow", {"J9": "its votes differ"}, Form(64), 424)
     made = encoder(["J4", "J0", "J9", "J1", "J2", "J3"])
     assert made[1] == Form(64).make(good)
     words = [str(error) for i, error in enumerate(made) if i != 1]
@@ -627,7 +628,7 @@ def test_images_are_bounded_and_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_patterns_of_a_card() -> None:
-    fits = repository._fits
+    fits = hub_repository._fits
     assert fits("data/train-*", "data/train-00000-of-00028.parquet") and not fits("data/*", "data/a/b.parquet")
     assert (
         fits("**/*.parquet", "a/b/c.parquet") and fits("**/*.parquet", "c.parquet") and fits("a?.parquet", "a1.parquet")
@@ -635,10 +636,10 @@ def test_patterns_of_a_card() -> None:
     assert not fits("data/train-*", "xdata/train-1") and not fits("a.parquet", "abparquet")
     for written in ("d/*", ["d/*"], [{"split": "train", "path": "d/*"}], {"train": ["d/*"]}):
         card = {"configs": [{"config_name": "tiny", "data_files": written}]}
-        assert repository._patterns(card, "tiny") == ["d/*"] and repository._patterns(card, "default") is None
-    assert repository._patterns({}, "tiny") == ["tiny/*"] and repository._patterns({}, "default") == ["data/*"]
-    assert repository._rows({"dataset_info": {"splits": [{"num_examples": 5}]}}, "default") == 5
-    assert repository._rows({"dataset_info": [{"config_name": "tiny", "splits": "?"}]}, "tiny") is None
+        assert hub_repository._patterns(card, "tiny") == ["d/*"] and hub_repository._patterns(card, "default") is None
+    assert hub_repository._patterns({}, "tiny") == ["tiny/*"] and hub_repository._patterns({}, "default") == ["data/*"]
+    assert hub_repository._rows({"dataset_info": {"splits": [{"num_examples": 5}]}}, "default") == 5
+    assert hub_repository._rows({"dataset_info": [{"config_name": "tiny", "splits": "?"}]}, "tiny") is None
 
 
 def test_paths_of_the_hub_cannot_leave_the_folder(world: World) -> None:
@@ -646,12 +647,12 @@ def test_paths_of_the_hub_cannot_leave_the_folder(world: World) -> None:
     card = gz_desi.card({"tiny": [3, 0]}).replace(b"tiny/train-*", b"'**'")
     for path in ("../out.parquet", "tiny/../../out.parquet", "/out.parquet", "tiny/.x/a.parquet"):
         world.hub.publish(HUB_IMAGES, files | {path: b"PAR1", "README.md": card})
-        with pytest.raises(repository.HubError, match="a path that is none"):
-            repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None)
+        with pytest.raises(hub_repository.HubError, match="a path that is none"):
+            hub_repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None)
 
 
 def test_what_the_client_may_raise() -> None:
-    judge = repository._judge
+    judge = hub_repository._judge
     for error in (RuntimeError("CAS client\nerror"), TimeoutError("t"), ConnectionResetError("reset")):
         passes, words = judge(error, "a/b", "c.parquet")
         assert passes and "c.parquet of a/b: the download broke off" in words and "\n" not in words
@@ -664,9 +665,9 @@ def test_what_the_client_may_raise() -> None:
 def test_a_pin_that_is_damaged_is_asked_for_anew(world: World) -> None:
     said: list[str] = []
     pin = world.folder / "tiny.revision.json"
-    found = repository.pinned(pin, HUB_IMAGES, "tiny", said.append)
-    assert repository.pinned(pin, HUB_IMAGES, "tiny", said.append) == found and not said
+    found = hub_repository.pinned(pin, HUB_IMAGES, "tiny", said.append)
+    assert hub_repository.pinned(pin, HUB_IMAGES, "tiny", said.append) == found and not said
     for text in ("{", "[]", json.dumps({"asked": HUB_IMAGES, "config": "tiny", "files": 3})):
         pin.write_text(text)
-        assert repository.pinned(pin, HUB_IMAGES, "tiny", said.append) == found
+        assert hub_repository.pinned(pin, HUB_IMAGES, "tiny", said.append) == found
     assert len(said) == 3

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.spatial import cKDTree
 
-from galaxy_zoo_decals import addresses, repository, shard
+from galaxy_zoo_decals import addresses
 from galaxy_zoo_decals.conversion import write_whole
 from galaxy_zoo_decals.download import DownloadError
 from galaxy_zoo_decals.pixels import Form
-from galaxy_zoo_decals.repository import Snapshot, Stored
-from galaxy_zoo_decals.sources import Part
+from galaxy_zoo_decals.sources import Part, hub_repository, hub_shard
 from galaxy_zoo_decals.sources.folder import sha256
+from galaxy_zoo_decals.sources.hub_repository import Snapshot, Stored
 from galaxy_zoo_decals.sources.zenodo import SIDE, Downloaded, SourceError
 
 CAMPAIGN = "dr5"
@@ -65,7 +65,7 @@ class FromHub(Downloaded):
         pin = self.images_folder / f"{self.config}.revision.json"
         if self.anew:
             pin.unlink(missing_ok=True)
-        found = repository.pinned(pin, addresses.HUB_IMAGES, self.config, self.say)
+        found = hub_repository.pinned(pin, addresses.HUB_IMAGES, self.config, self.say)
         if found.licence not in (addresses.HUB_LICENCE, None):
             raise SourceError(
                 f"{found.repository}: its card states the licence {found.licence[:80]!r}, and {addresses.HUB_LICENCE} "
@@ -93,7 +93,7 @@ class FromHub(Downloaded):
         except DownloadError as error:
             self.say(f"{error} The votes are taken from their mirror on the Hub, {addresses.HUB_MIRROR}.")
             try:
-                return repository.mirrored_votes(self.folder, self.say)
+                return hub_repository.mirrored_votes(self.folder, self.say)
             except DownloadError as second:
                 raise DownloadError(f"the votes cannot be had. Zenodo: {error} The mirror: {second}") from None
 
@@ -174,18 +174,18 @@ class FromHub(Downloaded):
 
         def fetch() -> None:
             if not images.exists():
-                shard.extract(self._shard(file), self._called(file), wanted, images)
+                hub_shard.extract(self._shard(file), self._called(file), wanted, images)
 
         return Part(
             Path(file.path).stem,
             identity,
-            lambda names: shard.ShardEncoder(images, {n: problems[n] for n in names if n in problems}, form, SIDE),
+            lambda names: hub_shard.ShardEncoder(images, {n: problems[n] for n in names if n in problems}, form, SIDE),
             fetch,
             why,
         )
 
     def _shard(self, file: Stored) -> Path:
-        return repository.fetch(self.snapshot, file, self.images_folder, self.say)
+        return hub_repository.fetch(self.snapshot, file, self.images_folder, self.say)
 
     def _called(self, file: Stored) -> str:
         return f"{file.path} of {self.snapshot.repository} (revision {self.snapshot.revision[:10]})"
@@ -203,14 +203,14 @@ class FromHub(Downloaded):
             said = table.schema.metadata or {}
             if said.get(b"shard") == key.encode():
                 return table.to_pandas(), int(said[b"rows"])
-        rows = shard.read_rows(self._shard(file), self._called(file), self.tree, CAMPAIGN)
+        rows = hub_shard.read_rows(self._shard(file), self._called(file), self.tree, CAMPAIGN)
         joined = join(rows, self._votes)
         self._report(file, rows, joined)
         table = pa.Table.from_pandas(joined, preserve_index=False)
         write_whole(table.replace_schema_metadata({"shard": key, "rows": str(rows.total)}), index)
         return joined, rows.total
 
-    def _report(self, file: Stored, rows: shard.Rows, joined: pd.DataFrame) -> None:
+    def _report(self, file: Stored, rows: hub_shard.Rows, joined: pd.DataFrame) -> None:
         """Say what became of the rows of a shard; SourceError where nothing of it can be used."""
         strangers = int(joined["stranger"].sum())
         other = int((~joined["stranger"] & joined["problem"].notna()).sum())
@@ -219,8 +219,8 @@ class FromHub(Downloaded):
             example = f", as {joined['name'].iloc[0]}: {joined['problem'].iloc[0]}" if len(joined) else ""
             raise SourceError(
                 f"{self._called(file)}: none of its {rows.total:,} rows has the place and the votes of a galaxy of "
-                f"GZD-5 ({len(joined):,} have votes for {shard.columns_of(self.tree, CAMPAIGN)[0]!r}{example}). It is "
-                "not the dataset that this program was written for: update galaxy-zoo-decals, or take the images of "
+                f"GZD-5 ({len(joined):,} have votes for {hub_shard.columns_of(self.tree, CAMPAIGN)[0]!r}{example}). It "
+                "is not the dataset that this program was written for: update galaxy-zoo-decals, or take the images of "
                 "Zenodo."
             )
         left = ", ".join(f"{n:,} {what}" for n, what in ((other, "with other votes"), (strangers, "of no galaxy")) if n)
@@ -274,7 +274,7 @@ def _directions(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     return np.column_stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
 
 
-def join(rows: shard.Rows, votes: Votes) -> pd.DataFrame:
+def join(rows: hub_shard.Rows, votes: Votes) -> pd.DataFrame:
     """Return one row for every row of a shard: ``name``, ``id``, ``row``, ``problem``, ``stranger``.
 
     A row is the nearest galaxy of the catalogue within ``RADIUS``; of several rows of one galaxy the nearest one
