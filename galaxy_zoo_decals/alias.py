@@ -54,6 +54,6 @@ def _tell_once(title: str) -> None:
         _told.add(title)
         warnings.warn(
             f"{NAME} is the embedded sample: {title}. These galaxies are simulated. For real ones run "
-            "`galaxy-zoo-decals prepare gz2` and `galaxy-zoo-decals use gz2`.",
+            "`galaxy-zoo-decals prepare gzd5 --images hub-tiny` (minutes) and `galaxy-zoo-decals use gzd5-tiny`.",
             stacklevel=2,
         )
