@@ -53,5 +53,6 @@ def test_the_page_says_what_is_told_apart_and_what_is_not() -> None:
     assert "tie letters" in text
     (one, *_) = campaign.rows({224: [scored(0.0, 0)], 424: [scored(0.1, 0)]})
     assert one["difference"]["verdict"] == "open"
-    alone = campaign.markdown(content | {"runs": facts[::2]})
+    alone = campaign.markdown(content | {"runs": facts[::2], "scores": [one]})
+    assert "| +0.100 | open |" in alone
     assert "1 training each" in alone and "With one training each it stays open" in alone

@@ -208,7 +208,7 @@ def markdown(content: dict[str, Any]) -> str:
         signed = ", ".join(f"{value:+{form}}" for value in row["by_seed"])
         lines.append(
             f"| {board.title} | {metric.title} | {means[0]} | {means[1]} | {less.value:+{form}} "
-            f"[{less.low:+{form}}, {less.high:+{form}}] | {signed} | {less.verdict} |"
+            f"[{less.low:+{form}}, {less.high:+{form}}] | {signed} | {row['difference']['verdict']} |"
         )
     lines += [
         "",
