@@ -280,12 +280,15 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 class _Bar(tqdm):
-    """The bar of a download, on a terminal only."""
+    """The bar of a download: on a terminal, of a file large enough to be waited for, under a name of its own."""
+
+    title = ""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        named["disable"] = named.get("disable") or not sys.stderr.isatty()
+        small = (named.get("total") or LARGEST_CARD) < LARGEST_CARD
+        named["disable"] = named.get("disable") or small or not sys.stderr.isatty()
         named.pop("name", None)
-        super().__init__(*arguments, **named)
+        super().__init__(*arguments, **named | {"desc": self.title})
 
 
 def _download(repository: str, revision: str | None, path: str, folder: Path, say: Say) -> Path:
@@ -295,7 +298,7 @@ def _download(repository: str, revision: str | None, path: str, folder: Path, sa
     def once() -> str:
         return hf_hub_download(
             repository, path, repo_type="dataset", revision=revision, local_dir=folder, endpoint=constants.ENDPOINT,
-            library_name="galaxy-zoo-decals", tqdm_class=_Bar,
+            library_name="galaxy-zoo-decals", tqdm_class=type("_Bar", (_Bar,), {"title": PurePosixPath(path).name}),
         )  # fmt: skip
 
     return Path(_persist(once, repository, say, TRIES, path))

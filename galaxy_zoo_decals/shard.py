@@ -238,4 +238,4 @@ def _floats(values: pa.Array, empty: float) -> np.ndarray:
 
 def _printable(text: object) -> str:
     """Return a name at the source as it may be shown."""
-    return re.sub(r"[^\x21-\x7e]", "?", str(text))[:64] if text is not None else "without a name"
+    return re.sub(r"[^\w.+:-]", "?", str(text)[:64], flags=re.ASCII) if text is not None else "without a name"

@@ -40,7 +40,7 @@ def contact_sheet(edition: Edition, split: str = "test", rows_each: int = 2) -> 
     legend = f"votes: {' / '.join(first.answers)}"
     if f"visible_{first.columns[0]}" in table.columns:
         legend += "; truth: the probabilities they were drawn with"
-    draw.text((MARGIN, 34), legend, QUIET, small)
+    draw.text((MARGIN, 34), f"{legend}. {edition.terms.credit}", QUIET, small)
     top = 56
     for name, rows in groups.items():
         total = int((table["label"] == CLASSES.index(name)).sum()) if name in CLASSES else len(table)

@@ -36,9 +36,10 @@ def as_published(table: pd.DataFrame, seed: int = 5) -> pd.DataFrame:
     """
     rng = np.random.default_rng(seed)
     out = table.reset_index(drop=True).drop(columns=["mag_r", "random_selection"], errors="ignore")
-    out["in_gzd_ab"] = False
-    out["wrong_size_statistic"] = 20.0
-    out["png_loc"] = "dr5/" + out["iauname"].str[:4] + "/" + out["iauname"] + ".png"
+    places = "dr5/" + out["iauname"].str[:4] + "/" + out["iauname"] + ".png"
+    out = out.drop(columns=["png_loc", "wrong_size_statistic"], errors="ignore")
+    added = {"in_gzd_ab": False, "wrong_size_statistic": 20.0, "png_loc": places}
+    out = pd.concat([out, pd.DataFrame(added, index=out.index)], axis=1)
     merging = GZD5.question("merging")
     votes = out[list(merging.columns)].to_numpy(int)
     early = (out["upload_group"] == "pre_active").to_numpy() & (rng.random(len(out)) < CHANGED)

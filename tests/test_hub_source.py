@@ -111,6 +111,10 @@ def test_from_nothing_to_the_edition(world: World, capsys: pytest.CaptureFixture
     stored = {n: d for split in SPLITS for n, d in edition.images(split).items()}
     for name, data in stored.items():  # each its own image, from the very JPEG of its row
         assert data == pixels.encode(pixels.decode(world.dataset.jpegs[name]), 64, 90)
+    # Those that lost merging votes have the Hub's counts too, though the edition does not know their merging.
+    lost = set(world.table["iauname"][world.table["merging_total-votes"] > 500]) & set(stored)
+    table = pd.concat([edition.table(split, ["iauname", "merging_none", "merging_total-votes"]) for split in SPLITS])
+    assert lost and not table.set_index("iauname").loc[sorted(lost)].to_numpy().any()
     steps = {s["name"]: s for s in edition.facts["cleaning"]["steps"]}  # type: ignore[index]
     unreadable = next(step for name, step in steps.items() if step["examples"])
     assert set(unreadable["examples"]) == set(world.dataset.differing) & world.kept()
@@ -130,8 +134,9 @@ def test_from_nothing_to_the_edition(world: World, capsys: pytest.CaptureFixture
 def test_what_the_edition_says_of_itself(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert world.prepare("--images", "hub-tiny") == 0
     edition = Edition(world.folder / "edition")
-    assert edition.licence == "CC-BY-NC-SA-4.0" and edition.pictures == "JPEG, Hub gz_desi" and not edition.simulated
-    assert edition.may_publish_images and edition.may_publish_votes and edition.truth == "counts"
+    terms = edition.terms
+    assert terms.licence == "CC-BY-NC-SA-4.0" and terms.pictures == "JPEG, Hub gz_desi" and not terms.simulated
+    assert terms.may_publish_images and terms.may_publish_votes and terms.truth == "counts"
     revision = world.hub.sha(HUB_IMAGES)
     source = edition.facts["source"]
     assert source["images"] == {  # type: ignore[index]
@@ -144,7 +149,7 @@ def test_what_the_edition_says_of_itself(world: World, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert cli.main(["info", str(edition.path)]) == 0
     said = capsys.readouterr().out
-    assert f"JPEG, Hub gz_desi at revision {revision}, licence CC-BY-NC-SA-4.0" in said and edition.credit in said
+    assert f"JPEG, Hub gz_desi at revision {revision}, licence CC-BY-NC-SA-4.0" in said and terms.credit in said
 
 
 def test_a_part_of_the_shards(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -459,7 +464,7 @@ def test_an_edition_of_zenodo_is_not_replaced_unasked(
     shutil.copytree(toy_edition, world.folder / "edition")
     before = contents(world.folder / "edition")
     assert world.prepare("--images", "hub-tiny") == 1
-    assert "holds the edition toy (files of its own), which images of the Hub do not replace" in capsys.readouterr().err
+    assert "holds the edition toy (own files), which images of the Hub do not replace" in capsys.readouterr().err
     assert contents(world.folder / "edition") == before and not world.hub.requests
 
 

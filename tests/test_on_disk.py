@@ -248,6 +248,6 @@ def test_an_edition_of_jpegs_behind_links_with_the_votes_of_the_cache(
     assert cli.main(command) == 0
     edition = Edition.open("gzd5")
     assert edition.path == (home / "editions" / "gzd5").resolve()
-    assert edition.pictures == "JPEG, files on disk"
+    assert edition.terms.pictures == "JPEG, files on disk"
     found = [name for split in ("train", "validation", "test") for name in edition.table(split, ["iauname"])["iauname"]]
     assert set(found) == set(names[:-1]), "the last galaxy has no image"

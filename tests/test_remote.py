@@ -444,7 +444,7 @@ def test_an_image_that_arrives_damaged_is_asked_for_again_and_then_left_out(
     assert prepare(zenodo, tmp_path, "--galaxies", "150") == 0
     edition = Edition(tmp_path / "edition")
     steps = {s["name"]: s for s in edition.facts["cleaning"]["steps"]}  # type: ignore[index]
-    left_out = steps["unreadable image"]
+    left_out = steps["unusable image"]
     assert not faults and left_out["removed"] == 1
     assert all("damaged in the archive (Bad CRC-32" in problem for problem in left_out["examples"].values())
     assert set(left_out["examples"]) < found.keys()
@@ -596,6 +596,7 @@ def test_a_part_never_takes_the_name_of_the_survey_or_of_another_part(monkeypatc
     ):
         options = cli.parser().parse_args(["prepare", "gzd5", *words])
         cli._check_part(options)
+        options.name = options.name or cli._name_of_gzd5(options)
         names.append(options.name)
     assert names == ["gzd5-20", "gzd5-20-seed3", "mine", "gzd5"]
     assert json.dumps(names)

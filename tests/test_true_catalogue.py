@@ -143,7 +143,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
     as_published(table).to_parquet(folder / "gz_decals_volunteers_5.parquet", index=False)
     for name, image in images.items():
-        place = folder / "gz_decals_dr5_png_part1" / name[:4] / f"{name}.png"
+        place = folder / name[:4] / f"{name}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(image)
     return folder

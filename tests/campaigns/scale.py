@@ -2,7 +2,8 @@
 
     python tests/campaigns/scale.py [--galaxies 107000] [--distinct 300] [--processes 2] [--scratch DIR]
 
-Some hundred simulated galaxies of 424 pixels stand in the archives under ever new names. The four archives are made
+Some hundred simulated galaxies of 424 pixels stand in the archives under ever new names, in a table of the published
+shape (127 columns, merging votes lost). The four archives are made
 one at a time, when the preparation asks for them, and removed by it (`delete_archives`). Every half minute it is held
 still (SIGSTOP) and the floor is measured: decode, resize and encode alone, of the same images, in as many processes,
 nothing else; so both see the same machine, whatever else runs on it. The speed is that of the whole preparation
@@ -38,6 +39,7 @@ sys.path.insert(0, str(ROOT))
 from galaxy_zoo_decals.pixels import Form  # noqa: E402
 from galaxy_zoo_decals.sources import Part  # noqa: E402
 from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, Downloaded  # noqa: E402
+from tests.published import as_published  # noqa: E402
 from tests.releases import draw, repeat, write_part, write_table  # noqa: E402
 
 EVIDENCE = ROOT / "docs" / "evidence"
@@ -167,6 +169,7 @@ def run(
     """Make the release, prepare it and return what was measured; a pause of some ``seconds`` ``every`` so many."""
     table, images = draw(distinct)
     many, shown = repeat(table, galaxies)
+    many = as_published(many)
     folder, out = scratch / "release", scratch / "edition"
     write_table(many, folder)
     pngs = list(images.values())
@@ -204,7 +207,12 @@ def run(
     floor.pool.terminate()
     busy = ended["ended"] - ended["began"] - waited - pauses.held
     rate, processor_rate = ended["galaxies"] / busy, ended["galaxies"] / ended["processor_seconds"]
+    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+    lost = json.loads((out / "edition.json").read_text())["cleaning"]["lost_votes"]["merging"]
     return {
+        "commit": commit.stdout.strip(),
+        "columns": len(many.columns),
+        "unknown_merging": sum(n["unknown"] for group, n in lost.items() if not group.startswith("scored in")),
         "galaxies": galaxies,
         "kept": ended["galaxies"],
         "distinct_images": distinct,
@@ -329,6 +337,8 @@ def page(found: dict[str, Any], loads: list[dict[str, Any]]) -> str:
     pauses = len(found["floors"])
     rows = {
         "rows in the catalogue": f"{found['galaxies']:,}",
+        "columns of the catalogue, as published": f"{found['columns']}",
+        "galaxies left whose merging votes are lost": f"{found['unknown_merging']:,}",
         "galaxies left by the cleaning, converted and in the edition": f"{found['kept']:,}",
         "whole preparation, without making archives and pauses": f"{found['seconds']:.0f} s",
         "of it after the last conversion (labels, shards, hashes)": f"{found['seconds_after_conversion']:.0f} s",
@@ -346,7 +356,8 @@ def page(found: dict[str, Any], loads: list[dict[str, Any]]) -> str:
     lines = [
         "# Scale",
         "",
-        f"`make campaign-scale`: {found['galaxies']:,} galaxies ({found['distinct_images']} simulated ones of 424 "
+        f"`make campaign-scale`, at commit `{found['commit']}`; {found['galaxies']:,} galaxies "
+        f"({found['distinct_images']} simulated ones of 424 "
         f"pixels under new names, {found['png_bytes'] / 1000:.0f} kB a PNG) from archives that were made, converted "
         f"and removed in turn, with {found['processes']} processes on {found['cores']} cores. The floor is decode, "
         "resize and encode alone, of the same images, in as many processes. It was measured in pauses every half "
