@@ -51,5 +51,8 @@ def test_the_page_says_what_is_told_apart_and_what_is_not() -> None:
     assert "2 trainings each" in text and "320 of a whole image" in text and "enlarged 1.4 times" in text
     assert "| 424 px | 1 | 9 | CPU | abc |" in text
     assert "tie letters" in text
-    alone = campaign.markdown(content | {"runs": facts[::2]})
-    assert "1 training each" in alone and "rests on that interval alone" in alone
+    (one, *_) = campaign.rows({224: [scored(0.0, 0)], 424: [scored(0.1, 0)]})
+    assert one["difference"]["verdict"] == "open"
+    alone = campaign.markdown(content | {"runs": facts[::2], "scores": [one]})
+    assert "| +0.100 | open |" in alone
+    assert "1 training each" in alone and "With one training each it stays open" in alone

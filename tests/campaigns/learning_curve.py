@@ -117,7 +117,7 @@ def _open(name: str) -> Edition:
     if name not in available():
         raise UserError(f"the edition {name} is not here: docs/reproducing.md says how to get it.")
     edition = Edition.open(name)
-    if edition.content_hash != boards.frozen(boards.LEADERBOARD).get(name):
+    if edition.content_hash != boards.frozen(boards.LEADERBOARD).get(name, {}).get("content_hash"):
         raise UserError(f"the edition {name} on this machine is not the benchmark's: docs/reproducing.md.")
     return edition
 
