@@ -30,6 +30,10 @@ from galaxy_zoo_decals.edition import Edition, digest
 from galaxy_zoo_decals.features import edition_features, flag, to_arrow, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources import ImageError
+from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
+from galaxy_zoo_decals.sources.hub import FromHub
+from galaxy_zoo_decals.sources.simulated import Simulated
+from galaxy_zoo_decals.sources.zenodo import Downloaded
 
 GRID = 56
 """Pixels a side at which fingerprints are taken: a quarter of an edition's 224."""
@@ -73,6 +77,7 @@ def check(edition: Edition, processes: int = 1) -> list[Finding]:
         _hashes(edition, table, looked),
         _counts(facts, tables),
         _card(edition, facts),
+        _terms(edition),
         _votes(edition, table),
         _boards(edition, table),
         _cells(edition, table),
@@ -188,6 +193,25 @@ def _card(edition: Edition, facts: dict[str, Any]) -> Finding:
     except (yaml.YAMLError, KeyError, TypeError) as error:
         problems = [f"README.md has no head that datasets could load from ({error!r})"]
     return _finding("card", problems, "views, versions and counts agree with edition.json")
+
+
+def _terms(edition: Edition) -> Finding:
+    """Hold what the edition says of itself against what its source says of all its editions."""
+    said, source = edition.terms, edition.facts["source"]
+    assert isinstance(source, dict)
+    known = {"gz2": GZ2Challenge, "simulated": Simulated, "gzd5": FromHub if "images" in source else Downloaded}
+    kind = known.get(str(source.get("kind")))
+    if kind is None:  # a table of somebody's own: without a licence nothing is passed on
+        wrong = said.licence == "other" and (said.may_publish_images or said.may_publish_votes)
+        problems = ["no licence is stated, but it says that it may be passed on"] if wrong else []
+        return _finding("terms", problems, f"licence {said.licence}, as stated when it was prepared")
+    names = ("simulated", "truth", "licence", "may_publish_images", "may_publish_votes")
+    problems = [
+        f"{name} is {getattr(said, name)}, of this source it is {getattr(kind, name)}"
+        for name in names
+        if getattr(said, name) != getattr(kind, name)
+    ]
+    return _finding("terms", problems, f"licence {said.licence}, as of every edition of this source")
 
 
 def _votes(edition: Edition, table: pd.DataFrame) -> Finding:

@@ -5,6 +5,7 @@ Numbers of single rows are those of Walmsley et al. 2022, data release doi:10.52
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -174,8 +175,15 @@ def test_a_table_of_the_true_shape_becomes_an_edition_that_checks(
     assert not views.asked(GZD5, lost[list(GZD5.total_columns)].to_numpy())[:, -1].any()
 
 
-def test_the_check_sees_a_lost_question_that_was_given_votes(release: Path, tmp_path: Path) -> None:
-    assert prepare(release, tmp_path / "gzd5") == 0
+@pytest.fixture(scope="module")
+def prepared(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("prepared") / "gzd5"
+    assert prepare(release, out) == 0
+    return out
+
+
+def test_the_check_sees_a_lost_question_that_was_given_votes(prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared, tmp_path / "gzd5")
     edition = Edition(tmp_path / "gzd5")
     shard = edition.shards("train")[0]
     table = pq.read_table(shard)
@@ -238,3 +246,21 @@ def test_the_limit_is_data_of_the_tree() -> None:
     found = catalogue.check(rows(), tree, "true rows")
     assert found[MERGING.total].tolist() == [0, 0, 37]
     assert [q.name for t in (GZD5, GZ2) for q in t.questions if q.lost_limit] == ["merging"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"simulated": True}, "simulated is True, of this source it is False"),
+        ({"licence": "CC0-1.0"}, "licence is CC0-1.0, of this source it is CC-BY-4.0"),
+        ({"truth": "likelihoods", "may_publish_votes": False}, "truth is likelihoods"),
+    ],
+)
+def test_the_check_sees_an_edition_that_says_other_things_of_itself(
+    prepared: Path, tmp_path: Path, changed: dict[str, object], words: str
+) -> None:
+    shutil.copytree(prepared, tmp_path / "gzd5")
+    place = tmp_path / "gzd5" / "edition.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | changed))
+    terms = next(finding for finding in check(Edition(tmp_path / "gzd5")) if finding.name == "terms")
+    assert not terms.holds and words in terms.words
