@@ -1,6 +1,7 @@
 """Every address on the network that this project reads from: what lies there, how large, with which checksum.
 
-Nothing else in the package spells an address. ``galaxy-zoo-decals doctor`` asks each whether it answers.
+Nothing else in the package spells an address. ``galaxy-zoo-decals doctor`` asks each of ``ADDRESSES`` whether it
+answers.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ VOTES = (
 
 @dataclass(frozen=True)
 class Config:
-    """A config of ``HUB_IMAGES`` as it stood on ``stated`` (ISO date): its Parquet files, rows, and bytes (about)."""
+    """A config of ``HUB_IMAGES`` as public pages had it by ``stated`` (year and month): files, rows, bytes (about)."""
 
     name: str
     folder: str
@@ -57,10 +58,10 @@ class Config:
 
 
 HUB_CONFIGS = {
-    "tiny": Config("tiny", "tiny", 2, 3_195 + 798, 175_000_000, "2026-11-20"),
-    "default": Config("default", "data", 28 + 8, 319_530 + 79_883, 17_500_000_000, "2026-11-20"),
+    "tiny": Config("tiny", "tiny", 2, 3_195 + 798, 175_000_000, "2026-11"),
+    "default": Config("default", "data", 28 + 8, 319_530 + 79_883, 17_500_000_000, "2026-11"),
 }
-"""What the Hub had when it was last looked at; it is asked again at run time, and what differs is said."""
+"""What the Hub had by public accounts of that month; it is asked again at run time, and what differs is said."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,8 @@ class Address:
     """One place that data come from.
 
     ``url`` is below the record's API ({record}) or the Hub ({hub}), as both may be on another server. ``size`` is
-    bytes as stated on ``stated`` (ISO date), when the address was last looked at by a person, and ``checksum`` what
-    was published then ("" where the server's own is asked for at run time): ``exact`` sizes must be met to the byte,
-    the others about. ``way`` is the command that reads it.
+    bytes as public pages had it by ``stated`` (year and month), and ``checksum`` what was published then ("" where the
+    server's own is asked for at run time): ``exact`` sizes must be met to the byte, the others about.
     """
 
     name: str
@@ -81,38 +81,37 @@ class Address:
     exact: bool
     licence: str
     stated: str
-    way: str
 
 
 ADDRESSES = (
     Address(
         "votes", "votes of 253,286 galaxies", f"{{record}}/files/{VOTES[0].name}/content", VOTES[0].size,
-        f"md5:{VOTES[0].md5}", True, "CC-BY-4.0", "2026-11-20", "prepare gzd5",
+        f"md5:{VOTES[0].md5}", True, "CC-BY-4.0", "2026-11",
     ),
     Address(
         "votes, CSV", "the same", f"{{record}}/files/{VOTES[1].name}/content", VOTES[1].size,
-        f"md5:{VOTES[1].md5}", True, "CC-BY-4.0", "2026-11-20", "prepare gzd5",
+        f"md5:{VOTES[1].md5}", True, "CC-BY-4.0", "2026-11",
     ),
     *(
         Address(
             f"archive {number}", f"PNGs, part {number} of 4",
             f"{{record}}/files/gz_decals_dr5_png_part{number}.zip/content",
-            26_000_000_000, "", False, "CC-BY-4.0", "2026-11-20", "prepare gzd5",
+            26_000_000_000, "", False, "CC-BY-4.0", "2026-11",
         )
         for number in (1, 2, 3, 4)
     ),
     Address(
         "gz_desi, tiny", "JPEGs of 3,993 rows", f"{{hub}}/api/datasets/{HUB_IMAGES}", HUB_CONFIGS["tiny"].size,
-        "", False, "CC-BY-NC-SA-4.0", "2026-11-20", "prepare gzd5 --images hub-tiny",
+        "", False, "CC-BY-NC-SA-4.0", "2026-11",
     ),
     Address(
         "gz_desi", "JPEGs of 399,413 rows", f"{{hub}}/api/datasets/{HUB_IMAGES}", HUB_CONFIGS["default"].size,
-        "", False, "CC-BY-NC-SA-4.0", "2026-11-20", "prepare gzd5 --images hub",
+        "", False, "CC-BY-NC-SA-4.0", "2026-11",
     ),
     Address(
         "votes, mirror", "the same as on Zenodo",
         f"{{hub}}/datasets/{HUB_MIRROR}/resolve/main/{HUB_MIRROR_VOTES}",
-        VOTES[0].size, f"md5:{VOTES[0].md5}", True, "CC-BY-4.0", "2026-11-20", "prepare gzd5 --images hub",
+        VOTES[0].size, f"md5:{VOTES[0].md5}", True, "CC-BY-4.0", "2026-11",
     ),
 )  # fmt: skip
 """All of them. Datasets of the Hub are asked through its API, which says what files they have today."""

@@ -28,7 +28,7 @@ from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, 
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Choosing, Source
 
-FORMAT = "1.0"
+FORMAT = "1.1"
 """Version of the edition format; a change of columns raises it."""
 
 ROW_GROUP = 100
@@ -105,6 +105,7 @@ def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, or
         "name": name,
         "version": FORMAT,
         "source": source.describe(),
+        "pictures": source.pictures,
         "image_size": size,
         "image_quality": None if original else quality,
     }

@@ -188,10 +188,8 @@ def _lost(cleaning: dict[str, Any], tree: Tree) -> str:
 
 
 def _boards(cleaning: dict[str, Any]) -> str:
-    """Return what the boards hold of the scored galaxies; older editions do not say."""
-    boards = cleaning.get("boards")
-    if not boards:
-        return ""
+    """Return what the boards hold of the scored galaxies."""
+    boards = cleaning["boards"]
     names = next(iter(boards.values()))
     rows = "\n".join(f"| {name} | {' | '.join(f'{counts[name]:,}' for counts in boards.values())} |" for name in names)
     return f"### What the boards hold\n\n| | {' | '.join(boards)} |\n|---|{'--:|' * len(boards)}\n{rows}\n\n"

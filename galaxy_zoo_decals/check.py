@@ -243,12 +243,13 @@ def _lost(question: Question, table: pd.DataFrame) -> list[str]:
 
 def _boards(edition: Edition, table: pd.DataFrame) -> Finding:
     report: Any = edition.facts["cleaning"]
-    stated, found = report.get("boards", {}), board_holdings(edition.tree, table)
+    stated, found = report.get("boards"), board_holdings(edition.tree, table)
+    stated = stated if isinstance(stated, dict) else {}
     problems = [
-        f"{split}: {name} is {found[split].get(name)}, not {count}"
-        for split, counts in stated.items()
+        f"{split}: {name} is {count}, not {stated.get(split, {}).get(name)}"
+        for split, counts in found.items()
         for name, count in counts.items()
-        if found.get(split, {}).get(name) != count
+        if stated.get(split, {}).get(name) != count
     ]
     if cleaning.lost_votes(edition.tree, table) != report.get("lost_votes", {}):
         problems.append("edition.json counts other galaxies that lost votes")

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 import pandas as pd
 
 from galaxy_zoo_decals.schema import Tree
-from galaxy_zoo_decals.splits import MIN_CLASSIFIED
 
 MIN_VOTES = 3
 """First-question votes below which a fraction says nothing (Walmsley et al. 2022 train from 3 votes upward)."""
@@ -146,12 +145,6 @@ class Report:
         lines = ["", f"{'What the boards hold':<44}" + "".join(f" {split:>10}" for split in self.boards)]
         for name in next(iter(self.boards.values())):
             lines.append(f"   {name:<41}" + "".join(f" {counts[name]:>10,}" for counts in self.boards.values()))
-        classified = self.boards["test"]["with a class"]
-        if classified < MIN_CLASSIFIED:
-            lines.append(
-                f"   Fewer than {MIN_CLASSIFIED} scored test galaxies have a class ({classified:,}): the benchmark "
-                "freezes no board of four classes of them."
-            )
         return lines
 
 

@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     prepare = commands.add_parser("prepare", help="make an edition from a source")
     sources = prepare.add_subparsers(title="sources", required=True, metavar="SOURCE", dest="source_name")
     gzd5 = sources.add_parser(
-        "gzd5", help="Galaxy Zoo DECaLS 5 from Zenodo: 253,286 galaxies, 104 GB to download",
+        "gzd5", help="Galaxy Zoo DECaLS 5: 253,286 galaxies; 104 GB from Zenodo, or 0.2 GB with --images hub-tiny",
         description="Downloads the votes and the four archives of images one after the other, converts each as it "
         "comes, and goes on where it stopped when it is started again. With --galaxies N it reads N galaxies out of "
         "the archives on the server instead: 2,000 galaxies are about 0.8 GB.",
@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
     catalogue.add_argument(
         "--licence", type=_licence, default="other", metavar="SPDX",
-        help="licence of table and images, as CC-BY-4.0; without it the edition is not passed on",
+        help="licence of table and images, such as CC-BY-4.0; without one that allows it nothing is passed on",
     )  # fmt: skip
     for source in (gzd5, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
@@ -207,8 +207,8 @@ def _prepare(options: argparse.Namespace) -> None:
     settle(out)
     check_target(out)
     from_hub = options.source_name == "gzd5" and options.images != "zenodo"
-    if from_hub:
-        _keep_other_pictures(source, out)
+    if options.source_name == "gzd5":
+        _keep_another_edition(source, out)
     form = {"size": size, "quality": options.quality, "original": options.keep_original}
     # 104 GB are not downloaded again because someone is not sure whether the command has run.
     if options.source_name == "gzd5" and not options.again and is_made(
@@ -252,7 +252,7 @@ def _check_part(options: argparse.Namespace) -> None:
 def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     if options.source_name == "gzd5":
         from galaxy_zoo_decals.edition import home
-        from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk, Some
+        from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk, SurveyPart
 
         given = (options.parts, debiased, options.delete_archives)
         downloads = home() / "downloads" / "zenodo-4573248"
@@ -274,7 +274,7 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         if options.galaxies is not None:
             title = f"{options.galaxies:,} galaxies of Galaxy Zoo DECaLS 5"
             part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
-            return Some(*given, folder=folder, record=record, **part)
+            return SurveyPart(*given, folder=folder, record=record, **part)
         return Downloaded(*given, folder=folder, record=record)
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
@@ -318,27 +318,38 @@ def _name_of_gzd5(options: argparse.Namespace) -> str:
     return "gzd5"
 
 
-def _keep_other_pictures(source: Source, out: Path) -> None:
-    """Raise UserError if ``out`` holds an edition of other pictures: those of the Hub do not replace it unasked."""
+def _keep_another_edition(source: Source, out: Path) -> None:
+    """Raise UserError if ``out`` holds another edition of the survey: other pictures or another part of it."""
     from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
 
     if not is_edition(out):
         return
     try:
-        name, pictures = Edition(out).name, Edition(out).terms.pictures
+        edition = Edition(out)
+        said, pictures = edition.facts["source"], edition.terms.pictures
     except EditionError:  # of an older version of the package: it is made anew
         return
-    if pictures != source.pictures:
+    mine = source.describe()
+    same = all(said.get(key) == mine.get(key) for key in ("kind", "galaxies", "seed"))  # type: ignore[attr-defined]
+    if pictures != source.pictures or not same:
         raise UserError(
-            f"{out} holds the edition {name} ({pictures}), which images of the Hub do not replace. Choose another "
-            "--name or --out, or remove that folder."
+            f"{out} holds the edition {edition.name} ({_galaxies(edition):,} galaxies, {pictures}), which this one "
+            "would replace. Choose another --name or --out, or remove that folder."
         )
 
 
 def _report_catalogue(source: Source, rules: Rules) -> None:
     from galaxy_zoo_decals.builder import survey_catalogue
+    from galaxy_zoo_decals.splits import MIN_CLASSIFIED
 
-    print(survey_catalogue(source, rules))
+    report = survey_catalogue(source, rules)
+    print(report)
+    classified = report.boards["test"]["with a class"]
+    if classified < MIN_CLASSIFIED:
+        print(
+            f"   Fewer than {MIN_CLASSIFIED} scored test galaxies have a class ({classified:,}): the benchmark would "
+            "freeze no board of four classes of this catalogue."
+        )
     print(f"\nThe votes are here: {source.table}")  # type: ignore[attr-defined]
 
 

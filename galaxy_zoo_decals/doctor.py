@@ -212,7 +212,7 @@ def _ask_dataset(address: Address, url: str, hub: str, headers: Mapping[str, str
     shards[config.name] = shard
     words = _compared(address, size)
     if len(held) != config.files:
-        words = f"{len(held)} files, stated {config.files} on {config.stated}" + (f"; {words}" if words else "")
+        words = f"{len(held)} files, stated {config.files} in {config.stated}" + (f"; {words}" if words else "")
     return Seen(address, url, True, words, size)
 
 
@@ -223,7 +223,7 @@ def _compared(address: Address, size: int | None) -> str:
     if abs(size - address.size) <= (0 if address.exact else ABOUT * address.size):
         return ""
     stated = f"{address.size:,} bytes" if address.exact else f"about {amount(address.size)}"
-    return f"{f'{size:,} bytes, ' if address.exact else ''}stated {stated} on {address.stated}"
+    return f"{f'{size:,} bytes, ' if address.exact else ''}stated {stated} in {address.stated}"
 
 
 def _refusal(answer: requests.Response, token: bool) -> str:
@@ -349,7 +349,7 @@ def report(found: Findings) -> str:
         for seen in held:
             mark = "FAIL" if not seen.reachable else "ok  " if not seen.words else "DIFF"
             size = amount(seen.size) if seen.size is not None else "?"
-            words = seen.words or f"as stated on {seen.address.stated}"
+            words = seen.words or f"as stated in {seen.address.stated}"
             lines += _folded(f"  {mark} {seen.address.name:<15} {seen.address.what:<26} {size:>9}  ", words)
         lines.append("")
     lines.append(f"{amount(found.free)} free in {found.folder}.")

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,12 @@ class Terms:
     may_publish_images: bool = False
     may_publish_votes: bool = False
     pictures: str = "unknown"
+
+    @classmethod
+    def of(cls, said: object) -> Terms:
+        """Return the terms that a source, or what a benchmark froze, states as attributes of these names."""
+        given: dict[str, Any] = {field.name: getattr(said, field.name, field.default) for field in fields(cls)}
+        return cls(**given)
 
 
 FACTS: dict[str, type] = {

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -61,12 +62,14 @@ def plan(edition: Edition, repo: str, private: bool = True) -> Plan:
         raise PublishError(f"{repo!r} is no name of a repository; it is like user/galaxy_zoo_decals.")
     terms = edition.terms
     if not (terms.may_publish_images and terms.may_publish_votes):
-        unknown = (
-            "Their licence is not known: `prepare catalogue --licence` states it. " if terms.licence == "other" else ""
+        source: dict[str, Any] = edition.facts["source"]  # type: ignore[assignment]
+        why = (
+            "No licence is stated that allows it: `galaxy-zoo-decals prepare catalogue --licence` states one."
+            if source.get("kind") == "catalogue"
+            else f"{edition.facts['citation']} Others prepare the edition from their own download."
         )
         raise PublishError(
-            f"images and votes of {edition.title} may not be passed on, not even in a private repository. "
-            f"{unknown}Others prepare the edition from their own download."
+            f"images and votes of {edition.title} may not be passed on, not even in a private repository. {why}"
         )
     files = {name: edition.path / name for name in PARTS if (edition.path / name).is_file()}
     shards = [path for split in SPLITS for path in edition.shards(split)]

@@ -283,15 +283,23 @@ def _freeze(options: argparse.Namespace, truths: Truths) -> int:
 
     benchmark = options.root / "benchmark"
     if options.catalogue is None:
-        print(versions.freeze(benchmark, options.version, Edition.open(options.name)))
+        edition = Edition.open(options.name)
+        print(versions.freeze(benchmark, options.version, edition))
+        if not edition.terms.may_publish_votes:
+            print(f"Its votes may not be passed on (licence {edition.terms.licence}), so no truth was written.")
         return 0
     from galaxy_zoo_decals.sources.zenodo import Catalogue
     from galaxy_zoo_decals.splits import MIN_CLASSIFIED
+    from leaderboard.files import LeaderboardError
 
     source = Catalogue(file=options.catalogue.expanduser())
+    if not source.is_published and not options.any_table:
+        raise LeaderboardError(
+            f"{options.catalogue}: not the published table of votes (its md5 is {source.md5}), and what is frozen "
+            "stays. `galaxy-zoo-decals prepare gzd5 --catalogue-only` fetches that one; --any-table freezes this one."
+        )
     path, truth = versions.freeze_catalogue(benchmark, options.version, options.name, source)
     frozen = next(v for v in versions.read(benchmark) if v.version == options.version).editions[options.name]
-    print(f"{options.catalogue}: {source.published}.")
     print(f"{len(truth.names):,} scored test galaxies; boards: {', '.join(frozen.boards)}.")
     if "multiclass" not in frozen.boards:
         classified = int((truth.classes.label >= 0).sum())

@@ -106,6 +106,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     freeze.set_defaults(command="freeze")
 
+    freeze.add_argument("--any-table", action="store_true", help="with --catalogue: though it is not the published one")
+
     schema = commands.add_parser("schema", parents=[common], help="write the JSON Schemas of submissions anew")
     schema.set_defaults(command="schema")
 

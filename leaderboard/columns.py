@@ -69,6 +69,9 @@ def columns(table: Table) -> list[Column]:
     mixed = len({_pictures(row) for row in [*table.rows, *table.partial]} - {None}) > 1 or any(
         row.score.lacking for row in [*table.rows, *table.partial]
     )
+    sized = (
+        len({row.seeds[0].run.edition.image_size for row in [*table.rows, *table.partial] if row.seeds} - {None}) > 1
+    )
     return [
         Column("seeds", "Seeds", "Trainings that the score is the mean of.", shown=True),
         Column("skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=skilled),
@@ -81,7 +84,7 @@ def columns(table: Table) -> list[Column]:
         Column("parameters", "Parameters", "Weights that were trained or used.", shown=True),
         Column("pixels", "Pixels", "Side of the square the network sees.", shown=True),
         Column("pictures", "Pictures", "Where the images it was shown come from.", numeric=False, shown=mixed),
-        Column("image_size", "Image pixels", "Side of the edition's images, which are scaled to what it sees."),
+        Column("image_size", "Image pixels", "Side of the edition's images, scaled to what it sees.", shown=sized),
         *([Column("lacking", "Lacking", "Galaxies whose picture the source lacks.", shown=True)] if mixed else []),
         Column("train_seconds", "Training", "Time of one training, on the device named beside it.", shown=True),
         Column("device", "Device", "What it was trained on.", numeric=False, shown=True),

@@ -23,11 +23,14 @@ MOST_ROWS = 10**6
 LARGEST_UNPACKED = 2**28
 
 
-def bounded(path: Path, rows: int | None) -> None:
-    """Raise PredictionError if a Parquet file's footer claims more rows or bytes than predictions can have."""
+def bounded(path: Path, rows: int | None, fewer: bool = False) -> None:
+    """Raise PredictionError if a Parquet file's footer claims more rows or bytes than predictions can have.
+
+    ``rows`` are those of the edition, where they are known; with ``fewer`` some may be lacking.
+    """
     footer = _footer(path, PredictionError)
     unpacked = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
-    if rows is not None and footer.num_rows != rows:
+    if rows is not None and (footer.num_rows > rows or (footer.num_rows < rows and not fewer)):
         raise PredictionError(f"{path}: {footer.num_rows} rows, but the edition has {rows} scored test galaxies.")
     if footer.num_rows > MOST_ROWS:
         raise PredictionError(f"{path}: {footer.num_rows} rows: no prediction file.")

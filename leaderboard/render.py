@@ -64,6 +64,8 @@ class EditionPage:
     truth: Truth | None
     tables: dict[str, Table]
     terms: Terms
+    pictures: Edition | None
+    """The edition whose pictures are shown: itself, or of a survey one with pictures of any source."""
 
     @property
     def simulated(self) -> bool:
@@ -73,7 +75,7 @@ class EditionPage:
     @property
     def credit(self) -> str:
         """What stands beside pictures of it: whose they are. Those of a survey may come from several sources."""
-        return (self.edition.terms if self.edition is not None else self.terms).credit
+        return (self.pictures.terms if self.pictures is not None else self.terms).credit
 
     @property
     def short(self) -> str:
@@ -88,7 +90,7 @@ class EditionPage:
     @property
     def pictured(self) -> bool:
         """Whether its images can be shown: they may be, and are on this machine."""
-        return self.open and self.edition is not None and self.edition.terms.may_publish_images
+        return self.open and self.pictures is not None and self.pictures.terms.may_publish_images
 
 
 def site(
@@ -178,7 +180,7 @@ def _version(edition: EditionPage) -> str:
 
 
 def _compared(table: Table, page: EditionPage, images: Images) -> comparisons.Comparison | None:
-    return comparisons.compare(table, page.truth, page.edition, images)
+    return comparisons.compare(table, page.truth, page.pictures, images)
 
 
 def _numbers() -> dict[str, Any]:
@@ -228,11 +230,12 @@ def _editions(
             task: boards.table(key, titles[key], f"{slug}-{task}", task, entries, below.get(task, {}), works, tree.name)
             for task in (truths.frozen[key][1].boards if key in truths.frozen else BOARDS)
         }
-        shown = {task: t for task, t in tables.items() if t.rows or t.references or t.retired}
+        shown = {task: t for task, t in tables.items() if t.rows or t.partial or t.references or t.retired}
         terms = terms_of(key, truths)
         if truth is None and not terms.may_publish_votes:
             truth = _blind(key, titles[key], tree, terms, entries)
-        pages.append(EditionPage(key, titles[key], slug, _pictures(key, truths), truth, shown, terms))
+        own, pictures = truths.edition(key), _pictures(key, truths)
+        pages.append(EditionPage(key, titles[key], slug, own, truth, shown, terms, pictures))
     return pages
 
 
@@ -272,11 +275,11 @@ def _hero(editions: list[EditionPage], images: Images) -> tuple[EditionPage, lis
     They are of the first edition whose images can be shown.
     """
     for page in (e for e in editions if e.pictured):
-        assert page.truth is not None and page.edition is not None
+        assert page.truth is not None and page.pictures is not None
         return page, [
-            (galaxies.shown(page.truth, page.edition, r, images), galaxies.true_answer(page.truth, r, "multiclass"))
+            (galaxies.shown(page.truth, page.pictures, r, images), galaxies.true_answer(page.truth, r, "multiclass"))
             for r in galaxies.clearest(page.truth, HERO)
-            if images.has(page.edition, page.truth.names[r])
+            if images.has(page.pictures, page.truth.names[r])
         ]
     return None
 
@@ -286,11 +289,11 @@ def _faces(table: Table, page: EditionPage, images: Images) -> list[tuple[Shown,
     if not page.pictured:
         return []
     truth = page.truth
-    assert truth is not None and page.edition is not None
+    assert truth is not None and page.pictures is not None
     return [
-        (galaxies.shown(truth, page.edition, row, images), galaxies.true_answer(truth, row, table.board.task))
+        (galaxies.shown(truth, page.pictures, row, images), galaxies.true_answer(truth, row, table.board.task))
         for row in galaxies.panel(truth)
-        if images.has(page.edition, truth.names[row])
+        if images.has(page.pictures, truth.names[row])
     ]
 
 
@@ -300,7 +303,7 @@ def _predictions(trained: Trained, truth: Truth) -> Predictions:
 
 def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
     """Return the fixed galaxies of an edition and what the best entries of every task predict for them."""
-    truth, edition = page.truth, page.edition
+    truth, edition = page.truth, page.pictures
     assert truth is not None
     rows = galaxies.panel(truth)
     models = []
@@ -391,7 +394,7 @@ def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Tr
         gallery = {
             heading: [
                 Example(
-                    galaxies.shown(page.truth, page.edition, row, images),
+                    galaxies.shown(page.truth, page.pictures, row, images),
                     judged.verdicts[row],
                     galaxies.predicted_groups(page.truth, predictions, row),
                     galaxies.predicted_groups(page.truth, predictions, row, rest=True),
@@ -415,9 +418,10 @@ def _own_panel(seeds: list[Trained], page: EditionPage, images: Images) -> list[
     if page.truth is None or not seeds:
         return []
     predictions = _predictions(min(seeds, key=lambda t: (t.run.seed, t.task)), page.truth)
+    truth, edition = page.truth, page.pictures
     return [
-        (galaxies.shown(page.truth, page.edition, row, images), galaxies.predicted_groups(page.truth, predictions, row))
-        for row in galaxies.panel(page.truth)
+        (galaxies.shown(truth, edition, row, images), galaxies.predicted_groups(truth, predictions, row))
+        for row in galaxies.panel(truth)
     ]
 
 

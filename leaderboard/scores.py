@@ -145,7 +145,7 @@ def read_predictions(path: Path, truth: Truth) -> Predictions:
     The footer is looked at first, so that a file which claims far more rows or bytes than the edition can have is
     refused before it is unpacked. Raises PredictionError naming file, row and column.
     """
-    bounded(path, None if truth.may_lack else len(truth.names))
+    bounded(path, len(truth.names), truth.may_lack)
     return complete(truth, prediction_files.read(path, truth.tree), str(path))
 
 

@@ -17,7 +17,7 @@ from galaxy_zoo_decals.edition import digest
 from leaderboard import documents, runs, scores
 from leaderboard.files import LeaderboardError, folder_in_place, read_text, write_json
 from leaderboard.parquet import bounded
-from leaderboard.runs import Hash, Line, Paragraph, Run, Setting, prediction_path
+from leaderboard.runs import Hash, Line, Paragraph, Run, RunEdition, Setting, prediction_path
 from leaderboard.strict import Strict
 from leaderboard.truths import Truths, tree_of
 
@@ -227,10 +227,39 @@ def gather(folders: Iterable[Path], truths: Truths) -> list[tuple[Path, Run]]:
             ("recipes", (first.recipe_name, first.settings), (run.recipe_name, run.settings)),
             ("commits", first.git, run.git),
             ("training galaxies", _content(found, run), run.edition.trained_on),
+            ("pictures", *(_seen(edition) for edition in (_first_on(found, run), run.edition))),
         ):
             if a != b:
                 raise LeaderboardError(f"{first_folder} and {folder} are of different {word}: submit them apart.")
+    _check_lacking(found, truths)
     return found
+
+
+def _first_on(found: list[tuple[Path, Run]], run: Run) -> RunEdition:
+    """Return the edition of the first run on the edition of a run, as that one says of it."""
+    return next(r.edition for _, r in found if r.edition.name == run.edition.name)
+
+
+def _seen(edition: RunEdition) -> tuple[str | None, int | None]:
+    return edition.pictures, edition.image_size
+
+
+def _check_lacking(found: list[tuple[Path, Run]], truths: Truths) -> None:
+    """Raise LeaderboardError if two files of one edition lack different galaxies: scores of others have no mean."""
+    seen: dict[str, tuple[Path, tuple[int, ...]]] = {}
+    for folder, run in found:
+        truth = truths.truth((run.edition.name, run.edition.content_hash))
+        if truth is None or not truth.may_lack:
+            continue
+        for task in run.tasks:
+            path = folder / prediction_path(run.edition.name, task, run.seed)
+            lacking = scores.read_predictions(path, truth).lacking
+            first, theirs = seen.setdefault(run.edition.name, (path, lacking))
+            if theirs != lacking:
+                raise LeaderboardError(
+                    f"{first} and {path} lack different galaxies ({len(theirs):,} and {len(lacking):,}): predict "
+                    "all of them on one edition, or submit them apart."
+                )
 
 
 def _content(found: list[tuple[Path, Run]], run: Run) -> str | None:

@@ -66,9 +66,7 @@ class Frozen(Strict):
     @property
     def terms(self) -> Terms:
         """What it is and what may be done with it."""
-        return Terms(
-            self.simulated, self.truth, self.licence, self.credit, self.may_publish_images, self.may_publish_votes
-        )
+        return Terms.of(self)
 
 
 class Version(Strict):
@@ -208,7 +206,10 @@ def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> t
     catalogue, _ = clean_catalogue(source, Rules())
     table = catalogue[catalogue["scored"] & (catalogue["split"] == "test")]
     if table.empty:
-        raise LeaderboardError("no test galaxy of this catalogue is scored, so there is nothing to freeze.")
+        raise LeaderboardError(
+            "no test galaxy of this catalogue is scored, so there is nothing to freeze: none "
+            "has 34 first-question votes and was uploaded before active learning began (upload_group pre_active)."
+        )
     truth = Truth(
         edition=name,
         title=source.title,
@@ -218,11 +219,8 @@ def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> t
         names=tuple(table["iauname"]),
         votes=table[list(source.tree.answer_columns)].to_numpy(dtype=np.int64),
         properties={p: table[p].to_numpy(dtype=float, na_value=np.nan) for p in PROPERTIES},
-        terms=Terms(
-            source.simulated, source.truth, source.licence, source.credit,
-            source.may_publish_images, source.may_publish_votes,
-        ),
-    )  # fmt: skip
+        terms=Terms.of(source),
+    )
     classified = int((truth.classes.label >= 0).sum())
     boards = [view for view in VIEWS if view != "multiclass" or classified >= MIN_CLASSIFIED]
     return _freeze(folder, version, truth, table, "votes", boards), truth
@@ -282,11 +280,11 @@ def _toml(version: Version) -> str:
     ]
     for name, frozen in sorted(version.editions.items()):
         lines += ["", f"[editions.{name}]"]
-        lines += [f"{key} = {_value(v)}" for key, v in frozen.model_dump(exclude_none=True).items() if _told(key, v)]
+        lines += [f"{key} = {_value(v)}" for key, v in frozen.model_dump(exclude_none=True).items() if _written(key, v)]
     return "\n".join(lines) + "\n"
 
 
-def _told(key: str, value: object) -> bool:
+def _written(key: str, value: object) -> bool:
     """Return whether a value departs from what holds where nothing is written, of the keys that may be absent."""
     return key not in ("bound_by", "boards") or value != Frozen.model_fields[key].default
 

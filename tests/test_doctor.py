@@ -210,7 +210,7 @@ def test_a_mirror_of_another_size_does_not_serve(servers: tuple[Zenodo, Hub], tm
     servers[1].publish(HUB_MIRROR, {HUB_MIRROR_VOTES: bytes(999)})
     found = ask(servers, tmp_path)
     mirror = next(s for s in found.seen if s.address.name == "votes, mirror")
-    assert mirror.reachable and mirror.words == "999 bytes, stated 40,528,939 bytes on 2026-11-20"
+    assert mirror.reachable and mirror.words == "999 bytes, stated 40,528,939 bytes in 2026-11"
     assert "DIFF votes, mirror" in report(found) and not found.well
 
 
@@ -234,7 +234,7 @@ def test_what_the_hub_may_answer(servers: tuple[Zenodo, Hub], tmp_path: Path, mo
     tiny = {n: d for n, d in server.files[HUB_IMAGES].items() if not n.startswith("data/")}
     server.publish(HUB_IMAGES, tiny | {"data/\x1b[31m.parquet": b"x", "data/train-00000-of-00001.parquet": b"y"})
     seen = {s.address.name: s for s in ask(servers, tmp_path).seen}
-    assert seen["gz_desi"].words == "1 files, stated 36 on 2026-11-20; stated about 17.5 GB on 2026-11-20"
+    assert seen["gz_desi"].words == "1 files, stated 36 in 2026-11; stated about 17.5 GB in 2026-11"
     server.publish(HUB_IMAGES, tiny)
     seen = {s.address.name: s for s in ask(servers, tmp_path).seen}
     assert seen["gz_desi, tiny"].reachable and not seen["gz_desi"].reachable

@@ -17,6 +17,7 @@ from galaxy_zoo_decals import cli, publish
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.publish import PublishError, plan
 from galaxy_zoo_decals.schema import SPLITS, VIEWS
+from galaxy_zoo_decals.sources.folder import Folder
 from tests.hub import Hub, serve
 
 ROOT = Path(__file__).parents[1]
@@ -136,8 +137,15 @@ def test_what_may_not_be_passed_on(toy_edition: Path, tmp_path: Path) -> None:
     facts = json.loads((tmp_path / "toy" / "edition.json").read_text())
     facts["may_publish_votes"] = False
     (tmp_path / "toy" / "edition.json").write_text(json.dumps(facts))
-    with pytest.raises(PublishError, match="may not be passed on"):
+    with pytest.raises(PublishError, match=r"may not be passed on.*prepare catalogue --licence"):
+        plan(Edition(tmp_path / "toy"), "user/toy")
+    facts["source"]["kind"], facts["citation"] = "gz2", "Images are those of the Kaggle challenge, under its terms."
+    (tmp_path / "toy" / "edition.json").write_text(json.dumps(facts))
+    with pytest.raises(PublishError, match=r"may not be passed on.*under its terms. Others prepare"):
         plan(Edition(tmp_path / "toy"), "user/gz2")
+    for licence, may in (("CC-BY-4.0", True), ("unknown", False), ("NOASSERTION", False), ("CC-BY-NC-ND-4.0", False)):
+        source = Folder(tmp_path, tmp_path, licence=licence)
+        assert source.may_publish_images == source.may_publish_votes == may
     for name in ("../escape", "a/b/c", "", "user/"):
         with pytest.raises(PublishError, match="no name of a repository"):
             plan(Edition(toy_edition), name)

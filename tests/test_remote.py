@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import struct
@@ -599,4 +598,3 @@ def test_a_part_never_takes_the_name_of_the_survey_or_of_another_part(monkeypatc
         options.name = options.name or cli._name_of_gzd5(options)
         names.append(options.name)
     assert names == ["gzd5-20", "gzd5-20-seed3", "mine", "gzd5"]
-    assert json.dumps(names)

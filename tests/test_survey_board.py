@@ -81,9 +81,12 @@ def test_few_classified_galaxies_freeze_no_board_of_four_classes(
     survey: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["freeze", "1", "gzd5", "--catalogue", str(survey / "votes.csv"), "--root", str(tmp_path)]
+    assert main(words) == 1
+    assert "not the published table" in capsys.readouterr().err and not (tmp_path / "benchmark").exists()
+    words.append("--any-table")
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "not the published table" in said and "No board of four classes" in said and "500 are asked for" in said
+    assert "No board of four classes" in said and "500 are asked for" in said
     frozen = versions.read(tmp_path / "benchmark")[0].editions["gzd5"]
     assert frozen.boards == ["multilabel", "hierarchical", "votes"]
     truth = Truths.on_this_machine([], benchmark=tmp_path / "benchmark").truth(("gzd5", frozen.content_hash))
@@ -98,7 +101,8 @@ def test_few_classified_galaxies_freeze_no_board_of_four_classes(
     other = pd.read_csv(survey / "votes.csv")
     other.loc[0, ["smooth-or-featured_total-votes", "smooth-or-featured_smooth"]] += 1
     other.to_csv(tmp_path / "other.csv", index=False)
-    assert main(["freeze", "1", "gzd5", "--catalogue", str(tmp_path / "other.csv"), "--root", str(tmp_path)]) == 1
+    words[words.index("--catalogue") + 1] = str(tmp_path / "other.csv")
+    assert main(words) == 1
     assert "freeze it in a new version" in capsys.readouterr().err
 
 
@@ -109,6 +113,13 @@ def test_pictures_of_any_source_belong_to_the_board_and_other_votes_do_not(
     (key,) = known.frozen
     for held in editions.values():
         assert known.home((held.name, held.content_hash)) == key
+    # An edition none of whose test galaxies is scored belongs nowhere, and disturbs nobody.
+    few = pd.read_csv(survey / "votes.csv").assign(upload_group="active_priority").iloc[:60]
+    (tmp_path / "few").mkdir()
+    few.to_csv(tmp_path / "few" / "votes.csv", index=False)
+    build(Folder(tmp_path / "few" / "votes.csv", survey / "images"), tmp_path / "none", name="none", size=16)
+    none = Edition(tmp_path / "none")
+    assert truths(survey, {"none": none}).home((none.name, none.content_hash)) is None
     table = pd.read_csv(survey / "votes.csv")
     row = table.index[table["iauname"] == Truth.of(editions["gzd5"]).names[0]][0]
     table.loc[row, ["smooth-or-featured_total-votes", "smooth-or-featured_smooth"]] += 1
@@ -214,6 +225,8 @@ def test_from_editions_that_lack_pictures_to_one_board(
     by_hand = score(truth.take(held), scores.read_predictions(first.predictions, truth).take(held))["votes"]
     assert f"{by_hand.primary.value:.2f}" in tiny
     for page in pages.values():
+        if 'src="../images/' in page or 'src="images/' in page:
+            assert "licence CC-BY-4.0" in page, "a picture without its credit"
         for address in set(re.findall(r'src="((?:\.\./)?images/[^"]+)"', page)):
             assert (tmp_path / "site" / address.removeprefix("../")).is_file()
 

@@ -41,7 +41,7 @@ TRUE = {  # name: (smooth, featured, artifact), published merging total, (none, 
 }
 
 
-def rows(**changed: int) -> pd.DataFrame:
+def rows() -> pd.DataFrame:
     """The first and last question of three true rows; all else of the tree is unasked."""
     table = pd.DataFrame({"iauname": list(TRUE), "ra": 1.0, "dec": 2.0, "upload_group": "pre_active"})
     for column in GZD5.vote_columns:
@@ -50,8 +50,6 @@ def rows(**changed: int) -> pd.DataFrame:
     for i, (root, total, merging) in enumerate(TRUE.values()):
         table.loc[i, [first.total, *first.columns]] = [sum(root), *root]
         table.loc[i, [MERGING.total, *MERGING.columns]] = [total, *merging]
-    for column, value in changed.items():
-        table.loc[0, column.replace("__", "_")] = value
     return table
 
 
@@ -205,6 +203,10 @@ def test_catalogue_only_says_what_the_boards_would_hold(release: Path, capsys: p
     for word in ("scored galaxies", "with a class", "class irregular", "label spiral-yes", "merging unknown"):
         assert word in printed
     assert "Fewer than 500 scored test galaxies have a class" in printed
+
+
+def test_only_a_catalogue_is_told_that_a_board_would_not_be_frozen(prepared: Path) -> None:
+    assert "Fewer than" not in (prepared / "README.md").read_text()
 
 
 def test_the_shape_of_the_published_table_is_written_down_once() -> None:

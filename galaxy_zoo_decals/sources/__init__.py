@@ -113,7 +113,7 @@ class Source(Protocol):
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
-        """Float columns beyond the common ones (``true_*``, ``visible_*`` of a simulation)."""
+        """Columns beyond the common ones: float ones, and what became of lost votes (``tree.lost_columns``)."""
         ...
 
     def describe(self) -> dict[str, object]:

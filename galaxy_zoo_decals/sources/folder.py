@@ -27,6 +27,13 @@ class FolderError(UserError):
     """A folder of images that cannot be gone through; the message names it and says what to do."""
 
 
+PASSED_ON = (
+    "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "ODC-By-1.0", "ODbL-1.0",
+    "PDDL-1.0",
+)  # fmt: skip
+"""Licences (SPDX) of data that allow to pass on what was made of them; pictures of an edition are encoded anew."""
+
+
 @dataclass(frozen=True)
 class Folder:
     """A vote table (CSV or Parquet) and its images: ``<iauname>.png`` or .jpg, in folders as on Zenodo or without."""
@@ -52,13 +59,13 @@ class Folder:
 
     @property
     def may_publish_images(self) -> bool:
-        """Whether a licence was stated: without one nothing is passed on."""
-        return self.licence != "other"
+        """Whether the licence allows to pass on what was made of the images."""
+        return self.licence in PASSED_ON
 
     @property
     def may_publish_votes(self) -> bool:
-        """Whether a licence was stated: without one nothing is passed on."""
-        return self.licence != "other"
+        """Whether the licence allows to pass on what was made of the votes."""
+        return self.licence in PASSED_ON
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
@@ -157,7 +164,9 @@ def image_files(folder: Path, skip: Collection[str] = ()) -> list[Path]:
                     )
             except OSError as error:
                 if error.errno != errno.ELOOP:  # a link to itself is none to a file
-                    raise FolderError(f"{path}: it cannot be looked at ({error.strerror or error}).") from None
+                    raise FolderError(
+                        f"{path}: it cannot be looked at ({error.strerror or error}). Mend it, or move it away."
+                    ) from None
     return sorted(found)
 
 

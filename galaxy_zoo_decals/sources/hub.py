@@ -72,8 +72,16 @@ class FromHub(Downloaded):
                 "when this program was written, so the edition would claim the wrong one. Update galaxy-zoo-decals, "
                 "or take the images of Zenodo: `galaxy-zoo-decals prepare gzd5`."
             )
+        if found.licence is None:
+            self.say(
+                f"The card of {found.repository} states no licence; {LICENCE}, which it stated when this program was "
+                "written, is taken to hold."
+            )
         if self.shards is not None and self.shards > len(found.files):
-            raise SourceError(f"--shards {self.shards}: {found.repository} has {len(found.files)} shards.")
+            raise SourceError(
+                f"--shards {self.shards}: {found.repository} has {len(found.files)} shards. Give at most so many, or "
+                "leave --shards away."
+            )
         return found
 
     @cached_property
@@ -107,7 +115,7 @@ class FromHub(Downloaded):
         if found.rows is not None and found.rows != stated.rows:
             self.say(
                 f"{found.repository}, config {self.config}: its card states {found.rows:,} rows, where {stated.rows:,} "
-                f"stood there on {stated.stated}. What is there now is taken; the edition names the revision."
+                f"stood there in {stated.stated}. What is there now is taken; the edition names the revision."
             )
 
     def describe(self) -> dict[str, object]:
@@ -146,7 +154,7 @@ class FromHub(Downloaded):
         for file in self.chosen:
             joined, read = self._joined(file, work)
             rows += read
-            usable = joined[~joined["stranger"]]
+            usable = joined[~joined["stranger"] & joined["problem"].isna()]
             images = work / f"{_slug(file)}.images.arrow"
             yield self._part(file, joined, images, form, seen)
             seen |= set(usable["name"])

@@ -50,6 +50,10 @@ SAFE_PATH = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/){0,4}[A-Za-z0-9][A-Za-z0
 
 ELSEWHERE = "`galaxy-zoo-decals doctor` says what else can be reached."
 
+KEPT = "What has arrived whole is kept: the same command goes on."
+
+NO_HUB = "Look at HF_ENDPOINT and at your proxy."
+
 Result = TypeVar("Result")
 
 
@@ -115,9 +119,11 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         files = {s.rfilename: s for s in info.siblings or ()}
         name, revision = str(info.id), str(info.sha)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub ({error!r}).") from None
+        raise HubError(
+            f"{api.endpoint}: the answer does not describe a dataset of the Hub ({error!r}). {NO_HUB}"
+        ) from None
     if not re.fullmatch(r"[0-9a-f]{40}", revision) or not re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", name):
-        raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub.")
+        raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub. {NO_HUB}")
     if name != repository:
         say(f"The dataset {repository} is called {name} on the Hub now; it is read under that name.")
     if CARD not in files or (files[CARD].size or 0) > LARGEST_CARD:
@@ -317,7 +323,7 @@ def _persist(attempt: Callable[[], Result], repository: str, say: Say, tries: in
                 raise
             failures += 1
             if not passes or failures >= tries:
-                raise HubError(words) from None
+                raise HubError(f"{words} {KEPT} {ELSEWHERE}" if passes else words) from None
         wait = min(2.0**failures, download.LONGEST_WAIT) * random.uniform(0.75, 1.25)
         say(f"{words} Trying again in {wait:.0f} s.")
         time.sleep(wait)
@@ -350,7 +356,7 @@ def _judge(error: BaseException, repository: str, path: str) -> tuple[bool, str]
     if isinstance(error, HfHubHTTPError) and error.response is not None:
         return _judge_answer(error, error.response.status_code, repository, what, where)
     if isinstance(error, FileMetadataError):
-        return False, f"{where}: the answer for {what} is not one of the Hub. Look at HF_ENDPOINT and at your proxy."
+        return False, f"{where}: the answer for {what} is not one of the Hub. {NO_HUB}"
     if isinstance(error, HTTPError):
         # The library's own words come last: they name what failed (a name, a certificate, a refused connection).
         return True, f"no connection to {where} ({str(error).splitlines()[0] if str(error) else type(error).__name__})."
