@@ -475,7 +475,7 @@ def test_an_edition_of_zenodo_is_not_replaced_unasked(
     shutil.copytree(toy_edition, world.folder / "edition")
     before = contents(world.folder / "edition")
     assert world.prepare("--images", "hub-tiny") == 1
-    assert "holds the edition toy (own files), which images of the Hub do not replace" in capsys.readouterr().err
+    assert "holds the edition toy (150 galaxies, own files), which this one would replace" in capsys.readouterr().err
     assert contents(world.folder / "edition") == before and not world.hub.requests
 
 

@@ -70,7 +70,6 @@ def test_the_tree_of_galaxy_datasets(tmp_path: Path) -> None:
     source = OnDisk(folder=tmp_path)
     assert every(source, tmp_path / "work") == dict(zip(NAMES, (10, 11, 12, 13)))
     assert source.pictures == "JPEG, files on disk"
-    assert OnDisk(folder=tmp_path / "images").pictures == "PNG, Zenodo", "nothing was looked for yet"
 
 
 def test_folders_named_by_their_archives_and_only_some_of_them(tmp_path: Path) -> None:

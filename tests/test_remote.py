@@ -22,7 +22,7 @@ from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import SPLITS
 from galaxy_zoo_decals.sources import runs
 from galaxy_zoo_decals.sources.remote import ChangedError, Ranges, RemoteFile
-from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, Some
+from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, SurveyPart
 from tests.releases import TABLE, Survey, Zenodo, asked_range, plan_survey, serve, write_sparse, write_survey
 
 GALAXIES = 3200
@@ -63,10 +63,10 @@ def prepare(zenodo: Zenodo, folder: Path, *more: str) -> int:
     return cli.main([*command, "--out", str(folder / "edition"), "--size", "32", *more])
 
 
-def source(zenodo: Zenodo, folder: Path, galaxies: int, **more: object) -> Some:
+def source(zenodo: Zenodo, folder: Path, galaxies: int, **more: object) -> SurveyPart:
     record = f"{zenodo.url}/api/records/4573248"
     words = {"say": lambda words: None} | more
-    return Some(folder=folder / "downloads", record=record, galaxies=galaxies, **words)  # type: ignore[arg-type]
+    return SurveyPart(folder=folder / "downloads", record=record, galaxies=galaxies, **words)  # type: ignore[arg-type]
 
 
 class AsItCame(Form):
@@ -76,7 +76,7 @@ class AsItCame(Form):
         return data
 
 
-def fetch(some: Some, folder: Path) -> dict[str, bytes | Exception]:
+def fetch(some: SurveyPart, folder: Path) -> dict[str, bytes | Exception]:
     """Do what the builder does with a source but for the pixels: choose, fetch, and read each image as it came."""
     folder.mkdir(exist_ok=True)
     kept, _ = cleaning.clean(some.catalogue(folder, 1), some.tree)
@@ -89,7 +89,7 @@ def fetch(some: Some, folder: Path) -> dict[str, bytes | Exception]:
     return found
 
 
-def choose(some: Some, folder: Path) -> None:
+def choose(some: SurveyPart, folder: Path) -> None:
     """Read the tables of contents, as the first half of ``fetch`` does."""
     folder.mkdir(exist_ok=True)
     some.left_out(list(cleaning.clean(some.catalogue(folder, 1), some.tree)[0]["iauname"]), folder)
@@ -290,7 +290,7 @@ def test_archives_of_many_gigabytes_and_members(tmp_path: Path) -> None:
         other = tmp_path / "other"
         other.mkdir()
         os.link(tmp_path / "downloads" / TABLE, other / TABLE)
-        some = Some(folder=other, record=f"{zenodo.url}/api/records/4573248", galaxies=10)
+        some = SurveyPart(folder=other, record=f"{zenodo.url}/api/records/4573248", galaxies=10)
         with pytest.raises(DownloadError, match=r"ignores Range.*--parts 1.*--images hub-tiny"):
             some.left_out(["J1"], tmp_path)
         assert zenodo.sent.get(FIRST, 0) < 2**26
