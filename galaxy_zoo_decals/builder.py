@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from galaxy_zoo_decals import cleaning, pixels
 from galaxy_zoo_decals.card import card
+from galaxy_zoo_decals.catalogue import METADATA
 from galaxy_zoo_decals.cleaning import Rules
 from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError, digest, is_edition
@@ -395,6 +396,7 @@ def _facts(
         "counts": counts,
         "balance": balance,
         "content_hash": content_hash(source.tree, catalogue),
+        "metadata_hash": metadata_hash(source.tree, tuple(source.extra_columns), catalogue),
         "split_hash": digest([f"{n} {s}" for n, s in zip(catalogue["iauname"], catalogue["split"])]),
         "scored_order_hash": digest(list(order)),
         "image_hash": digest([f"{n} {image_hashes[n]}" for n in catalogue["iauname"]]),
@@ -411,6 +413,23 @@ def content_hash(tree: Tree, catalogue: pd.DataFrame) -> str:
     heads = zip(catalogue["iauname"], catalogue["split"], catalogue["scored"])
     lines = [f"{n} {s} {int(k)} {' '.join(map(str, row))}" for (n, s, k), row in zip(heads, votes.tolist())]
     return digest([tree.name, " ".join(tree.vote_columns), *lines])
+
+
+def metadata_hash(tree: Tree, extra: tuple[str, ...], catalogue: pd.DataFrame) -> str:
+    """Return the hash of what an edition knows of its galaxies beside names, splits and votes, in iauname order."""
+    features = edition_features(tree, extra)
+    found = hashlib.sha256()
+    for name in (*METADATA, *extra):
+        values, kind = catalogue[name], str(features[name].dtype)
+        if kind == "string":
+            data = "\n".join(values.fillna("").astype(str)).encode()
+        elif kind == "bool":
+            data = values.astype("boolean").astype("Int8").fillna(2).to_numpy(dtype=np.int8).tobytes()
+        else:
+            numbers = values.to_numpy(dtype=float, na_value=np.nan).astype(kind.replace("int16", "float32"))
+            data = np.where(np.isnan(numbers), np.nan, numbers).astype(f"<f{numbers.itemsize}").tobytes()
+        found.update(f"{name} {len(data)}\n".encode() + data)
+    return found.hexdigest()
 
 
 def _lock(out: Path) -> Path:

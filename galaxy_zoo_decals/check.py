@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -23,13 +23,14 @@ from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
 from galaxy_zoo_decals import cleaning, pixels, splits, workers
-from galaxy_zoo_decals.builder import BLOCK, board_holdings, content_hash
-from galaxy_zoo_decals.card import version
+from galaxy_zoo_decals.builder import BLOCK, board_holdings, content_hash, metadata_hash
+from galaxy_zoo_decals.card import card, version
 from galaxy_zoo_decals.catalogue import too_much_lost
 from galaxy_zoo_decals.edition import Edition, digest
 from galaxy_zoo_decals.features import edition_features, flag, to_arrow, view_labels
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources import ImageError
+from galaxy_zoo_decals.sources.folder import PASSED_ON
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from galaxy_zoo_decals.sources.hub import FromHub
 from galaxy_zoo_decals.sources.simulated import Simulated
@@ -72,21 +73,30 @@ def check(edition: Edition, processes: int = 1) -> list[Finding]:
     tables = {split: edition.table(split, columns) for split in SPLITS}
     table = pd.concat(tables.values(), ignore_index=True).sort_values("iauname", ignore_index=True)
     looked = list(_look_at_images(edition, processes))
-    findings += [
-        _names(tables),
-        _hashes(edition, table, looked),
-        _counts(facts, tables),
-        _card(edition, facts),
-        _terms(edition),
-        _votes(edition, table),
-        _boards(edition, table),
-        _cells(edition, table),
-        _scored(edition, table),
-        _labels(edition),
-        _images(facts, looked),
-        _duplicates(looked),
+    looks: list[tuple[str, Callable[[], Finding]]] = [
+        ("names", lambda: _names(tables)),
+        ("hashes", lambda: _hashes(edition, table, looked)),
+        ("counts", lambda: _counts(facts, tables)),
+        ("card", lambda: _card(edition, facts)),
+        ("terms", lambda: _terms(edition)),
+        ("votes", lambda: _votes(edition, table)),
+        ("boards", lambda: _boards(edition, table)),
+        ("sky cells", lambda: _cells(edition, table)),
+        ("scored", lambda: _scored(edition, table)),
+        ("labels", lambda: _labels(edition)),
+        ("images", lambda: _images(facts, looked)),
+        ("near-duplicates", lambda: _duplicates(looked)),
     ]
+    findings += [_look_at(name, look) for name, look in looks]
     return findings
+
+
+def _look_at(name: str, look: Callable[[], Finding]) -> Finding:
+    """Return what a look finds; an edition.json of another form than that of editions is a finding too."""
+    try:
+        return look()
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        return Finding(name, False, f"edition.json has not the form of an edition's ({type(error).__name__}: {error})")
 
 
 def _finding(name: str, problems: list[str], holds: str) -> Finding:
@@ -151,6 +161,7 @@ def _hashes(edition: Edition, table: pd.DataFrame, looked: list[_Looked]) -> Fin
     shas = {name: sha for group in looked for name, sha in zip(group.names, group.shas)}
     found = {
         "content_hash": content_hash(edition.tree, table),
+        "metadata_hash": metadata_hash(edition.tree, _extra(edition), table),
         "split_hash": digest([f"{n} {s}" for n, s in zip(table["iauname"], table["split"])]),
         "scored_order_hash": digest(list(order)),
         "image_hash": digest([f"{n} {shas.get(n)}" for n in table["iauname"]]),
@@ -192,6 +203,8 @@ def _card(edition: Edition, facts: dict[str, Any]) -> Finding:
                 problems.append(f"{view} counts {counted}")
     except (yaml.YAMLError, KeyError, TypeError) as error:
         problems = [f"README.md has no head that datasets could load from ({error!r})"]
+    if not problems and text != card(facts, edition_features(edition.tree, _extra(edition))):
+        problems = ["README.md is not the card that follows from edition.json"]
     return _finding("card", problems, "views, versions and counts agree with edition.json")
 
 
@@ -202,8 +215,12 @@ def _terms(edition: Edition) -> Finding:
     known = {"gz2": GZ2Challenge, "simulated": Simulated, "gzd5": FromHub if "images" in source else Downloaded}
     kind = known.get(str(source.get("kind")))
     if kind is None:  # a table of somebody's own: without a licence nothing is passed on
-        wrong = said.licence == "other" and (said.may_publish_images or said.may_publish_votes)
-        problems = ["no licence is stated, but it says that it may be passed on"] if wrong else []
+        stated = (said.simulated, said.truth, said.may_publish_images, said.may_publish_votes)
+        may = said.licence in PASSED_ON
+        wrong = stated != (False, "counts", may, may)
+        problems = (
+            [f"it says other things of itself than licence {said.licence} of a table of one's own has"] if wrong else []
+        )
         return _finding("terms", problems, f"licence {said.licence}, as stated when it was prepared")
     names = ("simulated", "truth", "licence", "may_publish_images", "may_publish_votes")
     problems = [

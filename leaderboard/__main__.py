@@ -308,6 +308,23 @@ def _freeze(options: argparse.Namespace, truths: Truths) -> int:
     return 0
 
 
+def _lacking(options: argparse.Namespace, truths: Truths) -> int:
+    from galaxy_zoo_decals.edition import Edition
+    from leaderboard import lacking, versions
+    from leaderboard.files import LeaderboardError
+
+    edition = Edition.open(options.name)
+    home = truths.home((edition.name, edition.content_hash))
+    if home is None or truths.frozen[home][1].bound_by != "votes":
+        raise LeaderboardError(f"{options.name}: its test galaxies are not those of a survey frozen by its votes.")
+    truth = truths.truth(home)
+    assert truth is not None
+    path = versions.lacking_path(options.root / "benchmark", truths.frozen[home][0], home[0])
+    count = lacking.write(path, truth, edition)
+    print(f"{edition.terms.pictures}: {count:,} of {len(truth.names):,} scored test galaxies are lacking.\n{path}")
+    return 0
+
+
 def _schema(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import schema
 
@@ -371,6 +388,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Truths], int]] = {
     "export": _export,
     "references": _references,
     "freeze": _freeze,
+    "lacking": _lacking,
     "schema": _schema,
     "results": _results,
     "limit": _limit,

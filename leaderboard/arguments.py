@@ -108,6 +108,12 @@ def parser() -> argparse.ArgumentParser:
 
     freeze.add_argument("--any-table", action="store_true", help="with --catalogue: though it is not the published one")
 
+    lacking = commands.add_parser(
+        "lacking", parents=[common], help="write down which galaxies of a frozen survey the pictures of an edition lack"
+    )
+    lacking.add_argument("name", metavar="EDITION", help="name or folder of an edition with all pictures of a source")
+    lacking.set_defaults(command="lacking")
+
     schema = commands.add_parser("schema", parents=[common], help="write the JSON Schemas of submissions anew")
     schema.set_defaults(command="schema")
 

@@ -69,7 +69,7 @@ class Table:
     references: list[Row]
     retired: list[Row]
     partial: list[Row]
-    """Entries that lack too many galaxies for a place, scored on those they have."""
+    """Entries without a place, as galaxies are lacking: too many, or ones that their source is not known to lack."""
     works: list[tuple[Work, list[int]]]
     scale: Scale
     smallest: float
@@ -114,7 +114,7 @@ def table(
     board = BOARDS[task]
     primary = board.metrics[board.primary]
     present = [(e, s) for e in entries if (s := e.score(key, task)) is not None]
-    standing = [(e, s) for e, s in present if _active(e) and not s.partial]
+    standing = [(e, s) for e, s in present if _active(e) and e.ranked(key, task) is not None]
     values = [[t.scores[task].metrics[primary.name][0] for t in e.seeds(key, task)] for e, _ in standing]
     ranked = ranking.rank(values, [s.draws[primary.name] for _, s in standing], primary.higher_is_better)
     everything = [s for _, s in present] + list(references.values())
@@ -132,7 +132,7 @@ def table(
     below.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title))
     retired = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if not _active(e)]
     mine = [(w, [i for i, n in enumerate(w.numbers) if n.board == task]) for w in works if w.tree == tree]
-    partial = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if _active(e) and s.partial]
+    partial = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if _active(e) and e.ranked(key, task) is None]
     whole = [s for s in everything if not s.partial]
     galaxies = whole[0].galaxies if whole else 0
     cited = [(w, found) for w, found in mine if found]

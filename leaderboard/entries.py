@@ -22,7 +22,8 @@ from leaderboard.truths import Key, Truths
 class Trained:
     """One prediction file of an entry with the run that made it and its scores on every board it enters.
 
-    ``unscored`` says why there are none.
+    ``unscored`` says why there are none. ``unproven``: galaxies are lacking, and they are not the ones which the source
+    of its pictures is known to lack.
     """
 
     run: Run
@@ -31,6 +32,7 @@ class Trained:
     sha256: str
     scores: dict[str, Score]
     unscored: str = ""
+    unproven: bool = False
 
     @property
     def key(self) -> Key:
@@ -83,6 +85,13 @@ class Entry:
             for (key, board), seeds in self._by_board.items()
         }
 
+    def ranked(self, key: Key, board: str) -> Score | None:
+        """Return that mean if the entry may have a place there, None if it is not on the board or lacks galaxies."""
+        score = self.score(key, board)
+        if score is None or score.partial or any(t.unproven for t in self.trained if t.key == key):
+            return None
+        return score
+
     def score(self, key: Key, board: str) -> Score | None:
         """Return the mean over seeds on a board of an edition, None if the entry is not on it."""
         return self._scores.get((key, board))
@@ -97,7 +106,7 @@ def submitted(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     entries, warnings = [], []
     for folder in sorted(p for p in (root / "submissions").glob("*") if p.is_dir() and not p.name.startswith(".")):
         try:
-            entries.append(_submitted(root, folder))
+            entries.append(_submitted(root, folder, truths))
         except LeaderboardError as error:
             warnings.append(f"{folder.name} is left out: {error}")
     return entries, warnings
@@ -113,7 +122,7 @@ def named(slug: str, everyone: list[Entry], warnings: list[str]) -> Entry:
     return found
 
 
-def _submitted(root: Path, folder: Path) -> Entry:
+def _submitted(root: Path, folder: Path, truths: Truths) -> Entry:
     said = submission.read(folder / "submission.yaml")
     trained = []
     for stored in scores.read(root / "scores" / folder.name):
@@ -127,11 +136,26 @@ def _submitted(root: Path, folder: Path) -> Entry:
                 f"`python -m leaderboard score {folder.name}`."
             )
         run = runs.read(folder / submission.run_path(place))
-        trained.append(Trained(run, stored.task, folder / place, digest, stored.boards))
+        lacks = any(score.lacking for score in stored.boards.values())
+        unproven = lacks and not _proven(run, folder / place, truths)
+        trained.append(Trained(run, stored.task, folder / place, digest, stored.boards, unproven=unproven))
     if not trained:
         raise LeaderboardError(f"{folder}: has no scores: run `python -m leaderboard score {folder.name}`.")
     readme = read_text(folder / "README.md", 64 * 2**10)
     return Entry(folder.name, said.name, False, trained, said, readme, folder)
+
+
+def _proven(run: Run, path: Path, truths: Truths) -> bool:
+    """Return whether the galaxies that a file lacks are the very ones which the source of its pictures lacks.
+
+    Whoever could choose them would leave away the hard ones: the class prior is wrong less often on those.
+    """
+    key = (run.edition.name, run.edition.content_hash)
+    truth = truths.truth(key)
+    if truth is None:
+        return False
+    lacking = frozenset(truth.names[row] for row in scores.read_predictions(path, truth).lacking)
+    return lacking == truths.lacking(key).get(run.edition.pictures or "")
 
 
 def local(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:

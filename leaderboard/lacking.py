@@ -6,13 +6,17 @@ as the rest; what other entries find hard as well was chosen. A person looks at 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, disagreement
 from leaderboard import scores
 from leaderboard.entries import Entry, Trained
+from leaderboard.files import read_json, write_json
 from leaderboard.truths import Key, Truths
 
 SUBSETS = 2000
@@ -33,6 +37,12 @@ def flags(entry: Entry, entries: list[Entry], truths: Truths) -> list[str]:
         every = frozenset[int]().union(*mine.values())
         if not every:
             continue
+        if any(t.unproven for t in entry.trained if t.key == key):
+            found.append(
+                f"{edition.name}: it has no place: the galaxies that it lacks are not the ones which the source of its "
+                f"pictures is known to lack (known sources: {', '.join(truths.lacking(key)) or 'none yet'}). "
+                "`python -m leaderboard lacking` writes that down from an edition with these pictures."
+            )
         where = f"{edition.name}: {len(every):,} scored test galaxies were not predicted"
         found.append(f"{where}: does the source of its pictures ({edition.pictures or 'not said'}) lack them?")
         if len(set(mine.values())) > 1:
@@ -54,6 +64,15 @@ def flags(entry: Entry, entries: list[Entry], truths: Truths) -> list[str]:
                 f"{1 - share:.1%} of as many drawn at random: were hard ones left away?"
             )
     return found
+
+
+def write(path: Path, truth: Truth, edition: Edition) -> int:
+    """Write down which galaxies of a frozen survey the pictures of an edition lack; returns how many."""
+    held = set(edition.table("test", ["iauname"])["iauname"])
+    known = read_json(path) if path.is_file() else {}
+    known[edition.terms.pictures] = [name for name in truth.names if name not in held]
+    write_json(path, dict(sorted(known.items())))
+    return len(known[edition.terms.pictures])
 
 
 def harder(truth: Truth, rows: list[int], others: list[Predictions]) -> float | None:

@@ -114,8 +114,7 @@ def standings(entry: Entry, entries: list[Entry], references: dict[Key, dict[str
     found = []
     for key in entry.editions:
         for task in BOARDS:
-            score = entry.score(key, task)
-            if score is not None and not score.partial:
+            if entry.ranked(key, task) is not None:
                 found.append(_standing(entry, entries, key, task, references.get(key, {}).get(task, {})))
     return found
 
@@ -123,7 +122,7 @@ def standings(entry: Entry, entries: list[Entry], references: dict[Key, dict[str
 def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, references: dict[str, scores.Score]) -> Standing:
     metric = BOARDS[task].metrics[BOARDS[task].primary]
     active = [e for e in entries if e.slug != entry.slug and e.submission and e.submission.status == "active"]
-    others = [(e, s) for e in active if (s := e.score(key, task)) is not None and not s.partial]
+    others = [(e, s) for e in active if (s := e.ranked(key, task)) is not None]
     mine = entry.score(key, task)
     assert mine is not None
     rows = [(entry, mine), *others]

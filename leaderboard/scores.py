@@ -104,7 +104,9 @@ def mean(scores: list[Score]) -> Score:
         return first
     draws = {k: np.stack([s.draws[k] for s in scores]).astype(float).mean(axis=0) for k in first.draws}
     metrics = {k: (float(np.mean([s.metrics[k][0] for s in scores])), *interval(draws[k])) for k in first.metrics}
-    curves = {name: _mean_rows([s.curves[name] for s in scores]) for name in first.curves}
+    # A file that lacks many galaxies may be without a table that takes many.
+    common = [name for name in first.curves if all(name in s.curves for s in scores)]
+    curves = {name: _mean_rows([s.curves[name] for s in scores]) for name in common}
     confusions = {}
     for name, (labels, _) in first.confusions.items():
         total = np.sum([s.confusions[name][1] for s in scores], axis=0)

@@ -10,7 +10,7 @@ from galaxy_zoo_decals.edition import NAMES, Edition, EditionError, Terms, avail
 from galaxy_zoo_decals.schema import GZ2, GZD5, TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard import versions
-from leaderboard.files import LeaderboardError
+from leaderboard.files import LeaderboardError, read_json
 from leaderboard.versions import Frozen, Key, Version
 
 BENCHMARK = Path(__file__).resolve().parent / "benchmark"
@@ -61,6 +61,15 @@ class Truths:
                 editions.setdefault((edition.name, edition.content_hash), edition)
         frozen = versions.editions(versions.read(benchmark))
         return cls(editions, frozen, benchmark, _tables(tables or [], frozen), by_hand)
+
+    def lacking(self, key: Key) -> dict[str, frozenset[str]]:
+        """Return which galaxies of a frozen survey each source of pictures lacks, as maintainers found with theirs."""
+        if key not in self.frozen:
+            return {}
+        path = versions.lacking_path(self.benchmark, self.frozen[key][0], key[0])
+        if not path.is_file():
+            return {}
+        return {str(pictures): frozenset(map(str, names)) for pictures, names in read_json(path).items()}
 
     def edition(self, key: Key) -> Edition | None:
         """Return the edition of this name and content, None if this machine does not hold it."""

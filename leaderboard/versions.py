@@ -8,8 +8,11 @@ entries. A new metric changes no version: all stored predictions are scored agai
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -180,6 +183,11 @@ def _checked(truth: Truth, frozen: Frozen, path: Path) -> Truth:
     return truth
 
 
+def lacking_path(folder: Path, version: Version, name: str) -> Path:
+    """Return where it is written down which galaxies of a survey each source of pictures lacks."""
+    return folder / f"v{version.version}" / f"{name}-lacking.json"
+
+
 def positions(path: Path) -> pd.DataFrame:
     """Return iauname, ra and dec (degrees) of the galaxies of a committed truth."""
     return pq.read_table(path, columns=["iauname", *POSITION]).to_pandas()
@@ -233,33 +241,48 @@ def _freeze(
     known = {v.version: v for v in read(folder)}
     ranked = {task: board.primary for task, board in BOARDS.items()}
     old = known.get(version) or Version.model_validate({"version": version, "ranked_by": ranked, "editions": {}})
-    before = old.editions.get(truth.edition)
-    if before and before.content_hash != truth.content_hash:
-        raise LeaderboardError(
-            f"version {version} froze the edition {truth.edition!r} with content {before.content_hash[:12]}; this one "
-            f"is {truth.content_hash[:12]}: freeze it in a new version."
-        )
-    written = None
-    terms = truth.terms
-    if terms.may_publish_votes:
-        path = truth_path(folder, old, truth.edition)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_truth(path, table, truth)
-        written = sha256(path)
-    frozen = Frozen(
-        title=truth.title, tree=truth.tree.name, simulated=terms.simulated, truth=terms.truth,  # type: ignore[arg-type]
-        licence=terms.licence, credit=terms.credit, may_publish_images=terms.may_publish_images,
-        may_publish_votes=terms.may_publish_votes, content_hash=truth.content_hash, split_hash=truth.split_hash,
-        order_hash=order_hash(truth), votes_hash=votes_hash(truth), galaxies=len(truth.names), truth_sha256=written,
-        bound_by=bound_by, boards=boards,  # type: ignore[arg-type]
-    )  # fmt: skip
-    fresh = old.model_copy(update={"editions": {**old.editions, truth.edition: frozen}})
-    path = folder / f"v{version}.toml"
+    written, terms = None, truth.terms
+    path = truth_path(folder, old, truth.edition)
+    with tempfile.TemporaryDirectory() as work:
+        fresh = Path(work) / "truth.parquet"
+        if terms.may_publish_votes:
+            _write_truth(fresh, table, truth)
+            written = sha256(fresh)
+        frozen = {
+            "title": truth.title, "tree": truth.tree.name, **asdict(terms), "content_hash": truth.content_hash,
+            "split_hash": truth.split_hash, "order_hash": order_hash(truth), "votes_hash": votes_hash(truth),
+            "galaxies": len(truth.names), "truth_sha256": written, "bound_by": bound_by, "boards": boards,
+        }  # fmt: skip
+        del frozen["pictures"]
+        try:
+            # The whole version is looked at before a byte of it is written: its file is read by every command.
+            editions = {name: edition.model_dump() for name, edition in old.editions.items()}
+            version_now = Version.model_validate(
+                {"version": version, "ranked_by": old.ranked_by, "editions": editions | {truth.edition: frozen}}
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise LeaderboardError(
+                f"{truth.edition!r} cannot be frozen: {'.'.join(map(str, first['loc']))}: {first['msg']}."
+            ) from None
+        before = old.editions.get(truth.edition)
+        if before is not None and before != version_now.editions[truth.edition]:
+            other = [k for k, v in before.model_dump().items() if v != frozen[k]]
+            raise LeaderboardError(
+                f"version {version} has frozen the edition {truth.edition!r}, and this one differs in "
+                f"{', '.join(other)}: what is frozen stays. Freeze it in a new version."
+            )
+        if written is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f".{path.name}.partial")
+            shutil.copyfile(fresh, beside)
+            beside.replace(path)
+    toml = folder / f"v{version}.toml"
     folder.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(_toml(fresh), encoding="utf-8")
-    beside.replace(path)
-    return path
+    beside = toml.with_name(f".{toml.name}.partial")
+    beside.write_text(_toml(version_now), encoding="utf-8")
+    beside.replace(toml)
+    return toml
 
 
 def _write_truth(path: Path, table: pd.DataFrame, truth: Truth) -> None:

@@ -79,7 +79,7 @@ def other_jpeg(image: object) -> dict[str, object]:
         (lambda t: altered(t, "relevance", 0, lambda v: {**v, "bar": 0.5}), {"labels"}),
         (lambda t: altered(t, "merging_none", 0, lambda v: v + 1), {"labels", "votes", "hashes"}),
         (lambda t: altered(t, "scored", 0, lambda v: not v), {"scored", "hashes", "counts"}),
-        (lambda t: altered(t, "dec", 0, lambda _: training_declination(t["ra"][0].as_py())), {"sky cells"}),
+        (lambda t: altered(t, "dec", 0, lambda _: training_declination(t["ra"][0].as_py())), {"sky cells", "hashes"}),
         (lambda t: altered(t, "split", 0, lambda v: "train"), {"names", "hashes", "sky cells", "scored"}),
         (lambda t: altered(t, "image", 0, lambda v: {"bytes": v["bytes"][:900], "path": ""}), {"images", "hashes"}),
         (lambda t: altered(t, "image", 0, lambda v: {"bytes": b"", "path": ""}), {"images", "hashes"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_few_classified_galaxies_freeze_no_board_of_four_classes(
     other.to_csv(tmp_path / "other.csv", index=False)
     words[words.index("--catalogue") + 1] = str(tmp_path / "other.csv")
     assert main(words) == 1
-    assert "freeze it in a new version" in capsys.readouterr().err
+    assert "differs in content_hash" in capsys.readouterr().err
 
 
 def test_pictures_of_any_source_belong_to_the_board_and_other_votes_do_not(
@@ -188,6 +189,12 @@ def test_from_editions_that_lack_pictures_to_one_board(
     known = truths(survey, editions)
     (key,) = known.frozen
     board = tmp_path / "board"
+    # A maintainer's edition with all pictures of the source "of gzd5-hub" says what that source lacks.
+    shutil.copytree(survey / "board" / "benchmark", tmp_path / "benchmark")
+    whole = known.truth(key)
+    assert whole is not None
+    (tmp_path / "benchmark" / "v1" / "gzd5-lacking.json").write_text(json.dumps({"of gzd5-hub": [whole.names[0]]}))
+    known = replace(known, benchmark=tmp_path / "benchmark")
     slugs = {}
     for seed, (name, held) in enumerate(editions.items()):
         run = write_run(held.path, tmp_path / "runs", "dirichlet", seed=seed, skill=0.5 + 0.1 * seed)
@@ -211,7 +218,7 @@ def test_from_editions_that_lack_pictures_to_one_board(
     assert [row.title for row in table.partial] == ["from-gzd5-tiny"] and table.partial[0].place is None
     shown = render.site(everyone, known, {}, tmp_path / "site", [])
     pages = {str(path.relative_to(tmp_path / "site")): path.read_text() for path in shown}
-    assert "Lacks too many galaxies for a place" in pages["boards/gzd5-votes.html"]
+    assert "No place: galaxies are lacking" in pages["boards/gzd5-votes.html"]
     assert ">of gzd5-hub<" in pages["boards/gzd5-votes.html"] and "Lacking" in pages["boards/gzd5-votes.html"]
     tiny = pages[f"entries/{slugs['gzd5-tiny']}.html"]
     assert "40 scored test galaxies were not predicted" in tiny and "on the galaxies that it has" in tiny
@@ -278,3 +285,95 @@ def test_hard_galaxies_left_away_are_seen_and_random_ones_are_not(editions: dict
     assert 0.3 < np.mean([share for share in shares if share is not None]) < 0.7
     assert sum(share < lacking.RARE for share in shares if share is not None) <= 3
     assert lacking.harder(truth, hardest, []) is None
+
+
+def test_who_chooses_what_to_lack_has_no_place(survey: Path, editions: dict[str, Edition], tmp_path: Path) -> None:
+    """Nothing is known of its source, or it lacks another galaxy than the source: shown, flagged, not ranked."""
+    known = truths(survey, editions)
+    (key,) = known.frozen
+    truth = known.truth(key)
+    assert truth is not None
+    run = write_run(editions["gzd5"].path, tmp_path / "runs", "multilabel")
+    facts = json.loads((run / "run.json").read_text())
+    facts["edition"]["pictures"] = "JPEG, Hub"
+    (run / "run.json").write_text(json.dumps(facts))
+    (path,) = run.glob("predictions/*/*/*.parquet")
+    given = prediction_files.read(path, truth.tree)
+    prediction_files.write(path, given.take(np.delete(np.arange(len(truth.names)), 7)), truth.tree)
+    slug = submit(tmp_path / "board", known, run, tmp_path / "work", "chosen")
+
+    def read() -> tuple[entries.Entry, Truths]:
+        here = replace(known, benchmark=tmp_path / "benchmark")
+        (entry,), _ = entries.submitted(tmp_path / "board", here)
+        return entry, here
+
+    shutil.copytree(survey / "board" / "benchmark", tmp_path / "benchmark")
+    place = tmp_path / "benchmark" / "v1" / "gzd5-lacking.json"
+    for names, ranked in (
+        (None, False),
+        ([truth.names[0]], False),
+        (list(truth.names[6:8]), False),
+        ([truth.names[7]], True),
+    ):
+        if names is not None:
+            place.write_text(json.dumps({"JPEG, Hub": names}))
+        entry, here = read()
+        assert entry.slug == slug and (entry.ranked(key, "multilabel") is not None) == ranked
+        assert entry.score(key, "multilabel") is not None
+        assert ("has no place" in " ".join(lacking.flags(entry, [entry], here))) != ranked
+        table = boards.table(key, "gzd5", "gzd5-multilabel", "multilabel", [entry], {}, [], "GZD5")
+        assert (len(table.rows), len(table.partial)) == ((1, 0) if ranked else (0, 1))
+
+
+def test_what_a_source_lacks_is_written_down_from_an_edition(
+    survey: Path, editions: dict[str, Edition], tmp_path: Path
+) -> None:
+    truth = Truth.of(editions["gzd5"])
+    assert lacking.write(tmp_path / "lacking.json", truth, editions["gzd5-tiny"]) == 40
+    assert json.loads((tmp_path / "lacking.json").read_text()) == {"own files": list(truth.names[:40])}
+
+
+def test_files_of_one_entry_lack_the_same_galaxies(survey: Path, editions: dict[str, Edition], tmp_path: Path) -> None:
+    known = truths(survey, editions)
+    (key,) = known.frozen
+    found = [write_run(editions["gzd5"].path, tmp_path / "runs", "multilabel", seed=seed) for seed in (0, 1)]
+    truth = known.truth(key)
+    assert truth is not None
+    (path,) = found[1].glob("predictions/*/*/*.parquet")
+    given = prediction_files.read(path, truth.tree)
+    prediction_files.write(path, given.take(np.arange(1)), truth.tree)
+    with pytest.raises(LeaderboardError, match="lack different galaxies"):
+        submission.gather(found, known)
+    # By hand into a submission: the check names it, and the site does not fall over it.
+    prediction_files.write(path, given, truth.tree)
+    slug = submit(tmp_path / "board", known, found[0], tmp_path / "work", "seeds")
+    folder = tmp_path / "board" / "submissions" / slug
+    for name in ("predictions/gzd5/multilabel/seed1.parquet", "runs/gzd5/multilabel/seed1.json"):
+        source = found[1] / (name if name.startswith("predictions") else "run.json")
+        shutil.copyfile(source, folder / name)
+    prediction_files.write(folder / "predictions/gzd5/multilabel/seed1.parquet", given.take(np.arange(1)), truth.tree)
+    stored, problems = score_submission(folder, known)
+    assert not problems
+    scores.write(tmp_path / "board" / "scores" / slug, stored)
+    report_ = checks.check(folder, tmp_path / "board" / "scores" / slug, known, [])
+    assert any("lacks other galaxies than" in fault for fault in report_.faults)
+    (entry,), _ = entries.submitted(tmp_path / "board", known)
+    assert entry.score(key, "multilabel") is not None and entry.ranked(key, "multilabel") is None
+
+
+def test_what_is_frozen_stays(survey: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = tmp_path / "benchmark"
+    words = ["freeze", "1", "gzd5", "--any-table", "--root", str(tmp_path), "--catalogue"]
+    assert main([*words, str(survey / "votes.csv")]) == 0
+    before = {path: path.read_bytes() for path in benchmark.rglob("*") if path.is_file()}
+    assert main([*words, str(survey / "votes.csv")]) == 0, "the same once more changes nothing"
+    other = pd.read_csv(survey / "votes.csv").assign(redshift=0.9)
+    other.to_csv(tmp_path / "other.csv", index=False)
+    assert main([*words, str(tmp_path / "other.csv")]) == 1
+    assert "differs in truth_sha256" in capsys.readouterr().err
+    for name in ("GZD5", "../../x", "a b", ""):
+        words[2] = name
+        assert main([*words, str(survey / "votes.csv")]) == 1
+        assert "cannot be frozen" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in benchmark.rglob("*") if path.is_file()} == before
+    assert not list(tmp_path.parent.rglob("x-truth.parquet"))

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -264,5 +266,40 @@ def test_the_check_sees_an_edition_that_says_other_things_of_itself(
     shutil.copytree(prepared, tmp_path / "gzd5")
     place = tmp_path / "gzd5" / "edition.json"
     place.write_text(json.dumps(json.loads(place.read_text()) | changed))
-    terms = next(finding for finding in check(Edition(tmp_path / "gzd5")) if finding.name == "terms")
-    assert not terms.holds and words in terms.words
+    found = {finding.name: finding for finding in check(Edition(tmp_path / "gzd5"))}
+    assert not found["terms"].holds and words in found["terms"].words
+
+
+@pytest.mark.parametrize(
+    ("change", "failing"),
+    [
+        (lambda facts: facts["cleaning"].pop("boards"), {"boards", "card"}),
+        (lambda facts: facts["cleaning"].update(boards={"test": "x"}), {"boards", "card"}),
+        (lambda facts: facts["cleaning"].update(steps="none"), {"counts", "card"}),
+        (lambda facts: facts["counts"].update(train=[1]), {"counts", "card"}),
+        (lambda facts: facts.update(title="Another survey"), {"card"}),
+        (lambda facts: facts["cleaning"]["lost_votes"]["merging"]["pre_active"].update(kept=1000), {"boards", "card"}),
+    ],
+)
+def test_the_check_sees_every_edited_statement(
+    prepared: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], failing: set[str]
+) -> None:
+    shutil.copytree(prepared, tmp_path / "gzd5")
+    place = tmp_path / "gzd5" / "edition.json"
+    facts = json.loads(place.read_text())
+    change(facts)
+    place.write_text(json.dumps(facts))
+    assert failing <= {finding.name for finding in check(Edition(tmp_path / "gzd5")) if not finding.holds}
+
+
+@pytest.mark.parametrize("column", [MERGING.published, MERGING.lost, "redshift", "ra", "upload_group"])
+def test_the_check_sees_edited_columns_beside_the_votes(prepared: Path, tmp_path: Path, column: str) -> None:
+    shutil.copytree(prepared, tmp_path / "gzd5")
+    edition = Edition(tmp_path / "gzd5")
+    shard = edition.shards("train")[0]
+    table = pq.read_table(shard)
+    at = table.schema.get_field_index(column)
+    values = table.column(at).to_pylist()
+    values[0] = "targeted" if column == "upload_group" else (values[0] or 0) + 1
+    pq.write_table(table.set_column(at, table.schema.field(at), [values]), shard, row_group_size=100)
+    assert "hashes" in {finding.name for finding in check(edition) if not finding.holds}

@@ -122,7 +122,7 @@ def test_a_new_version_closes_the_boards_of_the_old_one_and_keeps_them(toy_editi
     folder, old = tmp_path / "benchmark", Edition(toy_edition)
     new = other_content(toy_edition, tmp_path / "new")
     versions.freeze(folder, "1", old)
-    with pytest.raises(LeaderboardError, match="freeze it in a new version"):
+    with pytest.raises(LeaderboardError, match="Freeze it in a new version"):
         versions.freeze(folder, "1", new)
     versions.freeze(folder, "2", new)
     assert [v.version for v in versions.read(folder)] == ["1", "2"]
