@@ -59,8 +59,8 @@ class Terms:
 
 FACTS: dict[str, type] = {
     "name": str, "title": str, "tree": str, "source": dict, "counts": dict, "cleaning": dict, "extra_columns": list,
-    "image_size": int, "content_hash": str, "split_hash": str, "image_hash": str, "simulated": bool, "truth": str, "licence": str,
-    "credit": str, "may_publish_images": bool, "may_publish_votes": bool, "pictures": str,
+    "image_size": int, "content_hash": str, "split_hash": str, "image_hash": str, "simulated": bool, "truth": str,
+    "licence": str, "credit": str, "may_publish_images": bool, "may_publish_votes": bool, "pictures": str,
 }  # fmt: skip
 """What edition.json must hold for an edition to be used, with its types."""
 
