@@ -109,7 +109,7 @@ def form(edition: Edition) -> Form:
     size, quality = edition.facts.get("image_size"), edition.facts.get("image_quality")
     problem = SIDE.problem("image_size", size) or QUALITY.problem("image_quality", quality)
     if problem:
-        raise BenchmarkError(f"{edition.path / 'edition.json'}: {problem}; prepare the edition again.")
+        raise BenchmarkError(f"{edition.path / 'edition.json'}: {problem}; prepare it again.")
     return form_of(size, quality)  # type: ignore[arg-type]
 
 

@@ -116,12 +116,22 @@ def load(model: str) -> GalaxyModel:
         file = folder / "config.json" if folder.exists() else f"config.json of {model}"
         raise BenchmarkError(f"{file}: {problem}; write there what the training wrote, or get the model anew.")
     with _loading(model):
-        # Tensors alone: no pickle.
+        # Tensors alone: no pickle. Images are float32, so the network is too. What does not fit is told below.
         found, about = AutoModelForImageClassification.from_pretrained(
-            where, config=config, use_safetensors=True, output_loading_info=True, **given
+            where,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **given,
         )
-    if lacking := [*about["missing_keys"], *about["mismatched_keys"]]:
-        raise BenchmarkError(f"{model}: {len(lacking)} tensors are missing or of another shape, first {lacking[0]}.")
+    names = sorted([*about["missing_keys"], *(name for name, *_ in about["mismatched_keys"])])
+    if names:
+        raise BenchmarkError(
+            f"{model}: {len(names)} tensors are missing or of another shape than its config.json says, first "
+            f"{names[0]}; get the model anew."
+        )
     return found.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 

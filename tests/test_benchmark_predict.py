@@ -212,6 +212,21 @@ def test_what_is_no_finite_number_is_no_prediction(
     assert "no finite number" in capsys.readouterr().err and not out.exists()
 
 
+def test_weights_fit_the_config_or_are_refused_and_are_read_as_float32(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, model, out = tmp_path / "a.png", tmp_path / "model", tmp_path / "t.csv"
+    image.write_bytes(picture())
+    shutil.copytree(runs / "multiclass" / "model", model)
+    written = json.loads((model / "config.json").read_text())
+    # Of the second convolution and the first linear layer, whose inputs it makes: two weights, one bias.
+    (model / "config.json").write_text(json.dumps(written | {"channels": [4, 9]}))
+    assert predict.main([str(model), str(image), "--out", str(out)]) == 2
+    assert "3 tensors are missing or of another shape" in capsys.readouterr().err and not out.exists()
+    (model / "config.json").write_text(json.dumps(written | {"dtype": "float16"}))
+    assert predict.main([str(model), str(image), "--out", str(out)]) == 0
+
+
 def test_help_is_answered_without_torch() -> None:
     for module in ("predict", "ensemble"):
         script = f"""
