@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from benchmark import BenchmarkError, augmentation
 from benchmark.recipes import Recipe
+from benchmark.values import or_none, whole
 from galaxy_zoo_decals import pixels as editions
 from galaxy_zoo_decals.edition import Edition, digest, home
 from galaxy_zoo_decals.pixels import Form
@@ -41,6 +42,12 @@ AHEAD = 1
 
 LARGEST = math.isqrt(editions.MAX_PIXELS)
 """Pixels a side that an image may be scaled to."""
+
+SIDE = whole(1, LARGEST)
+"""Pixels a side, as files say them."""
+
+QUALITY = or_none(whole(1, 100))
+"""Quality of an edition's JPEG, as files say it; null where the files are kept as they came."""
 
 KINDS = ("gzd5", "gz2", "simulated", "catalogue")
 """Sources that `prepare` knows by these words."""
@@ -100,13 +107,15 @@ def _check_square(image: Image.Image) -> None:
 def form(edition: Edition) -> Form:
     """Return how an edition keeps its images; BenchmarkError where its edition.json does not say so."""
     size, quality = edition.facts.get("image_size"), edition.facts.get("image_quality")
-    known = quality is None or (isinstance(quality, int) and 1 <= quality <= 100)
-    if not isinstance(size, int) or not 0 < size <= LARGEST or not known:
-        raise BenchmarkError(
-            f"{edition.path / 'edition.json'}: image_size {size!r} and image_quality {quality!r} are not those of an "
-            "edition; prepare it again."
-        )
-    return Form(size, quality) if isinstance(quality, int) else Form(size, original=True)
+    problem = SIDE.problem("image_size", size) or QUALITY.problem("image_quality", quality)
+    if problem:
+        raise BenchmarkError(f"{edition.path / 'edition.json'}: {problem}; prepare it again.")
+    return form_of(size, quality)  # type: ignore[arg-type]
+
+
+def form_of(size: int, quality: int | None) -> Form:
+    """Return the form of images of ``size`` pixels a side, with the quality of their JPEG or None as they came."""
+    return Form(size, original=True) if quality is None else Form(size, quality)
 
 
 def enlarged(chosen: dict[str, Recipe], edition: Edition) -> str:

@@ -7,6 +7,7 @@ would give each answer, with intervals, and the path through the decision tree (
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -87,12 +88,13 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def load(model: str) -> GalaxyModel:
-    """Return a saved model, ready to predict; raises BenchmarkError if there is none."""
+    """Return a saved model, ready to predict; raises BenchmarkError if there is none or its config.json is wrong."""
     import torch
-    from transformers import AutoModelForImageClassification
+    from transformers import AutoConfig, AutoModelForImageClassification
     from transformers.utils import logging
 
-    from benchmark.models import GalaxyModel
+    from benchmark.models import values
+    from benchmark.models.model import GalaxyConfig
 
     logging.disable_progress_bar()
     folder = Path(model)
@@ -104,37 +106,50 @@ def load(model: str) -> GalaxyModel:
         raise BenchmarkError(f"there is no model {model!r}: name a run's folder, a saved model's, or owner/name.")
     where = str(folder) if folder.exists() else model
     local = folder.exists() or not hub.answers()
-    try:
-        # Tensors alone: no pickle, and no code from the model's folder.
+    # No code from the model's folder, here and below.
+    given = {"trust_remote_code": False, "local_files_only": local}
+    with _loading(model):
+        config = AutoConfig.from_pretrained(where, **given)
+    if not isinstance(config, GalaxyConfig):
+        raise BenchmarkError(f"{model} is a model of type {config.model_type}, not one of this harness.")
+    if problem := values.problem(config):
+        file = folder / "config.json" if folder.exists() else f"config.json of {model}"
+        raise BenchmarkError(f"{file}: {problem}; write there what the training wrote, or get the model anew.")
+    with _loading(model):
+        # Tensors alone: no pickle. Images are float32, so the network is too. What does not fit is told below.
         found, about = AutoModelForImageClassification.from_pretrained(
-            where, use_safetensors=True, trust_remote_code=False, local_files_only=local, output_loading_info=True
+            where,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **given,
         )
-    except Exception as error:  # Damaged files and unknown names raise anything from KeyError to SafetensorError.
-        first = str(error).strip().split("\n")[0]
-        raise BenchmarkError(f"{model} is no model that can be loaded ({first}).") from None
-    if not isinstance(found, GalaxyModel):
-        raise BenchmarkError(f"{model} is a {type(found).__name__}, not a model of this harness.")
-    if lacking := [*about["missing_keys"], *about["mismatched_keys"]]:
-        raise BenchmarkError(f"{model}: {len(lacking)} tensors are missing or of another shape, first {lacking[0]}.")
-    _check_form(model, found.config)
+    names = sorted([*about["missing_keys"], *(name for name, *_ in about["mismatched_keys"])])
+    if names:
+        raise BenchmarkError(
+            f"{model}: {len(names)} tensors are missing or of another shape than its config.json says, first "
+            f"{names[0]}; get the model anew."
+        )
     return found.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _check_form(model: str, config: GalaxyConfig) -> None:
-    """Raise BenchmarkError unless the form of a model's images is one that images can be brought to."""
-    from benchmark.pixels import LARGEST
-
-    size, crop, kept, quality = config.image_size, config.crop, config.edition_size, config.edition_quality
-    if not (size > 0 and 0 < crop <= 1 and size / crop <= LARGEST):
-        raise BenchmarkError(f"{model}: config.json has image_size {size}, crop {crop}.")
-    if not 0 < kept <= LARGEST or not (quality is None or 1 <= quality <= 100):
-        raise BenchmarkError(f"{model}: config.json has edition_size {kept}, edition_quality {quality}.")
+@contextlib.contextmanager
+def _loading(model: str) -> Iterator[None]:
+    """Turn what damaged files and unknown names raise, anything from KeyError to SafetensorError, to BenchmarkError."""
+    try:
+        yield
+    except Exception as error:
+        first = str(error).strip().split("\n")[0]
+        raise BenchmarkError(f"{model} is no model that can be loaded ({first}).") from None
 
 
 def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path], batch: int = 64) -> pd.DataFrame:
     """Return one row an image file (its path or its bytes), in order, with the columns of docs/predicting.md.
 
-    An image that cannot be read has its reason in ``problem`` and nothing in the other columns.
+    An image that cannot be read has its reason in ``problem`` and nothing in the other columns. Raises BenchmarkError
+    if what the model predicts is not finite: whatever the image, that is the fault of its weights.
     """
     import numpy as np
     import pandas as pd
@@ -154,6 +169,11 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
                 found = in_parts(lambda part: model.predict(inputs(model, part)), pixels)
                 parts.append(found.double().cpu().numpy())
             waiting.clear()
+            if not np.isfinite(parts[-1]).all():
+                raise BenchmarkError(
+                    "the model predicts what is no finite number: its weights are damaged, or are not those that its "
+                    "config.json belongs to; get the model anew, or train it again."
+                )
 
     for image in tqdm(images, total=len(names), unit="img", disable=None):
         try:
@@ -251,7 +271,7 @@ def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
 
     It becomes first what the edition would have kept of it, then what the network sees of that.
     """
-    from benchmark.pixels import as_kept, cut
+    from benchmark.pixels import as_kept, cut, form_of
     from galaxy_zoo_decals import pixels
     from galaxy_zoo_decals.sources import ImageError
 
@@ -263,13 +283,8 @@ def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
             file = file.read_bytes()
         except OSError as error:
             raise ImageError(error.strerror or str(error)) from None
-    quality = config.edition_quality
-    form = (
-        pixels.Form(config.edition_size, original=True)
-        if quality is None
-        else pixels.Form(config.edition_size, quality)
-    )
-    return cut(as_kept(file, form), config.image_size, config.crop)
+    kept = form_of(config.edition_size, config.edition_quality)
+    return cut(as_kept(file, kept), config.image_size, config.crop)
 
 
 def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:

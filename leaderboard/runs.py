@@ -14,19 +14,52 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from galaxy_zoo_decals.schema import VIEWS
 from leaderboard.files import LeaderboardError, read_json
 
+PILE = 2
+"""Combining marks that one letter may bear: more of them climb over the lines above and below."""
+
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols of Unicode that look like a space."""
+
 
 def plain(text: str) -> str:
-    """Return the text if it has no control or direction-changing characters, else raise ValueError naming one."""
+    """Return the text if it reads as it is written, else raise ValueError naming the character that forbids it.
+
+    Refused are control and direction-changing characters, separators of lines other than the newline, and piles of
+    combining marks.
+    """
+    marks = 0
     for character in text:
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co") and character != "\n":
+        kind = unicodedata.category(character)
+        if kind in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") and character != "\n":
             raise ValueError(f"holds the invisible character U+{ord(character):04X}; remove it")
+        marks = marks + 1 if kind in ("Mn", "Me") else 0
+        if marks > PILE:
+            raise ValueError(
+                f"holds more than {PILE} combining marks in a row, such as U+{ord(character):04X}; remove them"
+            )
     return text
 
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n]*$"), AfterValidator(plain)]
+def shown(text: str) -> str:
+    """Return the text if there is something to see in it, else raise ValueError."""
+    if not any(unicodedata.category(c)[0] in "LNPS" and c not in BLANKS for c in text):
+        raise ValueError("is blank; write something or leave the key away")
+    return text
+
+
+def _visible(most: int, line: bool = True) -> tuple[object, ...]:
+    """Return what binds a visible text of at most so many characters, of one line or of some."""
+    form = StringConstraints(min_length=1, max_length=most, pattern=r"^[^\n]*$" if line else None)
+    return form, AfterValidator(plain), AfterValidator(shown)
+
+
+Line = Annotated[str, *_visible(200)]
 """One line of visible text."""
 
-Paragraph = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(plain)]
+Label = Annotated[str, *_visible(60)]
+"""A line short enough for a column of a table."""
+
+Paragraph = Annotated[str, *_visible(4000, line=False)]
 """Some lines of visible text."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
@@ -48,9 +81,9 @@ Seed = Annotated[int, Field(ge=0, lt=10**9)]
 
 
 class Facts(BaseModel):
-    """What the harness says; keys that this version does not know are left out."""
+    """What the harness says, each in its own type; keys that this version does not know are left out."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=True)
 
 
 class RunEdition(Facts):
@@ -65,7 +98,7 @@ class RunEdition(Facts):
     content_hash: Hash
     split_hash: Hash
     trained_on: Hash | None = None
-    pictures: Line | None = None
+    pictures: Label | None = None
     image_size: Annotated[int, Field(ge=1, lt=10**5)] | None = None
 
     def facts(self) -> dict[str, str]:

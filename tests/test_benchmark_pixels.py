@@ -208,7 +208,8 @@ def test_the_published_size_is_what_is_asked_for(editions: dict[str, Edition], t
     for kind, size, asked in (("gzd5", 224, "prepare gzd5 ... --size 424`"), ("gz2", 424, "have no more")):
         (tmp_path / "edition.json").write_text(json.dumps(facts | {"source": {"kind": kind}, "image_size": size}))
         assert asked in pixels.enlarged(recipes.choose("best", "dirichlet"), Edition(tmp_path))
-    for wrong in ({"image_size": "224"}, {"image_size": 0}, {"image_quality": "high"}):
+    sizes, qualities = ("224", 0, True), ("high", True)
+    for wrong in (*({"image_size": size} for size in sizes), *({"image_quality": quality} for quality in qualities)):
         (tmp_path / "edition.json").write_text(json.dumps(facts | wrong))
         with pytest.raises(BenchmarkError, match=r"prepare it again"):
             pixels.form(Edition(tmp_path))

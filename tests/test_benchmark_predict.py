@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import shutil
@@ -16,8 +17,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from scipy import stats
+from transformers import PreTrainedConfig
 
 from benchmark import ensemble, predict, run
+from benchmark.models import MODELS, values
 from benchmark.models.dirichlet import mixture
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
@@ -146,6 +149,82 @@ def test_mistakes_are_told_before_anything_is_written(
         printed = capsys.readouterr().err
         assert word in printed and "Traceback" not in printed
     assert not out.exists() and (tmp_path / "there.csv").read_text() == "precious"
+
+
+NO_SIDE = (0, -1, 10**9, "64", 64.5, None, True, [64, 64])
+NO_FLAG = ("no", 1, None)
+
+ODD: dict[str, tuple[object, ...]] = {
+    "tree": ("XX", None, ["GZD5"]),
+    "image_size": (*NO_SIDE, 3),
+    "crop": (0, "1", None, True, float("nan"), 1e-320, 1.5),
+    "image_mean": ("x", [0.1], None, [0.1, 0.1, "x"], [0.1, 0.1, float("inf")]),
+    "image_std": (0, [0, 0, 0], [float("nan")] * 3, [-1, 1, 1], [True] * 3),
+    "greyscale": NO_FLAG,
+    "dihedral_average": ("x", *NO_FLAG),
+    "edition_size": NO_SIDE,
+    "edition_quality": (0, 200, "90", 90.5, True),
+    "channels": ([], [4, 0], "48", 8, [4] * 20),
+    "hidden": (0, "8", 10**9),
+    "batch_norm": NO_FLAG,
+    "dropout": (-1, "0", float("nan")),
+}
+"""Values that no training writes, of each key of the plain CNN."""
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_an_odd_value_of_a_saved_config_is_named_and_nothing_is_predicted(
+    key: str, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, model, out = tmp_path / "a.png", tmp_path / "model", tmp_path / "t.csv"
+    image.write_bytes(picture())
+    model.mkdir()
+    written = json.loads((runs / "multiclass" / "model" / "config.json").read_text())
+    # There are no weights: that none are asked for shows that the config is checked first.
+    for value in ODD[key]:
+        (model / "config.json").write_text(json.dumps(written | {key: value}))
+        assert predict.main([str(model), str(image), "--out", str(out)]) == 2, value
+        printed = capsys.readouterr().err
+        assert f"{model / 'config.json'}: {key} " in printed and printed.count("\n") == 1, printed
+        assert printed.rstrip().endswith("get the model anew.")
+    assert not out.exists()
+
+
+def test_every_key_of_every_model_has_a_kind() -> None:
+    common = {field.name for field in dataclasses.fields(PreTrainedConfig)}
+    for kind in MODELS.values():
+        keys = {field.name for field in dataclasses.fields(kind.config_class)} - common
+        assert keys and keys <= set(values.KINDS), kind
+        assert values.problem(kind.config_class()) == ""
+
+
+def test_what_is_no_finite_number_is_no_prediction(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, model, out = tmp_path / "a.png", tmp_path / "model", tmp_path / "t.csv"
+    image.write_bytes(picture())
+    shutil.copytree(runs / "multiclass" / "model", model)
+    tensors = load_file(model / "model.safetensors")
+    last = list(tensors)[-1]
+    tensors[last] = torch.full_like(tensors[last], float("nan"))
+    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    assert predict.main([str(model), str(image), "--out", str(out)]) == 2
+    assert "no finite number" in capsys.readouterr().err and not out.exists()
+
+
+def test_weights_fit_the_config_or_are_refused_and_are_read_as_float32(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, model, out = tmp_path / "a.png", tmp_path / "model", tmp_path / "t.csv"
+    image.write_bytes(picture())
+    shutil.copytree(runs / "multiclass" / "model", model)
+    written = json.loads((model / "config.json").read_text())
+    # Of the second convolution and the first linear layer, whose inputs it makes: two weights, one bias.
+    (model / "config.json").write_text(json.dumps(written | {"channels": [4, 9]}))
+    assert predict.main([str(model), str(image), "--out", str(out)]) == 2
+    assert "3 tensors are missing or of another shape" in capsys.readouterr().err and not out.exists()
+    (model / "config.json").write_text(json.dumps(written | {"dtype": "float16"}))
+    assert predict.main([str(model), str(image), "--out", str(out)]) == 0
 
 
 def test_help_is_answered_without_torch() -> None:

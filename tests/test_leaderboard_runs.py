@@ -123,6 +123,21 @@ def change_run(path: Path, **changes: Any) -> None:
         ({"edition": {"name": "../elsewhere"}}, "edition.name"),
         ({"tasks": ["everything"]}, "tasks"),
         ({"recipe": {"deep": [[[[]]]]}}, "recipe.deep"),
+        (
+            {"edition": {"pictures": "JPEG\u2028Hub"}},
+            "holds the invisible character U+2028",
+        ),
+        ({"edition": {"pictures": "a" + 3 * "\u0301"}}, "edition.pictures: Value error, holds more than 2 combining"),
+        ({"edition": {"pictures": " \u3000"}}, "edition.pictures: Value error, is blank"),
+        ({"edition": {"pictures": "\u3164\u2800"}}, "edition.pictures: Value error, is blank"),
+        ({"edition": {"pictures": 61 * "a"}}, "edition.pictures: String should have at most 60"),
+        ({"title": "  "}, "title: Value error, is blank"),
+        ({"edition": {"image_size": "224"}}, "edition.image_size: Input should be a valid integer"),
+        ({"edition": {"image_size": True}}, "edition.image_size: Input should be a valid integer"),
+        ({"edition": {"image_size": 224.0}}, "edition.image_size: Input should be a valid integer"),
+        ({"seed": "0"}, "seed: Input should be a valid integer"),
+        ({"parameters": True}, "parameters: Input should be a valid integer"),
+        ({"train_seconds": "61"}, "train_seconds: Input should be a valid number"),
     ],
 )
 def test_a_bad_run_names_file_and_key(toy_edition: Path, tmp_path: Path, damage: dict[str, Any], word: str) -> None:
@@ -131,6 +146,15 @@ def test_a_bad_run_names_file_and_key(toy_edition: Path, tmp_path: Path, damage:
     with pytest.raises(LeaderboardError, match=r"run\.json") as caught:
         runs.read(folder / "run.json")
     assert word in str(caught.value)
+
+
+def test_pictures_of_any_language_are_read(toy_edition: Path, tmp_path: Path) -> None:
+    folder = write_run(toy_edition, tmp_path, "multiclass")
+    # A letter with two marks is Vietnamese, decomposed.
+    written = {"pictures": "JPEG, a\u0302\u0301nh / 銀河 é", "image_size": 224}
+    change_run(folder / "run.json", edition=written)
+    edition = runs.read(folder / "run.json").edition
+    assert {"pictures": edition.pictures, "image_size": edition.image_size} == written
 
 
 @pytest.mark.parametrize(
