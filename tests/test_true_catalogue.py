@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -301,5 +302,6 @@ def test_the_check_sees_edited_columns_beside_the_votes(prepared: Path, tmp_path
     at = table.schema.get_field_index(column)
     values = table.column(at).to_pylist()
     values[0] = "targeted" if column == "upload_group" else (values[0] or 0) + 1
-    pq.write_table(table.set_column(at, table.schema.field(at), [values]), shard, row_group_size=100)
+    field = table.schema.field(at)
+    pq.write_table(table.set_column(at, field, pa.array(values, field.type)), shard, row_group_size=100)
     assert "hashes" in {finding.name for finding in check(edition) if not finding.holds}
