@@ -40,6 +40,9 @@ CARD = "README.md"
 LARGEST_CARD = 2**20
 """Bytes of a dataset's card at most: it lists some hundred columns."""
 
+LARGEST_FILE = 10**15
+"""Bytes of a file at most."""
+
 TRIES = 6
 """Attempts at a file before a download gives up; the Hub's client tries again by itself within each."""
 
@@ -53,6 +56,9 @@ ELSEWHERE = "`galaxy-zoo-decals doctor` says what else can be reached."
 KEPT = "What has arrived whole is kept: the same command goes on."
 
 NO_HUB = "Look at HF_ENDPOINT and at your proxy."
+
+ANSWERS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What the Hub's client raises of answers, redirects and sizes that are none."""
 
 Result = TypeVar("Result")
 
@@ -114,14 +120,12 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
     def once() -> Any:
         return api.dataset_info(repository, files_metadata=True, timeout=download.TIMEOUT[0])
 
+    info = _persist(once, repository, say, FIRST_TRIES)
     try:
-        info = _persist(once, repository, say, FIRST_TRIES)
         files = {s.rfilename: s for s in info.siblings or ()}
         name, revision = str(info.id), str(info.sha)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise HubError(
-            f"{api.endpoint}: the answer does not describe a dataset of the Hub ({error!r}). {NO_HUB}"
-        ) from None
+    except (AttributeError, TypeError):
+        raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub. {NO_HUB}") from None
     if not re.fullmatch(r"[0-9a-f]{40}", revision) or not re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", name):
         raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub. {NO_HUB}")
     if name != repository:
@@ -141,7 +145,9 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         lfs = files[path].lfs
         if not SAFE_PATH.fullmatch(path) or lfs is None or not re.fullmatch(r"[0-9a-f]{64}", str(lfs.sha256)):
             raise _other(name, revision, f"it states no sha256 for {path[:80]!r}, or a path that is none")
-        stored.append(Stored(path, int(lfs.size), str(lfs.sha256)))
+        if type(lfs.size) is not int or not 0 < lfs.size < LARGEST_FILE:
+            raise _other(name, revision, f"it states no size for {path[:80]!r}")
+        stored.append(Stored(path, lfs.size, str(lfs.sha256)))
     licence = card.get("license")
     licence = licence if isinstance(licence, str) or licence is None else str(licence)
     return Snapshot(name, revision, tuple(stored), _rows(card, config), licence)
@@ -366,6 +372,9 @@ def _judge(error: BaseException, repository: str, path: str) -> tuple[bool, str]
         return True, f"{what}: the download broke off ({words}); HF_HUB_DISABLE_XET=1 takes the plain way."
     if isinstance(error, OSError) and "Consistency check failed" in str(error):
         return True, f"{what}: the download has another size than the Hub states."
+    if isinstance(error, ANSWERS):
+        kind = type(error).__name__
+        return False, f"{where}: the answer does not describe {what} as the Hub does ({kind}). {NO_HUB}"
     return False, ""
 
 
