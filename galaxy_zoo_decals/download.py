@@ -238,7 +238,7 @@ def get(client: requests.Session, url: str, headers: dict[str, str]) -> requests
     except ValueError:  # what requests and urllib3 raise of URLs, of the user's own and of those a redirect leads to
         raise DownloadError(
             f"{printable(url)}: this is no URL of a web server, or the server sends on to one that is none. If you "
-            "gave it with --record, look at it; else try again later: `galaxy-zoo-decals doctor` says what can be reached."
+            "gave it with --record, look at it; else try again later. `galaxy-zoo-decals doctor` says what is open."
         ) from None
     except urllib3.exceptions.HTTPError:
         raise Passing("the connection was cut") from None

@@ -1,6 +1,5 @@
 """The one base of errors that are for the user: their message says what was wrong, where, and what to do."""
 
-
 from __future__ import annotations
 
 import errno
@@ -15,7 +14,7 @@ class UserError(ValueError):
 
 
 def failure(error: OSError) -> str:
-    """Return one sentence on a failure of the system: the file and the reason, or what to look at where none is named."""
+    """Return one sentence on a failure of the system: the file and the reason, or what to look at if none is named."""
     reason = error.strerror or str(error) or type(error).__name__
     if error.filename is not None:
         return f"{error.filename}: {reason}."
