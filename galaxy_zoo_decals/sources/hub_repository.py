@@ -366,15 +366,15 @@ def _judge(error: BaseException, repository: str, path: str) -> tuple[bool, str]
     if isinstance(error, HTTPError):
         # The library's own words come last: they name what failed (a name, a certificate, a refused connection).
         return True, f"no connection to {where} ({str(error).splitlines()[0] if str(error) else type(error).__name__})."
+    if isinstance(error, ANSWERS) and not type(error).__name__.startswith("Xet"):
+        kind = type(error).__name__
+        return False, f"{where}: the answer does not describe {what} as the Hub does ({kind}). {NO_HUB}"
     # The library that brings files of the Hub's newer storage has few exceptions of its own.
     if isinstance(error, (RuntimeError, ConnectionError, TimeoutError)) or type(error).__name__.startswith("Xet"):
         words = " ".join(str(error).split())[:160]
         return True, f"{what}: the download broke off ({words}); HF_HUB_DISABLE_XET=1 takes the plain way."
     if isinstance(error, OSError) and "Consistency check failed" in str(error):
         return True, f"{what}: the download has another size than the Hub states."
-    if isinstance(error, ANSWERS):
-        kind = type(error).__name__
-        return False, f"{where}: the answer does not describe {what} as the Hub does ({kind}). {NO_HUB}"
     return False, ""
 
 
