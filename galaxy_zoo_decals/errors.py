@@ -15,7 +15,7 @@ class UserError(ValueError):
 
 def failure(error: OSError) -> str:
     """Return one sentence on a failure of the system: the file and the reason, or what to look at if none is named."""
-    reason = error.strerror or str(error) or type(error).__name__
+    reason = (error.strerror or str(error) or type(error).__name__).rstrip(".")
     if error.filename is not None:
         return f"{error.filename}: {reason}."
     system = os.strerror(error.errno) if error.errno else ""

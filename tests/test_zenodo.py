@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -271,6 +273,24 @@ def test_a_server_that_is_broken_or_hostile_is_one_sentence(
     last = said.splitlines()[-1]
     assert re.search(words, last) and last.startswith("galaxy-zoo-decals: ") and last.endswith((".", "?")), said
     assert "\x1b" not in said and not list(tmp_path.glob("d/gz*.parquet"))
+
+
+def test_a_failure_of_the_disk_says_what_to_look_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, words in (
+        (OSError(errno.EACCES, "Permission denied", "votes.csv"), "votes.csv: Permission denied."),
+        (
+            OSError(errno.EIO, "Error writing bytes to file."),
+            "writing bytes to file (Input/output error). The disk may",
+        ),
+        (OSError("Error writing bytes to file"), "Error writing bytes to file. The disk may be full"),
+        (OSError(errno.EFBIG, "Error writing bytes to file"), "no space is left on the disk"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "no space is left on the disk"),
+    ):
+        monkeypatch.setattr(cli, "_doctor", Mock(side_effect=error))
+        assert cli.main(["doctor"]) == 1
+        assert words in capsys.readouterr().err
 
 
 def test_addresses_that_are_none(tmp_path: Path, release: Path, capsys: pytest.CaptureFixture[str]) -> None:
