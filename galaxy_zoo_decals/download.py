@@ -106,7 +106,7 @@ def fetch_json(client: requests.Session, url: str, say: Say = say) -> object:
     """Return the JSON document at a URL, of at most ``LARGEST_RECORD`` bytes; retried like a download."""
 
     def once() -> object:
-        body, began = b"", time.monotonic()
+        body, began = bytearray(), time.monotonic()
         with get(client, url, {}) as answer:
             for block in arriving(answer):
                 body += block

@@ -315,14 +315,6 @@ def another(world: World, what: str, patch: pytest.MonkeyPatch) -> None:
     elif what in ("endless brackets", "a redirect to no host"):
         error = RecursionError() if what == "endless brackets" else UnicodeError("label empty or too long")
         patch.setattr(hub_repository.HfApi, "dataset_info", Mock(side_effect=error))
-    elif what == "less than nothing":
-        entry = Hub.entry
-
-        def negative(hub: Hub, name: str, data: bytes) -> dict[str, object]:
-            found = entry(hub, name, data)
-            return found | ({"lfs": {**found["lfs"], "size": -5}} if "lfs" in found else {})  # type: ignore[dict-item]
-
-        patch.setattr(Hub, "entry", negative)
     elif what == "no hub":
         to(world.zenodo.url + "/api/records/4573248?", patch)
 
@@ -353,7 +345,6 @@ def another(world: World, what: str, patch: pytest.MonkeyPatch) -> None:
         ("no hub", r"has no dataset mwalmsley/gz_desi that everyone may read \(404\)"),
         ("endless brackets", r"does not describe mwalmsley/gz_desi as the Hub does \(RecursionError\)"),
         ("a redirect to no host", r"does not describe mwalmsley/gz_desi as the Hub does \(UnicodeError\)"),
-        ("less than nothing", r"it states no size for 'tiny/"),
     ],
 )
 def test_one_sentence_says_what_differs(

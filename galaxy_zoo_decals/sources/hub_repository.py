@@ -40,9 +40,6 @@ CARD = "README.md"
 LARGEST_CARD = 2**20
 """Bytes of a dataset's card at most: it lists some hundred columns."""
 
-LARGEST_FILE = 10**15
-"""Bytes of a file at most."""
-
 TRIES = 6
 """Attempts at a file before a download gives up; the Hub's client tries again by itself within each."""
 
@@ -120,12 +117,16 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
     def once() -> Any:
         return api.dataset_info(repository, files_metadata=True, timeout=download.TIMEOUT[0])
 
-    info = _persist(once, repository, say, FIRST_TRIES)
     try:
+        info = _persist(once, repository, say, FIRST_TRIES)
         files = {s.rfilename: s for s in info.siblings or ()}
         name, revision = str(info.id), str(info.sha)
-    except (AttributeError, TypeError):
-        raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub. {NO_HUB}") from None
+    except HubError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise HubError(
+            f"{api.endpoint}: the answer does not describe a dataset of the Hub ({error!r}). {NO_HUB}"
+        ) from None
     if not re.fullmatch(r"[0-9a-f]{40}", revision) or not re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", name):
         raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub. {NO_HUB}")
     if name != repository:
@@ -145,9 +146,7 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         lfs = files[path].lfs
         if not SAFE_PATH.fullmatch(path) or lfs is None or not re.fullmatch(r"[0-9a-f]{64}", str(lfs.sha256)):
             raise _other(name, revision, f"it states no sha256 for {path[:80]!r}, or a path that is none")
-        if type(lfs.size) is not int or not 0 < lfs.size < LARGEST_FILE:
-            raise _other(name, revision, f"it states no size for {path[:80]!r}")
-        stored.append(Stored(path, lfs.size, str(lfs.sha256)))
+        stored.append(Stored(path, int(lfs.size), str(lfs.sha256)))
     licence = card.get("license")
     licence = licence if isinstance(licence, str) or licence is None else str(licence)
     return Snapshot(name, revision, tuple(stored), _rows(card, config), licence)
