@@ -70,7 +70,8 @@ class Address:
 
     ``url`` is below the record's API ({record}) or the Hub ({hub}), as both may be on another server. ``size`` is
     bytes as public pages had it by ``stated`` (year and month), and ``checksum`` what was published then ("" where the
-    server's own is asked for at run time): ``exact`` sizes must be met to the byte, the others about.
+    server's own is asked for at run time): ``exact`` sizes must be met to the byte, the others about; 0 is that of a
+    description, which may be of any size.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Address:
 
 
 ADDRESSES = (
+    Address("record", "which files there are", "{record}", 0, "", False, "CC-BY-4.0", "2026-11"),
     Address(
         "votes", "votes of 253,286 galaxies", f"{{record}}/files/{VOTES[0].name}/content", VOTES[0].size,
         f"md5:{VOTES[0].md5}", True, "CC-BY-4.0", "2026-11",

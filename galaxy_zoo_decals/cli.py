@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import sys
@@ -12,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.errors import FULL, UserError, failure
 from galaxy_zoo_decals.workers import one_thread_of_blas
 
 # Everything else is imported where it is used: --help and a wrong argument answer at once.
@@ -34,12 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\ngalaxy-zoo-decals: interrupted. The same command goes on where it stopped.", file=sys.stderr)
         return 130
     except Exception as error:
-        full = next((e for e in _causes(error) if isinstance(e, OSError) and e.errno == errno.ENOSPC), None)
+        full = next((e for e in _causes(error) if isinstance(e, OSError) and e.errno in FULL), None)
         known = next((e for e in _causes(error) if isinstance(e, UserError)), None)
         if full is None and known is None:
             if not isinstance(error, OSError):
                 raise
-            known = UserError(f"{error.filename or 'a file'}: {error.strerror or error}.")
+            known = UserError(failure(error))
         words = known or (
             f"no space is left on the disk ({full}). Nothing that stood before was changed; make room and run the "
             "same command again: it goes on where it stopped."

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ import urllib3
 
 from galaxy_zoo_decals import addresses, download
 from galaxy_zoo_decals.addresses import ADDRESSES, Address
+from galaxy_zoo_decals.download import DownloadError
+from galaxy_zoo_decals.sources.zenodo import read_record
 
 TIMEOUT = (5.0, 8.0)
 """Seconds to connect, and seconds without a byte."""
@@ -46,6 +48,12 @@ EDITION = 8 * 10**9
 ABOUT = 0.15
 """Part by which a size that was stated roughly may be another one."""
 
+FACTOR = 2.0
+"""Factor by which it may be another one before it is something else that lies there."""
+
+BLOCK = 2**15
+"""Bytes that come at once when the rate is measured; of a file that ends before, there is no rate."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -58,6 +66,15 @@ class Seen:
     """Why not, or how the answer differs from what was stated."""
     size: int | None = None
     """Bytes as the server states them."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether what lies there can be what was stated: any other server answers to every address too."""
+        if not self.reachable or not self.address.size:
+            return self.reachable
+        if self.size is None or self.address.exact:
+            return self.size == self.address.size
+        return self.address.size / FACTOR <= self.size <= self.address.size * FACTOR
 
 
 @dataclass(frozen=True)
@@ -112,27 +129,30 @@ def examine(record: str, hub: str, folder: Path, token: str | None = None, offli
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     places = {"record": record.rstrip("/"), "hub": hub.rstrip("/")}
     shards: dict[str, str] = {}
+    listed: dict[str, int] = {}
     questions: list[Question] = []
     for address in ADDRESSES:
         url, of_hub = address.url.format(**places), address.url.startswith("{hub}")
         if of_hub and offline:
             ask = partial(Seen, address, url, False, "HF_HUB_OFFLINE is set; unset it, and it is asked")
+        elif address.name == "record":
+            ask = partial(_ask_record, address, url, listed)
         elif "/api/datasets/" in url:
             ask = partial(_ask_dataset, address, url, places["hub"], headers, shards)
         else:
             ask = partial(_ask_file, address, url, headers if of_hub else {})
         questions.append((address, url, ask))
-    seen = _answers(questions)
+    seen = [_completed(s, listed) for s in _answers(questions)]
     rates: dict[str, float] = {}
-    votes = next(s for s in seen if s.address.name == "votes")
+    by_name = {s.address.name: s for s in seen}
     for name, url, more in (
-        ("Zenodo", votes.url if votes.reachable else "", {}),
+        ("Zenodo", by_name["votes"].url if by_name["votes"].fits else "", {}),
         ("Hub", shards.get("default") or shards.get("tiny", ""), headers),
     ):
         if url and (rate := _rate(url, more)):
             rates[name] = rate
     free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.exists())).free
-    ways = tuple(_ways({s.address.name: s for s in seen}, rates, free))
+    ways = tuple(_ways(by_name, rates, free))
     return Findings(tuple(seen), rates, ways, _choose(ways), str(folder), free)
 
 
@@ -147,7 +167,7 @@ def _answers(questions: Sequence[Question]) -> list[Seen]:
         address, url, question = questions[number]
         try:
             found[number] = question()
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except Exception as error:  # whatever a server makes of it is one line, never a thread's traceback
             found[number] = Seen(address, url, False, _plain(error))
 
     threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(len(questions))]
@@ -181,7 +201,49 @@ def _size(answer: requests.Response) -> int | None:
     linked = next((a.headers["X-Linked-Size"] for a in (*answer.history, answer) if "X-Linked-Size" in a.headers), "")
     whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
     said = linked or whole or ("" if answer.status_code == 206 else answer.headers.get("Content-Length", ""))
-    return int(said) if said.isdigit() and len(said) < 19 else None
+    return download.number(said)
+
+
+def _ask_record(address: Address, url: str, listed: dict[str, int]) -> Seen:
+    """Ask Zenodo's API which files the record has; their sizes go into ``listed``."""
+    with download.session().get(url, stream=True, timeout=TIMEOUT) as answer:
+        if not answer.ok:
+            return Seen(address, url, False, _refusal(answer, False))
+        body = _body(answer)
+    try:
+        files = read_record(_described(body), url)
+    except DownloadError:
+        return Seen(address, url, False, "the answer is no description of a record")
+    if not files.keys() & {votes.name for votes in addresses.VOTES}:
+        return Seen(address, url, False, "it is another record: the votes are not in it")
+    listed.update({name: file.size for name, file in files.items()})
+    return Seen(address, url, True, "", len(body))
+
+
+def _completed(seen: Seen, listed: Mapping[str, int]) -> Seen:
+    """Return a file of the record with the size that the record states, where the file's own answer states none."""
+    size = listed.get(seen.url.removesuffix("/content").rpartition("/")[2])
+    if not seen.reachable or seen.size is not None or size is None or "{record}" not in seen.address.url:
+        return seen
+    return replace(seen, size=size, words=_compared(seen.address, size))
+
+
+def _body(answer: requests.Response) -> bytes:
+    """Return the body of a description; "" of one that is too large to be any."""
+    body = bytearray()
+    for block in answer.iter_content(2**16):
+        body += block
+        if len(body) > LARGEST_ANSWER:
+            return b""
+    return bytes(body)
+
+
+def _described(body: bytes) -> Any:
+    """Return the JSON of a description; None if it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):  # the latter of brackets in brackets without end
+        return None
 
 
 def _ask_dataset(address: Address, url: str, hub: str, headers: Mapping[str, str], shards: dict[str, str]) -> Seen:
@@ -192,16 +254,14 @@ def _ask_dataset(address: Address, url: str, hub: str, headers: Mapping[str, str
     ) as answer:
         if not answer.ok:
             return Seen(address, url, False, _refusal(answer, bool(headers)))
-        body = b""
-        for block in answer.iter_content(2**16):
-            body += block
-            if len(body) > LARGEST_ANSWER:
-                return Seen(address, url, False, "the answer is no description of a dataset")
+        body = _body(answer)
     try:
-        files = {str(f["rfilename"]): int(f["size"]) for f in json.loads(body)["siblings"]}
-    except (ValueError, KeyError, TypeError):
+        files = {str(f["rfilename"]): f["size"] for f in _described(body)["siblings"]}
+    except (KeyError, TypeError, IndexError):
         return Seen(address, url, False, "the answer is no description of a dataset")
     held = sorted(n for n in files if re.fullmatch(rf"{config.folder}/[\w.-]+\.parquet", n, re.ASCII))
+    if any(type(files[name]) is not int or not 0 < files[name] < 10**15 for name in held):
+        return Seen(address, url, False, "the answer is no description of a dataset")
     if not held:
         return Seen(address, url, False, f"it has no Parquet files in {config.folder}/ any more")
     shard = f"{hub}/datasets/{addresses.HUB_IMAGES}/resolve/main/{held[0]}"
@@ -245,7 +305,11 @@ def _plain(error: Exception) -> str:
         return f"no answer within {TIMEOUT[1]:.0f} s"
     if isinstance(error, requests.exceptions.TooManyRedirects):
         return "it sends in circles"
-    return "no connection"
+    if isinstance(error, ValueError):  # what requests and urllib3 raise of URLs
+        return "it is no URL of a web server, or leads to one that is none"
+    if isinstance(error, (OSError, urllib3.exceptions.HTTPError)):
+        return "no connection"
+    return f"the answer cannot be used ({type(error).__name__})"
 
 
 def _rate(url: str, headers: Mapping[str, str]) -> float | None:
@@ -254,11 +318,11 @@ def _rate(url: str, headers: Mapping[str, str]) -> float | None:
 
     def measure() -> None:
         more = {**headers, "Range": f"bytes=0-{SAMPLE - 1}"}
-        with suppress(requests.RequestException):
+        with suppress(Exception):  # whatever goes wrong, the rate is of what had come
             began = time.monotonic()
             with download.session().get(url, headers=more, stream=True, timeout=TIMEOUT) as answer:
                 if answer.ok:
-                    for block in answer.iter_content(2**15):
+                    for block in answer.iter_content(BLOCK):
                         come.append((len(block), time.monotonic() - began))
                         if sum(n for n, _ in come) >= SAMPLE or time.monotonic() - began > SAMPLE_TIME:
                             return
@@ -267,7 +331,7 @@ def _rate(url: str, headers: Mapping[str, str]) -> float | None:
     thread.start()
     thread.join(SAMPLE_TIME + TIMEOUT[0])
     blocks = list(come)
-    if not blocks:
+    if sum(n for n, _ in blocks) < BLOCK:
         return None
     whole, (first, began) = sum(n for n, _ in blocks), blocks[0]
     if whole - first >= 2**18:  # enough to leave out how long the first byte took, which a large file does not feel
@@ -277,19 +341,19 @@ def _rate(url: str, headers: Mapping[str, str]) -> float | None:
 
 def _ways(seen: Mapping[str, Seen], rates: Mapping[str, float], free: int) -> list[Way]:
     """Return the ways to data, from the votes alone to the whole survey."""
-    votes, mirror, tiny, whole = (seen[name] for name in ("votes", "votes, mirror", "gz_desi, tiny", "gz_desi"))
+    names = ("record", "votes", "votes, mirror", "gz_desi, tiny", "gz_desi")
+    record, votes, mirror, tiny, whole = (seen[name] for name in names)
     archives = [s for name, s in seen.items() if name.startswith("archive")]
-    there = [s for s in archives if s.reachable]
+    there = [s for s in archives if s.fits]
     zenodo, hub = rates.get("Zenodo"), rates.get("Hub")
-    votes_in = (_size_of(votes), zenodo if votes.reachable else hub)
-    got_votes = votes.reachable or (mirror.reachable and mirror.size == mirror.address.size)
-    no_votes = "" if got_votes else "the votes are neither at Zenodo nor, as published, at the mirror"
-    no_zenodo = "" if votes.reachable else f"the votes at Zenodo: {votes.words}"
-    lost = next((f"{s.address.name}: {s.words}" for s in archives if not s.reachable), "")
+    no_zenodo = _why_not(record) or _why_not(votes)
+    votes_in = (votes.address.size, hub if no_zenodo else zenodo)
+    no_votes = "the votes are neither at Zenodo nor, as published, at the mirror" * bool(no_zenodo and not mirror.fits)
+    lost = next(filter(None, map(_why_not, archives)), "")
     all_of = [_size_of(s) for s in (there or archives)]
     some = int(2000 * sum(_size_of(s) for s in archives) / addresses.VOTES[0].rows)
     parts = "" if len(there) in (0, 4) else " --parts " + ",".join(s.address.name[-1] for s in there)
-    source = "" if votes.reachable else " --images hub"
+    source = " --images hub" if no_zenodo else ""
 
     def way(
         name: str, options: str, pieces: list[tuple[int, float | None]], disk: int, closed: str, galaxies: bool = True
@@ -323,11 +387,14 @@ def _ways(seen: Mapping[str, Seen], rates: Mapping[str, float], free: int) -> li
 
 
 def _size_of(seen: Seen) -> int:
-    return seen.size if seen.size is not None else seen.address.size
+    return seen.size if seen.fits and seen.size is not None else seen.address.size
 
 
 def _why_not(seen: Seen) -> str:
-    return "" if seen.reachable else f"{seen.address.name}: {seen.words}"
+    if seen.fits:
+        return ""
+    size = f"{amount(seen.size)}, " if seen.reachable and seen.size is not None and not seen.address.exact else ""
+    return f"{seen.address.name}: {size}{seen.words}"
 
 
 def _choose(ways: Sequence[Way]) -> Way | None:
@@ -342,14 +409,14 @@ def report(found: Findings) -> str:
     lines = []
     for server, begins in (("Zenodo", "{record}"), ("Hugging Face Hub", "{hub}")):
         held = [s for s in found.seen if s.address.url.startswith(begins)]
-        host = urlsplit(held[0].url)
         rate = found.rates.get("Zenodo" if server == "Zenodo" else "Hub")
         speed = f"{amount(rate)}/s" if rate else "no rate measured"
-        lines.append(f"{server}, {host.scheme}://{host.netloc}: {speed}")
+        lines.append(f"{server}, {_host(held[0].url)}: {speed}")
         for seen in held:
             mark = "FAIL" if not seen.reachable else "ok  " if not seen.words else "DIFF"
             size = amount(seen.size) if seen.size is not None else "?"
-            words = seen.words or f"as stated in {seen.address.stated}"
+            as_stated = f"as stated in {seen.address.stated}" if seen.address.size else "it describes the record"
+            words = seen.words or as_stated
             lines += _folded(f"  {mark} {seen.address.name:<15} {seen.address.what:<26} {size:>9}  ", words)
         lines.append("")
     lines.append(f"{amount(found.free)} free in {found.folder}.")
@@ -363,11 +430,21 @@ def report(found: Findings) -> str:
         lines.append("No way to real galaxies is open from here now. The simulated ones need no network:")
         lines.append("    galaxy-zoo-decals prepare simulated --galaxies 20000")
     else:
-        lines += ["Take this one now:", f"    {found.take.command}"]
+        known = "" if found.take.seconds is not None else " (how long it takes is not known: no rate was measured)"
+        lines += [f"Take this one now{known}:", f"    {found.take.command}"]
         largest = max((way for way in found.ways if way.open and way.galaxies), key=lambda way: way.size)
         if largest is not found.take:
             lines += ["and for all that can be had from here:", f"    {largest.command}"]
     return "\n".join(lines)
+
+
+def _host(url: str) -> str:
+    """Return the server of a URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return download.printable(url)
+    return download.printable(f"{parts.scheme}://{parts.netloc}")
 
 
 def _folded(head: str, words: str, width: int = 100) -> list[str]:

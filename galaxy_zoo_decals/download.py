@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import json
+import math
 import random
 import re
 import shutil
@@ -27,6 +28,9 @@ from galaxy_zoo_decals.errors import UserError
 BLOCK = 2**20
 LARGEST_RECORD = 2**24
 """Bytes of a record's description at most."""
+
+RECORD_TIME = 120.0
+"""Seconds that its bytes may take to come: someone waits for it."""
 
 TRIES = 20
 """Attempts in a row without a new byte before a download gives up: more than an hour, for a night without anyone."""
@@ -102,17 +106,19 @@ def fetch_json(client: requests.Session, url: str, say: Say = say) -> object:
     """Return the JSON document at a URL, of at most ``LARGEST_RECORD`` bytes; retried like a download."""
 
     def once() -> object:
-        body = b""
+        body, began = bytearray(), time.monotonic()
         with get(client, url, {}) as answer:
             for block in arriving(answer):
                 body += block
                 if len(body) > LARGEST_RECORD:
                     raise DownloadError(f"{url}: the answer is larger than a record's description can be.")
-            if len(body) < int(answer.headers.get("Content-Length", 0)):
+                if time.monotonic() - began > RECORD_TIME:
+                    raise Passing(f"the description did not come within {RECORD_TIME:.0f} s")
+            if len(body) < (stated_length(answer) or 0):
                 raise Passing("the connection was cut")
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter of brackets in brackets without end
             raise DownloadError(f"{url}: the answer is no JSON; is this the address of a record's API?") from None
 
     return persist(once, lambda: 0, say, FIRST_TRIES)
@@ -207,23 +213,48 @@ def arriving(answer: requests.Response) -> Iterator[bytes]:
 
 
 def _starts_at(answer: requests.Response, byte: int) -> bool:
-    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+    found = re.match(r"bytes ([0-9]{1,18})-", answer.headers.get("Content-Range", ""))
     return found is not None and int(found[1]) == byte
 
 
+def stated_length(answer: requests.Response) -> int | None:
+    """Return the bytes that an answer's Content-Length states; None where it states no number."""
+    return number(answer.headers.get("Content-Length", ""))
+
+
+def number(text: str) -> int | None:
+    """Return a number of bytes from a header; None if it is none."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
 def get(client: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
-    """Return an answer with a body still to be read; Passing or AnswerError for anything but that."""
-    answer = client.get(url, headers=headers, stream=True, timeout=TIMEOUT)
+    """Return an answer with a body still to be read; Passing or DownloadError for anything but that."""
+    try:
+        answer = client.get(url, headers=headers, stream=True, timeout=TIMEOUT)
+    except requests.exceptions.InvalidProxyURL:
+        raise DownloadError("the proxy named in the environment (HTTPS_PROXY, HTTP_PROXY) has no usable URL.") from None
+    except requests.exceptions.InvalidHeader:
+        raise Passing("the server answered with headers that are none") from None
+    except ValueError:  # what requests and urllib3 raise of URLs, of the user's own and of those a redirect leads to
+        raise DownloadError(
+            f"{printable(url)}: this is no URL of a web server, or the server sends on to one that is none, or the "
+            "environment names such a proxy. Look at --record and HTTPS_PROXY if you set them; else try again later. "
+            "`galaxy-zoo-decals doctor` says what is open."
+        ) from None
+    except urllib3.exceptions.HTTPError:
+        raise Passing("the connection was cut") from None
     if answer.ok:
         return answer
     answer.close()
+    said = f"the server answered {answer.status_code} {printable(str(answer.reason))}"
     if answer.status_code in AGAIN:
-        raise Passing(f"the server answered {answer.status_code} {answer.reason}", _asked_wait(answer))
-    raise AnswerError(
-        f"{url}: the server answered {answer.status_code} {answer.reason}. Look whether the address opens in a "
-        "browser.",
-        answer.status_code,
-    )
+        raise Passing(said, _asked_wait(answer))
+    raise AnswerError(f"{printable(url)}: {said}. Look whether the address opens in a browser.", answer.status_code)
+
+
+def printable(text: str) -> str:
+    """Return what a server or a person wrote as it may be shown: at most 200 characters, none that steers a screen."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])
 
 
 def _asked_wait(answer: requests.Response) -> float | None:
@@ -240,9 +271,9 @@ def _asked_wait(answer: requests.Response) -> float | None:
             wait = _until(float(reset))
         else:
             return None
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):  # dates that are none, or of no year
         return None
-    return min(max(wait, 0.0), 3600.0)
+    return None if math.isnan(wait) else min(max(wait, 0.0), 3600.0)
 
 
 def _until(moment: float) -> float:
@@ -260,8 +291,6 @@ def persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Say
                 f"the server's certificate was not accepted ({error}). If your network has its own, name its file in "
                 "REQUESTS_CA_BUNDLE."
             ) from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
-            raise DownloadError("the address of the record is no URL of a web server.") from None
         except requests.exceptions.TooManyRedirects as error:
             raise DownloadError(f"the server sends in circles ({error}).") from None
         except (Passing, requests.exceptions.RequestException) as error:

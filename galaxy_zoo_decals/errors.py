@@ -1,5 +1,26 @@
 """The one base of errors that are for the user: their message says what was wrong, where, and what to do."""
 
+from __future__ import annotations
+
+import errno
+import os
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says of a write for which there is no room: disk, quota, or the largest file that is allowed."""
+
 
 class UserError(ValueError):
     """What a person gave cannot be used; commands print the message without a traceback."""
+
+
+def failure(error: OSError) -> str:
+    """Return one sentence on a failure of the system: the file and the reason, or what to look at if none is named."""
+    reason = (error.strerror or str(error) or type(error).__name__).rstrip(".")
+    if error.filename is not None:
+        return f"{error.filename}: {reason}."
+    system = os.strerror(error.errno) if error.errno else ""
+    why = reason if not system or system in reason else f"{reason} ({system})"
+    return (
+        f"reading or writing a file failed: {why}. The disk may be full or gone, or the network's disk slow to answer: "
+        "look with `df -h`, then run the same command again."
+    )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.errors import UserError, failure
 from galaxy_zoo_decals.workers import one_thread_of_blas
 from leaderboard.arguments import parser
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        print(f"error: {failure(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is half-written.", file=sys.stderr)

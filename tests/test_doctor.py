@@ -35,6 +35,14 @@ class Zenodo:
         self.sent = 0
         self.end = threading.Event()
 
+    def record(self) -> bytes:
+        """The description of the record."""
+        files = [
+            {"key": name, "size": size, "checksum": f"md5:{32 * '0'}", "links": {"self": f"{self.url}/files/{name}"}}
+            for name, size in self.sizes.items()
+        ]
+        return json.dumps({"files": files}).encode()
+
 
 @contextmanager
 def zenodo_of_sizes() -> Iterator[Zenodo]:
@@ -68,6 +76,13 @@ def zenodo_of_sizes() -> Iterator[Zenodo]:
                 self.send_response(int(how), "\x1b[31mred")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                return
+            if name == "4573248":
+                data = zenodo.record()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
                 return
             if self.path.startswith("/api/"):
                 self.send_response(302)
@@ -188,7 +203,7 @@ def test_what_zenodo_may_answer(servers: tuple[Zenodo, Hub], tmp_path: Path, how
     began = time.monotonic()
     found = ask(servers, tmp_path)
     assert time.monotonic() - began < 30
-    zenodo = [s for s in found.seen if "{record}" in s.address.url]
+    zenodo = [s for s in found.seen if "{record}/" in s.address.url]
     assert all(not s.reachable and words in s.words for s in zenodo), zenodo
     ways = {way.name: way for way in found.ways}
     assert not ways["all, Zenodo"].open and not ways["2,000 galaxies, Zenodo"].open
@@ -266,6 +281,112 @@ def test_nothing_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     assert "No way to real galaxies is open" in said and "prepare simulated" in said and "no connection" in said
     assert max(map(len, said.splitlines())) <= 100
     assert cli.main(["doctor", "--record", "nonsense", "--json", str(tmp_path / "no" / "x.json")]) == 1
+
+
+@contextmanager
+def answering(body: bytes, status: int = 200, **headers: str) -> Iterator[str]:
+    """A server that gives one answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def siblings(size: float) -> bytes:
+    names = ("tiny/train-0.parquet", "data/train-0.parquet")
+    return json.dumps({"siblings": [{"rfilename": name, "size": size} for name in names]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (200, {}, b"log in"),  # as a network does that asks for a log-in first
+        (200, {}, b"{}"),
+        (200, {}, b"[" * 100_000),
+        (200, {}, siblings(float("inf"))),
+        (200, {}, siblings(float("nan"))),
+        (200, {}, siblings(-(10**15))),
+        (200, {}, siblings(10**30)),
+        (200, {}, siblings(6)),
+        (200, {"Content-Length": "\xb2"}, b"log in"),
+        (302, {"Location": "http://[::1"}, b""),
+        (302, {"Location": f"http://{70 * 'a'}.com/"}, b""),
+        (302, {"Location": "file:///etc/passwd"}, b""),
+    ],
+)
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_answers_the_same_to_everything_opens_no_way(
+    status: int, headers: dict[str, str], body: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with answering(body, status, **headers) as url:
+        found = examine(f"{url}/api/records/4573248", url, tmp_path)
+    assert not found.well and found.take is None and not any(way.open for way in found.ways), report(found)
+    assert not found.rates and not capfd.readouterr().err
+    assert max(map(len, report(found).splitlines())) <= 100
+    by_name = {seen.address.name: seen for seen in found.seen}
+    assert not by_name["record"].reachable and by_name["record"].words in " ".join(report(found).split())
+    assert not by_name["gz_desi"].fits and "no connection" not in by_name["gz_desi"].words
+
+
+def test_a_file_of_another_size_closes_its_ways(servers: tuple[Zenodo, Hub], tmp_path: Path) -> None:
+    servers[0].sizes["gz_decals_dr5_png_part2.zip"] = 12_000_000_000
+    servers[0].sizes["gz_decals_dr5_png_part3.zip"] = 14_000_000_000
+    ways = {way.name: way for way in ask(servers, tmp_path).ways}
+    assert ways["2,000 galaxies, Zenodo"].words == "archive 2: 12.0 GB, stated about 26.0 GB in 2026-11"
+    assert ways["3 of 4 parts, Zenodo"].size == VOTES[0].size + (2 * 261 + 140) * 10**8
+    servers[0].sizes[VOTES[0].name] -= 1
+    found = ask(servers, tmp_path)
+    ways = {way.name: way for way in found.ways}
+    assert ways["2,000 galaxies, Zenodo"].words == "votes: 40,528,938 bytes, stated 40,528,939 bytes in 2026-11"
+    assert ways["the votes alone"].command.endswith("--catalogue-only --images hub") and "Zenodo" not in found.rates
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (b"<html>", "the answer is no description of a record"),
+        (b'{"files": [{"key": "a"}]}', "the answer is no description of a record"),
+        (b'{"files": []}', "it is another record: the votes are not in it"),
+    ],
+)
+def test_files_whose_record_is_none(
+    servers: tuple[Zenodo, Hub], tmp_path: Path, record: bytes, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Zenodo, "record", lambda _: record)
+    ways = {way.name: way for way in ask(servers, tmp_path).ways}
+    assert ways["all, Zenodo"].words == ways["2,000 galaxies, Zenodo"].words == f"record: {words}"
+    assert ways["a small part, Hub"].open, "the mirror has the votes"
+
+
+def test_where_no_rate_was_measured_it_is_said(
+    servers: tuple[Zenodo, Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(b"six by") as url:
+        assert doctor._rate(url, {}) is None, "six bytes are no sample"
+    monkeypatch.setattr(doctor, "_rate", lambda url, _: None if "/datasets/" in url else 1e6)
+    found = ask(servers, tmp_path)
+    assert found.take is not None and "hub" not in found.take.command and "not known" not in report(found)
+    monkeypatch.setattr(doctor, "_rate", lambda *_: None)
+    found = ask(servers, tmp_path)
+    assert found.take is not None and "Take this one now (how long it takes is not known" in report(found)
 
 
 def test_a_full_disk_closes_ways(servers: tuple[Zenodo, Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -311,6 +312,9 @@ def another(world: World, what: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(constants, "HF_HUB_OFFLINE", True)
     elif what == "no network":
         to("http://127.0.0.1:9", patch)
+    elif what in ("endless brackets", "a redirect to no host"):
+        error = RecursionError() if what == "endless brackets" else UnicodeError("label empty or too long")
+        patch.setattr(hub_repository.HfApi, "dataset_info", Mock(side_effect=error))
     elif what == "no hub":
         to(world.zenodo.url + "/api/records/4573248?", patch)
 
@@ -338,7 +342,9 @@ def another(world: World, what: str, patch: pytest.MonkeyPatch) -> None:
         ("file gone", "has no such file any more"),
         ("offline", "HF_HUB_OFFLINE is set"),
         ("no network", "no connection to http://127.0.0.1:9"),
-        ("no hub", "does not describe a dataset"),
+        ("no hub", r"has no dataset mwalmsley/gz_desi that everyone may read \(404\)"),
+        ("endless brackets", r"does not describe mwalmsley/gz_desi as the Hub does \(RecursionError\)"),
+        ("a redirect to no host", r"does not describe mwalmsley/gz_desi as the Hub does \(UnicodeError\)"),
     ],
 )
 def test_one_sentence_says_what_differs(

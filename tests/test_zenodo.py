@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -9,10 +10,13 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -199,6 +203,94 @@ def test_how_long_a_server_may_ask_to_wait() -> None:
     assert 25 < (wait(X_RateLimit_Reset=str(time.time() + 30)) or 0) < 31
     assert wait(X_RateLimit_Reset=str(time.time() - 30)) == 0
     assert wait(503, X_RateLimit_Reset=str(time.time() + 30)) is None
+    assert wait(X_RateLimit_Reset="nan") is None and wait(X_RateLimit_Reset="inf") == 3600
+    for none in ("nan", "-5", "\xb2", "Mon, 99 Foo 99999 99:99:99 +9999", "Mon, 01 Jan 9999 00:00:00 -0000"):
+        assert wait(Retry_After=none) in (None, 3600)
+
+
+FILE = {"key": TABLE, "size": 10, "checksum": f"md5:{32 * '0'}", "links": {"self": "http://127.0.0.1:9/f"}}
+
+
+def of_files(*changes: dict[str, object]) -> bytes:
+    return json.dumps({"files": [FILE | change for change in changes]}).encode()
+
+
+def to(link: str) -> bytes:
+    return of_files({"links": {"self": link}})
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "words"),
+    [
+        (200, {}, of_files({"size": float("inf")}), "not that of a file"),
+        (200, {}, of_files({"size": 10**30}), "not that of a file"),
+        (200, {}, of_files({"size": True}), "not that of a file"),
+        (200, {}, of_files({"checksum": ["md5"]}), "not that of a file"),
+        (200, {}, of_files({}, {"size": 5}), "not that of a file"),
+        (200, {}, b"[" * 100_000, "is no JSON"),
+        (200, {}, b'{"files": [{"size": ' + 5000 * b"9" + b"}]}", "is no JSON"),
+        (200, {"Content-Length": "abc"}, b"<html>", "is no JSON"),
+        (200, {"Content-Length": "-5"}, b"<html>", "is no JSON"),
+        (429, {"X-RateLimit-Reset": "nan"}, b"", "after 6 attempts: the server answered 429"),
+        (302, {"Location": "http://[::1"}, b"", "sends on to one that is none"),
+        (302, {"Location": "file:///etc/passwd"}, b"", "sends on to one that is none"),
+        (302, {"Location": "http://"}, b"", "sends in circles"),
+        (302, {"Location": f"http://{70 * 'a'}.com/"}, b"", "sends on to one that is none"),
+        (200, {}, to(f"http://{70 * 'a'}.com/"), "sends on to one that is none"),
+        (200, {}, to("http://.com/"), "sends on to one that is none"),
+        (200, {}, to("http://127.0.0.1:99999/"), "sends on to one that is none"),
+        (200, {}, to("file:///etc/passwd"), "not that of a file"),
+        (200, {}, to("http://[::1"), "not that of a file"),
+        (200, {}, to("http://127.0.0.1/\0\r\nX: y"), "not that of a file"),
+        (200, {}, to("http://\ud800/"), "not that of a file"),
+        (404, {"Content-Length": "0"}, b"", r"answered 404 \?\[31mred"),
+    ],
+)  # fmt: skip
+def test_a_server_that_is_broken_or_hostile_is_one_sentence(
+    status: int, headers: dict[str, str], body: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self.send_response(status, "\x1b[31mred")
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        record = f"http://127.0.0.1:{server.server_port}/api/record"
+        try:
+            assert (
+                prepare(tmp_path / "o", "--catalogue-only", "--record", record, "--downloads", str(tmp_path / "d")) == 1
+            )
+        finally:
+            server.shutdown()
+    said = capsys.readouterr().err
+    last = said.splitlines()[-1]
+    assert re.search(words, last) and last.startswith("galaxy-zoo-decals: ") and last.endswith((".", "?")), said
+    assert "\x1b" not in said and not list(tmp_path.glob("d/gz*.parquet"))
+
+
+def test_a_failure_of_the_disk_says_what_to_look_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, words in (
+        (OSError(errno.EACCES, "Permission denied", "votes.csv"), "votes.csv: Permission denied."),
+        (
+            OSError(errno.EIO, "Error writing bytes to file."),
+            "writing bytes to file (Input/output error). The disk may",
+        ),
+        (OSError("Error writing bytes to file"), "Error writing bytes to file. The disk may be full"),
+        (OSError(errno.EFBIG, "Error writing bytes to file"), "no space is left on the disk"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "no space is left on the disk"),
+    ):
+        monkeypatch.setattr(cli, "_doctor", Mock(side_effect=error))
+        assert cli.main(["doctor"]) == 1
+        assert words in capsys.readouterr().err
 
 
 def test_addresses_that_are_none(tmp_path: Path, release: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,9 @@ KEPT = "What has arrived whole is kept: the same command goes on."
 
 NO_HUB = "Look at HF_ENDPOINT and at your proxy."
 
+ANSWERS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What the Hub's client raises of answers, redirects and sizes that are none."""
+
 Result = TypeVar("Result")
 
 
@@ -118,6 +121,8 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         info = _persist(once, repository, say, FIRST_TRIES)
         files = {s.rfilename: s for s in info.siblings or ()}
         name, revision = str(info.id), str(info.sha)
+    except HubError:
+        raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise HubError(
             f"{api.endpoint}: the answer does not describe a dataset of the Hub ({error!r}). {NO_HUB}"
@@ -360,6 +365,9 @@ def _judge(error: BaseException, repository: str, path: str) -> tuple[bool, str]
     if isinstance(error, HTTPError):
         # The library's own words come last: they name what failed (a name, a certificate, a refused connection).
         return True, f"no connection to {where} ({str(error).splitlines()[0] if str(error) else type(error).__name__})."
+    if isinstance(error, ANSWERS) and not type(error).__name__.startswith("Xet"):
+        kind = type(error).__name__
+        return False, f"{where}: the answer does not describe {what} as the Hub does ({kind}). {NO_HUB}"
     # The library that brings files of the Hub's newer storage has few exceptions of its own.
     if isinstance(error, (RuntimeError, ConnectionError, TimeoutError)) or type(error).__name__.startswith("Xet"):
         words = " ".join(str(error).split())[:160]

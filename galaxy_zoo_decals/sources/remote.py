@@ -119,8 +119,8 @@ class Ranges:
             )
         if self.etag is not None and etag is not None and etag != self.etag:
             raise ChangedError(
-                f"{self.file.name} changed on the server since it was read first (its ETag {self.etag} became {etag}). "
-                f"{CHANGED}"
+                f"{self.file.name} changed on the server since it was read first (its ETag "
+                f"{download.printable(self.etag)} became {download.printable(etag)}). {CHANGED}"
             )
         self.etag = etag or self.etag
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 import requests
@@ -44,6 +45,9 @@ SIDE = 424
 
 IAUNAME = re.compile(r"J\d{6}")
 """How the name of a galaxy begins: other pictures below a folder are none of the release."""
+
+LARGEST_FILE = 10**15
+"""Bytes of a file of a record at most."""
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -397,18 +401,35 @@ def _must_be_there(path: Path) -> None:
 def read_record(answer: object, url: str) -> dict[str, File]:
     """Return the files of a record as Zenodo's API describes it; DownloadError if it is no such description.
 
-    Every size, checksum and name is looked at: they decide what is written where.
+    Every size, checksum, name and link is looked at: they decide what is read from where and written where.
     """
+    look = "Look at the address of the record's API; if it is right, the server is not well: try again later."
     try:
-        files = [
-            File(
-                str(f["key"]), str(f["links"]["self"]), int(f["size"]), str(f["checksum"]).removeprefix("md5:").lower()
-            )
+        described = [
+            (f["key"], f["links"]["self"], f["size"], f["checksum"])
             for f in answer["files"]  # type: ignore[index]
         ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DownloadError(f"{url}: the answer does not describe a record ({error!r}).") from None
-    for file in files:
-        if not SAFE_NAME.fullmatch(file.name) or file.size < 0 or not re.fullmatch(r"[0-9a-f]{32}", file.md5):
-            raise DownloadError(f"{url}: the description of {file.name[:80]!r} is not that of a file.")
-    return {file.name: file for file in files}
+    except (KeyError, TypeError, IndexError):
+        raise DownloadError(f"{download.printable(url)}: the answer does not describe a record. {look}") from None
+    files: dict[str, File] = {}
+    for name, link, size, checksum in described:
+        md5 = str(checksum).removeprefix("md5:").lower()
+        if (
+            not SAFE_NAME.fullmatch(str(name)) or str(name) in files  # of two with one name, which is it?
+            or type(size) is not int or not 0 <= size <= LARGEST_FILE
+            or not re.fullmatch(r"[0-9a-f]{32}", md5) or not _is_web(str(link))
+        ):  # fmt: skip
+            raise DownloadError(
+                f"{download.printable(url)}: the description of {str(name)[:80]!r} is not that of a file. {look}"
+            )
+        files[str(name)] = File(str(name), str(link), size, md5)
+    return files
+
+
+def _is_web(link: str) -> bool:
+    """Return whether a link is a URL of a web server."""
+    try:
+        parts = urlsplit(link)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and link.isprintable() and " " not in link
+    except ValueError:
+        return False
