@@ -48,7 +48,7 @@ EDITION = 8 * 10**9
 ABOUT = 0.15
 """Part by which a size that was stated roughly may be another one."""
 
-FACTOR = 2.0
+FACTOR = 4.0
 """Factor by which it may be another one before it is something else that lies there."""
 
 BLOCK = 2**15

@@ -347,10 +347,10 @@ def test_a_server_that_answers_the_same_to_everything_opens_no_way(
 
 
 def test_a_file_of_another_size_closes_its_ways(servers: tuple[Zenodo, Hub], tmp_path: Path) -> None:
-    servers[0].sizes["gz_decals_dr5_png_part2.zip"] = 12_000_000_000
+    servers[0].sizes["gz_decals_dr5_png_part2.zip"] = 6_000_000_000
     servers[0].sizes["gz_decals_dr5_png_part3.zip"] = 14_000_000_000
     ways = {way.name: way for way in ask(servers, tmp_path).ways}
-    assert ways["2,000 galaxies, Zenodo"].words == "archive 2: 12.0 GB, stated about 26.0 GB in 2026-11"
+    assert ways["2,000 galaxies, Zenodo"].words == "archive 2: 6.0 GB, stated about 26.0 GB in 2026-11"
     assert ways["3 of 4 parts, Zenodo"].size == VOTES[0].size + (2 * 261 + 140) * 10**8
     servers[0].sizes[VOTES[0].name] -= 1
     found = ask(servers, tmp_path)
