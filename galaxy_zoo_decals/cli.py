@@ -236,8 +236,8 @@ def _prepare(options: argparse.Namespace) -> None:
     if not report.scored:
         print(
             "\nNo test galaxy is scored, so nothing can be measured on this edition: no galaxy of the test split has "
-            "34 first-question votes, a field of view of the right size, and random_selection (or, without that column, "
-            "upload_group pre_active)."
+            "34 first-question votes, a field of view of the right size, and random_selection (or, without "
+            "that column, upload_group pre_active)."
         )
     print(f"\nThe edition {options.name} is ready: {out}")
     print(f'Load it: datasets.load_dataset("{out}", "multilabel")')

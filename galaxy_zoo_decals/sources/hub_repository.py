@@ -137,6 +137,8 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         info = _persist(once, repository, say, FIRST_TRIES)
         files = {s.rfilename: s for s in info.siblings or ()}
         name, revision = str(info.id), str(info.sha)
+    except HubError:
+        raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise HubError(
             f"{api.endpoint}: the answer does not describe a dataset of the Hub ({error!r}). {NO_HUB}"
@@ -220,7 +222,9 @@ def _card(path: Path) -> dict[str, Any]:
             if depth > DEEPEST or nodes > MOST_NODES:
                 raise CardError(f"has more than {MOST_NODES:,} entries, or lists in each other deeper than {DEEPEST}")
         found = yaml.load(head[1], Loader=loader)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except CardError:
+        raise
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

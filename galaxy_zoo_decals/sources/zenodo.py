@@ -217,9 +217,9 @@ class SurveyPart(Downloaded):
         said = super().describe()
         part = (
             f" It is a part of the survey: up to {self.galaxies:,} galaxies in whole runs of {RUN} neighbouring "
-            f"images, spread over the four archives and chosen by seed {self.seed}; the last run is cut where the number is "
-            "reached. The CRC-32 of every image was verified; the md5 of the archives cannot be, as they were not "
-            "read whole."
+            f"images, spread over the four archives and chosen by seed {self.seed}; the last run is cut where the "
+            "number is reached. The CRC-32 of every image was verified; the md5 of the archives cannot be, as "
+            "they were not read whole."
         )
         return {**said, "description": f"{said['description']}{part}", "galaxies": self.galaxies, "seed": self.seed}
 
