@@ -346,9 +346,11 @@ def _keep_another_edition(source: Source, out: Path) -> None:
         said, pictures = edition.facts["source"], edition.terms.pictures
     except EditionError:  # of an older version of the package: it is made anew
         return
-    mine = source.describe()
-    same = all(said.get(key) == mine.get(key) for key in ("kind", "galaxies", "seed"))  # type: ignore[attr-defined]
-    if pictures != source.pictures or not same:
+    same = pictures == source.pictures
+    if same:  # else nobody has to be asked what this one would hold
+        mine = source.describe()
+        same = all(said.get(key) == mine.get(key) for key in ("kind", "galaxies", "seed"))  # type: ignore[attr-defined]
+    if not same:
         raise UserError(
             f"{out} holds the edition {edition.name} ({_galaxies(edition):,} galaxies, {pictures}), which this one "
             "would replace. Choose another --name or --out, or remove that folder."

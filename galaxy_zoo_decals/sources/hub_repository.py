@@ -474,7 +474,9 @@ def _judge_answer(error: Exception, status: int, repository: str, what: str, whe
             f"{what}: the Hub does not accept your token (401). Renew it (`hf auth login`, or HF_TOKEN); without any "
             "the dataset is open to everyone."
         )
-    if isinstance(error, RepositoryNotFoundError) or status in (401, 404):
+    if status == 404 and not isinstance(error, RepositoryNotFoundError):  # the Hub says what is not found
+        return False, f"{where}: the answer does not describe a dataset of the Hub, or a file of one (404). {NO_HUB}"
+    if isinstance(error, RepositoryNotFoundError) or status == 401:
         return False, (
             f"{where} has no dataset {repository} that everyone may read ({status}): it was renamed, removed or made "
             f"private. {ELSEWHERE}"
