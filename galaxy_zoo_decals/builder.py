@@ -133,7 +133,7 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
         if isinstance(source, Choosing):
             catalogue = _choose(source, catalogue, report, work)
         wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}
-        _check_splits(wanted, report)
+        _check_splits(wanted, report, source)
         conversion = convert(source, listed, wanted, work, form, processes)
     except BaseException:
         if not any(p for p in work.rglob("*") if p.is_file()):  # a source that was refused leaves no trace
@@ -142,7 +142,7 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
     report.unlisted_images = conversion.unlisted
     report.strangers = dict(sorted(conversion.strangers.items())[: cleaning.NAMED])
     catalogue = _drop_without_image(catalogue, report, conversion.splits)
-    _check_splits({split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}, report)
+    _check_splits({split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}, report, source)
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
     catalogue, balance = _survey(source.tree, catalogue, rules, report)
 
@@ -190,12 +190,13 @@ def survey_catalogue(source: Source, rules: Rules) -> cleaning.Report:
     return report
 
 
-def _check_splits(names: dict[str, list[str]], report: cleaning.Report) -> None:
+def _check_splits(names: dict[str, list[str]], report: cleaning.Report, source: Source) -> None:
     for split in SPLITS:
         if not names[split]:
             lost = sum(step.removed for step in report.steps if "image" in step.name)
             why = f"{lost:,} galaxies have no usable image" if lost else "the source is too small for an edition"
-            raise EditionError(f"no galaxy is left for the {split} split: {why}.")
+            more = " Ask for more galaxies." if isinstance(source, Choosing) else ""
+            raise EditionError(f"no galaxy is left for the {split} split: {why}.{more}")
 
 
 def _survey(

@@ -70,12 +70,17 @@ def parser() -> argparse.ArgumentParser:
         help="where images come from: Zenodo's PNGs (default), the JPEGs of mwalmsley/gz_desi on the Hugging Face Hub "
         "(17.5 GB), or a small part of these (0.2 GB, minutes)",
     )  # fmt: skip
-    gzd5.add_argument("--shards", type=_positive, metavar="N", help="with --images hub: N of its shards (0.5 GB each)")
     gzd5.add_argument(
-        "--galaxies", type=_positive, metavar="N",
-        help="a part of the survey: N galaxies in runs of neighbours spread over the archives, about 0.4 MB each",
+        "--shards", type=_between(1, 10_000), metavar="N", help="with --images hub: N of its shards (0.5 GB each)"
+    )
+    gzd5.add_argument(
+        "--galaxies", type=_between(30, 1_000_000), metavar="N",
+        help="a part of the survey: N galaxies (30 or more) in runs of neighbours spread over the archives, about "
+        "0.4 MB each",
     )  # fmt: skip
-    gzd5.add_argument("--seed", type=int, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one")
+    gzd5.add_argument(
+        "--seed", type=_seed, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one"
+    )
     gzd5.add_argument("--delete-archives", action="store_true", help="remove what was downloaded once it is converted")
     gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
     gzd5.add_argument("--again", action="store_true", help="make the edition anew though it is there")
@@ -91,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     simulated = sources.add_parser("simulated", help="simulated galaxies and volunteers, the truth known")
     simulated.add_argument("--galaxies", type=_positive, default=20_000, metavar="N", help="default 20,000")
-    simulated.add_argument("--seed", type=int, default=0, metavar="S", help="default 0")
+    simulated.add_argument("--seed", type=_seed, default=0, metavar="S", help="default 0")
     catalogue = sources.add_parser("catalogue", help="a table of your own with GZD-5 columns, and its images")
     catalogue.add_argument("--votes", type=Path, required=True, metavar="FILE", help="CSV or Parquet")
     catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
@@ -184,13 +189,21 @@ def _prepare(options: argparse.Namespace) -> None:
     if options.source_name == "gzd5":
         _check_images(options)
         _check_part(options)
-        options.name = options.name or _name_of_gzd5(options)
+        mine = _name_of_gzd5(options)
+        options.name = options.name or mine
+    else:
+        mine = ""
     out = (options.out or default_path(options.name)).expanduser().absolute()
     own: tuple[str, ...] = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
     if options.source_name == "gzd5" and options.images != "zenodo":
         own = ()  # the bare name is that of Zenodo's images
     if options.name in NAMES and options.name not in own:
         raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
+    if _meant(options.name) not in ("", mine):
+        raise UserError(
+            f"the name {options.name!r} means another edition, {_meant(options.name)}; give this one a name of its own"
+            + (f", such as {mine}." if mine else ".")
+        )
     rules = PRESETS[options.cleaning]
     if rules.debiased and options.source_name in ("gz2", "simulated"):
         raise UserError(f"--cleaning paper needs debiased fractions, and {options.source_name} has none.")
@@ -221,8 +234,9 @@ def _prepare(options: argparse.Namespace) -> None:
     print(report)
     if not report.scored:
         print(
-            "\nNo test galaxy is scored, so nothing can be measured on this edition: none has 34 first-question votes "
-            "and random_selection (or, without that column, upload_group pre_active)."
+            "\nNo test galaxy is scored, so nothing can be measured on this edition: no galaxy of the test split has "
+            "34 first-question votes, a field of view of the right size, and random_selection (or, without "
+            "that column, upload_group pre_active)."
         )
     print(f"\nThe edition {options.name} is ready: {out}")
     print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
@@ -241,11 +255,6 @@ def _check_part(options: argparse.Namespace) -> None:
     if options.catalogue_only:
         raise UserError("--catalogue-only reports on the votes of the whole survey: leave --galaxies away.")
     options.seed = options.seed or 0
-    if options.name == "gzd5":
-        raise UserError(
-            "the name 'gzd5' is that of the whole survey; a part of it has one of its own, such as "
-            f"{_name_of_gzd5(options)}."
-        )
 
 
 def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
@@ -271,7 +280,7 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
                 anew=options.again,
             )  # fmt: skip
         if options.galaxies is not None:
-            title = f"{options.galaxies:,} galaxies of Galaxy Zoo DECaLS 5"
+            title = f"Galaxy Zoo DECaLS 5, up to {options.galaxies:,} galaxies"
             part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
             return SurveyPart(*given, folder=folder, record=record, **part)
         return Downloaded(*given, folder=folder, record=record)
@@ -317,6 +326,14 @@ def _name_of_gzd5(options: argparse.Namespace) -> str:
     return "gzd5"
 
 
+def _meant(name: str) -> str:
+    """Return which edition of gzd5 a name stands for, as ``_name_of_gzd5`` names them; "" if none: gzd5-mine."""
+    import re
+
+    found = re.match(r"gzd5(?:-(?:tiny|hub(?:-[0-9]+)?|[0-9]+(?:-seed[0-9]+)?)(?![a-z0-9_])|$)", name)
+    return found[0] if found else ""
+
+
 def _keep_another_edition(source: Source, out: Path) -> None:
     """Raise UserError if ``out`` holds another edition of the survey: other pictures or another part of it."""
     from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
@@ -328,9 +345,11 @@ def _keep_another_edition(source: Source, out: Path) -> None:
         said, pictures = edition.facts["source"], edition.terms.pictures
     except EditionError:  # of an older version of the package: it is made anew
         return
-    mine = source.describe()
-    same = all(said.get(key) == mine.get(key) for key in ("kind", "galaxies", "seed"))  # type: ignore[attr-defined]
-    if pictures != source.pictures or not same:
+    same = pictures == source.pictures
+    if same:  # else nobody has to be asked what this one would hold
+        mine = source.describe()
+        same = all(said.get(key) == mine.get(key) for key in ("kind", "galaxies", "seed"))  # type: ignore[attr-defined]
+    if not same:
         raise UserError(
             f"{out} holds the edition {edition.name} ({_galaxies(edition):,} galaxies, {pictures}), which this one "
             "would replace. Choose another --name or --out, or remove that folder."
@@ -529,10 +548,14 @@ def _between(low: int, high: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
+            raise argparse.ArgumentTypeError(f"{text[:40]} is not between {low:,} and {high:,}")
         return value
 
     return number
+
+
+def _seed(text: str) -> int:
+    return _between(0, 2**32 - 1)(text)
 
 
 def _parts(text: str) -> tuple[int, ...]:

@@ -63,6 +63,13 @@ class DownloadError(UserError):
     """A file that cannot be had; the message says what the server said and what to do."""
 
 
+class BusyError(DownloadError):
+    """A folder that another run downloads into."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder}: another run downloads into this folder. Wait for it to end.")
+
+
 class AnswerError(DownloadError):
     """A file that the server does not give; ``status`` is its HTTP answer."""
 

@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 from huggingface_hub import constants
 from PIL import Image
 
@@ -462,6 +463,19 @@ def test_a_mirror_of_other_votes_is_not_believed(mirrored: World, capsys: pytest
     assert mirrored.prepare("--images", "hub-tiny", "--catalogue-only") == 1
 
 
+def test_a_busy_folder_is_no_dead_zenodo(mirrored: World, capsys: pytest.CaptureFixture[str]) -> None:
+    mirrored.zenodo.faults.clear()
+    (mirrored.folder / "downloads").mkdir()
+    for dead in ([], ["503"] * 99):
+        mirrored.zenodo.faults["record"] = dead
+        with FileLock(mirrored.folder / "downloads" / "downloads.lock"):
+            assert mirrored.prepare("--images", "hub-tiny") == 1
+        last = capsys.readouterr().err.strip().splitlines()[-1]
+        busy = f"{mirrored.folder / 'downloads'}: another run downloads into this folder. Wait for it to end."
+        assert last == f"galaxy-zoo-decals: {busy}"
+    assert not [path for _, path, _, _ in mirrored.hub.requests if HUB_MIRROR in path]
+
+
 def test_options_that_do_not_go_together(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     for options, words in (
         (("--images", "hub", "--source", "x"), "--source is about the archives of Zenodo"),
@@ -469,6 +483,9 @@ def test_options_that_do_not_go_together(world: World, capsys: pytest.CaptureFix
         (("--images", "hub-tiny", "--shards", "2"), "it goes with --images hub"),
         (("--shards", "2"), "it goes with --images hub"),
         (("--images", "hub-tiny", "--name", "gzd5"), "belongs to another source"),
+        (("--images", "hub-tiny", "--name", "gzd5-hub"), "means another edition, gzd5-hub; give this one a name"),
+        (("--images", "hub", "--shards", "2", "--name", "gzd5-hub-3"), "such as gzd5-hub-2"),
+        (("--images", "hub", "--name", "gzd5-100-seed2"), "means another edition, gzd5-100-seed2"),
     ):
         assert world.prepare(*options) == 1
         assert words in capsys.readouterr().err
@@ -644,8 +661,127 @@ def test_patterns_of_a_card() -> None:
         card = {"configs": [{"config_name": "tiny", "data_files": written}]}
         assert hub_repository._patterns(card, "tiny") == ["d/*"] and hub_repository._patterns(card, "default") is None
     assert hub_repository._patterns({}, "tiny") == ["tiny/*"] and hub_repository._patterns({}, "default") == ["data/*"]
-    assert hub_repository._rows({"dataset_info": {"splits": [{"num_examples": 5}]}}, "default") == 5
+    assert hub_repository._rows({"dataset_info": {"splits": [{"num_examples": "5"}]}}, "default") == 5
     assert hub_repository._rows({"dataset_info": [{"config_name": "tiny", "splits": "?"}]}, "tiny") is None
+
+
+def head(data_files: str, more: str = "") -> str:
+    """A card of the config tiny, as written by whom nobody trusts."""
+    return f"---\nconfigs:\n- config_name: tiny\n  data_files: {data_files}\n{more}---\n"
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        (head("*a1", "a0: &a0 [x, x]\na1: &a1 [*a0, *a0]\n"), "refers to parts of itself"),
+        (head("&a [*a]"), "refers to parts of itself"),
+        (head("tiny/*", "license: &a mit\n"), "refers to parts of itself"),
+        (head("tiny/*", f"b: {'[' * 5000}\n"), "deeper than 20"),
+        (head("tiny/*", f"b: [{'x,' * 100_000}]\n"), "more than 100,000 entries"),
+        (head("tiny/*", f"b: {'x' * 2**20}\n"), "it has no card"),
+        (head(f"'tiny/{'*a' * 30}z'"), "more than 200 characters or 2 stars"),
+        (head(f"'tiny/{'*' * 30}z'"), "more than 200 characters or 2 stars"),
+        (head(f"tiny/{'z' * 300}"), "more than 200 characters or 2 stars"),
+        (head("[" + ",".join(f"tiny/{i}" for i in range(17)) + "]"), "17 patterns of files"),
+        (head("tiny/*", "license: [mit, [mit]]\n"), "a licence that is no word"),
+    ],
+)
+def test_cards_that_would_unfold_or_hang(world: World, card: str, words: str) -> None:
+    world.hub.publish(HUB_IMAGES, world.dataset.files | {"README.md": card.encode()})
+    with pytest.raises(hub_repository.HubError, match=words) as told:
+        hub_repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None)
+    assert "its card (README.md)" in str(told.value) or "it has no card" in str(told.value)
+
+
+def test_a_card_that_is_larger_than_the_hub_says(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(head("tiny/*", f"b: {'x' * 2**20}\n"))
+    with pytest.raises(hub_repository.CardError, match="more than 1,048,576 bytes"):
+        hub_repository._card(tmp_path / "README.md")
+
+
+@pytest.mark.parametrize("count", [".inf", "9" * 5000, "-3", "1e3", "[7]", "1:1"])
+def test_a_number_of_rows_that_is_none_is_not_known(world: World, count: str) -> None:
+    more = f"dataset_info:\n  config_name: tiny\n  splits:\n  - num_examples: {count}\n"
+    world.hub.publish(HUB_IMAGES, world.dataset.files | {"README.md": head("tiny/*", more).encode()})
+    assert hub_repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None).rows is None
+
+
+@pytest.mark.parametrize("path", ["tiny/x.parquet/y.parquet", "README.md/y.parquet", "downloads.lock/y.parquet"])
+def test_a_file_that_is_a_folder_too(world: World, path: str) -> None:
+    files = world.dataset.files | {"tiny/x.parquet": b"PAR1", path: b"PAR1", "README.md": head("'**'").encode()}
+    world.hub.publish(HUB_IMAGES, files)
+    with pytest.raises(hub_repository.HubError, match=f"lists '{path}', but .* is a file and no folder"):
+        hub_repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None)
+
+
+def shard(path: Path, images: pa.Array, ids: pa.Array) -> Path:
+    """A shard with one vote for every answer, as a hostile author writes it: what stands often is stored once."""
+    count = len(ids)
+    columns = {c: np.ones(count, np.int32) for c in hub_shard.columns_of(GZD5, "dr5")}
+    table = pa.table({"image": images, "id_str": ids, "ra": np.zeros(count), "dec": np.zeros(count)} | columns)
+    pq.write_table(
+        table, path, compression="zstd", store_schema=False, use_dictionary=["image.bytes", "id_str"],
+        dictionary_pagesize_limit=2**30,
+    )  # fmt: skip
+    return path
+
+
+def shared(value: bytes | str, count: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([value]))
+
+
+def pictures(values: pa.Array) -> pa.Array:
+    return pa.StructArray.from_arrays([values, pa.nulls(len(values), pa.string())], ["bytes", "path"])
+
+
+def test_many_rows_that_share_one_large_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """640 rows of one 3 MiB image, of one 1.5 MiB image, of one 2 MiB name: a few kilobytes each on the disk."""
+    sizes: list[int] = []
+    real = hub_shard._batches
+
+    def watched(*arguments: object) -> Iterator[pa.RecordBatch]:
+        for batch in real(*arguments):  # type: ignore[arg-type]
+            sizes.append(batch.nbytes)
+            yield batch
+
+    monkeypatch.setattr(hub_shard, "_batches", watched)
+    wanted, out = {i: f"J{i}" for i in range(640)}, tmp_path / "set.arrow"
+    few = pa.array(["a"] * 640)
+    path = shard(tmp_path / "large.parquet", pictures(shared(bytes(3 * 2**20), 640)), few)
+    assert path.stat().st_size < 100_000
+    hub_shard.extract(path, "a shard", wanted, out)
+    encoder = hub_shard.ShardEncoder(out, {}, Form(64), 424)
+    assert "more than 2 MiB" in str(encoder(["J639"])[0]) and out.stat().st_size < 2**20
+    path = shard(tmp_path / "many.parquet", pictures(shared(bytes(3 * 2**19), 640)), few)
+    with pytest.raises(hub_shard.ShardError, match="unpack to many times the file's size"):
+        hub_shard.extract(path, "a shard", wanted, tmp_path / "other.arrow")
+    assert sorted(p.name for p in tmp_path.glob("*.arrow*")) == ["set.arrow"]
+    path = shard(tmp_path / "name.parquet", pictures(pa.array([b"x"] * 640)), shared("a" * 2**21, 640))
+    with pytest.raises(hub_shard.ShardError, match="'id_str' holds a name of 2,097,152 bytes"):
+        hub_shard.read_rows(path, "a shard", GZD5, "dr5")
+    assert len(sizes) > 3 and max(sizes) < 1.1 * hub_shard.MEMORY
+
+
+def test_values_and_columns_that_nobody_expects(made: tuple[pd.DataFrame, Dataset, Path], tmp_path: Path) -> None:
+    path, data = tmp_path / "shard.parquet", made[1].files[TINY[0]]
+
+    def read(change: object) -> hub_shard.Rows:
+        path.write_bytes(gz_desi.rewritten(data, change))
+        return hub_shard.read_rows(path, "a shard", GZD5, "dr5")
+
+    def put(name: str, values: pa.Array) -> object:
+        return lambda table: table.set_column(table.column_names.index(name), name, values)
+
+    count = pq.read_metadata(io.BytesIO(data)).num_rows
+    found = read(put("bar-dr5_weak", pa.array([2**63 + 1] * count, pa.uint64())))
+    assert (found.counts[:, GZD5.answer_columns.index("bar_weak")] == 2.0**63).all()
+    for column in ("ra", "bar-dr5_weak", "image"):
+        with pytest.raises(hub_shard.ShardError, match=f"its column '{column}' stands there twice"):
+            read(lambda table: table.append_column(column, table[column]))  # noqa: B023
+    with pytest.raises(hub_shard.ShardError, match="its column 'image' stands there twice"):
+        read(lambda table: table.append_column("image.bytes", table["id_str"]))
+    text = pa.Array.from_buffers(pa.string(), count, pa.array([b"\xff\xfe"] * count).buffers())
+    assert set(read(put("id_str", text)).ids) == {"??"}, "no text"
 
 
 def test_paths_of_the_hub_cannot_leave_the_folder(world: World) -> None:

@@ -218,6 +218,15 @@ def test_votes_from_where_a_download_puts_them(tmp_path: Path) -> None:
     assert OnDisk(folder=folder, downloads=downloads).table == folder / TABLE.replace(".parquet", ".csv")
 
 
+def test_of_two_files_of_the_votes_the_one_that_is_read_is_named(tmp_path: Path) -> None:
+    said: list[str] = []
+    put(tmp_path / TABLE, b"votes")
+    assert OnDisk(folder=tmp_path, say=said.append).table == tmp_path / TABLE and not said
+    csv = put(tmp_path / TABLE.replace(".parquet", ".csv"), b"votes")
+    assert OnDisk(folder=tmp_path, say=said.append).table == tmp_path / TABLE
+    assert said == [f"{tmp_path}: it holds the votes twice; {TABLE} is read, {csv.name} is not."]
+
+
 def test_nothing_to_take_is_one_sentence(tmp_path: Path) -> None:
     put(tmp_path / "gzd5" / "holiday.png", image(7))
     with pytest.raises(SourceError, match=r"neither .*part1\.zip nor image files in folders"):

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galaxy_zoo_decals import archive, cleaning, cli, download
+from galaxy_zoo_decals import archive, cleaning, cli, download, splits
 from galaxy_zoo_decals.download import DownloadError, File
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.pixels import Form
@@ -204,18 +204,18 @@ def test_a_part_of_the_survey_becomes_an_edition(
     assert prepare(zenodo, tmp_path, "--galaxies", "150", "--keep-original", "--size", "424") == 0
     said = capsys.readouterr().out
     edition = Edition(tmp_path / "edition")
-    assert edition.name == "gzd5-150" and edition.title == "150 galaxies of Galaxy Zoo DECaLS 5"
+    assert edition.name == "gzd5-150" and edition.title == "Galaxy Zoo DECaLS 5, up to 150 galaxies"
     found = images(tmp_path / "edition")
     assert len(found) == 150
     assert all(data == survey.image(name) for name, data in found.items()), "the very bytes of the archives"
     report = edition.facts["cleaning"]
     steps = {s["name"]: s["removed"] for s in report["steps"]}  # type: ignore[index]
     wrong = steps["field of view of the wrong size"]
-    assert wrong > 0 and steps["not among the 150 asked for"] == GALAXIES - wrong - 150
+    assert wrong > 0 and steps["not chosen"] == GALAXIES - wrong - 150
     assert steps["no image"] == 0 and report["unlisted_images"] == GALAXIES // 4  # type: ignore[index]
-    assert "not among the 150 asked for" in said
+    assert "not chosen" in said
     card = (tmp_path / "edition" / "README.md").read_text()
-    assert "150 galaxies in whole runs of 100 neighbouring images" in card and "chosen by seed 0" in card
+    assert "up to 150 galaxies in whole runs of 100 neighbouring images" in card and "chosen by seed 0" in card
     assert "CRC-32" in card and "md5 of the archives cannot be" in card
     described = edition.facts["source"]
     assert described["galaxies"] == 150 and described["seed"] == 0 and described["kind"] == "gzd5"  # type: ignore[index]
@@ -572,10 +572,14 @@ def test_members_that_lie_elsewhere_or_lead_out_of_the_folder(zenodo: Zenodo, tm
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--galaxies", "5", "--source", "x"], "--source is for files that are there"),
-        (["--galaxies", "5", "--parts", "1"], "--parts whole archives"),
-        (["--galaxies", "5", "--catalogue-only"], "leave --galaxies away"),
-        (["--galaxies", "5", "--name", "gzd5"], "such as gzd5-5"),
+        (["--galaxies", "50", "--source", "x"], "--source is for files that are there"),
+        (["--galaxies", "50", "--parts", "1"], "--parts whole archives"),
+        (["--galaxies", "50", "--catalogue-only"], "leave --galaxies away"),
+        (["--galaxies", "50", "--name", "gzd5"], "such as gzd5-50"),
+        (["--galaxies", "50", "--name", "gzd5-100"], "'gzd5-100' means another edition, gzd5-100"),
+        (["--galaxies", "50", "--name", "gzd5-hub"], "means another edition, gzd5-hub;"),
+        (["--galaxies", "50", "--seed", "2", "--name", "gzd5-50"], "such as gzd5-50-seed2"),
+        (["--source", "x", "--name", "gzd5-tiny"], "such as gzd5."),
         (["--seed", "5"], "--galaxies N"),
     ],
 )  # fmt: skip
@@ -588,13 +592,67 @@ def test_words_that_do_not_go_together(options: list[str], words: str, capsys: p
 def test_a_part_never_takes_the_name_of_the_survey_or_of_another_part(monkeypatch: pytest.MonkeyPatch) -> None:
     names = []
     for words in (
-        ["--galaxies", "20"],
-        ["--galaxies", "20", "--seed", "3"],
-        ["--galaxies", "20", "--name", "mine"],
+        ["--galaxies", "50"],
+        ["--galaxies", "50", "--seed", "3"],
+        ["--galaxies", "50", "--name", "mine"],
         [],
     ):
         options = cli.parser().parse_args(["prepare", "gzd5", *words])
         cli._check_part(options)
         options.name = options.name or cli._name_of_gzd5(options)
         names.append(options.name)
-    assert names == ["gzd5-20", "gzd5-20-seed3", "mine", "gzd5"]
+    assert names == ["gzd5-50", "gzd5-50-seed3", "mine", "gzd5"]
+
+
+def test_numbers_of_galaxies_and_seeds_that_no_edition_can_have(
+    zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, words in (
+        (["--galaxies", "1"], "--galaxies: 1 is not between 30 and 1,000,000"),
+        (["--galaxies", "1" + "0" * 60], "is not between 30 and 1,000,000"),
+        (["--galaxies", "9" * 5000], "--galaxies: invalid"),
+        (["--galaxies", "150", "--seed", "-1"], "--seed: -1 is not between 0 and 4,294,967,295"),
+        (["--galaxies", "150", "--seed", "1" + "0" * 70], "is not between 0 and 4,294,967,295"),
+    ):
+        with pytest.raises(SystemExit):
+            prepare(zenodo, tmp_path, *options)
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["prepare", "simulated", "--seed", "-1"])
+    assert not zenodo.requests
+    options = cli.parser().parse_args(["prepare", "gzd5", "--galaxies", "1000000", "--seed", str(2**32 - 1)])
+    assert cli._name(cli._name_of_gzd5(options)), "the longest name is one that an edition can have"
+
+
+def test_which_edition_a_name_stands_for() -> None:
+    names = ("gzd5", "gzd5-tiny", "gzd5-hub", "gzd5-hub-4", "gzd5-100", "gzd5-100-seed3")
+    assert [cli._meant(name) for name in names] == list(names)
+    assert cli._meant("gzd5-hub-4-mine") == "gzd5-hub-4" and cli._meant("gzd5-100-seed3-x") == "gzd5-100-seed3"
+    assert not any(map(cli._meant, ("mine", "gzd5-mine", "gzd5-parts1", "gzd5_x", "gzd50", "gzd5-tinyest", "gzd5-9a")))
+
+
+def test_fewer_galaxies_than_were_asked_for_is_said(zenodo: Zenodo, tmp_path: Path) -> None:
+    said: list[str] = []
+    some = source(zenodo, tmp_path, 100_000, say=said.append)
+    choose(some, tmp_path)
+    kept = len(cleaning.clean(some.catalogue(tmp_path, 1), some.tree)[0])
+    assert f"100,000 galaxies were asked for; there are {kept:,} that can be used, all taken." in said
+    described = str(some.describe()["description"])
+    assert "up to 100,000 galaxies" in described and "up to 100,000 galaxies" in some.choice[1]
+
+
+def test_too_few_galaxies_for_the_splits(zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Thirty neighbours lie in few cells of the sky, and so perhaps in one split."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splits, "by_sky_cell", lambda ra, dec: np.full(len(ra), "train"))
+        assert prepare(zenodo, tmp_path, "--galaxies", "30") == 1
+    assert "too small for an edition. Ask for more galaxies." in capsys.readouterr().err
+
+
+def test_no_test_galaxy_is_scored(
+    zenodo: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of validation are: the words are about the test split."""
+    monkeypatch.setattr(splits, "scored", lambda catalogue: (catalogue["split"] == "validation").to_numpy())
+    assert prepare(zenodo, tmp_path, "--galaxies", "150") == 0
+    assert "no galaxy of the test split has 34 first-question votes" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from galaxy_zoo_decals import addresses
 from galaxy_zoo_decals.conversion import write_whole
-from galaxy_zoo_decals.download import DownloadError
+from galaxy_zoo_decals.download import BusyError, DownloadError
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.sources import Part, hub_repository, hub_shard
 from galaxy_zoo_decals.sources.folder import sha256
@@ -62,7 +62,7 @@ class FromHub(Downloaded):
     @cached_property
     def snapshot(self) -> Snapshot:
         """The dataset's files at the revision that an earlier run began with, else at today's."""
-        pin = self.images_folder / f"{self.config}.revision.json"
+        pin = self.images_folder / f"{self.config}{hub_repository.PIN}"
         if self.anew:
             pin.unlink(missing_ok=True)
         found = hub_repository.pinned(pin, addresses.HUB_IMAGES, self.config, self.say)
@@ -98,10 +98,14 @@ class FromHub(Downloaded):
             return votes
         try:
             return super().table
+        except BusyError:  # that says nothing of Zenodo
+            raise
         except DownloadError as error:
             self.say(f"{error} The votes are taken from their mirror on the Hub, {addresses.HUB_MIRROR}.")
             try:
                 return hub_repository.mirrored_votes(self.folder, self.say)
+            except BusyError:
+                raise
             except DownloadError as second:
                 raise DownloadError(f"the votes cannot be had. Zenodo: {error} The mirror: {second}") from None
 

@@ -9,7 +9,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -34,17 +34,32 @@ from tqdm import tqdm
 
 from galaxy_zoo_decals import addresses, download
 from galaxy_zoo_decals.conversion import sync
-from galaxy_zoo_decals.download import DownloadError, Say
+from galaxy_zoo_decals.download import BusyError, DownloadError, Say
+from galaxy_zoo_decals.errors import UserError
 
 CARD = "README.md"
 LARGEST_CARD = 2**20
 """Bytes of a dataset's card at most: it lists some hundred columns."""
+
+MOST_NODES, DEEPEST = 100_000, 20
+"""Texts, lists and mappings in a card's head at most, and how deep they may lie in each other."""
+
+MOST_PATTERNS, LONGEST_PATTERN, MOST_STARS = 16, 200, 2
+"""Patterns of a config at most, their characters, and how many stars one may have: each star more makes matching slow
+by the length of a path."""
+
+MOST_SHARDS, LONGEST_PATH, LARGEST_SHARD = 4096, 255, 2**40
+"""Parquet files of a repository at most, the characters of a path, and the bytes of a file."""
 
 TRIES = 6
 """Attempts at a file before a download gives up; the Hub's client tries again by itself within each."""
 
 FIRST_TRIES = 3
 """Attempts at what someone waits for: the list of files."""
+
+LOCK = "downloads.lock"
+PIN = ".revision.json"
+"""How the file is called, after the config's name, that keeps which revision a download began with."""
 
 SAFE_PATH = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/){0,4}[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -58,6 +73,10 @@ ANSWERS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, 
 """What the Hub's client raises of answers, redirects and sizes that are none."""
 
 Result = TypeVar("Result")
+
+
+class CardError(UserError):
+    """A card that is none; the message goes on after the card's name."""
 
 
 class HubError(DownloadError):
@@ -131,14 +150,20 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub. {NO_HUB}")
     if name != repository:
         say(f"The dataset {repository} is called {name} on the Hub now; it is read under that name.")
-    if CARD not in files or (files[CARD].size or 0) > LARGEST_CARD:
+    if CARD not in files or not _is_size(files[CARD].size or 0, LARGEST_CARD):
         raise _other(name, revision, f"it has no card ({CARD}) that says which files belong to the config {config!r}")
-    card = _card(_download(name, revision, CARD, folder, say))
-    patterns = _patterns(card, config)
+    try:
+        card = _card(_download(name, revision, CARD, folder, say))
+        patterns, rows, licence = _patterns(card, config), _rows(card, config), _licence(card)
+    except CardError as error:
+        raise _other(name, revision, f"its card ({CARD}) {error}") from None
     if patterns is None:
-        known = ", ".join(sorted(str(c.get("config_name")) for c in _configs(card))) or "none"
-        raise _other(name, revision, f"it has no config {config!r} (it has {known})")
-    chosen = sorted(path for path in files if path.endswith(".parquet") and any(_fits(p, path) for p in patterns))
+        known = sorted(_shown(str(c.get("config_name"))) for c in _configs(card)[:20])
+        raise _other(name, revision, f"it has no config {config!r} (it has {', '.join(known) or 'none'})")
+    found = [path for path in files if path.endswith(".parquet")]
+    if len(found) > MOST_SHARDS or any(len(path) > LONGEST_PATH for path in found):
+        raise _other(name, revision, f"it lists {len(found):,} Parquet files, or paths of more than {LONGEST_PATH}")
+    chosen = sorted(path for path in found if any(_fits(pattern, path) for pattern in patterns))
     if not chosen:
         raise _other(name, revision, f"no Parquet file fits the patterns of its config {config!r}")
     stored = []
@@ -146,10 +171,25 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         lfs = files[path].lfs
         if not SAFE_PATH.fullmatch(path) or lfs is None or not re.fullmatch(r"[0-9a-f]{64}", str(lfs.sha256)):
             raise _other(name, revision, f"it states no sha256 for {path[:80]!r}, or a path that is none")
-        stored.append(Stored(path, int(lfs.size), str(lfs.sha256)))
-    licence = card.get("license")
-    licence = licence if isinstance(licence, str) or licence is None else str(licence)
-    return Snapshot(name, revision, tuple(stored), _rows(card, config), licence)
+        if not _is_size(lfs.size, LARGEST_SHARD):
+            raise _other(name, revision, f"it states no size for {path!r} that a file can have")
+        stored.append(Stored(path, lfs.size, str(lfs.sha256)))
+    # Beside the shards lie the card, the lock and the pins of a download.
+    taken = {*chosen, CARD, LOCK, *(path.partition("/")[0] for path in chosen if path.partition("/")[0].endswith(PIN))}
+    for path in chosen:
+        if above := taken.intersection(map(str, PurePosixPath(path).parents)):
+            raise _other(name, revision, f"it lists {path!r}, but {min(above)!r} is a file and no folder")
+    return Snapshot(name, revision, tuple(stored), rows, licence)
+
+
+def _is_size(value: object, most: int) -> bool:
+    """Return whether a size that the Hub states is one."""
+    return isinstance(value, int) and 0 <= value <= most
+
+
+def _shown(text: str) -> str:
+    """Return a text of others as it may stand in a message."""
+    return re.sub(r"[^\w.+:-]", "?", text[:64], flags=re.ASCII)
 
 
 def _other(repository: str, revision: str, differs: str) -> HubError:
@@ -160,13 +200,48 @@ def _other(repository: str, revision: str, differs: str) -> HubError:
 
 
 def _card(path: Path) -> dict[str, Any]:
-    """Return the head of a card; {} where it has none that can be read."""
-    head = re.match(r"---\s*\n(.*?)\n---\s*(?:\n|$)", path.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
+    """Return the head of a card, its scalars as text; {} where it has none that can be read.
+
+    Raises CardError for one that is larger or deeper than a card can be, or refers to itself: a few lines of YAML
+    that repeat each other unfold to more than any memory holds.
+    """
+    with path.open("rb") as file:
+        data = file.read(LARGEST_CARD + 1)
+    if len(data) > LARGEST_CARD:
+        raise CardError(f"has more than {LARGEST_CARD:,} bytes")
+    text = data.decode(errors="replace").replace("\r\n", "\n")
+    head = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|$)", text, re.DOTALL)
+    if head is None:
+        return {}
+    # Everything stays text: what is a number is looked at where a number is meant.
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        found = yaml.safe_load(head[1]) if head else {}
-    except (yaml.YAMLError, ValueError, RecursionError):
+        depth = nodes = 0
+        for event in yaml.parse(head[1], Loader=loader):
+            nodes += isinstance(event, yaml.NodeEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.NodeEvent) and event.anchor is not None:  # an alias has one too
+                raise CardError("refers to parts of itself (YAML anchors)")
+            if depth > DEEPEST or nodes > MOST_NODES:
+                raise CardError(f"has more than {MOST_NODES:,} entries, or lists in each other deeper than {DEEPEST}")
+        found = yaml.load(head[1], Loader=loader)
+    except CardError:
+        raise
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _licence(card: dict[str, Any]) -> str | None:
+    """Return the licence that a card states; CardError for one that is no word."""
+    licence = card.get("license")
+    if isinstance(licence, list) and len(licence) == 1:
+        licence = licence[0]
+    if licence in (None, "", "null", "~"):
+        return None
+    if not isinstance(licence, str) or len(licence) > 200:
+        raise CardError("states a licence that is no word")
+    return licence
 
 
 def _configs(card: dict[str, Any]) -> list[dict[str, Any]]:
@@ -181,8 +256,22 @@ def _patterns(card: dict[str, Any], config: str) -> list[str] | None:
         return ["data/*"] if config == "default" else [f"{config}/*"]
     for found in configs:
         if found.get("config_name", "default") == config:
-            return [p for p in _texts(found.get("data_files")) if p]
+            return _bounded(dict.fromkeys(p for p in _texts(found.get("data_files")) if p))
     return None
+
+
+def _bounded(patterns: Iterable[str]) -> list[str]:
+    """Return patterns that are matched in no time; CardError for others."""
+    found = list(patterns)
+    if len(found) > MOST_PATTERNS:
+        raise CardError(f"states {len(found):,} patterns of files for a config, where {MOST_PATTERNS} are the most")
+    for pattern in found:
+        if len(pattern) > LONGEST_PATTERN or len(re.findall(r"\*\*|\*", pattern)) > MOST_STARS:
+            raise CardError(
+                f"states a pattern of files with more than {LONGEST_PATTERN} characters or {MOST_STARS} stars "
+                f"({pattern[:40]!r})"
+            )
+    return found
 
 
 def _texts(data_files: object) -> Iterator[str]:
@@ -209,10 +298,11 @@ def _rows(card: dict[str, Any], config: str) -> int | None:
     infos = card.get("dataset_info")
     for info in infos if isinstance(infos, list) else [infos]:
         if isinstance(info, dict) and info.get("config_name", "default") == config:
-            try:
-                return sum(int(split["num_examples"]) for split in info["splits"])
-            except (KeyError, TypeError, ValueError):
-                return None
+            splits = info.get("splits")
+            splits = splits if isinstance(splits, list) else []
+            counts = [str(split.get("num_examples")) if isinstance(split, dict) else "" for split in splits]
+            known = bool(counts) and all(re.fullmatch(r"[0-9]{1,12}", count) for count in counts)
+            return sum(map(int, counts)) if known else None
     return None
 
 
@@ -282,12 +372,12 @@ def _alone(folder: Path) -> Iterator[None]:
     """Let nobody else download into ``folder``, and remove what a killed download left: the client starts anew."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "downloads.lock", timeout=0):
+        with FileLock(folder / LOCK, timeout=0):
             for leftover in (folder / ".cache" / "huggingface" / "download").rglob("*.incomplete"):
                 leftover.unlink(missing_ok=True)
             yield
     except Timeout:
-        raise HubError(f"{folder}: another run downloads into this folder. Wait for it to end.") from None
+        raise BusyError(folder) from None
 
 
 class _Bar(tqdm):
@@ -390,7 +480,9 @@ def _judge_answer(error: Exception, status: int, repository: str, what: str, whe
             f"{what}: the Hub does not accept your token (401). Renew it (`hf auth login`, or HF_TOKEN); without any "
             "the dataset is open to everyone."
         )
-    if isinstance(error, RepositoryNotFoundError) or status in (401, 404):
+    if status == 404 and not isinstance(error, RepositoryNotFoundError):  # the Hub says what is not found
+        return False, f"{where}: the answer does not describe a dataset of the Hub, or a file of one (404). {NO_HUB}"
+    if isinstance(error, RepositoryNotFoundError) or status == 401:
         return False, (
             f"{where} has no dataset {repository} that everyone may read ({status}): it was renamed, removed or made "
             f"private. {ELSEWHERE}"

@@ -7,6 +7,7 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +17,34 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.pixels import MAX_BYTES, Form
+from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.sources import ImageError
 
 BATCH = 64
-"""Images read at a time: a few megabytes."""
+"""Images read at a time at most: a few megabytes."""
 
 ROWS = 4096
-"""Rows of numbers read at a time."""
+"""Rows of numbers and names read at a time at most."""
 
-LARGEST_GROUP = 4 * 2**30
-"""Bytes that a row group may declare for its images, unpacked: a whole shard of the survey has a tenth of it."""
+MEMORY = 64 * 2**20
+"""Bytes that a batch may take if every row of it were as large as a row can be: many rows may share one value that the
+file holds once."""
+
+LARGEST_GROUP = 2**30
+"""Bytes that a row group may declare for its images, unpacked: a whole shard of the survey has half of it."""
+
+MOST_ROWS = 1_000_000
+"""Rows of a shard at most; the survey's have some ten thousand."""
+
+MAX_BYTES = 2 * 2**20
+"""Bytes of an image at most: a JPEG of the survey has some 45,000, and its pixels 540,000."""
+
+LARGEST_NAME = 1024
+"""Bytes of a name at most."""
+
+PACKED = 8
+"""How many times smaller than its images a shard may be, beyond ``MEMORY``: JPEGs do not become smaller."""
 
 STORED = pa.schema([("iauname", pa.string()), ("image", pa.large_binary()), ("problem", pa.string())])
 """Columns of a file of images set out for encoders."""
@@ -66,16 +83,17 @@ def read_rows(path: Path, name: str, tree: Tree, campaign: str) -> Rows:
     for one that lacks a column or has another type there.
     """
     votes = columns_of(tree, campaign)
-    with _opened(path, name) as file:
+    with _opened(path, name) as file, _damage_named(name):
         _check(file, name, votes)
         found: list[tuple[np.ndarray, list[str], np.ndarray]] = []
         start, first = 0, len(tree.questions[0].answers)
-        for batch in _batches(file, name, ROWS, ["ra", "dec", "id_str", *votes]):
+        rows = _fitting(ROWS, max((_declared(file, g, "id_str") for g in range(file.num_row_groups)), default=0))
+        for batch in _batches(file, name, rows, ["ra", "dec", "id_str", *votes]):
             numbers = np.column_stack([_floats(batch[column], float("nan")) for column in ("ra", "dec")])
             counts = np.column_stack([_floats(batch[column], 0.0) for column in votes])
             with np.errstate(invalid="ignore"):
                 asked = np.flatnonzero(counts[:, :first].sum(axis=1) > 0)
-            ids = batch["id_str"].take(pa.array(asked)).to_pylist()
+            ids = _names(batch["id_str"], name).take(pa.array(asked)).to_pylist()
             values = np.column_stack([start + asked, numbers[asked], counts[asked]])
             found.append((asked, [_printable(i) for i in ids], values))
             start += len(counts)
@@ -87,6 +105,8 @@ def read_rows(path: Path, name: str, tree: Tree, campaign: str) -> Rows:
 def _check(file: pq.ParquetFile, name: str, votes: Sequence[str]) -> None:
     schema = file.schema_arrow
     for column in ("image", "id_str", "ra", "dec", *votes):
+        if schema.names.count(column) > 1 or any(other.startswith(f"{column}.") for other in schema.names):
+            raise ShardError(_differs(name, f"its column {column!r} stands there twice"))
         if column not in schema.names:
             near = difflib.get_close_matches(column, schema.names, 1)
             hint = f" (the nearest is {near[0]!r})" if near else ""
@@ -94,12 +114,38 @@ def _check(file: pq.ParquetFile, name: str, votes: Sequence[str]) -> None:
         kind = schema.field(column).type
         if not _right(column, kind):
             raise ShardError(_differs(name, f"its column {column!r} is of the type {str(kind)[:80]}"))
+    if file.metadata.num_rows > MOST_ROWS:
+        raise ShardError(_differs(name, f"it has {file.metadata.num_rows:,} rows"))
     for group in range(file.num_row_groups):
-        held = file.metadata.row_group(group)
-        parts = (held.column(i) for i in range(held.num_columns))
-        declared = sum(part.total_uncompressed_size for part in parts if part.path_in_schema.startswith("image."))
+        declared = _declared(file, group, "image")
         if declared > LARGEST_GROUP:
             raise ShardError(_differs(name, f"it declares {declared:,} bytes of images in one row group"))
+        declared, rows = _declared(file, group, "id_str"), file.metadata.row_group(group).num_rows
+        if declared > MEMORY + LARGEST_NAME * rows:
+            raise ShardError(_differs(name, f"it declares {declared:,} bytes of names in one row group"))
+
+
+def _declared(file: pq.ParquetFile, group: int, column: str) -> int:
+    """Return the bytes of a column in a row group as they are declared: no value of it is larger."""
+    held = file.metadata.row_group(group)
+    parts = (held.column(i) for i in range(held.num_columns))
+    return sum(p.total_uncompressed_size for p in parts if p.path_in_schema.partition(".")[0] == column)
+
+
+def _fitting(most: int, largest: int) -> int:
+    """Return how many rows are read at a time, so that they fit into ``MEMORY`` though each were ``largest`` bytes."""
+    return min(most, max(1, MEMORY // max(1, largest)))
+
+
+def _names(ids: pa.Array, name: str) -> pa.Array:
+    """Return what a shard calls its rows; ShardError for names that are none."""
+    if pa.types.is_integer(ids.type):
+        return ids
+    bytes_ = ids.cast(pa.large_binary())  # what is no text is seen by _printable
+    longest = pc.max(pc.binary_length(bytes_)).as_py() or 0
+    if longest > LARGEST_NAME:
+        raise ShardError(_differs(name, f"its column 'id_str' holds a name of {longest:,} bytes"))
+    return bytes_
 
 
 def _right(column: str, kind: pa.DataType) -> bool:
@@ -122,17 +168,22 @@ def _differs(name: str, what: str) -> str:
 def extract(path: Path, name: str, wanted: Mapping[int, str], target: Path) -> None:
     """Write the images of some rows (number to iauname) to an Arrow file that encoders map into memory.
 
-    Whole or not at all: beside, onto the disk, then renamed. One batch of images is in memory at a time.
+    Whole or not at all: beside, onto the disk, then renamed. One batch of images is in memory at a time. Raises
+    ShardError where the images are damaged, or unpack to far more than the file has.
     """
+    left = path.stat().st_size * PACKED + MEMORY
     beside = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:
-        with _opened(path, name) as file, beside.open("wb") as out:
+        with _opened(path, name) as file, _damage_named(name), beside.open("wb") as out:
             with pa.ipc.new_file(out, STORED) as writer:
                 start = 0
                 for group in range(file.num_row_groups):
                     rows = file.metadata.row_group(group).num_rows
                     if any(number in wanted for number in range(start, start + rows)):
                         for batch in _images(file, name, group, start, wanted):
+                            left -= batch.nbytes
+                            if left < 0:
+                                raise ShardError(_differs(name, "its images unpack to many times the file's size"))
                             writer.write_batch(batch)
                     start += rows
             out.flush()
@@ -145,22 +196,24 @@ def extract(path: Path, name: str, wanted: Mapping[int, str], target: Path) -> N
 def _images(
     file: pq.ParquetFile, name: str, group: int, start: int, wanted: Mapping[int, str]
 ) -> Iterator[pa.RecordBatch]:
-    for batch in _batches(file, name, BATCH, ["image.bytes"], [group]):
+    size = _fitting(BATCH, _declared(file, group, "image"))
+    for batch in _batches(file, name, size, ["image.bytes"], [group]):
         numbers = [number for number in range(start, start + batch.num_rows) if number in wanted]
         start += batch.num_rows
         if not numbers:
             continue
-        bytes_ = pc.struct_field(batch["image"], "bytes").take(
-            pa.array([number - (start - batch.num_rows) for number in numbers])
-        )
+        places = [number - (start - batch.num_rows) for number in numbers]
+        bytes_ = pc.struct_field(batch["image"], "bytes")
         problems = [
             "the shard has no image of it" if not length
             else f"the image has more than {MAX_BYTES >> 20} MiB; no cutout is that large" if length > MAX_BYTES
             else None
-            for length in pc.binary_length(bytes_).to_pylist()
+            for length in pc.binary_length(bytes_).take(pa.array(places)).to_pylist()
         ]  # fmt: skip
         names = pa.array([wanted[number] for number in numbers], pa.string())
-        held = pc.if_else(pa.array([p is None for p in problems]), bytes_, None).cast(pa.large_binary())
+        # Of a place that is null nothing is copied; a mask would leave the bytes of a large image under it.
+        held = bytes_.take(pa.array([None if p else place for p, place in zip(problems, places)], pa.int64()))
+        held = held.cast(pa.large_binary())
         yield pa.record_batch([names, held, pa.array(problems, pa.string())], schema=STORED)
 
 
@@ -223,6 +276,15 @@ def _batches(
         yield batch
 
 
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Turn what pyarrow says of values that cannot be taken as what they should be into ShardError."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise ShardError(_damaged(name, error)) from None
+
+
 def _damaged(name: str, error: BaseException) -> str:
     return (
         f"{name}: not a readable Parquet file ({str(error).splitlines()[0][:160]}), though it is the one that the Hub "
@@ -232,10 +294,14 @@ def _damaged(name: str, error: BaseException) -> str:
 
 def _floats(values: pa.Array, empty: float) -> np.ndarray:
     """Return numbers as float64, ``empty`` where there is none."""
-    numbers = pc.fill_null(values.cast(pa.float64()), empty).to_numpy(zero_copy_only=False)
+    # Unsafe is the cast that takes integers above 2^53, which no float is exactly.
+    numbers = pc.fill_null(values.cast(pa.float64(), safe=False), empty).to_numpy(zero_copy_only=False)
     return np.where(np.isnan(numbers), empty, numbers)
 
 
 def _printable(text: object) -> str:
     """Return a name at the source as it may be shown."""
-    return re.sub(r"[^\w.+:-]", "?", str(text)[:64], flags=re.ASCII) if text is not None else "without a name"
+    if text is None:
+        return "without a name"
+    words = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    return re.sub(r"[^\w.+:-]", "?", words[:64], flags=re.ASCII)

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from galaxy_zoo_decals import addresses, archive, download, splits
 from galaxy_zoo_decals import catalogue as catalogues
 from galaxy_zoo_decals.conversion import sync
-from galaxy_zoo_decals.download import DownloadError, File
+from galaxy_zoo_decals.download import BusyError, DownloadError, File
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
@@ -199,7 +199,7 @@ class Downloaded(_Published):
             with FileLock(self.folder / "downloads.lock", timeout=0):
                 yield
         except Timeout:
-            raise DownloadError(f"{self.folder}: another run downloads into this folder. Wait for it to end.") from None
+            raise BusyError(self.folder) from None
 
 
 @dataclass(frozen=True)
@@ -214,16 +214,16 @@ class SurveyPart(Downloaded):
     @property
     def choice(self) -> tuple[str, str]:
         """What the step is called that leaves out the other galaxies, and why they are left out."""
-        return f"not among the {self.galaxies:,} asked for", f"a part of the survey, chosen by seed {self.seed}"
+        return "not chosen", f"a part of the survey, of up to {self.galaxies:,} galaxies, chosen by seed {self.seed}"
 
     def describe(self) -> dict[str, object]:
         """Return what edition.json says of this source."""
         said = super().describe()
         part = (
-            f" It is a part of the survey: {self.galaxies:,} galaxies in whole runs of {RUN} neighbouring images, "
-            f"spread over the four archives and chosen by seed {self.seed}; the last run is cut where the number is "
-            "reached. The CRC-32 of every image was verified; the md5 of the archives cannot be, as they were not "
-            "read whole."
+            f" It is a part of the survey: up to {self.galaxies:,} galaxies in whole runs of {RUN} neighbouring "
+            f"images, spread over the four archives and chosen by seed {self.seed}; the last run is cut where the "
+            "number is reached. The CRC-32 of every image was verified; the md5 of the archives cannot be, as "
+            "they were not read whole."
         )
         return {**said, "description": f"{said['description']}{part}", "galaxies": self.galaxies, "seed": self.seed}
 
@@ -236,6 +236,10 @@ class SurveyPart(Downloaded):
         note.write_text(json.dumps(chosen))
         sync(note)
         present = {name for found in archives.values() for name in found}
+        if len(chosen) < self.galaxies:
+            self.say(
+                f"{self.galaxies:,} galaxies were asked for; there are {len(chosen):,} that can be used, all taken."
+            )
         return frozenset(names) & present - frozenset(chosen)
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
@@ -285,6 +289,7 @@ class OnDisk(_Published):
     folder: Path = Path()
     downloads: Path | None = None
     """Where the votes are too if ``folder`` has none: where a download puts them."""
+    say: Callable[[str], object] = field(default=download.say, repr=False)
 
     @cached_property
     def table(self) -> Path:
@@ -292,9 +297,11 @@ class OnDisk(_Published):
         if not self.folder.is_dir():
             raise SourceError(f"{self.folder}: there is no such folder.")
         for folder in filter(None, (self.folder, self.downloads)):
-            for name in TABLES:
-                if (folder / name).is_file():
-                    return folder / name
+            found = [folder / name for name in TABLES if (folder / name).is_file()]
+            if len(found) > 1:
+                self.say(f"{folder}: it holds the votes twice; {found[0].name} is read, {found[1].name} is not.")
+            if found:
+                return found[0]
         raise SourceError(
             f"{self.folder}: there is no {TABLES[0]} and no .csv of that name. `galaxy-zoo-decals prepare gzd5 "
             "--catalogue-only` fetches it (41 MB) to where it is then found."
