@@ -343,7 +343,7 @@ def another(world: World, what: str, patch: pytest.MonkeyPatch) -> None:
         ("file gone", "has no such file any more"),
         ("offline", "HF_HUB_OFFLINE is set"),
         ("no network", "no connection to http://127.0.0.1:9"),
-        ("no hub", r"has no dataset mwalmsley/gz_desi that everyone may read \(404\)"),
+        ("no hub", r"does not describe a dataset of the Hub, or a file of one \(404\)\. Look at HF_ENDPOINT"),
         ("endless brackets", r"does not describe mwalmsley/gz_desi as the Hub does \(RecursionError\)"),
         ("a redirect to no host", r"does not describe mwalmsley/gz_desi as the Hub does \(UnicodeError\)"),
     ],
@@ -801,7 +801,8 @@ def test_what_the_client_may_raise() -> None:
     passes, words = judge(OSError("Consistency check failed: file should be of size 5"), "a/b", "c")
     assert passes and "another size" in words
     assert judge(OSError(28, "No space left on device"), "a/b", "c") == (False, ""), "not the Hub's"
-    assert judge(KeyError("x"), "a/b", "c") == (False, "")
+    passes, words = judge(KeyError("x"), "a/b", "c")
+    assert not passes and "does not describe c of a/b as the Hub does (KeyError)" in words
 
 
 def test_a_pin_that_is_damaged_is_asked_for_anew(world: World) -> None:

@@ -310,7 +310,7 @@ class OnDisk(_Published):
     @property
     def pictures(self) -> str:
         """What its images are in few words; files that are no PNGs are not those of Zenodo."""
-        taken = self._files if self._missing(None) else []
+        taken = self._files if self.folder.is_dir() and self._missing(None) else []
         endings = {path.suffix.lower() for path in taken}
         if endings <= {".png"}:
             return PICTURES
