@@ -61,28 +61,11 @@ def check(folder: Path, scored: Path, truths: Truths, seen: list[plausibility.Se
             _file(folder, path, read[path], stored, truths, seen, report, new)
         except UserError as error:
             report.faults.append(str(error))
-    report.faults += _other_galaxies(paths, read, truths) if not report.faults else []
+    if not report.faults and (words := submission.other_galaxies(read.items(), truths)):
+        report.faults.append(words)
     _surplus(folder, scored, stored, report)
     report.faults = [visible(fault) for fault in report.faults]
     return report
-
-
-def _other_galaxies(paths: list[Path], read: dict[Path, Run], truths: Truths) -> list[str]:
-    """Return a fault where the files of one edition lack different galaxies: scores of others have no mean."""
-    seen: dict[str, tuple[Path, tuple[int, ...]]] = {}
-    for path in (path for path in paths if path in read):
-        run = read[path]
-        truth = truths.truth((run.edition.name, run.edition.content_hash))
-        if truth is None or not truth.may_lack:
-            continue
-        lacking = scores.read_predictions(path, truth).lacking
-        first, theirs = seen.setdefault(run.edition.name, (path, lacking))
-        if theirs != lacking:
-            return [
-                f"{path}: lacks other galaxies than {first} ({len(lacking):,} and {len(theirs):,}): predict all of "
-                "them on one edition, or submit them apart."
-            ]
-    return []
 
 
 def _wanted(path: Path, run: Run | None, truths: Truths) -> probe.Wanted:

@@ -231,7 +231,9 @@ def gather(folders: Iterable[Path], truths: Truths) -> list[tuple[Path, Run]]:
         ):
             if a != b:
                 raise LeaderboardError(f"{first_folder} and {folder} are of different {word}: submit them apart.")
-    _check_lacking(found, truths)
+    files = ((folder / prediction_path(r.edition.name, task, r.seed), r) for folder, r in found for task in r.tasks)
+    if words := other_galaxies(files, truths):
+        raise LeaderboardError(words)
     return found
 
 
@@ -244,22 +246,21 @@ def _seen(edition: RunEdition) -> tuple[str | None, int | None]:
     return edition.pictures, edition.image_size
 
 
-def _check_lacking(found: list[tuple[Path, Run]], truths: Truths) -> None:
-    """Raise LeaderboardError if two files of one edition lack different galaxies: scores of others have no mean."""
+def other_galaxies(files: Iterable[tuple[Path, Run]], truths: Truths) -> str:
+    """Say which two files of one edition lack different galaxies, whose scores have no mean; empty if none do."""
     seen: dict[str, tuple[Path, tuple[int, ...]]] = {}
-    for folder, run in found:
+    for path, run in files:
         truth = truths.truth((run.edition.name, run.edition.content_hash))
         if truth is None or not truth.may_lack:
             continue
-        for task in run.tasks:
-            path = folder / prediction_path(run.edition.name, task, run.seed)
-            lacking = scores.read_predictions(path, truth).lacking
-            first, theirs = seen.setdefault(run.edition.name, (path, lacking))
-            if theirs != lacking:
-                raise LeaderboardError(
-                    f"{first} and {path} lack different galaxies ({len(theirs):,} and {len(lacking):,}): predict "
-                    "all of them on one edition, or submit them apart."
-                )
+        lacking = scores.read_predictions(path, truth).lacking
+        first, theirs = seen.setdefault(run.edition.name, (path, lacking))
+        if theirs != lacking:
+            return (
+                f"{path}: lacks other galaxies than {first} ({len(lacking):,} and {len(theirs):,}): predict all of "
+                "them on one edition, or submit them apart."
+            )
+    return ""
 
 
 def _content(found: list[tuple[Path, Run]], run: Run) -> str | None:
