@@ -162,8 +162,6 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
 def _catalogue(source: Source, work: Path, processes: int) -> pd.DataFrame:
     """Return the source's rows by name, with their splits and whether they are scored."""
     catalogue = source.catalogue(work, processes)
-    # Only a source of published votes tells of lost ones.
-    catalogue = catalogue.drop(columns=set(source.tree.lost_columns).difference(source.extra_columns), errors="ignore")
     catalogue["split"] = source.split(catalogue)
     catalogue["scored"] = (source.scored(catalogue) & (catalogue["split"] != "train")).astype(bool)
     return catalogue.sort_values("iauname", ignore_index=True)

@@ -18,6 +18,7 @@ from benchmark.recipes import Recipe
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.pixels import MAX_PIXELS, Form, encode, is_encoded
 from galaxy_zoo_decals.sheet import contact_sheet
 from galaxy_zoo_decals.sources import ImageError
@@ -211,7 +212,7 @@ def test_the_published_size_is_what_is_asked_for(editions: dict[str, Edition], t
     sizes, qualities = ("224", 0, True), ("high", True)
     for wrong in (*({"image_size": size} for size in sizes), *({"image_quality": quality} for quality in qualities)):
         (tmp_path / "edition.json").write_text(json.dumps(facts | wrong))
-        with pytest.raises(BenchmarkError, match=r"prepare it again"):
+        with pytest.raises(UserError, match=r"prepare (it|the edition) again"):
             pixels.form(Edition(tmp_path))
 
 
