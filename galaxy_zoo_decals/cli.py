@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options) or 0)
     except UserError as error:
         print(f"galaxy-zoo-decals: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("\ngalaxy-zoo-decals: interrupted. The same command goes on where it stopped.", file=sys.stderr)
@@ -395,6 +400,8 @@ def _info(options: argparse.Namespace) -> None:
     print(f"{edition.title}\n{edition.path}\ntree {edition.tree.name}, content {edition.content_hash[:16]}")
     print(f"pictures {edition.terms.pictures}{_revision(edition.facts['source'])}, licence {edition.terms.licence}")
     print(f"credit {edition.terms.credit}\n")
+    description = edition.facts["source"].get("description", "")  # type: ignore[attr-defined]
+    print(textwrap.fill(str(description), 100), end="\n\n" if description else "")
     if isinstance(counts, dict):
         columns = list(next(iter(counts.values())))
         print(f"{'':<12}" + "".join(f"{column:>13}" for column in columns))

@@ -520,3 +520,12 @@ def test_the_contact_sheet_shows_every_class(toy_edition: Path, tmp_path: Path) 
     assert cli.main(["show", str(toy_edition), "--out", str(tmp_path / "sheet.png")]) == 0
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert sheet.shape[1] > 1000 and sheet.std() > 10
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
+    """As in `galaxy-zoo-decals info sample | head -1`."""
+    command = [sys.executable, "-m", "galaxy_zoo_decals.cli", "info", "sample"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[1])
+    assert run.stdout is not None and run.stderr is not None
+    run.stdout.close()
+    assert run.stderr.read() == b"" and run.wait() == 1

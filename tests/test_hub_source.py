@@ -154,6 +154,7 @@ def test_what_the_edition_says_of_itself(world: World, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert cli.main(["info", str(edition.path)]) == 0
     said = capsys.readouterr().out
+    assert "made anew from a later data release" in " ".join(said.split())
     assert f"JPEG, Hub gz_desi at revision {revision}, licence CC-BY-NC-SA-4.0" in said and terms.credit in said
 
 
