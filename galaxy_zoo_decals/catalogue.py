@@ -176,7 +176,7 @@ def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Se
     if bad.any():
         row = _first(bad)
         raise CatalogueError(
-            f"{where}: row {row}, column {column!r} holds {given.iloc[row - 1]!r}, which is no {dtype}."
+            f"{where}: row {row}, column {column!r} holds {_shown(given.iloc[row - 1])}, which is no {dtype}."
         )
     values = values.astype(dtype)  # type: ignore[call-overload]
     return values.fillna(False) if column == "wrong_size_warning" else values
@@ -236,13 +236,21 @@ def too_much_lost(question: Question, published: ArrayLike, lost: ArrayLike) -> 
 
 def _counts(table: pd.DataFrame, column: str, where: str) -> np.ndarray:
     values = pd.to_numeric(table[column], errors="coerce")
+    if pd.api.types.is_bool_dtype(table[column]):
+        raise CatalogueError(f"{where}: column {column!r} holds True and False, and no numbers of votes.")
     bad = (values.isna() & table[column].notna()).to_numpy() | np.isinf(values.to_numpy(float))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise CatalogueError(
-            f"{where}: row {row + 1}, column {column!r} holds {table[column].iloc[row]!r}, which is no number of votes."
+            f"{where}: row {row + 1}, column {column!r} holds {_shown(table[column].iloc[row])}, which is no number "
+            "of votes."
         )
     return values.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _shown(value: object) -> str:
+    """Return a value as a reader of the file knows it."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def _first(mask: pd.Series) -> int:

@@ -305,3 +305,13 @@ def test_the_check_sees_edited_columns_beside_the_votes(prepared: Path, tmp_path
     field = table.schema.field(at)
     pq.write_table(table.set_column(at, field, pa.array(values, field.type)), shard, row_group_size=100)
     assert "hashes" in {finding.name for finding in check(edition) if not finding.holds}
+
+
+def test_what_is_no_number_of_votes_is_named_as_it_stands_there() -> None:
+    for value, words in ((float("inf"), "holds inf, which"), ("many", "holds 'many', which")):
+        table = rows().astype({MERGING.total: object})
+        table.loc[1, MERGING.total] = value
+        with pytest.raises(CatalogueError, match=rf"row 2, column 'merging_total-votes' {words}"):
+            catalogue.check(table, GZD5, "a table")
+    with pytest.raises(CatalogueError, match="holds True and False, and no numbers of votes"):
+        catalogue.check(rows().assign(**{"merging_none": [True, False, True]}), GZD5, "a table")
