@@ -9,23 +9,21 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import datasets
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from galaxy_zoo_decals import cleaning, pixels
 from galaxy_zoo_decals.card import card
-from galaxy_zoo_decals.catalogue import METADATA
 from galaxy_zoo_decals.cleaning import Rules
-from galaxy_zoo_decals.conversion import Converted, convert, sync, sync_tree
-from galaxy_zoo_decals.edition import Edition, EditionError, digest, is_edition
+from galaxy_zoo_decals.conversion import Converted, convert, sync_tree
+from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
+from galaxy_zoo_decals.edition_hashes import hashes
 from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, holdings, outside, to_arrow, view_labels
+from galaxy_zoo_decals.placement import alone, check_target, done, put_in_place
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Choosing, Source
 
@@ -43,9 +41,6 @@ SHARD = "50MB"
 
 ORIGINAL_SHARD = "250MB"
 """The same where files are kept as they came: 80 GB in smaller shards would be thousands of files."""
-
-PARTS = ("README.md", "edition.json", "data")
-"""All that an edition's folder holds."""
 
 
 def build(
@@ -66,32 +61,8 @@ def build(
     ``out`` stays whole until the new one replaces it. Raises EditionError if ``out`` holds anything else, or if
     another run works on it.
     """
-    with _alone(out):
+    with alone(out):
         return _build(source, out, name, pixels.Form(size, quality, original), rules, processes)
-
-
-def settle(out: Path) -> None:
-    """Finish what a run that was killed at its very end had begun: its edition goes into place, its leftovers go.
-
-    Raises EditionError if another run works on ``out``.
-    """
-    if _done(out).exists() or _lock(out).exists():
-        with _alone(out):
-            _settle(out)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Let nobody else work on ``out``; EditionError if somebody does."""
-    _make_folder(out.parent)
-    try:
-        with FileLock(_lock(out), timeout=0):
-            try:
-                yield
-            finally:
-                _lock(out).unlink(missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
-    except Timeout:
-        raise EditionError(f"another run works on {out}. Wait for it to end, or choose another --out.") from None
 
 
 def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, original: bool, rules: Rules) -> bool:
@@ -114,15 +85,8 @@ def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, or
     return found == wanted and facts["cleaning"].get("rules") == asdict(rules)  # type: ignore[attr-defined]
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise EditionError(f"{folder} is no folder; choose another --out.") from None
-
-
 def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules, processes: int) -> cleaning.Report:
-    _settle(out)
+    put_in_place(out)
     check_target(out)
     work = out.with_name(out.name + ".partial")
     work.mkdir(exist_ok=True)
@@ -154,8 +118,8 @@ def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules
     (fresh / "edition.json").write_text(json.dumps(facts, indent=1) + "\n")
     (fresh / "README.md").write_text(card(facts, features))
     sync_tree(fresh)
-    work.rename(_done(out))
-    _settle(out)
+    work.rename(done(out))
+    put_in_place(out)
     return report
 
 
@@ -240,21 +204,6 @@ def _add(total: dict[str, Counts], more: dict[str, Counts]) -> None:
         known = total.setdefault(group, {})
         for name, count in counts.items():
             known[name] = known.get(name, 0) + count
-
-
-def check_target(out: Path) -> None:
-    """Raise EditionError unless ``out`` is free, empty, or an edition and nothing else."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise EditionError(f"{out} is a file; an edition is a folder. Choose another --out.")
-    inside = {p.name for p in out.iterdir()}
-    if inside and not (is_edition(out) and inside <= set(PARTS)):
-        other = sorted(inside - set(PARTS))[:3] or sorted(inside)[:3]
-        raise EditionError(
-            f"{out} exists and is not an edition (it holds {', '.join(other)}); nothing in it was touched. "
-            "Choose another --out, or remove the folder."
-        )
 
 
 class EditionBuilder(datasets.ArrowBasedBuilder):
@@ -372,7 +321,6 @@ def _facts(
             "scored": int(rows["scored"].sum()),
             **{view: int(rows[flag(view)].sum()) for view in VIEWS},
         }
-    order = catalogue["iauname"][catalogue["scored"] & (catalogue["split"] == "test")]
     return {
         "name": name,
         "title": source.title,
@@ -394,60 +342,5 @@ def _facts(
         "cleaning": {"rules": asdict(rules)} | report.to_json(),
         "counts": counts,
         "balance": balance,
-        "content_hash": content_hash(source.tree, catalogue),
-        "metadata_hash": metadata_hash(source.tree, tuple(source.extra_columns), catalogue),
-        "split_hash": digest([f"{n} {s}" for n, s in zip(catalogue["iauname"], catalogue["split"])]),
-        "scored_order_hash": digest(list(order)),
-        "image_hash": digest([f"{n} {image_hashes[n]}" for n in catalogue["iauname"]]),
+        **hashes(source.tree, tuple(source.extra_columns), catalogue, image_hashes),
     }
-
-
-def content_hash(tree: Tree, catalogue: pd.DataFrame) -> str:
-    """Return the hash that results are bound to: tree, names, splits, scored flags and votes, in iauname order.
-
-    Pixels have a hash of their own: those of a simulation may differ by one level between machines, while votes
-    and labels, which all derive from them, may not.
-    """
-    votes = catalogue[list(tree.vote_columns)].to_numpy(dtype=np.int64)
-    heads = zip(catalogue["iauname"], catalogue["split"], catalogue["scored"])
-    lines = [f"{n} {s} {int(k)} {' '.join(map(str, row))}" for (n, s, k), row in zip(heads, votes.tolist())]
-    return digest([tree.name, " ".join(tree.vote_columns), *lines])
-
-
-def metadata_hash(tree: Tree, extra: tuple[str, ...], catalogue: pd.DataFrame) -> str:
-    """Return the hash of what an edition knows of its galaxies beside names, splits and votes, in iauname order."""
-    features = edition_features(tree, extra)
-    found = hashlib.sha256()
-    for name in (*METADATA, *extra):
-        values, kind = catalogue[name], str(features[name].dtype)
-        if kind == "string":
-            data = "\n".join(values.fillna("").astype(str)).encode()
-        elif kind == "bool":
-            data = values.astype("boolean").astype("Int8").fillna(2).to_numpy(dtype=np.int8).tobytes()
-        else:
-            numbers = values.to_numpy(dtype=float, na_value=np.nan).astype(kind.replace("int16", "float32"))
-            data = np.where(np.isnan(numbers), np.nan, numbers).astype(f"<f{numbers.itemsize}").tobytes()
-        found.update(f"{name} {len(data)}\n".encode() + data)
-    return found.hexdigest()
-
-
-def _lock(out: Path) -> Path:
-    return out.with_name(out.name + ".lock")
-
-
-def _done(out: Path) -> Path:
-    """Return what the work folder is called once a whole edition lies in it, on the disk."""
-    return out.with_name(out.name + ".done")
-
-
-def _settle(out: Path) -> None:
-    """Put a finished edition in the place of the old one, and remove what is left then; may be killed at any point."""
-    done = _done(out)
-    fresh = done / "edition"
-    if fresh.exists():
-        check_target(out)
-        if out.exists():
-            out.rename(done / "old")
-        fresh.rename(out)
-        sync(out.parent)
-    shutil.rmtree(done, ignore_errors=True)

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from PIL import Image
-from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
 from galaxy_zoo_decals import cleaning, pixels, splits, workers
-from galaxy_zoo_decals.builder import BLOCK, board_holdings, content_hash, metadata_hash
+from galaxy_zoo_decals.builder import BLOCK, board_holdings
 from galaxy_zoo_decals.card import card, version
 from galaxy_zoo_decals.catalogue import too_much_lost
-from galaxy_zoo_decals.edition import Edition, digest
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.edition_hashes import hashes
 from galaxy_zoo_decals.features import edition_features, flag, to_arrow, view_labels
+from galaxy_zoo_decals.near_duplicates import GRID, alike, fingerprints
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources import ImageError
 from galaxy_zoo_decals.sources.folder import PASSED_ON
@@ -35,16 +35,6 @@ from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from galaxy_zoo_decals.sources.hub import FromHub
 from galaxy_zoo_decals.sources.simulated import Simulated
 from galaxy_zoo_decals.sources.zenodo import Downloaded
-
-GRID = 56
-"""Pixels a side at which fingerprints are taken: a quarter of an edition's 224."""
-
-PROJECTIONS = 256
-
-SAME = 0.6
-"""Correlation of two fingerprints from which two images show the same pixels. Measured: of the 41 million pairs of
-9,064 real SDSS cutouts none is above 0.38; the same cutout encoded anew at quality 50, moved by a pixel of 224, made
-brighter or resampled stays above 0.76."""
 
 
 @dataclass(frozen=True)
@@ -157,15 +147,8 @@ def _names(tables: dict[str, pd.DataFrame]) -> Finding:
 
 
 def _hashes(edition: Edition, table: pd.DataFrame, looked: list[_Looked]) -> Finding:
-    order = table["iauname"][table["scored"] & (table["split"] == "test")]
     shas = {name: sha for group in looked for name, sha in zip(group.names, group.shas)}
-    found = {
-        "content_hash": content_hash(edition.tree, table),
-        "metadata_hash": metadata_hash(edition.tree, _extra(edition), table),
-        "split_hash": digest([f"{n} {s}" for n, s in zip(table["iauname"], table["split"])]),
-        "scored_order_hash": digest(list(order)),
-        "image_hash": digest([f"{n} {shas.get(n)}" for n in table["iauname"]]),
-    }
+    found = hashes(edition.tree, _extra(edition), table, shas)
     problems = [f"the {key} is {value[:12]}, not {str(edition.facts.get(key))[:12]}"
                 for key, value in found.items() if edition.facts.get(key) != value]  # fmt: skip
     return _finding("hashes", problems, f"content {found['content_hash'][:12]}, images {found['image_hash'][:12]}")
@@ -377,27 +360,6 @@ def _look(split: str, path: Path, group: int, size: int) -> _Looked:
     return _Looked(split, names, shas, problems, fingerprints(grey))
 
 
-def fingerprints(grey: np.ndarray) -> np.ndarray:
-    """Return the fingerprints of images (n, GRID, GRID) of grey levels: float32 (n, PROJECTIONS), each of length 1.
-
-    The image without what is smooth, divided by its own local strength, in a fixed random projection: noise and
-    fine structure count the same everywhere, so that two galaxies of one kind are not taken for one. An image
-    without any structure has the fingerprint 0, which is like no other.
-    """
-    values = grey.astype(np.float32)
-    fine = values - uniform_filter(values, (0, 5, 5))
-    strength = np.sqrt(uniform_filter(fine**2, (0, 9, 9)))
-    whitened = np.where(strength > 0.25, fine / np.maximum(strength, 0.25), 0)
-    projected = whitened.reshape(len(grey), -1) @ _projection()
-    lengths = np.linalg.norm(projected, axis=1, keepdims=True)
-    return np.divide(projected, lengths, out=np.zeros_like(projected), where=lengths > 0).astype(np.float32)
-
-
-@cache
-def _projection() -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(GRID * GRID, PROJECTIONS)).astype(np.float32)
-
-
 def _images(facts: dict[str, Any], looked: list[_Looked]) -> Finding:
     problems = [f"{name}: {words}" for group in looked for name, words in group.problems.items()]
     count = sum(len(group.names) for group in looked)
@@ -417,19 +379,6 @@ def _duplicates(looked: list[_Looked]) -> Finding:
         f"{words} show the same pixels (correlation {value:.2f})" for value, words in sorted(pairs, reverse=True)
     ]
     return _finding("near-duplicates", problems, "no image is in two splits, not even encoded anew")
-
-
-def alike(
-    one: np.ndarray, other: np.ndarray, threshold: float = SAME, block: int = 2048
-) -> list[tuple[int, int, float]]:
-    """Return the pairs of fingerprints, of (n, PROJECTIONS) and (m, PROJECTIONS), that correlate above a threshold."""
-    found = []
-    for i in range(0, len(one), block):
-        for j in range(0, len(other), 8 * block):
-            values = one[i : i + block] @ other[j : j + 8 * block].T
-            for a, b in np.argwhere(values > threshold):
-                found.append((i + int(a), j + int(b), float(values[a, b])))
-    return found
 
 
 def report(edition: Edition, findings: list[Finding]) -> str:

@@ -202,6 +202,11 @@ class Edition:
         return Terms(**{field.name: self.facts[field.name] for field in fields(Terms)})  # type: ignore[arg-type]
 
     @property
+    def galaxies(self) -> int:
+        """Return the number of galaxies in all splits."""
+        return sum(split["galaxies"] for split in self.facts["counts"].values())  # type: ignore[attr-defined]
+
+    @property
     def content_hash(self) -> str:
         """Hash of names, splits, flags and votes: what results are bound to. Pixels are hashed apart."""
         return str(self.facts["content_hash"])

@@ -209,7 +209,8 @@ def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> t
     Which galaxies are scored follows from the votes and the rule, so results on pictures of any source meet on one
     board. Where fewer than MIN_CLASSIFIED scored test galaxies have a class, no board of four classes is frozen.
     """
-    from galaxy_zoo_decals.builder import clean_catalogue, content_hash
+    from galaxy_zoo_decals.builder import clean_catalogue
+    from galaxy_zoo_decals.edition_hashes import content_hash, split_hash
 
     catalogue, _ = clean_catalogue(source, Rules())
     table = catalogue[catalogue["scored"] & (catalogue["split"] == "test")]
@@ -223,7 +224,7 @@ def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> t
         title=source.title,
         tree=source.tree,
         content_hash=content_hash(source.tree, catalogue),
-        split_hash=digest([f"{n} {s}" for n, s in zip(catalogue["iauname"], catalogue["split"])]),
+        split_hash=split_hash(catalogue),
         names=tuple(table["iauname"]),
         votes=table[list(source.tree.answer_columns)].to_numpy(dtype=np.int64),
         properties={p: table[p].to_numpy(dtype=float, na_value=np.nan) for p in PROPERTIES},

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from galaxy_zoo_decals import check, cli, splits
+from galaxy_zoo_decals import check, cli, near_duplicates, splits
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import SPLITS
 
@@ -106,9 +106,9 @@ def test_a_galaxy_in_two_splits_is_found_by_name_and_by_image(edition: Path) -> 
 def test_different_galaxies_are_not_taken_for_one(toy_edition: Path) -> None:
     looked = list(check._look_at_images(Edition(toy_edition), 1))
     prints = np.concatenate([group.prints for group in looked])
-    pairs = check.alike(prints, prints, block=32)
+    pairs = near_duplicates.alike(prints, prints, block=32)
     assert sorted((a, b) for a, b, _ in pairs) == [(i, i) for i in range(len(prints))]
-    assert not check.fingerprints(np.zeros((1, check.GRID, check.GRID), np.uint8)).any()
+    assert not near_duplicates.fingerprints(np.zeros((1, near_duplicates.GRID, near_duplicates.GRID), np.uint8)).any()
 
 
 def test_missing_shards_other_columns_and_a_stale_card(edition: Path) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from galaxy_zoo_decals import builder, check, conversion, features
+from galaxy_zoo_decals import builder, check, conversion, features, placement
 from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition, EditionError
 from galaxy_zoo_decals.schema import GZD5, SPLITS, VIEWS
@@ -312,10 +312,10 @@ def test_a_finished_edition_never_takes_the_place_of_other_things(toy_edition: P
     out.mkdir()
     (out / "thesis.tex").write_text("precious")
     with pytest.raises(EditionError, match=r"not an edition.*thesis\.tex"):
-        builder.settle(out)
+        placement.settle(out)
     assert (out / "thesis.tex").read_text() == "precious" and (done / "edition").exists()
     shutil.rmtree(out)
-    builder.settle(out)
+    placement.settle(out)
     assert contents(out) == contents(toy_edition) and not done.exists()
 
 

@@ -26,7 +26,7 @@ from huggingface_hub import constants
 from PIL import Image
 
 from benchmark import run
-from galaxy_zoo_decals import addresses, cli, download, pixels
+from galaxy_zoo_decals import addresses, cli, download, pixels, prepare_command
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, Published
 from galaxy_zoo_decals.check import check
 from galaxy_zoo_decals.edition import Edition
@@ -509,7 +509,7 @@ def test_the_commands_of_the_readme_are_understood() -> None:
     assert [command[0] for command in commands] == ["galaxy-zoo-decals"] * 3 + ["accelerate"]
     first, second, third = (cli.parser().parse_args(command[1:]) for command in commands[:3])
     assert first.images == "hub-tiny" and third.out.name == "contact-sheet.png"
-    assert second.edition == cli._name_of_gzd5(first)
+    assert second.edition == prepare_command._name_of_gzd5(first)
     assert commands[3][1:4] == ["launch", "--quiet", "benchmark/run.py"]
     assert run.parser().parse_args(commands[3][4:]).model == "multiclass"
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galaxy_zoo_decals import archive, cleaning, cli, download, splits
+from galaxy_zoo_decals import archive, argument_types, cleaning, cli, download, prepare_command, splits
 from galaxy_zoo_decals.download import DownloadError, File
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.pixels import Form
@@ -598,8 +598,8 @@ def test_a_part_never_takes_the_name_of_the_survey_or_of_another_part(monkeypatc
         [],
     ):
         options = cli.parser().parse_args(["prepare", "gzd5", *words])
-        cli._check_part(options)
-        options.name = options.name or cli._name_of_gzd5(options)
+        prepare_command._check_part(options)
+        options.name = options.name or prepare_command._name_of_gzd5(options)
         names.append(options.name)
     assert names == ["gzd5-50", "gzd5-50-seed3", "mine", "gzd5"]
 
@@ -621,14 +621,17 @@ def test_numbers_of_galaxies_and_seeds_that_no_edition_can_have(
         cli.main(["prepare", "simulated", "--seed", "-1"])
     assert not zenodo.requests
     options = cli.parser().parse_args(["prepare", "gzd5", "--galaxies", "1000000", "--seed", str(2**32 - 1)])
-    assert cli._name(cli._name_of_gzd5(options)), "the longest name is one that an edition can have"
+    assert argument_types.edition_name(prepare_command._name_of_gzd5(options)), (
+        "the longest name is one that an edition can have"
+    )
 
 
 def test_which_edition_a_name_stands_for() -> None:
+    meant = prepare_command._meant
     names = ("gzd5", "gzd5-tiny", "gzd5-hub", "gzd5-hub-4", "gzd5-100", "gzd5-100-seed3")
-    assert [cli._meant(name) for name in names] == list(names)
-    assert cli._meant("gzd5-hub-4-mine") == "gzd5-hub-4" and cli._meant("gzd5-100-seed3-x") == "gzd5-100-seed3"
-    assert not any(map(cli._meant, ("mine", "gzd5-mine", "gzd5-parts1", "gzd5_x", "gzd50", "gzd5-tinyest", "gzd5-9a")))
+    assert [meant(name) for name in names] == list(names)
+    assert meant("gzd5-hub-4-mine") == "gzd5-hub-4" and meant("gzd5-100-seed3-x") == "gzd5-100-seed3"
+    assert not any(map(meant, ("mine", "gzd5-mine", "gzd5-parts1", "gzd5_x", "gzd50", "gzd5-tinyest", "gzd5-9a")))
 
 
 def test_fewer_galaxies_than_were_asked_for_is_said(zenodo: Zenodo, tmp_path: Path) -> None:
