@@ -1,4 +1,4 @@
-"""Differences of two entries' scores on the same galaxies, and whether they are told apart among all of a board."""
+"""Differences of two entries' scores on the same galaxies, and whether they are significant among all of a board."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leaderboard.scores import Score
 class Difference:
     """A score less another with its paired 95 % interval (of which galaxies were tested).
 
-    ``apart`` says whether the two are told from each other where the spread of the trainings counts too and all pairs
+    ``apart`` says whether the difference is significant where the spread of the trainings counts too and all pairs
     of the board hold together, as tie letters do (ranking.py).
     """
 
@@ -28,7 +28,7 @@ class Difference:
     def verdict(self) -> str:
         """What it says of the first of the two: a claim needs both the interval and the letters."""
         if not self.apart or self.low <= 0 <= self.high:
-            return "not told apart"
+            return "statistically tied"
         return "better" if self.better else "worse"
 
 

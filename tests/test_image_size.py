@@ -42,7 +42,7 @@ def test_the_page_says_what_is_told_apart_and_what_is_not() -> None:
         better = BOARDS[row["board"]].metrics[row["metric"]].higher_is_better
         assert less["verdict"] == ("better" if better else "worse")
     same = campaign.rows({224: [scored(0.0, s) for s in (0, 1)], 424: [scored(0.001, s) for s in (1, 0)]})
-    assert {row["difference"]["verdict"] for row in same} == {"not told apart"}
+    assert {row["difference"]["verdict"] for row in same} == {"statistically tied"}
     run = {"title": "A model", "train_seconds": 9.0, "device": "CPU", "commit": "abc", "dirty": False}
     facts = [run | {"size": size, "seed": seed} for size in campaign.SIZES for seed in (0, 1)]
     content = {"settings": campaign.SETTINGS, "galaxies": 10, "runs": facts, "scores": rows}

@@ -40,7 +40,7 @@ def test_differences_by_hand() -> None:
     assert found.value == pytest.approx(-0.1) and found.apart and found.verdict == "worse"
     assert differences.between(metric, [low, high, like], 1, 0).verdict == "better"
     near = differences.between(metric, [low, high, like], 2, 1)
-    assert near.value == pytest.approx(0.0005) and near.verdict == "not told apart"
+    assert near.value == pytest.approx(0.0005) and near.verdict == "statistically tied"
     # The same trainings on both sides: with no spread of theirs, the paired interval alone decides.
     assert near.low > 0 and differences.between(metric, [low, high, like], 2, 1, members=True).verdict == "better"
 

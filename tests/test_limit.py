@@ -67,8 +67,8 @@ def test_a_difference_is_paired_and_of_the_means_of_the_seeds(editions: dict[str
     [
         (0.01, 0.05, True, True, "better"),
         (0.01, 0.05, True, False, "worse"),
-        (0.01, 0.05, False, True, "not told apart"),
-        (-0.01, 0.05, True, True, "not told apart"),
+        (0.01, 0.05, False, True, "statistically tied"),
+        (-0.01, 0.05, True, True, "statistically tied"),
     ],
 )
 def test_better_needs_both_the_interval_and_the_seeds(
@@ -121,7 +121,7 @@ def test_the_findings_of_the_readme_hold(editions: dict[str, Edition]) -> None:
     assert verdicts("dirichlet", "multilabel") == {"multilabel": "better"}
     for specialist in ("multiclass", "efficientnetv2", "efficientnetv2-unbalanced", "hierarchical"):
         assert "worse" not in verdicts("dirichlet", specialist).values()
-    assert verdicts("dirichlet", "efficientnetv2-unbalanced") == {"multiclass": "not told apart"}
+    assert verdicts("dirichlet", "efficientnetv2-unbalanced") == {"multiclass": "statistically tied"}
     helped = verdicts("dirichlet-from-simulated", "dirichlet")
     assert [board for board, verdict in helped.items() if verdict == "better"] == ["multilabel", "votes"]
     control = verdicts("dirichlet-longer", "dirichlet-from-simulated")

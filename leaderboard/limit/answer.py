@@ -184,7 +184,7 @@ def gap(edition: Edition, curve: list[dict[str, Any]]) -> list[str]:
     if len(rows) > 1:
         steps = [f"{r['mean']:.1f} [{r['low']:.1f}, {r['high']:.1f}] with {r['galaxies']:,}" for r in rows]
         few = next((d for d in rows[0]["less"] if d["than"] == rows[-1]["model"]), None)
-        told = "not told apart" if few is None or not few["apart"] else "told apart"
+        told = "statistically tied" if few is None or not few["apart"] else "significantly different"
         said += ["", f"With the training galaxies that precision is, in volunteers, {listed(steps)} (the ends {told})."]
     return said
 

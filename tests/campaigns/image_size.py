@@ -168,10 +168,10 @@ def rows(found: dict[int, list[dict[str, Score]]]) -> list[dict[str, Any]]:
     return made
 
 
-def _told_apart(pairs: int) -> str:
+def _verdict_words(pairs: int) -> str:
     """Return what the verdict rests on."""
     if pairs > 1:
-        return "It counts as told apart only where the spread of the trainings leaves it so, as tie letters do."
+        return "It counts as significant only where it also exceeds the spread of the trainings, as tie letters do."
     return (
         "With one training each it stays open: how far two trainings of one kind lie apart is not in that interval (on "
         "the leaderboard, seeds of this model spread by 0.007 in macro F1)."
@@ -196,7 +196,7 @@ def markdown(content: dict[str, Any]) -> str:
         f"epochs: short ones, so the scores are lower than the leaderboard's. {content['galaxies']:,} test galaxies.",
         "",
         f"The difference is the score at {large} less that at {small}, the mean over trainings, with the paired 95 % "
-        f"interval of which galaxies were tested. {_told_apart(pairs)}",
+        f"interval of which galaxies were tested. {_verdict_words(pairs)}",
         "",
         f"| board | metric | {small} px | {large} px | difference | each training | verdict |",
         "|---|---|---|---|---|---|---|",
