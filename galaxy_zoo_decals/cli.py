@@ -171,7 +171,8 @@ def _doctor(options: argparse.Namespace) -> int:
     from huggingface_hub import constants, get_token
 
     from galaxy_zoo_decals import addresses
-    from galaxy_zoo_decals.doctor import examine, report, to_json
+    from galaxy_zoo_decals.doctor import examine
+    from galaxy_zoo_decals.doctor_report import report, to_json
     from galaxy_zoo_decals.edition import home
 
     _check_parent(options.json)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -23,6 +21,7 @@ from galaxy_zoo_decals import addresses, download
 from galaxy_zoo_decals.addresses import ADDRESSES, Address
 from galaxy_zoo_decals.download import DownloadError
 from galaxy_zoo_decals.sources.zenodo import read_record
+from galaxy_zoo_decals.units import amount
 
 TIMEOUT = (5.0, 8.0)
 """Seconds to connect, and seconds without a byte."""
@@ -402,89 +401,3 @@ def _choose(ways: Sequence[Way]) -> Way | None:
     open_ = [way for way in ways if way.open and way.galaxies]
     soon = [way for way in open_ if way.seconds is not None and way.seconds <= SOON]
     return next(iter(soon), min(open_, key=lambda way: (way.seconds is None, way.seconds, way.size), default=None))
-
-
-def report(found: Findings) -> str:
-    """Return the findings as a page of text of at most 100 columns."""
-    lines = []
-    for server, begins in (("Zenodo", "{record}"), ("Hugging Face Hub", "{hub}")):
-        held = [s for s in found.seen if s.address.url.startswith(begins)]
-        rate = found.rates.get("Zenodo" if server == "Zenodo" else "Hub")
-        speed = f"{amount(rate)}/s" if rate else "no rate measured"
-        lines.append(f"{server}, {_host(held[0].url)}: {speed}")
-        for seen in held:
-            mark = "FAIL" if not seen.reachable else "ok  " if not seen.words else "DIFF"
-            size = amount(seen.size) if seen.size is not None else "?"
-            as_stated = f"as stated in {seen.address.stated}" if seen.address.size else "it describes the record"
-            words = seen.words or as_stated
-            lines += _folded(f"  {mark} {seen.address.name:<15} {seen.address.what:<26} {size:>9}  ", words)
-        lines.append("")
-    lines.append(f"{amount(found.free)} free in {found.folder}.")
-    lines += ["", f"{'way in':<22} {'download':>9} {'takes':>9}  galaxy-zoo-decals ..."]
-    for way in found.ways:
-        takes = duration(way.seconds) if way.open else "closed"
-        words = way.command.partition(" ")[2] if way.open else way.words
-        lines += _folded(f"{way.name:<22} {amount(way.size):>9} {takes:>9}  ", words)
-    lines.append("")
-    if found.take is None:
-        lines.append("No way to real galaxies is open from here now. The simulated ones need no network:")
-        lines.append("    galaxy-zoo-decals prepare simulated --galaxies 20000")
-    else:
-        known = "" if found.take.seconds is not None else " (how long it takes is not known: no rate was measured)"
-        lines += [f"Take this one now{known}:", f"    {found.take.command}"]
-        largest = max((way for way in found.ways if way.open and way.galaxies), key=lambda way: way.size)
-        if largest is not found.take:
-            lines += ["and for all that can be had from here:", f"    {largest.command}"]
-    return "\n".join(lines)
-
-
-def _host(url: str) -> str:
-    """Return the server of a URL."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return download.printable(url)
-    return download.printable(f"{parts.scheme}://{parts.netloc}")
-
-
-def _folded(head: str, words: str, width: int = 100) -> list[str]:
-    """Return words beside a head, folded below themselves."""
-    lines = textwrap.wrap(words, width - len(head), break_on_hyphens=False) or [""]
-    return [head + lines[0], *(" " * len(head) + line for line in lines[1:])]
-
-
-def amount(size: float) -> str:
-    """Return a number of bytes as a person reads it: 40.5 MB, 104 GB."""
-    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= step:
-            return f"{size / step:.1f} {unit}" if size < 100 * step else f"{size / step:,.0f} {unit}"
-    return f"{size:.0f} B"
-
-
-def duration(seconds: float | None) -> str:
-    """Return a time as a person reads it: 12 s, 4 min, 2.5 h, 3 days."""
-    if seconds is None:
-        return "?"
-    for unit, step in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * step:
-            return f"{seconds / step:.1f} {unit}" if seconds < 10 * step else f"{seconds / step:.0f} {unit}"
-    return f"{max(seconds, 1):.0f} s"
-
-
-def to_json(found: Findings) -> dict[str, Any]:
-    """Return the findings as JSON-ready values."""
-    return {
-        "well": found.well,
-        "take": found.take.command if found.take else None,
-        "free": found.free,
-        "rates": found.rates,
-        "addresses": [
-            {
-                "name": s.address.name, "url": s.url, "reachable": s.reachable, "words": s.words, "size": s.size,
-                "stated_size": s.address.size, "stated": s.address.stated, "checksum": s.address.checksum,
-                "licence": s.address.licence,
-            }
-            for s in found.seen
-        ],
-        "ways": [asdict(way) for way in found.ways],
-    }  # fmt: skip

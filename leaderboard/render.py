@@ -17,7 +17,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
-from galaxy_zoo_decals.scoring.results import MAY_LACK
+from galaxy_zoo_decals.scoring.class_prior import MAY_LACK
 from leaderboard import boards, columns, comparisons, costs, datasheets, figures, galaxies, history, literature, scores
 from leaderboard.boards import SEEDS, Row, Table
 from leaderboard.entries import Entry, Trained

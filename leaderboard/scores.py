@@ -16,7 +16,7 @@ from galaxy_zoo_decals.edition import NAME, Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
-from galaxy_zoo_decals.scoring.results import complete
+from galaxy_zoo_decals.scoring.class_prior import complete
 from leaderboard.files import LeaderboardError, folder_in_place, read_json, sha256, write_json
 from leaderboard.parquet import bounded, read_draws
 from leaderboard.runs import prediction_path

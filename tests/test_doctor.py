@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import constants
 
-from galaxy_zoo_decals import addresses, cli, doctor
+from galaxy_zoo_decals import addresses, cli, doctor, units
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, VOTES
-from galaxy_zoo_decals.doctor import Findings, examine, report
+from galaxy_zoo_decals.doctor import Findings, examine
+from galaxy_zoo_decals.doctor_report import report
 from tests import hub
 from tests.hub import Hub
 
@@ -397,10 +398,10 @@ def test_a_full_disk_closes_ways(servers: tuple[Zenodo, Hub], tmp_path: Path, mo
 
 
 def test_amounts_and_durations() -> None:
-    assert [doctor.amount(n) for n in (0, 999, 40_528_939, 175e6, 17.5e9, 104e9)] == [
+    assert [units.amount(n) for n in (0, 999, 40_528_939, 175e6, 17.5e9, 104e9)] == [
         "0 B", "999 B", "40.5 MB", "175 MB", "17.5 GB", "104 GB"
     ]  # fmt: skip
-    assert [doctor.duration(n) for n in (0.1, 80, 95, 3600, 5400, 40_000, 200_000, None)] == [
+    assert [units.duration(n) for n in (0.1, 80, 95, 3600, 5400, 40_000, 200_000, None)] == [
         "1 s", "80 s", "1.6 min", "60 min", "1.5 h", "11 h", "2.3 days", "?"
     ]  # fmt: skip
 

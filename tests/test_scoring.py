@@ -18,7 +18,7 @@ from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.average_precision import average_precision, running
 from galaxy_zoo_decals.scoring.bootstrap import BLOCK, DRAWS, Patterns, Weights, plain, shared
-from galaxy_zoo_decals.scoring.results import prior_concentrations
+from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
 from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
 from tests.toys import draw_votes
 

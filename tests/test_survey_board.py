@@ -17,7 +17,8 @@ from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.scoring import Truth, score
-from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, complete, disagreement, prior_values, references
+from galaxy_zoo_decals.scoring.class_prior import complete, prior_values
+from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, disagreement, references
 from galaxy_zoo_decals.sources.folder import Folder
 from galaxy_zoo_decals.sources.zenodo import Catalogue
 from leaderboard import adoption, boards, checks, entries, lacking, report, scores, submission, tables, versions

@@ -21,6 +21,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, plain, shared
+from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
 from galaxy_zoo_decals.scoring.priors import QuestionPrior, asked_share, draw_probabilities, fit_priors
 from galaxy_zoo_decals.scoring.results import (
     ASSUMED,
@@ -29,7 +30,6 @@ from galaxy_zoo_decals.scoring.results import (
     finite,
     fraction_values,
     metrics_of,
-    prior_concentrations,
     references,
     spread_row,
     unbiased,

@@ -26,7 +26,8 @@ from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import MIN_POSITIVES, Truth
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.bootstrap import interval, shared
-from galaxy_zoo_decals.scoring.results import ASSUMED, board_values, prior_concentrations
+from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
+from galaxy_zoo_decals.scoring.results import ASSUMED, board_values
 from leaderboard import runs, submission
 from leaderboard.runs import Run
 from leaderboard.truths import Truths
