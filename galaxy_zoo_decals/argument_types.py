@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 
 def edition_name(text: str) -> str:
@@ -23,11 +24,27 @@ def licence(text: str) -> str:
     return text
 
 
+def file(text: str) -> Path:
+    """Return the path of a file; a device or a pipe, which may never end, is none."""
+    path = Path(text)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise argparse.ArgumentTypeError(f"{text} is a device or a pipe; write it to a file first")
+    return path
+
+
+def whole_number(text: str) -> int:
+    """Return a whole number."""
+    try:
+        return int(text)
+    except ValueError:  # digits without end too
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number") from None
+
+
 def between(low: int, high: int) -> Callable[[str], int]:
     """Return what reads a whole number from ``low`` to ``high``, both included."""
 
     def number(text: str) -> int:
-        value = int(text)
+        value = whole_number(text)
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{text[:40]} is not between {low:,} and {high:,}")
         return value
@@ -42,15 +59,15 @@ def seed(text: str) -> int:
 
 def archive_numbers(text: str) -> tuple[int, ...]:
     """Return which of the four archives of images are meant, in order."""
-    numbers = sorted({int(number) for number in text.split(",")})
-    if not numbers or not set(numbers) <= {1, 2, 3, 4}:
+    numbers = sorted({whole_number(number) for number in text.split(",")})
+    if not set(numbers) <= {1, 2, 3, 4}:
         raise argparse.ArgumentTypeError(f"{text!r}: the archives are numbered 1 to 4, as in 1,2")
     return tuple(numbers)
 
 
 def positive(text: str) -> int:
     """Return a whole number above 0."""
-    number = int(text)
+    number = whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return number

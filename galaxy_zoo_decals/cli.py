@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from galaxy_zoo_decals import prepare_command
-from galaxy_zoo_decals.argument_types import positive
+from galaxy_zoo_decals.argument_types import file, positive
 from galaxy_zoo_decals.errors import FULL, UserError, failure
 from galaxy_zoo_decals.workers import one_thread_of_blas
 
@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
 
     score = commands.add_parser("score", help="score a prediction file")
     score.add_argument("edition", help="a name or a folder")
-    score.add_argument("predictions", type=Path, help="a Parquet file as described in docs/predictions.md")
+    score.add_argument("predictions", type=file, help="a Parquet file as described in docs/predictions.md")
     score.add_argument("--ceiling", action="store_true", help="the skill against the noise ceiling too (a minute)")
     score.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     score.set_defaults(run=_score)

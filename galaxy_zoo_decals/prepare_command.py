@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from galaxy_zoo_decals.argument_types import archive_numbers, between, edition_name, licence, positive, seed
+from galaxy_zoo_decals.argument_types import archive_numbers, between, edition_name, file, licence, positive, seed
 from galaxy_zoo_decals.errors import UserError
 
 # Everything else is imported where it is used: --help and a wrong argument answer at once.
@@ -61,14 +61,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or Kaggle's one zip",
     )  # fmt: skip
     gz2.add_argument(
-        "--only", type=Path, metavar="FILE",
+        "--only", type=file, metavar="FILE",
         help="GalaxyIDs to take, one a line (all); the benchmark's: leaderboard/benchmark/v1/gz2-galaxies.txt",
     )  # fmt: skip
     simulated = sources.add_parser("simulated", help="simulated galaxies and volunteers, the truth known")
     simulated.add_argument("--galaxies", type=positive, default=20_000, metavar="N", help="default 20,000")
     simulated.add_argument("--seed", type=seed, default=0, metavar="S", help="default 0")
     catalogue = sources.add_parser("catalogue", help="a table of your own with GZD-5 columns, and its images")
-    catalogue.add_argument("--votes", type=Path, required=True, metavar="FILE", help="CSV or Parquet")
+    catalogue.add_argument("--votes", type=file, required=True, metavar="FILE", help="CSV or Parquet")
     catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
     catalogue.add_argument(
         "--licence", type=licence, default="other", metavar="SPDX",

@@ -259,3 +259,25 @@ def test_an_edition_of_jpegs_behind_links_with_the_votes_of_the_cache(
     assert edition.terms.pictures == "JPEG, files on disk"
     found = [name for split in ("train", "validation", "test") for name in edition.table(split, ["iauname"])["iauname"]]
     assert set(found) == set(names[:-1]), "the last galaxy has no image"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["prepare", "catalogue", "--images", ".", "--votes"], ["prepare", "gz2", "--source", ".", "--only"],
+     ["score", "sample"]],
+)  # fmt: skip
+def test_a_pipe_or_a_device_is_no_file_and_is_not_waited_for(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.parquet")
+    for path in (tmp_path / "pipe.parquet", "/dev/zero"):
+        with pytest.raises(SystemExit):
+            cli.main([*command, str(path)])
+        assert "is a device or a pipe; write it to a file first" in capsys.readouterr().err
+
+
+def test_what_is_no_number_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in ((["--parts", ","], "'' is no whole number"), (["--size", "big"], "'big' is no whole number")):
+        with pytest.raises(SystemExit):
+            cli.main(["prepare", "gzd5", *words])
+        assert said in capsys.readouterr().err
