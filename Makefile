@@ -93,9 +93,12 @@ campaign-learning: setup  ## two models on fewer galaxies (hours; docs/evidence/
 campaign-throughput: setup  ## images a second of every model and its parts (15 minutes; docs/evidence/throughput-cpu.md)
 	$(BIN)/python benchmark/throughput.py --edition sample --resolutions 64,224 --out docs/evidence/throughput-$(DEVICE)
 
-lock:            ## resolve the versions in requirements.lock anew
+# The second lock is of the jobs of main that may write: few packages, each bound to the hashes of its files.
+lock:            ## resolve the versions in requirements.lock and leaderboard/requirements.lock anew
 	.venv/uv/bin/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  pyproject.toml -o requirements.lock
+	.venv/uv/bin/uv pip compile -q --universal --python-version 3.11 --extra leaderboard --no-header --no-annotate \
+	  --generate-hashes --constraints requirements.lock pyproject.toml -o leaderboard/requirements.lock
 
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs

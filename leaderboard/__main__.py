@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from galaxy_zoo_decals.workers import one_thread_of_blas
 from leaderboard.arguments import parser
 
 if TYPE_CHECKING:
+    from leaderboard.changes import Changes
     from leaderboard.submission import Submission
     from leaderboard.truths import Truths
 
@@ -127,45 +129,68 @@ def _ask(made: Submission) -> Submission:
 
 def _score(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import scores
-    from leaderboard.entries import score_submission
+    from leaderboard.entries import AbsentTruth, score_submission, with_standing
     from leaderboard.files import LeaderboardError
 
     submissions = options.root / "submissions"
     slugs = options.slugs or sorted(p.name for p in submissions.glob("20*") if p.is_dir())
     left: dict[str, list[str]] = {}
+    wrong = False
     for slug in slugs:
-        folder = submissions / slug
+        folder, place = submissions / slug, options.root / "scores" / slug
         if Path(slug).name != slug or not folder.is_dir():
             there = ", ".join(sorted(p.name for p in submissions.glob("20*"))) or "none yet"
             raise LeaderboardError(f"there is no submission {slug!r} in {submissions}; there are: {there}.")
         stored, problems = score_submission(folder, truths)
         # An absent truth is said once, not for every seed of every entry.
-        for problem in dict.fromkeys(problems):
+        for problem in dict.fromkeys(map(str, problems)):
             left.setdefault(problem, []).append(slug)
-        if problems:
+        # Of all submissions those whose truth is not here stay as they are; one that was asked for was to be scored.
+        amiss = any(not isinstance(problem, AbsentTruth) for problem in problems)
+        wrong |= amiss or (bool(problems) and bool(options.slugs))
+        if amiss or not stored:
             continue
-        scores.write(options.root / "scores" / slug, stored)
-        print(f"{slug}: {_files(len(stored))} scored, see {options.root / 'scores' / slug}")
+        scores.write(place, with_standing(folder, stored, place))
+        print(f"{slug}: {_files(len(stored))} scored, see {place}")
     for problem, kept in left.items():
         print(f"{kept[0] if len(kept) == 1 else f'{len(kept)} submissions'}: not scored: {problem}", file=sys.stderr)
-    return 1 if left else 0
+    return 1 if wrong else 0
 
 
 def _check(options: argparse.Namespace, truths: Truths) -> int:
+    if options.pull is None:
+        return _checked(options, truths, options.root, None)
+    from leaderboard import changes
+
+    # The pull request's files alone come from it, as data; all others, and the code, are those checked out here.
+    changed = changes.read(options.root, "HEAD", options.pull, "--pull")
+    with tempfile.TemporaryDirectory() as work:
+        root = Path(work) / options.root.name
+        for name in ("submissions", "scores"):
+            if (options.root / name).is_dir():
+                shutil.copytree(options.root / name, root / name, symlinks=True)
+        if not changed.faults:
+            changes.extract(options.root, options.pull, changed, root)
+        return _checked(options, truths, root, changed)
+
+
+def _checked(options: argparse.Namespace, truths: Truths, root: Path, changed: Changes | None) -> int:
+    """Check what lies below ``root``: what ``changed`` names, or what the options do; return the exit status."""
     from leaderboard import changes, checks, entries, lacking, plausibility, report, scores
     from leaderboard.files import LeaderboardError, visible
 
-    submissions = options.root / "submissions"
-    for place in (submissions, options.root / "scores"):
+    submissions = root / "submissions"
+    for place in (submissions, root / "scores"):
         if place.is_symlink():
             raise LeaderboardError(f"{place}: is a link, so nothing below it was looked at.")
     folders = sorted(p for p in submissions.glob("*") if not p.name.startswith("."))
     faults: list[str] = []
     new: set[str] = set()
     if options.diff is not None:
-        changed = changes.read(options.root, options.diff)
+        changed = changes.read(root, options.diff)
+    if changed is not None:
         faults, new = changed.faults, set(changed.added)
-        wanted = [submissions / slug for slug in [*changed.added, *changed.status_only]]
+        wanted = [] if faults and options.pull else [submissions / slug for slug in changed.files]
     else:
         wanted = [options.folder] if options.folder else folders
     for fault in faults:
@@ -175,17 +200,20 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
     merged = [] if faults else [p for p in folders if p.resolve() not in inside]
     seen = plausibility.sightings(merged, truths)
     comparable = bool(wanted) and not faults
-    everyone, _ = entries.submitted(options.root, truths) if comparable else ([], [])
-    references = scores.read_references(options.root / "scores") if comparable else {}
+    others = [e for e in entries.submitted(root, truths)[0] if e.folder] if comparable else []
+    references = scores.read_references(root / "scores") if comparable else {}
     told = []
     for folder in wanted:
-        found = checks.check(folder, options.root / "scores" / folder.name, truths, seen, folder.name in new)
-        # A folder elsewhere has the name of an entry at most by chance.
-        entry = next((e for e in everyone if e.folder and e.folder.resolve() == folder.resolve()), None)
-        standings, flags = [], []
-        if entry is not None and not found.faults:
+        found = checks.check(folder, root / "scores" / folder.name, truths, seen, others, folder.name in new)
+        standings, flags, entry = [], [], None
+        if comparable and not found.faults:
+            entry = entries.of_submission(folder, found.scored, truths)
+            everyone = [e for e in others if e.folder and e.folder.resolve() != folder.resolve()]
             standings = report.standings(entry, everyone, references)
             flags = report.flags(entry, everyone, standings, found.notes) + lacking.flags(entry, everyone, truths)
+        if options.pull is not None:  # a folder of this process alone, that nobody can look into
+            found.faults = [fault.replace(f"{root.parent}/", "") for fault in found.faults]
+            found.notes = [note.replace(f"{root.parent}/", "") for note in found.notes]
         for word, texts in (("note", found.notes), ("for a person", flags)):
             for text in texts:
                 print(f"{word}: {text}")
@@ -209,18 +237,12 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
         verdict = f"{count} {'fault' if count == 1 else 'faults'}" if count else "good"
         print(f"{visible(folder.name)}: {verdict}; {_files(found.files)}, {found.rescored} re-scored.")
     if not wanted:
-        print("No submission is added or touched." if options.diff else f"No submissions in {submissions}.")
+        alone = options.diff is None and options.pull is None
+        print(f"No submissions in {submissions}." if alone else "No submission is added or touched.")
     whole = report.Report(faults=report.bounded(faults), submissions=told[: report.MOST])
     if options.report is not None:
-        report.write(options.report, whole)
+        options.report.write_text(report.markdown(whole), encoding="utf-8")
     return 0 if whole.good else 1
-
-
-def _report(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import report
-
-    print(report.markdown(report.read(options.file)), end="")
-    return 0
 
 
 def _overlap(options: argparse.Namespace, truths: Truths) -> int:
@@ -382,7 +404,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Truths], int]] = {
     "submit": _submit,
     "score": _score,
     "check": _check,
-    "report": _report,
     "overlap": _overlap,
     "reproduce": _reproduce,
     "export": _export,

@@ -58,12 +58,9 @@ def parser() -> argparse.ArgumentParser:
     which = check.add_mutually_exclusive_group()
     which.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="one submission (all)")
     which.add_argument("--diff", metavar="BASE", help="what this branch adds to BASE, and that it changes nothing else")
-    check.add_argument("--report", type=Path, metavar="FILE", help="write the report there too: .md or .json")
+    which.add_argument("--pull", metavar="COMMIT", help="what a pull request's commit adds, its files as data alone")
+    check.add_argument("--report", type=Path, metavar="FILE.md", help="write the report there too, as Markdown")
     check.set_defaults(command="check")
-
-    report = commands.add_parser("report", parents=[common], help="print a .json report of a check as safe Markdown")
-    report.add_argument("file", type=Path, metavar="JSON")
-    report.set_defaults(command="report")
 
     overlap = commands.add_parser(
         "overlap", parents=[common], help="find test galaxies in a list of training galaxies (status 1 if there are)"

@@ -1,4 +1,7 @@
-"""What a pull request changes, read from git alone: one new entry or one entry's status, and nothing beside it."""
+"""What a pull request changes, read from git alone: one new entry or one entry's status, and nothing beside it.
+
+The files of a pull request are a stranger's. They are read as git objects, bounded and by kind, and never checked out.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,13 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from leaderboard import submission
 from leaderboard.files import LeaderboardError, visible
+from leaderboard.layout import ALLOWED, MOST_FILES, NO_FILE
+from leaderboard.submission import SLUG
+
+OURS = ("scores", "evidence")
+"""Folders that only main writes: what a pull request puts there is refused, whatever else it changes."""
 
 REGULAR = "100644"
 LARGEST_BLOB = 5 * 2**20
@@ -30,36 +39,43 @@ class Changes:
     faults: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     status_only: list[str] = field(default_factory=list)
-    touched: int = 0
+    files: dict[str, list[Change]] = field(default_factory=dict)
 
 
-def read(root: Path, base: str) -> Changes:
-    """Compare the commit that is checked out around ``root`` with where it left ``base``.
+def read(root: Path, base: str, head: str = "HEAD", word: str = "--diff") -> Changes:
+    """Compare the commit ``head`` of the repository around ``root`` with where it left ``base``.
 
-    Raises LeaderboardError if ``root`` lies in no git repository or ``base`` is no commit of it.
+    ``word`` is the option that named the commits, for what is raised: LeaderboardError if ``root`` lies in no git
+    repository or one of the two is no commit of it.
     """
     top = Path(_git(root, "rev-parse", "--show-toplevel").strip()).resolve()
     prefix = PurePosixPath(root.resolve().relative_to(top).as_posix())
-    if base.startswith("-"):
-        raise LeaderboardError(f"--diff {base}: give a branch or commit.")
-    start = _git(root, "merge-base", "--end-of-options", base, "HEAD", word=f"--diff {base}").strip()
-    changes = _changes(root, start)
-    found = Changes(touched=len(changes))
-    submissions, scores = prefix / "submissions", prefix / "scores"
+    for given in (base, head):
+        if given.startswith("-"):
+            raise LeaderboardError(f"{word} {given}: give a branch or commit.")
+    given = base if head == "HEAD" else head
+    start = _git(root, "merge-base", "--end-of-options", base, head, word=f"{word} {given}").strip()
+    changes = _changes(root, start, head)
+    found = Changes()
+    submissions = prefix / "submissions"
     slugs: dict[str, list[Change]] = {}
     others: list[Change] = []
+    ours: list[Change] = []
     for change in changes:
         path = PurePosixPath(change.path)
         if path.is_relative_to(submissions) and len(path.relative_to(submissions).parts) > 1:
             slugs.setdefault(path.relative_to(submissions).parts[0], []).append(change)
-        elif path.is_relative_to(scores) and len(path.relative_to(scores).parts) > 1:
-            name = path.relative_to(scores).parts[0]
-            (others if name == "references" else slugs.setdefault(name, [])).append(change)
+        elif any(path.is_relative_to(prefix / name) for name in OURS):
+            ours.append(change)
         else:
             others.append(change)
-    entries = [s for s, c in slugs.items() if any(PurePosixPath(x.path).is_relative_to(submissions) for x in c)]
-    if not entries:
-        _only_scores(slugs, others, found)
+    if ours:
+        shown = ", ".join(visible(c.path, 100) for c in ours[:MOST_SHOWN])
+        found.faults.append(
+            f"{shown}{' and more' if len(ours) > MOST_SHOWN else ''}: scores and evidence are written by main after "
+            "the merge, from the predictions: take them out of the pull request."
+        )
+    if not slugs:
         return found
     if others:
         shown = ", ".join(visible(c.path, 100) for c in others[:MOST_SHOWN])
@@ -72,20 +88,42 @@ def read(root: Path, base: str) -> Changes:
             f"{', '.join(visible(s, 80) for s in sorted(slugs)[:MOST_SHOWN])}: one entry a pull request."
         )
     for slug in sorted(slugs):
-        known = _git(root, "ls-tree", "--name-only", start, f"{submissions / slug}/", at=top).strip()
-        (_old if known else _new)(root, top, start, slug, slugs[slug], submissions, found)
-    _uncommitted(root, top, [submissions, scores], found)
+        # As main has it now: an entry of that name may have been merged since the branch began.
+        known = _git(root, "ls-tree", "--name-only", base, f"{submissions / slug}/", at=top).strip()
+        if known:
+            _old(root, top, (base, head), slug, slugs[slug], submissions, found)
+        else:
+            _new(slug, slugs[slug], submissions, found)
+    found.files = {slug: slugs[slug] for slug in [*found.added, *found.status_only]}
+    if head == "HEAD":
+        _uncommitted(root, top, submissions, found)
     return found
 
 
-def _new(
-    root: Path, top: Path, start: str, slug: str, changes: list[Change], submissions: PurePosixPath, found: Changes
-) -> None:
+def extract(root: Path, head: str, changes: Changes, into: Path) -> None:
+    """Write the changed files of a commit's entries below the leaderboard folder ``into``, from git's objects.
+
+    ``changes`` are those that ``read`` found without a fault: regular files of bounded size and number.
+    """
+    top = Path(_git(root, "rev-parse", "--show-toplevel").strip()).resolve()
+    prefix = PurePosixPath(root.resolve().relative_to(top).as_posix())
+    for change in (c for files in changes.files.values() for c in files):
+        target = into / PurePosixPath(change.path).relative_to(prefix)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(_git_bytes(root, "cat-file", "blob", f"{head}:{change.path}", at=top))
+
+
+def _new(slug: str, changes: list[Change], submissions: PurePosixPath, found: Changes) -> None:
     found.added.append(slug)
+    if len(changes) > MOST_FILES:
+        found.faults.append(f"{visible(slug, 80)}: {len(changes):,} files; at most {MOST_FILES} are allowed.")
     for change in changes:
         where = visible(change.path, 200)
+        inside = PurePosixPath(change.path).relative_to(submissions / slug).as_posix()
         if change.status != "A":
             found.faults.append(f"{where}: a new entry only adds files, this one is {_word(change.status)}.")
+        elif not SLUG.fullmatch(slug) or not ALLOWED.fullmatch(inside):
+            found.faults.append(f"{where}: {NO_FILE}: remove or rename it.")
         elif change.mode != REGULAR:
             found.faults.append(f"{where}: {_mode(change.mode)}; only regular files are allowed.")
         elif change.size > LARGEST_BLOB:
@@ -93,11 +131,11 @@ def _new(
 
 
 def _old(
-    root: Path, top: Path, start: str, slug: str, changes: list[Change], submissions: PurePosixPath, found: Changes
-) -> None:
+    root: Path, top: Path, ends: tuple[str, str], slug: str, changes: list[Change], submissions: PurePosixPath,
+    found: Changes,
+) -> None:  # fmt: skip
     """Of a merged entry nothing changes but its status and the reason for it."""
-    from leaderboard import submission
-
+    base, head = ends
     allowed = submissions / slug / "submission.yaml"
     for change in changes:
         where = visible(change.path, 200)
@@ -107,9 +145,12 @@ def _old(
                 "status_reason in their submission.yaml may change. Send new results in as a new entry."
             )
             continue
+        if change.size > submission.LARGEST_YAML:
+            found.faults.append(f"{where}: {change.size:,} bytes; at most {submission.LARGEST_YAML:,} are allowed.")
+            continue
         try:
-            now = submission.parse(_git(root, "show", f"HEAD:{allowed}", at=top), top / allowed)
-            before = submission.parse(_git(root, "show", f"{start}:{allowed}", at=top), top / allowed)
+            now = submission.parse(_git(root, "show", f"{head}:{allowed}", at=top), top / allowed)
+            before = submission.parse(_git(root, "show", f"{base}:{allowed}", at=top), top / allowed)
         except LeaderboardError as error:
             found.faults.append(str(error))
             continue
@@ -123,20 +164,10 @@ def _old(
             found.status_only.append(slug)
 
 
-def _only_scores(slugs: dict[str, list[Change]], others: list[Change], found: Changes) -> None:
-    """Refuse scores that change without the scorer; where both do, the tests of that pull request score anew."""
-    if slugs and not others:
-        shown = ", ".join(visible(s, 80) for s in sorted(slugs)[:MOST_SHOWN])
-        found.faults.append(
-            f"scores of {shown} are changed though neither entry nor scorer is: restore them with git, or send the "
-            "change of the scorer in the same pull request."
-        )
-
-
-def _uncommitted(root: Path, top: Path, folders: list[PurePosixPath], found: Changes) -> None:
+def _uncommitted(root: Path, top: Path, folder: PurePosixPath, found: Changes) -> None:
     listed = _git(
         root, "status", "--porcelain", "-z", "--untracked-files=all", "--ignored=matching", "--",
-        *map(str, folders), at=top,
+        str(folder), at=top,
     )  # fmt: skip
     left = [visible(line[3:], 200) for line in listed.split("\0") if len(line) > 3 and "__pycache__" not in line]
     left = [name for name in left if not PurePosixPath(name).name.startswith(".")]
@@ -147,8 +178,8 @@ def _uncommitted(root: Path, top: Path, folders: list[PurePosixPath], found: Cha
         )
 
 
-def _changes(root: Path, start: str) -> list[Change]:
-    raw = _git(root, "diff", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", start, "HEAD")
+def _changes(root: Path, start: str, head: str) -> list[Change]:
+    raw = _git(root, "diff", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", start, head, "--")
     parts = raw.split("\0")
     heads = [head.lstrip(":").split(" ") for head in parts[:-1:2]]
     blobs = [head[3] for head in heads]
@@ -160,17 +191,21 @@ def _changes(root: Path, start: str) -> list[Change]:
 
 
 def _git(root: Path, *words: str, at: Path | None = None, stdin: str = "", word: str = "git") -> str:
+    return _git_bytes(root, *words, at=at, stdin=stdin, word=word).decode("utf-8", "surrogateescape")
+
+
+def _git_bytes(root: Path, *words: str, at: Path | None = None, stdin: str = "", word: str = "git") -> bytes:
     # Hooks and helpers that a repository's own settings could name are switched off.
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(at or root), *words]
     try:
         run = subprocess.run(command, input=stdin.encode(), capture_output=True, timeout=60)
     except FileNotFoundError:
-        raise LeaderboardError("--diff needs git, which is not on PATH.") from None
+        raise LeaderboardError(f"{word} needs git, which is not on PATH.") from None
     except subprocess.TimeoutExpired:
         raise LeaderboardError(f"git {words[0]} took over a minute.") from None
     if run.returncode:
         raise LeaderboardError(f"{word}: {visible(run.stderr.decode('utf-8', 'replace').strip(), 300)}")
-    return run.stdout.decode("utf-8", "surrogateescape")
+    return run.stdout
 
 
 def _word(status: str) -> str:

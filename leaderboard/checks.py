@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS
-from leaderboard import layout, plausibility, probe, runs, scores, submission
+from leaderboard import layout, lookalikes, plausibility, probe, runs, scores, submission
 from leaderboard.documents import YamlError
+from leaderboard.entries import Entry, official
 from leaderboard.files import LeaderboardError, read_text, sha256, visible
 from leaderboard.runs import Run
 from leaderboard.submission import Submission
@@ -20,6 +22,10 @@ from leaderboard.truths import Truths, tree_of
 
 MARKUP = re.compile(r"<[a-zA-Z/!?]|javascript\s*:|vbscript\s*:|data\s*:\s*[a-z]+/", re.IGNORECASE)
 """What a browser could take for more than text. The site escapes it all the same."""
+
+
+OPENED = date(2026, 11, 22)
+"""The first day of this repository: no entry is older."""
 
 
 @dataclass
@@ -30,19 +36,26 @@ class Report:
     notes: list[str] = field(default_factory=list)
     files: int = 0
     rescored: int = 0
+    scored: list[scores.Stored] = field(default_factory=list)
+    """What the scorer says of the predictions now; of those whose truth is not here the stored scores, if any."""
 
 
-def check(folder: Path, scored: Path, truths: Truths, seen: list[plausibility.Seen], new: bool = False) -> Report:
-    """Check one submission folder against the rules and its stored scores in ``scored``.
+def check(
+    folder: Path, scored: Path, truths: Truths, seen: list[plausibility.Seen], others: Sequence[Entry] = (),
+    new: bool = False,
+) -> Report:  # fmt: skip
+    """Check one submission folder against the rules and its stored scores in ``scored``, if there are any.
 
     ``seen`` holds the predictions met so far and is added to, so that copies are found among all submissions of one
-    call. A ``new`` one may not stand on a closed version of an edition.
+    call. A ``new`` one may not stand on a closed version of an edition, nor take the name of one of the ``others``.
     """
     report = Report()
     report.faults += [*layout.of_submission(folder), *layout.of_scores(scored)]
     if report.faults:
         return report  # nothing below may touch links, giants or strangers
     said = _metadata(folder, report)
+    if said is not None and new:
+        _identity(folder, said, others, report)
     paths = sorted(folder.glob("predictions/*/*/*.parquet"))
     report.files = len(paths)
     if not paths:
@@ -53,7 +66,7 @@ def check(folder: Path, scored: Path, truths: Truths, seen: list[plausibility.Se
         + [probe.Wanted(path, None, DRAWS) for path in sorted(scored.glob("draws/*/*/*.parquet"))]
     )
     report.faults += unreadable.values()
-    stored = [] if any(scored in p.parents for p in unreadable) else _stored(scored, truths, read, report)
+    stored = [] if any(scored in p.parents for p in unreadable) else _stored(scored, report)
     for path in paths:
         if path in unreadable or path not in read:
             continue
@@ -99,6 +112,27 @@ def _metadata(folder: Path, report: Report) -> Submission | None:
                 "script: write it in words."
             )
     return said
+
+
+def _identity(folder: Path, said: Submission, others: Sequence[Entry], report: Report) -> None:
+    """Name what a new entry may not say of itself: that it is the maintainers', another's name, another's day."""
+    path = folder / "submission.yaml"
+    if said.official and folder.name not in official():
+        report.faults.append(
+            f"{path}: official: is granted by the maintainers' own list, leaderboard/official.yaml: write false."
+        )
+    day, now = datetime.strptime(folder.name[:8], "%Y%m%d").date(), datetime.now(UTC).date()
+    # Somewhere it is tomorrow already.
+    if not OPENED <= day <= now + timedelta(days=1):
+        report.faults.append(
+            f"{folder}: its day is {day}, today is {now} and the boards opened on {OPENED}: rename the folder."
+        )
+    for other in others:
+        if other.slug != folder.name and lookalikes.same(said.name, other.title):
+            report.faults.append(
+                f"{path}: name: {said.name!r} looks the same as the name of {other.slug}: choose one that tells them "
+                "apart."
+            )
 
 
 def _texts(content: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -239,18 +273,22 @@ def _agree(path: Path, run: Run, place: tuple[str, str, int], said: Submission |
         )
 
 
-def _stored(scored: Path, truths: Truths, read: dict[Path, Run], report: Report) -> list[scores.Stored]:
-    keys = {(run.edition.name, run.edition.content_hash) for run in read.values()}
-    if not scored.exists() and keys and not any(truths.truth(key) for key in keys):
-        report.notes.append(
-            f"{scored.name}: has no scores yet: it stands as reported until someone with the truth scores it."
-        )
+def _stored(scored: Path, report: Report) -> list[scores.Stored]:
+    """Return the scores that stand in main; a new entry has none: main writes them after the merge."""
+    if not scored.exists():
         return []
     try:
-        return scores.read(scored)
+        stored = scores.read(scored)
     except (LeaderboardError, OSError) as error:
         report.faults.append(str(error))
         return []
+    for item in stored:
+        for word in scores.torn(item)[:3]:
+            report.faults.append(
+                f"{scored / 'summary.json'}: {item.edition['name']}/{item.task}/seed{item.seed}, {word}: run "
+                f"`python -m leaderboard score {scored.name}`."
+            )
+    return stored
 
 
 def _surplus(folder: Path, scored: Path, stored: list[scores.Stored], report: Report) -> None:
@@ -285,28 +323,30 @@ def _file(
         predictions = prediction_files.read(path, tree_of(edition, truths))
     plausibility.check(path, predictions, seen)
     again = f"run `python -m leaderboard score {folder.name}`."
-    mine = [s for s in stored if (s.key, s.task, s.seed) == (key, task, seed)]
-    if stored and not mine:
-        raise LeaderboardError(f"{path}: has no stored score: {again}")
-    if mine and mine[0].prediction_sha256 != sha256(path):
+    mine = next((s for s in stored if (s.key, s.task, s.seed) == (key, task, seed)), None)
+    if mine and mine.prediction_sha256 != sha256(path):
         raise LeaderboardError(
             f"{path}: not the file that was scored (its sha256 is {sha256(path)[:12]}, the scored one's "
-            f"{mine[0].prediction_sha256[:12]}): restore it, or {again}"
+            f"{mine.prediction_sha256[:12]}): restore it, or {again}"
         )
     if truth is None:
         report.notes.append(f"{path}: not re-scored: {truths.missing(key)}")
+        if mine:
+            report.scored.append(mine)
         return
     plausibility.check_columns(path, truth, predictions)
+    fresh = scores.of_predictions(truth, predictions, str(path))
+    day = datetime.now(UTC).date().isoformat()
+    report.scored.append(scores.Stored(run.edition.facts(), task, seed, sha256(path), fresh, day))
+    report.rescored += 1
     if not mine:
         return
-    if mine[0].edition != run.edition.facts():
+    if mine.edition != run.edition.facts():
         raise LeaderboardError(f"scores/{folder.name}: {edition}/{task}/seed{seed}: of another edition; {again}")
-    fresh = scores.of_predictions(truth, predictions, str(path))
-    report.rescored += 1
-    if fresh.keys() != mine[0].boards.keys():
-        raise LeaderboardError(f"{path}: scored on {', '.join(mine[0].boards)}, must be on {', '.join(fresh)}: {again}")
+    if fresh.keys() != mine.boards.keys():
+        raise LeaderboardError(f"{path}: scored on {', '.join(mine.boards)}, must be on {', '.join(fresh)}: {again}")
     for board, score in fresh.items():
-        for word in scores.differences(mine[0].boards[board], score)[:3]:
+        for word in scores.differences(mine.boards[board], score)[:3]:
             report.faults.append(
                 f"scores/{folder.name}: {edition}/{task}/seed{seed}, board {board}: {word}: stored scores must be "
                 f"the scorer's own; {again}"

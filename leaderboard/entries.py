@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
+from datetime import UTC, datetime
+from functools import cache, cached_property
 from pathlib import Path
+
+import yaml
 
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS
@@ -17,13 +20,22 @@ from leaderboard.scores import Score
 from leaderboard.submission import Submission
 from leaderboard.truths import Key, Truths
 
+OFFICIAL = Path(__file__).resolve().parent / "official.yaml"
+"""Lies with the scorer, never with the data that is checked."""
+
+
+@cache
+def official() -> frozenset[str]:
+    """Return the folders of the entries that the maintainers answer for."""
+    return frozenset(map(str, yaml.safe_load(read_text(OFFICIAL)) or []))
+
 
 @dataclass(frozen=True)
 class Trained:
     """One prediction file of an entry with the run that made it and its scores on every board it enters.
 
     ``unscored`` says why there are none. ``unproven``: galaxies are lacking, and they are not the ones which the source
-    of its pictures is known to lack.
+    of its pictures is known to lack. ``scored`` is the day of the scores, YYYY-MM-DD; empty for runs of this machine.
     """
 
     run: Run
@@ -33,6 +45,7 @@ class Trained:
     scores: dict[str, Score]
     unscored: str = ""
     unproven: bool = False
+    scored: str = ""
 
     @property
     def key(self) -> Key:
@@ -51,6 +64,11 @@ class Entry:
     submission: Submission | None = None
     readme: str = ""
     folder: Path | None = field(default=None, compare=False)
+
+    @property
+    def official(self) -> bool:
+        """Whether the maintainers answer for it, by their own list and not by what it says of itself."""
+        return not self.local and self.slug in official()
 
     @property
     def run(self) -> Run:
@@ -96,18 +114,24 @@ class Entry:
         """Return the mean over seeds on a board of an edition, None if the entry is not on it."""
         return self._scores.get((key, board))
 
+    def reported(self, key: Key, board: str) -> bool:
+        """Return whether it has predictions for a board that nobody scored yet: it stands apart, without a number."""
+        made = {t.task for t in self.trained if t.key == key and not t.scores}
+        return self.score(key, board) is None and (board in made or "votes" in made)
+
 
 def submitted(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     """Read the committed submissions below ``root`` with their stored scores, in the order of their names.
 
-    Also returns a warning for each that has no scores, or scores of other prediction files: it is left out, and the
-    others are shown.
+    Predictions that main has not scored yet are there without scores. Also returns a warning for each entry that cannot
+    be read, or has scores of other prediction files: it is left out, and the others are shown.
     """
     entries, warnings = [], []
     for folder in sorted(p for p in (root / "submissions").glob("*") if p.is_dir() and not p.name.startswith(".")):
         try:
-            entries.append(_submitted(root, folder, truths))
-        except LeaderboardError as error:
+            scored = root / "scores" / folder.name
+            entries.append(of_submission(folder, scores.read(scored) if scored.is_dir() else [], truths))
+        except (UserError, OSError) as error:
             warnings.append(f"{folder.name} is left out: {error}")
     return entries, warnings
 
@@ -122,25 +146,37 @@ def named(slug: str, everyone: list[Entry], warnings: list[str]) -> Entry:
     return found
 
 
-def _submitted(root: Path, folder: Path, truths: Truths) -> Entry:
+def of_submission(folder: Path, stored: list[scores.Stored], truths: Truths) -> Entry:
+    """Return the entry of a submission's folder with the scores of its prediction files.
+
+    Raises LeaderboardError if a file is missing or not the one that was scored.
+    """
     said = submission.read(folder / "submission.yaml")
+    by_place = {prediction_path(s.edition["name"], s.task, s.seed): s for s in stored}
+    made = {p.relative_to(folder) for p in folder.glob("predictions/*/*/*.parquet")}
     trained = []
-    for stored in scores.read(root / "scores" / folder.name):
-        place = prediction_path(stored.edition["name"], stored.task, stored.seed)
+    for place in sorted(made | by_place.keys()):
         if (folder / place).is_symlink() or not (folder / place).is_file():
             raise LeaderboardError(f"{folder / place}: missing, though it was scored: restore it with git.")
         digest = sha256(folder / place)
-        if digest != stored.prediction_sha256:
+        run, scored = runs.read(folder / submission.run_path(place)), by_place.get(place)
+        if scored is None:
+            key = (run.edition.name, run.edition.content_hash)
+            why = "main has not scored it yet." if truths.truth(key) is not None else truths.missing(key)
+            trained.append(Trained(run, place.parts[2], folder / place, digest, {}, why))
+            continue
+        if digest != scored.prediction_sha256:
             raise LeaderboardError(
                 f"{folder / place}: not the file that was scored: restore it, or run "
                 f"`python -m leaderboard score {folder.name}`."
             )
-        run = runs.read(folder / submission.run_path(place))
-        lacks = any(score.lacking for score in stored.boards.values())
+        lacks = any(score.lacking for score in scored.boards.values())
         unproven = lacks and not _proven(run, folder / place, truths)
-        trained.append(Trained(run, stored.task, folder / place, digest, stored.boards, unproven=unproven))
+        trained.append(
+            Trained(run, scored.task, folder / place, digest, scored.boards, unproven=unproven, scored=scored.scored)
+        )
     if not trained:
-        raise LeaderboardError(f"{folder}: has no scores: run `python -m leaderboard score {folder.name}`.")
+        raise LeaderboardError(f"{folder}: holds no predictions/<edition>/<task>/seed<k>.parquet.")
     readme = read_text(folder / "README.md", 64 * 2**10)
     return Entry(folder.name, said.name, False, trained, said, readme, folder)
 
@@ -211,9 +247,15 @@ def scored(folder: Path, truths: Truths) -> list[Trained]:
     return found
 
 
-def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored], list[str]]:
-    """Score every prediction file of a submission; also return what kept a file from being scored, in words."""
-    stored, problems = [], []
+class AbsentTruth(LeaderboardError):
+    """The truth of an edition that may not be passed on is not on this machine: its predictions stay as they are."""
+
+
+def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored], list[UserError]]:
+    """Score every prediction file of a submission; also return what kept a file from being scored."""
+    stored: list[scores.Stored] = []
+    problems: list[UserError] = []
+    day = datetime.now(UTC).date().isoformat()
     for path in sorted(folder.glob("predictions/*/*/*.parquet")):
         try:
             run_file = folder / submission.run_path(path.relative_to(folder))
@@ -224,12 +266,32 @@ def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored],
             key = (run.edition.name, run.edition.content_hash)
             truth = truths.truth(key)
             if truth is None:
-                raise LeaderboardError(f"{run.edition.name}: {truths.missing(key)}")
+                raise AbsentTruth(f"{run.edition.name}: {truths.missing(key)}")
             submission.check_predictions(path, run, task, truths)
             found = scores.of_predictions(truth, scores.read_predictions(path, truth), str(path))
-            stored.append(scores.Stored(run.edition.facts(), task, run.seed, sha256(path), found))
+            stored.append(scores.Stored(run.edition.facts(), task, run.seed, sha256(path), found, day))
         except UserError as error:
-            problems.append(str(error))
+            problems.append(error)
     if not stored and not problems:
-        problems.append(f"{folder}: holds no predictions/<edition>/<task>/seed<k>.parquet.")
+        problems.append(LeaderboardError(f"{folder}: holds no predictions/<edition>/<task>/seed<k>.parquet."))
     return stored, problems
+
+
+def with_standing(folder: Path, fresh: list[scores.Stored], scored: Path) -> list[scores.Stored]:
+    """Return the scores of a submission as they are to be stored in ``scored``.
+
+    Scores that come out as they stand keep their day, and those of predictions that cannot be scored here stay.
+    """
+    try:
+        standing = {prediction_path(s.edition["name"], s.task, s.seed): s for s in scores.read(scored)}
+    except LeaderboardError:  # none yet, or another scorer's
+        return fresh
+    found = {}
+    for place, old in standing.items():
+        if (folder / place).is_file() and sha256(folder / place) == old.prediction_sha256:
+            found[place] = old
+    for new in fresh:
+        place = prediction_path(new.edition["name"], new.task, new.seed)
+        if place not in found or not scores.equal(found[place], new):
+            found[place] = new
+    return list(found.values())

@@ -17,6 +17,10 @@ PLACE = r"[a-z0-9][a-z0-9_.-]{0,63}/(multiclass|multilabel|hierarchical|votes)/s
 ALLOWED = re.compile(
     rf"submission\.yaml|README\.md|citation\.bib|runs/{PLACE}\.json|predictions/{PLACE}\.parquet", re.ASCII
 )
+NO_FILE = (
+    "no file of a submission, <yyyymmdd>-<name in a-z, 0-9 and hyphens>/ with submission.yaml, README.md, "
+    "citation.bib, runs/<edition>/<task>/seed<k>.json, predictions/<edition>/<task>/seed<k>.parquet"
+)
 SCORED = re.compile(rf"summary\.json|draws/{PLACE}\.parquet", re.ASCII)
 MOST_FILES = 200
 MOST_PREDICTIONS = 40
@@ -61,10 +65,7 @@ def of_submission(folder: Path) -> list[str]:
             faults.append(f"{where}: a link or special file; only regular files are allowed.")
             continue
         if not ALLOWED.fullmatch(name):
-            faults.append(
-                f"{where}: no file of a submission (submission.yaml, README.md, citation.bib, "
-                "runs/<edition>/<task>/seed<k>.json, predictions/<edition>/<task>/seed<k>.parquet): remove it."
-            )
+            faults.append(f"{where}: {NO_FILE}: remove it.")
         if status.st_mode & 0o111:
             faults.append(f"{where}: is executable; run `chmod -x` on it.")
         limit = LARGEST_TEXT.get(name, LARGEST_RUN if path.suffix == ".json" else LARGEST_FILE)

@@ -1,24 +1,22 @@
 """The report of a check as data and as Markdown: where new entries would stand, and what a person should look at.
 
-The data may come from a job that ran a stranger's code. It is therefore read strictly, and written out with every
-text bounded and escaped.
+A job of main makes it and a bot posts it, and most of its words are a stranger's: every text is bounded and escaped.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Metric
 from leaderboard import ranking, scores
 from leaderboard.entries import Entry
-from leaderboard.files import LeaderboardError, read_json, visible
+from leaderboard.files import visible
 from leaderboard.runs import Task
 from leaderboard.strict import Strict
 from leaderboard.truths import Key
@@ -30,8 +28,6 @@ MOST_COMPARED = 8
 
 LONGEST_REPORT = 60_000
 """Characters; a comment on a pull request may have 65,536."""
-
-LARGEST = 2**20
 
 Text = Annotated[str, StringConstraints(max_length=LONGEST)]
 Real = Annotated[float, Field(allow_inf_nan=False)] | None
@@ -81,7 +77,6 @@ class Checked(Strict):
 class Report(Strict):
     """A whole check; ``faults`` are those of the pull request itself."""
 
-    format: Literal["1"] = "1"
     faults: list[Text] = Field(max_length=MOST)
     submissions: list[Checked] = Field(max_length=MOST)
 
@@ -95,16 +90,6 @@ def bounded(texts: list[str]) -> list[str]:
     """Return texts for a report: each one line of bounded length, and the first ones if there are many."""
     shown = [visible(text, LONGEST) for text in texts[: MOST - 1]]
     return shown + ([f"and {len(texts) - MOST + 1} more."] if len(texts) >= MOST else [])
-
-
-def read(path: Path) -> Report:
-    """Read a report that someone else may have written; raises LeaderboardError if it is none."""
-    try:
-        return Report.model_validate(read_json(path, LARGEST))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = visible(".".join(map(str, first["loc"])), 100)
-        raise LeaderboardError(f"{path}: no report of a check: {where}: {visible(first['msg'], 200)}.") from None
 
 
 def standings(entry: Entry, entries: list[Entry], references: dict[Key, dict[str, dict[str, scores.Score]]]) -> list[
@@ -271,14 +256,6 @@ def markdown(report: Report) -> str:
     if len(text) > LONGEST_REPORT:
         text = text[:LONGEST_REPORT].rpartition("\n")[0] + "\n\n(The report is cut here; the log has all of it.)\n"
     return text
-
-
-def write(path: Path, report: Report) -> None:
-    """Write the report as Markdown or JSON, by the ending of the file's name."""
-    if path.suffix not in (".md", ".json"):
-        raise LeaderboardError(f"--report {path}: give a name that ends in .md or .json.")
-    text = markdown(report) if path.suffix == ".md" else report.model_dump_json(indent=1) + "\n"
-    path.write_text(text, encoding="utf-8")
 
 
 def words(found: list[Standing]) -> list[str]:

@@ -29,7 +29,7 @@ def markdown(
 
     Editions without such an entry are left out. Letters are those of the official entries among themselves.
     """
-    official = [e for e in entries if e.submission and e.submission.official and e.submission.status == "active"]
+    official = [e for e in entries if e.official and e.submission and e.submission.status == "active"]
     parts = []
     for key, frozen in editions.items():
         tables = [

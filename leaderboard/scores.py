@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,8 @@ class Stored:
     seed: int
     prediction_sha256: str
     boards: dict[str, Score]
+    scored: str
+    """The day it was scored, YYYY-MM-DD (UTC)."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -185,6 +188,7 @@ def write(folder: Path, stored: list[Stored]) -> None:
                     "edition": item.edition,
                     "task": item.task,
                     "seed": item.seed,
+                    "scored": item.scored,
                     "prediction_sha256": item.prediction_sha256,
                     "draws_sha256": sha256(path),
                     "boards": {board: s.to_json() for board, s in item.boards.items()},
@@ -235,7 +239,33 @@ def _read_file(folder: Path, item: dict[str, Any]) -> Stored:
     for board, content in item["boards"].items():
         draws = {name: table[f"{board}/{name}"].to_numpy() for name in BOARDS[board].metrics}
         boards[board] = Score.from_json(content, draws)
-    return Stored(dict(item["edition"]), item["task"], int(item["seed"]), item["prediction_sha256"], boards)
+    day = date.fromisoformat(item["scored"]).isoformat()
+    return Stored(dict(item["edition"]), item["task"], int(item["seed"]), item["prediction_sha256"], boards, day)
+
+
+def torn(stored: Stored) -> list[str]:
+    """Say in words where a stored score does not follow from its own draws; empty if nowhere.
+
+    An interval is the percentiles of the draws, and a value lies among them. So a score that cannot be computed here,
+    for want of the truth, is at least one that some predictions could have had.
+    """
+    found = []
+    for board, told in stored.boards.items():
+        for name, (value, low, high) in told.metrics.items():
+            draws = told.draws[name]
+            known = draws[np.isfinite(draws)]
+            for word, end, expected in zip(("low", "high"), (low, high), interval(draws.astype(float))):
+                # Draws are float32: half a step of the largest of them, twice over for the interpolation.
+                room = TOLERANCE + 2.0**-23 * float(np.abs(known).max(initial=0))
+                if math.isnan(end) != math.isnan(expected) or abs(end - expected) > room:
+                    found.append(f"{board}, {name}: its {word} end is {end}, that of its draws {expected}")
+            if math.isnan(value) and len(known) == len(draws):
+                found.append(f"{board}, {name}: has no value, though every draw has one")
+            elif math.isfinite(value) and (
+                not len(known) or not known.min() - TOLERANCE <= value <= known.max() + TOLERANCE
+            ):
+                found.append(f"{board}, {name}: its value {value} lies outside of all its draws")
+    return found
 
 
 def differences(stored: Score, fresh: Score) -> list[str]:
@@ -246,6 +276,16 @@ def differences(stored: Score, fresh: Score) -> list[str]:
         if not np.allclose(stored.draws[name], draws, rtol=0, atol=1e-5, equal_nan=True):
             found.append(f"bootstrap draws of {name} differ")
     return found
+
+
+def equal(stored: Stored, fresh: Stored) -> bool:
+    """Return whether scores of the same predictions on the same edition are the scorer's own still."""
+    same = (stored.edition, stored.prediction_sha256) == (fresh.edition, fresh.prediction_sha256)
+    return (
+        same
+        and stored.boards.keys() == fresh.boards.keys()
+        and not any(differences(stored.boards[board], score) for board, score in fresh.boards.items())
+    )
 
 
 def _compare(where: str, stored: Any, fresh: Any, found: list[str]) -> None:

@@ -90,7 +90,7 @@ def read(root: Path, truths: Truths) -> tuple[dict[str, Edition], list[str]]:
     for name in EDITIONS:
         frozen = newest.editions[name]
         key = name, frozen.content_hash
-        ours = [e for e in standing if e.submission and e.submission.official and e.submission.status == "active"]
+        ours = [e for e in standing if e.official and e.submission and e.submission.status == "active"]
         titles = {e.title: e for e in ours if key in e.editions}
         mine = {one["runs"]: one for one in plan if one["edition"] == name}
         found[name] = Edition(
