@@ -213,18 +213,21 @@ def tabulate(model: GalaxyModel, values: np.ndarray) -> dict[str, Any]:
 
 
 def _classes(shares: np.ndarray) -> dict[str, Any]:
+    from galaxy_zoo_decals import views
     from galaxy_zoo_decals.schema import CLASSES
 
     best = shares.max(axis=1)
     return {
         "class": [CLASSES[i] for i in shares.argmax(axis=1)],
-        "confident": best > 0.6,  # The student work's rule: below it a galaxy is uncertain.
+        "confident": best > views.CONFIDENT,
         **{f"p_{name}": shares[:, i] for i, name in enumerate(CLASSES)},
     }
 
 
 def _labels(names: tuple[str, ...], values: np.ndarray) -> list[str]:
-    return [";".join(name for name, on in zip(names, row > 0.5) if on) for row in values]
+    from galaxy_zoo_decals import views
+
+    return [";".join(name for name, on in zip(names, row) if on) for row in views.label_decisions(values)]
 
 
 def _tree(tree: Any, fractions: np.ndarray) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass, field
 import pandas as pd
 
 from galaxy_zoo_decals.schema import Tree
-
-MIN_VOTES = 3
-"""First-question votes below which a fraction says nothing (Walmsley et al. 2022 train from 3 votes upward)."""
+from galaxy_zoo_decals.views import MIN_VOTES
 
 NAMED = 20
 """Names listed of what a step removed because of its files; the rest is counted."""

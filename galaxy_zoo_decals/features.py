@@ -109,9 +109,7 @@ def view_labels(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False) -> 
 
     of_labels = views.label_fractions(tree, fractions)
     label_asked = views.label_asked(tree, asked)
-    with np.errstate(invalid="ignore"):
-        true = of_labels > 0.5
-    columns["labels"] = [np.flatnonzero(row) for row in true]
+    columns["labels"] = [np.flatnonzero(row) for row in views.labels(tree, fractions)]
     columns["asked"] = [np.flatnonzero(row) for row in label_asked]
     columns["fractions"] = list(of_labels.astype(np.float32))
 

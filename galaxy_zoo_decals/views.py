@@ -16,6 +16,12 @@ from galaxy_zoo_decals.schema import CLASSES, Answer, Tree
 CONFIDENT = 0.6
 """Largest class share above which a galaxy counts as confident; below it, "uncertain" in the student work."""
 
+LABEL_THRESHOLD = 0.5
+"""Fraction or probability above which a binary label is true."""
+
+MIN_VOTES = 3
+"""Votes for a question below which its fractions say nothing (Walmsley et al. 2022 train from 3 votes upward)."""
+
 
 def totals(tree: Tree, votes: np.ndarray) -> np.ndarray:
     """Return how many volunteers answered each question, (galaxies, questions), from votes (galaxies, answers)."""
@@ -45,9 +51,9 @@ def fractions(tree: Tree, votes: np.ndarray) -> np.ndarray:
 
 
 def asked(tree: Tree, question_totals: np.ndarray) -> np.ndarray:
-    """Return which questions count as asked, bool (galaxies, questions): total >= max(3, half of the first's)."""
+    """Return which questions count as asked, bool (galaxies, questions): total >= max(MIN_VOTES, half of the first's)."""
     question_totals = np.asarray(question_totals)
-    return question_totals >= np.maximum(3, question_totals[:, :1] / 2)
+    return question_totals >= np.maximum(MIN_VOTES, question_totals[:, :1] / 2)
 
 
 def relevance(tree: Tree, fractions: np.ndarray) -> np.ndarray:
@@ -141,8 +147,22 @@ def predicted_classes(tree: Tree, fractions: np.ndarray) -> np.ndarray:
 
 
 def label_fractions(tree: Tree, fractions: np.ndarray) -> np.ndarray:
-    """Return the fraction behind each binary label, (galaxies, labels); a label is true where it exceeds 0.5."""
+    """Return the fraction behind each binary label, (galaxies, labels)."""
     return fractions[:, [tree.answer_index[label.answer] for label in tree.labels]]
+
+
+def labels(tree: Tree, fractions: np.ndarray) -> np.ndarray:
+    """Return which binary labels are true, bool (galaxies, labels); an unanswered question makes none true."""
+    return label_decisions(label_fractions(tree, fractions))
+
+
+def label_decisions(probabilities: np.ndarray) -> np.ndarray:
+    """Return which label fractions or probabilities, of any shape, mean "true": those above LABEL_THRESHOLD.
+
+    Exactly the threshold is not above it, and NaN is not either.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.greater(probabilities, LABEL_THRESHOLD)
 
 
 def label_asked(tree: Tree, asked: np.ndarray) -> np.ndarray:

@@ -69,8 +69,7 @@ def balance(edition: Edition) -> dict[str, Any]:
         for c, name in enumerate((*CLASSES, "no class")):
             classes[name][split] = int((label == (c if c < len(CLASSES) else -1)).sum())
         asked = views.label_asked(tree, views.asked(tree, views.totals(tree, votes)))
-        with np.errstate(invalid="ignore"):
-            true = views.label_fractions(tree, fractions) > 0.5
+        true = views.labels(tree, fractions)
         for j, name in enumerate(tree.label_names):
             labels[name][split] = (int((true & asked)[:, j].sum()), int(asked[:, j].sum()))
     return {"classes": classes, "labels": labels}

@@ -315,15 +315,16 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
         # Which labels are known is the volunteers' word too.
         p, asked = values["multilabel"], truth.labels_asked if truth.terms.may_publish_votes else np.True_
         asked = np.broadcast_to(asked, p.shape)
-        distance = np.where(asked, 2 * np.abs(p - 0.5), np.nan)
+        distance = np.where(asked, 2 * np.abs(p - views.LABEL_THRESHOLD), np.nan)
         sure = np.nanmin(np.where(asked.any(axis=1, keepdims=True), distance, 0.0), axis=1)
-        right = ((p > 0.5) == truth.labels) | ~asked
+        said = views.label_decisions(p)
+        right = (said == truth.labels) | ~asked
         wrong = (~right).sum(axis=1)
         verdicts = [f"{int(a) - int(w)} of {int(a)} labels right" for a, w in zip(asked.sum(axis=1), wrong)]
         if not truth.terms.may_publish_votes:
             verdicts = [f"least certain label at {50 + 50 * s:.0f}\u00a0%" for s in sure]
         names = np.array([words(n) for n in truth.tree.label_names])
-        answers = [", ".join(names[row]) or "no label" for row in p > 0.5]
+        answers = [", ".join(names[row]) or "no label" for row in said]
         return Judged(sure, np.equal(wrong, 0), np.any(asked, axis=1), verdicts, answers)
     fractions = values["hierarchical"]
     sets = path_sets(truth.tree, fractions)

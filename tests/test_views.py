@@ -6,7 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galaxy_zoo_decals import views
+from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import GZ2, GZD5, TREES, Tree
+from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring.confusions import CONFUSIONS
+from galaxy_zoo_decals.scoring.metrics import multilabel_columns
 
 
 def votes_of(tree: Tree, **counts: dict[str, int]) -> np.ndarray:
@@ -221,3 +225,26 @@ def test_labels_agree_with_exact_fractions(seed: int, total: int) -> None:
     expected = shares.index(best) if best > a and best > second + unknown else -1
     assert found.label[0] == expected
     assert found.confident[0] == (best > Fraction(3, 5))
+
+
+def test_labels_are_those_that_the_sample_ships_and_half_of_the_votes_is_not_most_of_them() -> None:
+    edition = Edition.open("sample")
+    truth = Truth.of(edition)
+    table = edition.table("test", ["scored", "labels"])
+    shipped = np.zeros(truth.labels.shape, bool)
+    for row, true in zip(shipped, table.loc[table["scored"], "labels"]):
+        row[np.asarray(true, int)] = True
+    halves = (views.label_fractions(truth.tree, truth.fractions) == 0.5) & truth.labels_asked
+    assert halves.any(), "without an exact half this test could not tell > from >="
+    np.testing.assert_array_equal(truth.labels, shipped)
+    assert not truth.labels[halves].any()
+
+
+def test_a_probability_of_a_half_is_a_no_wherever_labels_are_judged() -> None:
+    truth = Truth.of(Edition.open("sample"))
+    half = np.full(truth.labels.shape, 0.5)
+    columns = multilabel_columns(truth, half).counts
+    assert not columns.rows[:, columns.places["guessed"]].any()
+    assert not any(no[1] or yes[1] for no, yes in (c.counts for c in CONFUSIONS["multilabel"](truth, half).values()))
+    above = np.nextafter(half, 1)
+    assert views.label_decisions(above).all() and not views.label_decisions(np.full(1, np.nan)).any()

@@ -20,9 +20,6 @@ from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import Truth, metrics
 from galaxy_zoo_decals.scoring.bootstrap import plain
 
-MIN_VOTES = 3
-"""First-question votes below which a galaxy tells too little to learn from."""
-
 START_GALAXIES, START_STEPS = 500, 100
 """Galaxies and steps for the head's first values: about a second's work."""
 
@@ -92,7 +89,7 @@ class DirichletModel(GalaxyModel):
 
     def examples(self, network: str, votes: np.ndarray) -> Examples:
         """Return the votes of every galaxy with at least three, whatever questions are missing."""
-        rows = np.flatnonzero(views.totals(self.tree, votes)[:, 0] >= MIN_VOTES)
+        rows = np.flatnonzero(views.totals(self.tree, votes)[:, 0] >= views.MIN_VOTES)
         return Examples(rows, votes[rows].astype(np.float32))
 
     def loss(self, network: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

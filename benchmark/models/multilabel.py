@@ -75,7 +75,7 @@ class MultilabelCNN(GalaxyModel):
         """Return the labels of all galaxies, 1 or 0, and NaN where the question was not asked."""
         fractions = views.fractions(self.tree, votes)
         known = views.label_asked(self.tree, views.asked(self.tree, views.totals(self.tree, votes)))
-        labels = np.where(known, views.label_fractions(self.tree, fractions) > 0.5, np.nan)
+        labels = np.where(known, views.labels(self.tree, fractions), np.nan)
         rows = np.flatnonzero(known.any(axis=1))
         return Examples(rows, labels[rows].astype(np.float32))
 

@@ -34,7 +34,9 @@ def _multiclass_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confus
 
 def _multilabel_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
     return {
-        name: _confusion(("no", "yes"), truth.labels[on, j].astype(int), (values[on, j] > 0.5).astype(int))
+        name: _confusion(
+            ("no", "yes"), truth.labels[on, j].astype(int), views.label_decisions(values[on, j]).astype(int)
+        )
         for j, (name, on) in enumerate(zip(truth.tree.label_names, truth.labels_asked.T))
     }
 

@@ -147,7 +147,7 @@ def multiclass_metrics(truth: Truth, probabilities: np.ndarray, weights: Weights
 def multilabel_columns(truth: Truth, probabilities: np.ndarray) -> Columns:
     """Return the columns of label probabilities (galaxies, labels)."""
     labels, asked = truth.labels, truth.labels_asked
-    guess = probabilities > 0.5
+    guess = views.label_decisions(probabilities)
     parts: dict[str, np.ndarray] = {}
     for suffix, mask in zip(MASKS, (asked, np.ones_like(asked))):
         judged, wrong = np.any(mask, axis=1), (labels != guess) & mask

@@ -216,8 +216,7 @@ class Truth:
     @cached_property
     def labels(self) -> np.ndarray:
         """Which of the binary labels are true, bool (galaxies, labels); an unanswered question makes none true."""
-        with np.errstate(invalid="ignore"):
-            return views.label_fractions(self.tree, self.fractions) > 0.5
+        return views.labels(self.tree, self.fractions)
 
     @cached_property
     def labels_asked(self) -> np.ndarray:
