@@ -51,7 +51,10 @@ def fractions(tree: Tree, votes: np.ndarray) -> np.ndarray:
 
 
 def asked(tree: Tree, question_totals: np.ndarray) -> np.ndarray:
-    """Return which questions count as asked, bool (galaxies, questions): total >= max(MIN_VOTES, half of the first's)."""
+    """Return which questions count as asked, bool (galaxies, questions).
+
+    Those with at least MIN_VOTES and half as many votes as the first question.
+    """
     question_totals = np.asarray(question_totals)
     return question_totals >= np.maximum(MIN_VOTES, question_totals[:, :1] / 2)
 

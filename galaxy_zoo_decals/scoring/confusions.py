@@ -33,10 +33,9 @@ def _multiclass_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confus
 
 
 def _multilabel_confusions(truth: Truth, values: np.ndarray) -> dict[str, Confusion]:
+    true, guess = truth.labels.astype(int), views.label_decisions(values).astype(int)
     return {
-        name: _confusion(
-            ("no", "yes"), truth.labels[on, j].astype(int), views.label_decisions(values[on, j]).astype(int)
-        )
+        name: _confusion(("no", "yes"), true[on, j], guess[on, j])
         for j, (name, on) in enumerate(zip(truth.tree.label_names, truth.labels_asked.T))
     }
 
