@@ -177,6 +177,7 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
 def _checked(options: argparse.Namespace, truths: Truths, root: Path, changed: Changes | None) -> int:
     """Check what lies below ``root``: what ``changed`` names, or what the options do; return the exit status."""
     from leaderboard import changes, checks, entries, lacking, plausibility, report, scores
+    from leaderboard import flags as looks
     from leaderboard.files import LeaderboardError, visible
 
     submissions = root / "submissions"
@@ -210,7 +211,7 @@ def _checked(options: argparse.Namespace, truths: Truths, root: Path, changed: C
             entry = entries.of_submission(folder, found.scored, truths)
             everyone = [e for e in others if e.folder and e.folder.resolve() != folder.resolve()]
             standings = report.standings(entry, everyone, references)
-            flags = report.flags(entry, everyone, standings, found.notes) + lacking.flags(entry, everyone, truths)
+            flags = looks.flags(entry, everyone, standings, found.notes) + lacking.flags(entry, everyone, truths)
         if options.pull is not None:  # a folder of this process alone, that nobody can look into
             found.faults = [fault.replace(f"{root.parent}/", "") for fault in found.faults]
             found.notes = [note.replace(f"{root.parent}/", "") for note in found.notes]

@@ -157,89 +157,6 @@ def _real(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-SUSPICIOUS = 0.05
-"""Lead of the test over the validation score that a person should look at."""
-
-FASTER = 3.0
-"""Images a second over those of entries with the same backbone, size and device that a person should look at."""
-
-VALIDATED = {"multiclass": "macro_f1", "multilabel": "macro_map"}
-"""Tasks whose curves hold the metric that their board is ranked by."""
-
-
-def flags(entry: Entry, entries: list[Entry], found: list[Standing], unverified: list[str]) -> list[str]:
-    """Return what is not wrong by itself but should be looked at by a person."""
-    said: list[str] = []
-    for s in found:
-        metric = BOARDS[s.board].metrics[BOARDS[s.board].primary]
-        ceilings = [d for d in s.references if d.name == "noise ceiling" and d.difference is not None]
-        for ceiling in ceilings:
-            if _ahead(ceiling, metric) > 0:
-                said.append(
-                    f"{s.edition}, {s.board}: {_number(s.value, metric)} is above the noise ceiling "
-                    f"({_number(ceiling.value, metric)}): have the test galaxies been seen in training?"
-                )
-        for prior in (d for d in s.references if d.name == "class prior" and d.difference is not None):
-            if _ahead(prior, metric) < 0:
-                said.append(
-                    f"{s.edition}, {s.board}: {_number(s.value, metric)} is no better than the class prior "
-                    f"({_number(prior.value, metric)}), which says the same of every galaxy."
-                )
-        if s.seeds < 3:
-            said.append(f"{s.edition}, {s.board}: {s.seeds} of 3 seeds: shown as a single run.")
-    for edition in entry.editions.values():
-        if edition.trained_on is not None:
-            said.append(
-                f"{edition.name}: trained on content {edition.trained_on[:12]}, which has the benchmark's test "
-                "galaxies and other training galaxies: does training_data say which?"
-            )
-    for trained in entry.trained:
-        said += _over_validation(trained.run, trained.task, trained.scores.get(trained.task))
-    said += _fast(entry, entries)
-    overlap = entry.submission.test_overlap if entry.submission else None
-    if overlap and overlap.status in ("declared", "unknown"):
-        said.append(f"overlap with the test galaxies is {overlap.status}: {visible(overlap.note or '', 300)}")
-    return said + unverified
-
-
-def _ahead(d: Difference, metric: Metric) -> float:
-    return (d.difference or 0.0) * (1 if metric.higher_is_better else -1)
-
-
-def _over_validation(run: object, task: str, score: scores.Score | None) -> list[str]:
-    from leaderboard.runs import Run
-
-    assert isinstance(run, Run)
-    name = VALIDATED.get(task)
-    if name is None or score is None or not run.curves:
-        return []
-    seen = [p.validation_metric for c in run.curves for p in c.points if p.validation_metric is not None]
-    value, low, _ = score.metrics[name]
-    if not seen or not math.isfinite(value) or value - max(seen) <= SUSPICIOUS or low <= max(seen):
-        return []
-    return [
-        f"{run.edition.name}, {task}, seed {run.seed}: {value:.3f} on the test galaxies, at most {max(seen):.3f} on "
-        "the validation galaxies."
-    ]
-
-
-def _fast(entry: Entry, entries: list[Entry]) -> list[str]:
-    run = entry.run
-    same = [
-        e.run.images_per_second
-        for e in entries
-        if e.slug != entry.slug
-        and e.run.images_per_second
-        and (e.run.backbone, e.run.resolution, e.run.device) == (run.backbone, run.resolution, run.device)
-    ]
-    if not run.images_per_second or not same or run.images_per_second <= FASTER * float(np.median(same)):
-        return []
-    return [
-        f"{run.images_per_second:,.0f} images/s, {run.images_per_second / float(np.median(same)):.1f} times as many as "
-        f"other entries with {visible(run.backbone, 100)} on the same device."
-    ]
-
-
 def markdown(report: Report) -> str:
     """Return the report as Markdown of bounded length in which no text of the submission is anything but text."""
     lines = ["## Check of the submission: " + ("good" if report.good else "**not yet good**"), ""]
@@ -265,8 +182,8 @@ def words(found: list[Standing]) -> list[str]:
         metric = BOARDS[s.board].metrics[BOARDS[s.board].primary]
         rank = str(s.first) if s.first == s.last else f"{s.first} to {s.last}"
         lines.append(
-            f"{s.edition}, {s.board}: {metric.title} {_number(s.value, metric)} "
-            f"({_number(s.low, metric)} to {_number(s.high, metric)}), rank {rank} of {s.of}"
+            f"{s.edition}, {s.board}: {metric.title} {number(s.value, metric)} "
+            f"({number(s.low, metric)} to {number(s.high, metric)}), rank {rank} of {s.of}"
         )
     return lines
 
@@ -275,10 +192,10 @@ def _table(s: Standing) -> list[str]:
     board = BOARDS[s.board]
     metric = board.metrics[board.primary]
     rank = str(s.first) if s.first == s.last else f"{s.first} to {s.last}"
-    spread = "" if s.spread is None else f", s.d. over {s.seeds} seeds {_number(s.spread, metric)}"
+    spread = "" if s.spread is None else f", s.d. over {s.seeds} seeds {number(s.spread, metric)}"
     lines = [
-        f"**{board.title}** on {_code(s.edition)}: {metric.title} {_number(s.value, metric)} "
-        f"(95 % interval {_number(s.low, metric)} to {_number(s.high, metric)}{spread}). "
+        f"**{board.title}** on {_code(s.edition)}: {metric.title} {number(s.value, metric)} "
+        f"(95 % interval {number(s.low, metric)} to {number(s.high, metric)}{spread}). "
         f"It would stand at rank **{rank}** of {s.of}.",
         "",
         f"| compared with | {metric.title} | difference | 95 % interval of the difference |",
@@ -288,12 +205,13 @@ def _table(s: Standing) -> list[str]:
         paired = "–" if d.low is None else f"{_signed(d.low, metric)} to {_signed(d.high, metric)}"
         if d.low is not None and d.high is not None:
             paired += ", not separable" if d.low <= 0 <= d.high else ""
-        lines.append(f"| {_code(d.name)} | {_number(d.value, metric)} | {_signed(d.difference, metric)} | {paired} |")
+        lines.append(f"| {_code(d.name)} | {number(d.value, metric)} | {_signed(d.difference, metric)} | {paired} |")
     better = "higher" if metric.higher_is_better else "lower"
     return [*lines, "", f"({better} is better; paired over the same resampled galaxies, with the spread of training)"]
 
 
-def _number(value: float | None, metric: Metric) -> str:
+def number(value: float | None, metric: Metric) -> str:
+    """Return a metric's value in its own format, a dash where there is none."""
     return "–" if value is None else format(value, metric.format)
 
 

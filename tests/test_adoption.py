@@ -13,7 +13,7 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.sources.gz2 import FOLDER, TABLE, GZ2Challenge
-from leaderboard import adoption, checks, entries, report, runs, scores, submission, tables, versions
+from leaderboard import adoption, checks, entries, flags, runs, scores, submission, tables, versions
 from leaderboard.entries import score_submission
 from leaderboard.files import LeaderboardError
 from leaderboard.truths import Truths
@@ -82,7 +82,7 @@ def test_a_run_on_more_training_galaxies_is_bound_to_the_frozen_edition(
     checked = checks.check(folder, root / "scores" / folder.name, keeper, [], new=True)
     assert checked.faults == [] and checked.rescored == 2
     everyone, _ = entries.submitted(root, keeper)
-    (flag,) = (f for f in report.flags(everyone[0], everyone, [], []) if "other training galaxies" in f)
+    (flag,) = (f for f in flags.flags(everyone[0], everyone, [], []) if "other training galaxies" in f)
     assert whole.content_hash[:12] in flag
 
 
