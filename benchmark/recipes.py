@@ -8,6 +8,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from benchmark import BenchmarkError
 
+LEAST = 1e-6, 1e3
+"""Bounds of a Dirichlet model's smallest concentration: what it predicts, up to 100 more, and every mixture of that
+stays inside what a prediction file may hold."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -142,7 +146,8 @@ class Dirichlet(Backbone):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(self.least > 0, f"least must be above 0, not {self.least}")
+        low, high = LEAST
+        _check(low <= self.least <= high, f"least must lie between {low:g} and {high:g}, not {self.least}")
         _check(not self.balance, "balance evens out classes or labels, which dirichlet does not have")
 
     @classmethod

@@ -18,6 +18,13 @@ FORMAT = "1"
 SCALE = 65535
 """Probabilities are stored as uint16 v and mean v / 65535."""
 
+LEAST_CONCENTRATION, MOST_CONCENTRATION = 1e-6, 1e6
+"""Bounds of a concentration in a prediction file.
+
+A galaxy has some tens of votes: they cannot tell a surer model from one with a million, nor a more torn one from one
+with a millionth. Far beyond both, rounding would decide; float32, in which files hold them, has nothing below 1e-45.
+"""
+
 
 class PredictionError(UserError):
     """A prediction file that cannot be scored; the message names file, row and column and says what to do."""
@@ -74,11 +81,11 @@ def groups(task: str, tree: Tree) -> tuple[slice, ...]:
 def write(path: str | os.PathLike[str], predictions: Predictions, tree: Tree) -> None:
     """Write a prediction file (zstd Parquet), beside first and then renamed.
 
-    Raises PredictionError if a value is not finite, a probability lies outside [0, 1] or a concentration is not
-    above 0, naming the galaxy.
+    Raises PredictionError, naming the galaxy, if a value is not finite, a probability lies outside [0, 1] or a
+    concentration outside LEAST_CONCENTRATION to MOST_CONCENTRATION.
     """
     path, names = Path(path), columns(predictions.task, tree)
-    _check_values(predictions, names, str(path))
+    check_values(predictions, tree, str(path))
     data: dict[str, pa.Array] = {"iauname": pa.array(predictions.names, pa.string())}
     for name, values in zip(names, predictions.values.T):
         if predictions.task == "votes":
@@ -138,7 +145,7 @@ def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
         task, metadata["edition"], metadata["content_hash"], metadata["split_hash"], int(metadata["seed"]),
         galaxies, values,
     )  # fmt: skip
-    _check_values(predictions, names, str(path))
+    check_values(predictions, tree, str(path))
     for group in groups(task, tree):
         total = values[:, group].sum(axis=1)
         # Rounding k values to 1/65535 moves their sum by at most k/2 steps; k steps leave room.
@@ -189,20 +196,28 @@ def check_against(
             )
 
 
-def _check_values(predictions: Predictions, names: tuple[str, ...], where: str) -> None:
-    values = predictions.values
+def check_values(predictions: Predictions, tree: Tree, where: str) -> None:
+    """Raise PredictionError unless every value is one that a file may hold, as ``write`` does; ``where`` names them."""
+    names, values = columns(predictions.task, tree), predictions.values
     if values.shape != (len(predictions.names), len(names)):
         raise PredictionError(
             f"{where}: values of shape {values.shape}, expected {(len(predictions.names), len(names))}."
         )
-    for problem, bad in (
-        ("is not finite", ~np.isfinite(values)),
-        ("is not above 0", values <= 0 if predictions.task == "votes" else np.zeros(values.shape, bool)),
-        ("is no probability", (values < 0) | (values > 1) if predictions.task != "votes" else values < 0),
-    ):
+    if predictions.task == "votes":
+        # As float32, which the file holds: of its own bounds none may fall outside.
+        with np.errstate(over="ignore"):
+            stored = values.astype(np.float32)
+        outside = (stored < np.float32(LEAST_CONCENTRATION)) | (stored > np.float32(MOST_CONCENTRATION))
+        problem = (
+            f"is no concentration from {LEAST_CONCENTRATION:g} to {MOST_CONCENTRATION:g}: clip what the model says to "
+            "these bounds"
+        )
+    else:
+        outside, problem = (values < 0) | (values > 1), "is no probability from 0 to 1"
+    for words, bad in (("is not finite", ~np.isfinite(values)), (problem, outside)):
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise PredictionError(
-                f"{where}: row {row + 1} ({predictions.names[row]}), column {names[column]!r} {problem}: "
-                f"{values[row, column]}."
+                f"{where}: row {row + 1} ({predictions.names[row]}), column {names[column]!r}: {values[row, column]} "
+                f"{words}."
             )

@@ -88,6 +88,7 @@ def gather(paths: list[Path], facts: Facts, truths: Truths, work: Path) -> list[
             _values(path, table, task, names, truth),
         )  # fmt: skip
         folder = work / f"{len(found)}"
+        prediction_files.check_values(predictions, truth.tree, str(path))
         prediction_files.write(folder / place, predictions, truth.tree)
         run = _run(facts, truth, task, seed)
         write_json(folder / "run.json", run.model_dump(mode="json"))

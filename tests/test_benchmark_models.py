@@ -336,6 +336,18 @@ def test_a_mixture_of_dirichlets_has_their_mean_and_their_spread() -> None:
     assert mixture(GZD5, torn)[0, 3:5].sum() < 2
 
 
+def test_no_mixture_leaves_the_bounds_of_a_prediction_file_and_none_loses_its_digits() -> None:
+    least, most = files.LEAST_CONCENTRATION, files.MOST_CONCENTRATION
+    assert recipes.LEAST[0] >= least and recipes.LEAST[1] + 100 < most
+    sure = torch.full((2, 1, 34), least, dtype=torch.float64)
+    sure[:, 0, 3] = most  # beside its answer the other's share is 1e-12, whose square leaves 1 as it is
+    torch.testing.assert_close(mixture(GZD5, sure)[0, 3:5], sure[0, 0, 3:5], rtol=1e-9, atol=0)
+    sure[1, 0, 3:5] = torch.tensor([least, most])
+    found = mixture(GZD5, sure)
+    assert found.min() >= least and found.max() <= most
+    assert found[0, 3:5].tolist() == [least, least], "parts without doubt that contradict each other leave nothing"
+
+
 # Predictions, saving, loading
 
 

@@ -126,6 +126,22 @@ def test_the_template_of_facts_holds_every_key(tmp_path: Path, toy_edition: Path
     assert submission.read_facts(tmp_path / "facts.yaml").name == "Trees"
 
 
+def test_a_table_with_concentrations_beyond_the_bounds_is_refused(
+    toy_edition: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = tables(toy_edition, tmp_path, "votes")
+    table = pd.read_csv(path)
+    table["a_bar_strong"] *= 1e20
+    table.to_csv(path, index=False)
+    command = ["submit", "--predictions", str(path), "--facts", str(write_facts(tmp_path))]
+    assert main([*command, "--root", str(tmp_path / "board"), "--edition", str(toy_edition)]) == 1
+    said = capsys.readouterr().err
+    first = Truth.of(Edition(toy_edition)).names[0]
+    for word in (path.name, first, "'a_bar_strong'", "e+2", "no concentration from 1e-06 to 1e+06", "clip"):
+        assert word in said
+    assert not (tmp_path / "board" / "submissions").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

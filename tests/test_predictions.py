@@ -62,6 +62,32 @@ def test_no_bad_probability_is_ever_written(value: float, tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("value", [1e20, 1.0001e6, 0.99e-6, 1e-30, 1e-46, 0.0, -1.0, 1e300])
+def test_a_concentration_beyond_the_bounds_is_neither_written_nor_read(value: float, tmp_path: Path) -> None:
+    words = (
+        r"row 5 \(J000004\), column 'a_smooth-or-featured_artifact': \S+ is no concentration from 1e-06 to 1e\+06: clip"
+    )
+    given, path = made("votes"), tmp_path / "seed3.parquet"
+    files.write(path, given, GZD5)
+    column = pa.array([*given.values[:4, 2], value, given.values[5, 2]]).cast(pa.float32())
+    if np.isfinite(column[4].as_py()):
+        rewritten(path, lambda t: set_column(t, "a_smooth-or-featured_artifact", column))
+        with pytest.raises(PredictionError, match=f"seed3.parquet: {words}"):
+            files.read(path, GZD5)
+    path.unlink()
+    given.values[4, 2] = value
+    with pytest.raises(PredictionError, match=words):
+        files.write(path, given, GZD5)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_bounds_themselves_are_written_and_read(tmp_path: Path) -> None:
+    given, path = made("votes"), tmp_path / "seed3.parquet"
+    given.values[:2, 0] = files.LEAST_CONCENTRATION, files.MOST_CONCENTRATION
+    files.write(path, given, GZD5)
+    np.testing.assert_allclose(files.read(path, GZD5).values[:2, 0], given.values[:2, 0])
+
+
 def rewritten(path: Path, change: object, tree: Tree = GZD5) -> Path:
     table = pq.read_table(path)
     pq.write_table(change(table), path)  # type: ignore[operator]

@@ -16,6 +16,7 @@ from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_v
 from benchmark.models.networks import backbone, backbone_title, image_form
 from benchmark.recipes import Dirichlet
 from galaxy_zoo_decals import views
+from galaxy_zoo_decals.predictions import LEAST_CONCENTRATION, MOST_CONCENTRATION
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import Truth, metrics
 from galaxy_zoo_decals.scoring.bootstrap import plain
@@ -126,18 +127,21 @@ def mixture(tree: Tree, alpha: torch.Tensor) -> torch.Tensor:
     """Return concentrations (n, answers) with the mean and the total variance of a mixture of Dirichlets.
 
     ``alpha`` (several, n, answers) are its equally likely parts. The mean concentrations would be another thing: sure
-    parts that contradict each other would come out as sure as they are.
+    parts that contradict each other would come out as sure as they are. Clipped to what a prediction file may hold: the
+    total is never above the largest of the parts, but parts that contradict each other without a doubt leave none.
     """
     out = torch.empty_like(alpha[0])
     for question in tree.questions:
         part = alpha[..., tree.slices[question.name]].double()
         total = part.sum(dim=-1, keepdim=True)
-        mean = (part / total).mean(dim=0)
-        second = (part * (part + 1) / (total * (total + 1))).mean(dim=0)
-        variance = (second - mean.square()).sum(dim=-1, keepdim=True)
-        # Of one Dirichlet: variance = (1 - sum mean^2) / (total + 1).
-        new = (1 - mean.square().sum(dim=-1, keepdim=True)) / variance - 1
-        out[..., tree.slices[question.name]] = (mean * new).to(out.dtype)
+        shares = part / total
+        mean = shares.mean(dim=0)
+        # One Dirichlet has the variance u / (total + 1), u = 1 - sum of shares^2; a mixture's is the mean of its parts'
+        # and that of their means. u is summed from products: of nearly sure parts, 1 - shares^2 has no digits left.
+        u = 2 * (shares[..., 1:] * shares[..., :-1].cumsum(dim=-1)).sum(dim=-1, keepdim=True)
+        between = (shares - mean).square().sum(dim=-1, keepdim=True).mean(dim=0)
+        new = (u * total / (total + 1)).mean(dim=0) / ((u / (total + 1)).mean(dim=0) + between)
+        out[..., tree.slices[question.name]] = (mean * new).clamp(LEAST_CONCENTRATION, MOST_CONCENTRATION).to(out.dtype)
     return out
 
 

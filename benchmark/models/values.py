@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.models.model import GalaxyConfig
 from benchmark.pixels import LARGEST, QUALITY, SIDE
+from benchmark.recipes import LEAST
 from benchmark.values import FLAG, TEXT, Kind, choice, number, several, whole
 from galaxy_zoo_decals.schema import TREES
 
@@ -30,8 +31,7 @@ KINDS: dict[str, Kind] = {
     "dropout": number(0, 1),
     "drop_path": number(0, 1),
     "balance": number(0, 1),
-    # With less, the sum of a question's concentrations may be 0 in float32.
-    "least": number(1e-6, 1e6),
+    "least": number(*LEAST),
 }
 """The keys of the models' configs, and what each may hold."""
 

@@ -35,6 +35,7 @@ EVIDENCE = REPOSITORY / "docs" / "evidence"
 sys.path.insert(0, str(REPOSITORY))
 
 from galaxy_zoo_decals.edition import Edition  # noqa: E402
+from galaxy_zoo_decals.schema import GZD5  # noqa: E402
 from galaxy_zoo_decals.scoring import Truth  # noqa: E402
 from leaderboard.__main__ import main as leaderboard  # noqa: E402
 from leaderboard.files import sha256  # noqa: E402
@@ -262,6 +263,13 @@ def exchange(a: int, b: int) -> Callable[[np.ndarray], np.ndarray]:
     return change
 
 
+def inflated(v: np.ndarray) -> np.ndarray:
+    """Return concentrations of which those of bar and bulge size are so large that gamma functions lose all digits."""
+    for question in ("bar", "bulge-size"):
+        v[:, GZD5.slices[question]] *= 1e20
+    return v
+
+
 def one_hot(v: np.ndarray) -> np.ndarray:
     return np.where(np.arange(v.shape[1]) == v.argmax(axis=1)[:, None], 65535, 0)
 
@@ -282,8 +290,10 @@ add("pickled objects as names", names(lambda n: pa.array([pickle.dumps(x) for x 
 
 add("NaN", values("votes", put(3, 5, np.nan)), "row 4", "not finite")
 add("infinite", values("votes", put(3, 5, np.inf)), "row 4", "not finite")
-add("negative", values("votes", put(7, 0, -1.0)), "row 8", "not above 0")
-add("a concentration of zero", values("votes", put(7, 0, 0.0)), "row 8", "not above 0")
+add("negative", values("votes", put(7, 0, -1.0)), "row 8", "no concentration from 1e-06 to 1e+06")
+add("a concentration of zero", values("votes", put(7, 0, 0.0)), "row 8", "no concentration from 1e-06 to 1e+06")
+add("all concentrations times 1e20", values("votes", lambda v: v * 1e20), "row 1", "no concentration", "clip")
+add("two questions' concentrations times 1e20", values("votes", inflated), "row 1", "bar_strong", "no concentration")
 add("probabilities that do not sum to 1", values("multiclass", put(3, 0, 65535)), "row 4", "sum to")
 add("a question that does not sum to 1", values("hierarchical", put(9, 1, 0)), "row 10", "sum to")
 add("all values 0", values("multiclass", lambda v: v * 0), "row 1", "sum to 0")
