@@ -20,7 +20,7 @@ if not __package__:
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from benchmark import BenchmarkError, hub
+from benchmark import BenchmarkError, hub, record
 from galaxy_zoo_decals.errors import UserError
 
 # torch and transformers are imported where they are needed: --help and wrong arguments are answered without them.
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from benchmark.models import GalaxyModel
     from benchmark.models.model import GalaxyConfig
+    from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.predictions import Predictions
 
 INTERVAL = 0.9
 """Share of the posterior that the interval of a fraction holds."""
@@ -48,6 +50,11 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--out", type=Path, default=Path("predictions.csv"), help="table to write, .csv or .parquet")
     out.add_argument("--batch", type=int, default=64, help="images at once; default: 64")
     out.add_argument("--overwrite", action="store_true", help="replace the table if it is there")
+    out.add_argument(
+        "--board",
+        action="store_true",
+        help="of an edition its scored test galaxies alone, as the prediction file that boards are made of (.parquet)",
+    )
     return out
 
 
@@ -77,6 +84,8 @@ def _run(args: argparse.Namespace) -> int:
         raise BenchmarkError(f"{args.out} is there already. Choose another --out, or replace it with --overwrite.")
     if args.batch < 1:
         raise BenchmarkError(f"--batch must be at least 1, not {args.batch}.")
+    if args.board:
+        return _run_board(args)
     names, images = _source(args.images)
     table = predict(load(args.model), names, images, args.batch)
     _write(table, args.out)
@@ -85,6 +94,25 @@ def _run(args: argparse.Namespace) -> int:
         print(f"not predicted: {row.name}: {row.problem}", file=sys.stderr)
     print(f"{len(table) - len(bad):,} of {len(table):,} images predicted; written to {args.out}")
     return 3 if len(bad) else 0
+
+
+def _run_board(args: argparse.Namespace) -> int:
+    from galaxy_zoo_decals import predictions as files
+    from galaxy_zoo_decals.edition import Edition
+
+    if len(args.images) != 1 or args.out.suffix != ".parquet":
+        raise BenchmarkError("--board predicts one edition (a name or its folder) and writes --out FILE.parquet.")
+    edition = Edition.open(args.images[0])
+    found = board_predictions(load(args.model), edition, _seed(Path(args.model)), args.batch)
+    files.write(args.out, found, edition.tree)
+    print(f"{len(found.names):,} scored test galaxies of {edition.name} predicted; written to {args.out}")
+    return 0
+
+
+def _seed(model: Path) -> int:
+    """Return the seed of a run's folder; 0 for a saved model, which does not know its own."""
+    run = model if (model / "run.json").is_file() else model.parent
+    return int(record.read(run)["seed"]) if (run / "run.json").is_file() else 0
 
 
 def load(model: str) -> GalaxyModel:
@@ -151,8 +179,43 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
     An image that cannot be read has its reason in ``problem`` and nothing in the other columns. Raises BenchmarkError
     if what the model predicts is not finite: whatever the image, that is the fault of its weights.
     """
-    import numpy as np
     import pandas as pd
+
+    values, problems = _values(model, len(names), images, batch)
+    seen = [i for i, problem in enumerate(problems) if not problem]
+    columns = tabulate(model, values) if seen else {}
+    table = pd.DataFrame(columns, index=seen).reindex(range(len(names)))
+    table.insert(0, "name", names)
+    table["problem"] = problems
+    return table
+
+
+def board_predictions(model: GalaxyModel, edition: Edition, seed: int, batch: int = 64) -> Predictions:
+    """Return what a model says of an edition's scored test galaxies, in their order, as boards take it.
+
+    Raises BenchmarkError if the model follows another tree or an image cannot be read.
+    """
+    from benchmark.pixels import batches, galaxies
+    from galaxy_zoo_decals.predictions import Predictions
+
+    if model.tree != edition.tree:
+        raise BenchmarkError(f"the model predicts answers of {model.tree.name}, the edition has {edition.tree.name}.")
+    names = galaxies(edition, "test")["iauname"].tolist()
+    wanted = set(names)
+    images = (
+        data for some, files in batches(edition.shards("test")) for name, data in zip(some, files) if name in wanted
+    )
+    values, problems = _values(model, len(names), images, batch)
+    for name, problem in zip(names, problems, strict=True):
+        if problem:
+            raise BenchmarkError(f"{edition.path}: the image of {name}: {problem}; prepare the edition again.")
+    hashes = edition.content_hash, edition.split_hash
+    return Predictions(model.task, edition.name, *hashes, seed, tuple(names), values)
+
+
+def _values(model: GalaxyModel, count: int, images: Iterable[bytes | Path], batch: int) -> tuple[np.ndarray, list[str]]:
+    """Return float64 (readable images, columns of the task), and of every image why it cannot be read, "" if it can."""
+    import numpy as np
     import torch
     from tqdm import tqdm
 
@@ -175,7 +238,7 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
                     "config.json belongs to; get the model anew, or train it again."
                 )
 
-    for image in tqdm(images, total=len(names), unit="img", disable=None):
+    for image in tqdm(images, total=count, unit="img", disable=None):
         try:
             waiting.append(_pixels(image, model.config))
             problems.append("")
@@ -184,12 +247,7 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
         if len(waiting) == batch:
             flush()
     flush()
-    seen = [i for i, problem in enumerate(problems) if not problem]
-    columns = tabulate(model, np.concatenate(parts)) if parts else {}
-    table = pd.DataFrame(columns, index=seen).reindex(range(len(names)))
-    table.insert(0, "name", names)
-    table["problem"] = problems
-    return table
+    return np.concatenate(parts) if parts else np.empty((0, 0)), problems
 
 
 def tabulate(model: GalaxyModel, values: np.ndarray) -> dict[str, Any]:
