@@ -129,7 +129,7 @@ def _ask(made: Submission) -> Submission:
 
 def _score(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import scores
-    from leaderboard.entries import AbsentTruth, score_submission, with_standing
+    from leaderboard.entries import AbsentTruth, score_submission, to_store
     from leaderboard.files import LeaderboardError
 
     submissions = options.root / "submissions"
@@ -150,8 +150,10 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
         wrong |= amiss or (bool(problems) and bool(options.slugs))
         if amiss or not stored:
             continue
-        scores.write(place, with_standing(folder, stored, place))
-        print(f"{slug}: {_files(len(stored))} scored, see {place}")
+        changed = to_store(folder, stored, place)
+        if changed:
+            scores.write(place, changed)
+        print(f"{slug}: {_files(len(stored))} scored, {'see' if changed else 'as they stand in'} {place}")
     for problem, kept in left.items():
         print(f"{kept[0] if len(kept) == 1 else f'{len(kept)} submissions'}: not scored: {problem}", file=sys.stderr)
     return 1 if wrong else 0
@@ -241,7 +243,7 @@ def _checked(options: argparse.Namespace, truths: Truths, root: Path, changed: C
         alone = options.diff is None and options.pull is None
         print(f"No submissions in {submissions}." if alone else "No submission is added or touched.")
     whole = report.Report(faults=report.bounded(faults), submissions=told[: report.MOST])
-    if options.report is not None:
+    if options.report is not None and (wanted or faults):
         options.report.write_text(report.markdown(whole), encoding="utf-8")
     return 0 if whole.good else 1
 
@@ -280,7 +282,7 @@ def _export(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import entries, export
 
     entry = entries.named(options.slug, *entries.submitted(options.root, truths))
-    for path in export.write(entry, options.dataset, options.revision, options.out):
+    for path in export.write(entry, truths, options.dataset, options.revision, options.out):
         print(path)
     print("Upload both into the model's repository: `hf upload ORG/MODEL` with that folder.")
     return 0
@@ -391,11 +393,12 @@ def _site(options: argparse.Namespace, truths: Truths) -> int:
     if options.runs is not None:
         found, more = entries.local(options.runs, truths)
         shown, warnings = shown + found, warnings + more
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     references = scores.read_references(options.root / "scores")
     works = literature.read(options.root / "literature")
-    pages = render.site(shown, truths, references, options.out, works)
+    made = render.site(shown, truths, references, options.out, works)
+    for warning in warnings + made.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    pages = made.pages
     print(f"{len(pages)} pages, {len(shown)} {'entry' if len(shown) == 1 else 'entries'}: {pages[0].resolve()}")
     return 0
 

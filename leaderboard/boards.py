@@ -70,6 +70,8 @@ class Table:
     retired: list[Row]
     partial: list[Row]
     """Entries without a place, as galaxies are lacking: too many, or ones that their source is not known to lack."""
+    reported: list[Entry]
+    """Entries with predictions that main has not scored yet: they stand apart, without a number."""
     works: list[tuple[Work, list[int]]]
     scale: Scale
     smallest: float
@@ -136,7 +138,9 @@ def table(
     whole = [s for s in everything if not s.partial]
     galaxies = whole[0].galaxies if whole else 0
     cited = [(w, found) for w, found in mine if found]
-    return Table(key, edition, slug, board, rows, below, retired, partial, cited, scale, ranked.smallest, galaxies)
+    reported = [e for e in entries if e.reported(key, task)]
+    below_it = (below, retired, partial, reported)
+    return Table(key, edition, slug, board, rows, *below_it, cited, scale, ranked.smallest, galaxies)
 
 
 def _active(entry: Entry) -> bool:

@@ -18,7 +18,7 @@ from leaderboard.entries import Entry, official
 from leaderboard.files import LeaderboardError, read_text, sha256, visible
 from leaderboard.runs import Run
 from leaderboard.submission import Submission
-from leaderboard.truths import Truths, tree_of
+from leaderboard.truths import Truths, title_of, tree_of
 
 MARKUP = re.compile(r"<[a-zA-Z/!?]|javascript\s*:|vbscript\s*:|data\s*:\s*[a-z]+/", re.IGNORECASE)
 """What a browser could take for more than text. The site escapes it all the same."""
@@ -61,6 +61,7 @@ def check(
     if not paths:
         report.faults.append(f"{folder}: holds no predictions/<edition>/<task>/seed<k>.parquet: add them.")
     read = _runs(folder, paths, said, report)
+    _titles(read, truths, report)
     unreadable = probe.faults(
         [_wanted(path, read.get(path), truths) for path in paths]
         + [probe.Wanted(path, None, DRAWS) for path in sorted(scored.glob("draws/*/*/*.parquet"))]
@@ -74,6 +75,11 @@ def check(
             _file(folder, path, read[path], stored, truths, seen, report, new)
         except UserError as error:
             report.faults.append(str(error))
+    if not stored and report.rescored < report.files and not report.faults:
+        report.notes.insert(
+            0, f"{folder.name}: has no scores yet: it stands as reported, without a rank, until someone with the truth "
+            "scores it.",
+        )  # fmt: skip
     if not report.faults and (words := submission.other_galaxies(read.items(), truths)):
         report.faults.append(words)
     _surplus(folder, scored, stored, report)
@@ -289,6 +295,17 @@ def _stored(scored: Path, report: Report) -> list[scores.Stored]:
                 f"`python -m leaderboard score {scored.name}`."
             )
     return stored
+
+
+def _titles(read: dict[Path, Run], truths: Truths, report: Report) -> None:
+    """Say where a run calls its edition otherwise than its pages will."""
+    for run in {run.edition.name: run for run in read.values()}.values():
+        key = (run.edition.name, run.edition.content_hash)
+        if key in truths.frozen and run.edition.title != title_of(key, truths):
+            report.notes.append(
+                f"{run.edition.name}: its runs say edition.title {run.edition.title!r}; the pages show "
+                f"{title_of(key, truths)!r}, as the benchmark has it."
+            )
 
 
 def _surplus(folder: Path, scored: Path, stored: list[scores.Stored], report: Report) -> None:

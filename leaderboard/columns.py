@@ -44,8 +44,10 @@ def family(entry: Entry) -> str:
 
 
 def evidence(entry: Entry) -> str:
-    """Return what stands behind an entry's scores: its predictions, scored here, or a run of this machine."""
-    return "local run" if entry.local else "re-scored"
+    """Return what stands behind an entry's numbers: it is derived from what lies here, never declared."""
+    if entry.local:
+        return "local run"
+    return "re-scored" if any(t.scores for t in entry.trained) else "reported"
 
 
 def overlap(entry: Entry) -> str:
@@ -196,7 +198,7 @@ def as_csv(table: Table) -> str:
 
 def tame(value: Value) -> Value:
     """Return a value for CSV: text that a spreadsheet would run as a formula gets a quote before it."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in "=+-@" and value.strip() else value
 
 
 def duration(seconds: float | None) -> str:

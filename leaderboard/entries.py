@@ -277,8 +277,8 @@ def score_submission(folder: Path, truths: Truths) -> tuple[list[scores.Stored],
     return stored, problems
 
 
-def with_standing(folder: Path, fresh: list[scores.Stored], scored: Path) -> list[scores.Stored]:
-    """Return the scores of a submission as they are to be stored in ``scored``.
+def to_store(folder: Path, fresh: list[scores.Stored], scored: Path) -> list[scores.Stored]:
+    """Return the scores of a submission as they are to be stored in ``scored``; none if they stand there as they are.
 
     Scores that come out as they stand keep their day, and those of predictions that cannot be scored here stay.
     """
@@ -294,4 +294,5 @@ def with_standing(folder: Path, fresh: list[scores.Stored], scored: Path) -> lis
         place = prediction_path(new.edition["name"], new.task, new.seed)
         if place not in found or not scores.equal(found[place], new):
             found[place] = new
-    return list(found.values())
+    same = found.keys() == standing.keys() and all(found[place] is standing[place] for place in found)
+    return [] if same else list(found.values())

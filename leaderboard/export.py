@@ -10,12 +10,12 @@ import yaml
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard.entries import Entry
 from leaderboard.files import LeaderboardError
-from leaderboard.truths import Key
+from leaderboard.truths import Key, Truths, title_of
 
 FILE = Path(".eval_results", "galaxy-zoo-decals.yaml")
 
 
-def write(entry: Entry, dataset: str, revision: str | None, folder: Path) -> list[Path]:
+def write(entry: Entry, truths: Truths, dataset: str, revision: str | None, folder: Path) -> list[Path]:
     """Write both for the dataset repository ``ORG/NAME`` that holds the edition and return the files.
 
     A README.md that stands there keeps its text and its other metadata. Raises LeaderboardError if the entry is on
@@ -56,7 +56,7 @@ def write(entry: Entry, dataset: str, revision: str | None, folder: Path) -> lis
                 task_type="image-classification",
                 task_name=board.title,
                 dataset_type=dataset,
-                dataset_name=entry.editions[key].title,
+                dataset_name=title_of(key, truths),
                 dataset_config=task,
                 dataset_split="test",
                 dataset_revision=revision,

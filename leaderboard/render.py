@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, Terms
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
@@ -21,12 +23,12 @@ from galaxy_zoo_decals.scoring.class_prior import MAY_LACK
 from leaderboard import boards, columns, comparisons, costs, datasheets, figures, galaxies, history, literature, scores
 from leaderboard.boards import SEEDS, Row, Table
 from leaderboard.entries import Entry, Trained
-from leaderboard.files import MEBIBYTE, LeaderboardError, folder_in_place, read_text
+from leaderboard.files import MEBIBYTE, LeaderboardError, folder_in_place, read_text, visible
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
 from leaderboard.submission import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.templates import environment, markdown
-from leaderboard.truths import Key, Truths, terms_of, tree_of
+from leaderboard.truths import Key, Truths, terms_of, title_of, tree_of
 
 STATIC = Path(__file__).resolve().parent.parent / "site" / "static"
 
@@ -93,14 +95,46 @@ class EditionPage:
         return self.open and self.pictures is not None and self.pictures.terms.may_publish_images
 
 
+@dataclass(frozen=True)
+class Site:
+    """What was rendered: the pages, index first, and a warning for every entry that was left out."""
+
+    pages: list[Path]
+    warnings: list[str]
+
+
 def site(
     entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, scores.Score]]], out: Path,
     works: list[literature.Work],
-) -> list[Path]:  # fmt: skip
-    """Render the whole site into ``out``, in place of the site that lies there, and return the pages, index first.
+) -> Site:  # fmt: skip
+    """Render the whole site into ``out``, in place of the site that lies there.
 
+    An entry that no page can be made of is left out, so that one merged entry cannot take the site from all others.
     Raises LeaderboardError if ``out`` holds anything but a site.
     """
+    try:
+        return Site(_site(entries, truths, references, out, works), [])
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception:
+        warnings, good = [], []
+        with tempfile.TemporaryDirectory() as work:
+            for entry in entries:
+                try:
+                    _site([entry], truths, references, Path(work) / "site", works)
+                    good.append(entry)
+                except Exception as error:  # whatever it is that its values do to a page
+                    said = visible(f"{type(error).__name__}: {error}", 200)
+                    warnings.append(f"{entry.slug} is left out: no page can be made of it ({said}).")
+        if not warnings:
+            raise
+        return Site(_site(good, truths, references, out, works), warnings)
+
+
+def _site(
+    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, scores.Score]]], out: Path,
+    works: list[literature.Work],
+) -> list[Path]:  # fmt: skip
     inside = {p.name for p in out.iterdir()} if out.is_dir() else set()
     if (out.exists() and not out.is_dir()) or (inside and not {"404.html", "methodology.html", "static"} <= inside):
         raise LeaderboardError(f"{out} exists and is not a site; nothing in it was touched. Choose another --out.")
@@ -109,7 +143,7 @@ def site(
         editions = _editions(entries, truths, references, works)
         happened = history.events(history.read(CHANGELOG), entries)
         compared = {t.slug: c for e in editions for t in e.tables.values() if (c := _compared(t, e, images))}
-        common = {"editions": editions, "entries": entries, "compared": compared}
+        common = {"editions": editions, "entries": entries, "compared": compared, "scorer": scores.VERSION}
         pages: dict[str, str] = {}
         templates = environment()
 
@@ -151,7 +185,6 @@ def site(
             "versions.html",
             frozen=truths.frozen,
             versions={e.slug: _version(e) for e in editions},
-            scorer=scores.VERSION,
         )
         page("feed.xml", "feed.xml", events=happened)
         page("404.html", "404.html", style=_inline("style.css", EVERYWHERE), theme=_inline("theme.js"))
@@ -208,14 +241,8 @@ def _editions(
     works: list[literature.Work],
 ) -> list[EditionPage]:  # fmt: skip
     """Return the editions that entries stand on, and the sample; real ones first."""
-    titles: dict[Key, str] = {}
-    for entry in entries:
-        titles |= {key: run_edition.title for key, run_edition in entry.editions.items()}
-    for key, edition in truths.editions.items():
-        if key in titles or key[0] == "sample":
-            titles[key] = edition.title
-    # What a version froze is called as the version says, whatever an entry or an edition here says of it.
-    titles |= {key: truths.frozen[key][1].title for key in titles if key in truths.frozen}
+    keys = {key for entry in entries for key in entry.editions} | {key for key in truths.editions if key[0] == "sample"}
+    titles = {key: title_of(key, truths) for key in keys}
     # Two editions of one source share its title: the name tells them apart.
     titles = {k: title if k[0] in title.lower() else f"{title} ({k[0]})" for k, title in titles.items()}
     names = [name for name, _ in titles]
@@ -230,7 +257,9 @@ def _editions(
             task: boards.table(key, titles[key], f"{slug}-{task}", task, entries, below.get(task, {}), works, tree.name)
             for task in (truths.frozen[key][1].boards if key in truths.frozen else BOARDS)
         }
-        shown = {task: t for task, t in tables.items() if t.rows or t.partial or t.references or t.retired}
+        shown = {
+            task: t for task, t in tables.items() if t.rows or t.partial or t.reported or t.references or t.retired
+        }
         terms = terms_of(key, truths)
         if truth is None and not terms.may_publish_votes:
             truth = _blind(key, titles[key], tree, terms, entries)

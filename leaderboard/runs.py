@@ -6,10 +6,19 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from galaxy_zoo_decals.schema import VIEWS
 from leaderboard.files import LeaderboardError, read_json
@@ -65,7 +74,9 @@ Paragraph = Annotated[str, *_visible(4000, line=False)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 """A name that is also a folder: no separators, no leading dot."""
 
-Scalar = bool | int | float | Annotated[str, StringConstraints(max_length=500), AfterValidator(plain)] | None
+Number = Annotated[float, Field(ge=-1e18, le=1e18)]
+Whole = Annotated[int, Field(ge=-(10**18), le=10**18)]
+Scalar = bool | Whole | Number | Annotated[str, StringConstraints(max_length=500), AfterValidator(plain)] | None
 Setting = Scalar | Annotated[list[Scalar], Field(max_length=100)]
 """A setting of a recipe: flat, so that a page can show it."""
 
@@ -80,10 +91,21 @@ Task = Literal["multiclass", "multilabel", "hierarchical", "votes"]
 Seed = Annotated[int, Field(ge=0, lt=10**9)]
 
 
-class Facts(BaseModel):
-    """What the harness says, each in its own type; keys that this version does not know are left out."""
+Loss = Annotated[float, Field(ge=-1e6, le=1e6)]
+"""A loss or a metric of an epoch: what is larger is no training, and no chart could hold it."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=True)
+Epoch = Annotated[float, Field(ge=0, le=1e6)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+"""Up to thirty years."""
+
+SLACK = 1.05
+"""By how much GPU-hours may exceed the time of training on all processes: both are rounded, and start apart."""
+
+
+class Facts(BaseModel):
+    """What the harness says, each in its own type and range; keys that this version does not know are left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RunEdition(Facts):
@@ -109,18 +131,28 @@ class RunEdition(Facts):
 class Point(Facts):
     """One epoch of a training curve."""
 
-    epoch: float
-    train_loss: float | None = None
-    validation_loss: float | None = None
-    validation_metric: float | None = None
+    epoch: Epoch
+    train_loss: Loss | None = None
+    validation_loss: Loss | None = None
+    validation_metric: Loss | None = None
 
 
 class Curve(Facts):
     """The training of one network."""
 
     name: Line
-    best_epoch: float | None = None
+    best_epoch: Epoch | None = None
     points: list[Point] = Field(max_length=10_000)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Curve:
+        epochs = [point.epoch for point in self.points]
+        if any(b <= a for a, b in pairwise(epochs)):
+            raise ValueError("epochs do not rise from point to point")
+        # 0 is that of a network of which no epoch was kept.
+        if self.best_epoch and epochs and not epochs[0] <= self.best_epoch <= epochs[-1]:
+            raise ValueError(f"best_epoch {self.best_epoch:g} is none of the epochs {epochs[0]:g} to {epochs[-1]:g}")
+        return self
 
 
 class Git(Facts):
@@ -143,18 +175,31 @@ class Run(Facts):
     seed: Seed
     recipe: Annotated[dict[Line, Setting], Field(max_length=200)]
     resolution: Annotated[int, Field(ge=1, lt=10**6)] | None
-    parameters: Annotated[int, Field(ge=0, lt=10**15)]
+    parameters: Annotated[int, Field(ge=0, lt=10**13)]
     device: Annotated[Line, AfterValidator(_device)]
     precision: Line
-    processes: int
-    train_seconds: float | None
-    gpu_hours: float | None = None
-    images_per_second: float | None = None
-    peak_memory_bytes: int | None = None
+    processes: Annotated[int, Field(ge=1, le=10**5)]
+    train_seconds: Seconds | None
+    gpu_hours: Annotated[float, Field(ge=0, le=1e8)] | None = None
+    images_per_second: Annotated[float, Field(ge=0, le=1e9)] | None = None
+    peak_memory_bytes: Annotated[int, Field(ge=0, le=10**15)] | None = None
     versions: Annotated[dict[Line, Line | None], Field(max_length=50)] = {}
     git: Git | None = None
     command: Paragraph
     curves: list[Curve] = Field(default=[], max_length=64)
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Run:
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError("tasks name one twice")
+        if self.gpu_hours is not None and self.train_seconds is not None:
+            most = SLACK * self.processes * self.train_seconds / 3600
+            if self.gpu_hours > most + 1e-3:
+                raise ValueError(
+                    f"gpu_hours {self.gpu_hours:g} are more than {self.processes} processes can have used in "
+                    f"{self.train_seconds:g} s"
+                )
+        return self
 
     @property
     def recipe_name(self) -> str:

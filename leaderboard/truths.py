@@ -210,6 +210,14 @@ def terms_of(key: Key, truths: Truths) -> Terms:
     return edition.terms if edition is not None else Terms()
 
 
+def title_of(key: Key, truths: Truths) -> str:
+    """Return what an edition is called: the benchmark's word, else the edition's here; its name where it is neither."""
+    if key in truths.frozen:
+        return truths.frozen[key][1].title
+    edition = truths.edition(key)
+    return edition.title if edition is not None else key[0]
+
+
 def tree_of(name: str, truths: Truths) -> Tree:
     """Return the tree an edition's predictions follow, also where the edition itself is not on this machine."""
     for (known, _), edition in truths.editions.items():

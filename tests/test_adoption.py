@@ -71,7 +71,7 @@ def test_a_run_on_more_training_galaxies_is_bound_to_the_frozen_edition(
 
     # The way from there is that of any submission; it is scored by whoever holds the truth, and stays what it is.
     root = tmp_path / "board"
-    folder = root / "submissions" / "20260102-mine"
+    folder = root / "submissions" / "20261128-mine"
     found = submission.gather(adopted, truths)
     submission.create(folder, found, submission.draft(found, "Mine", ["A. Nonymous"]))
     fill_in(folder)
@@ -140,7 +140,7 @@ def test_a_submission_put_together_by_hand_of_seeds_with_other_training_galaxies
     part = editions[0]
     truths = truths_with(editions, part)
     given = [write_run(part.path, tmp_path / "runs", "multiclass", seed) for seed in (0, 1)]
-    folder = tmp_path / "submissions" / "20260102-mine"
+    folder = tmp_path / "submissions" / "20261128-mine"
     found = submission.gather(given, truths)
     submission.create(folder, found, submission.draft(found, "Mine", ["A. Nonymous"]))
     fill_in(folder)

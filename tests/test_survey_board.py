@@ -217,7 +217,7 @@ def test_from_editions_that_lack_pictures_to_one_board(
     table = boards.table(key, "gzd5", "gzd5-votes", "votes", everyone, {}, [], "GZD5")
     assert [row.score.lacking for row in sorted(table.rows, key=lambda r: r.title)] == [0, 1]
     assert [row.title for row in table.partial] == ["from-gzd5-tiny"] and table.partial[0].place is None
-    shown = render.site(everyone, known, {}, tmp_path / "site", [])
+    shown = render.site(everyone, known, {}, tmp_path / "site", []).pages
     pages = {str(path.relative_to(tmp_path / "site")): path.read_text() for path in shown}
     assert "No place: galaxies are lacking" in pages["boards/gzd5-votes.html"]
     assert ">of gzd5-hub<" in pages["boards/gzd5-votes.html"] and "Lacking" in pages["boards/gzd5-votes.html"]
