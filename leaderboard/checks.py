@@ -299,7 +299,7 @@ def _stored(scored: Path, report: Report) -> list[scores.Stored]:
 
 def _titles(read: dict[Path, Run], truths: Truths, report: Report) -> None:
     """Say where a run calls its edition otherwise than its pages will."""
-    for run in {run.edition.name: run for run in read.values()}.values():
+    for run in {(run.edition.name, run.edition.title): run for run in read.values()}.values():
         key = (run.edition.name, run.edition.content_hash)
         if key in truths.frozen and run.edition.title != title_of(key, truths):
             report.notes.append(

@@ -98,6 +98,9 @@ Epoch = Annotated[float, Field(ge=0, le=1e6)]
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
 """Up to thirty years."""
 
+LEAST_SECONDS = 1e-3
+"""No training is shorter; 0 is what trains nothing, as an ensemble of trained networks."""
+
 SLACK = 1.05
 """By how much GPU-hours may exceed the time of training on all processes: both are rounded, and start apart."""
 
@@ -192,6 +195,8 @@ class Run(Facts):
     def _counts_agree(self) -> Run:
         if len(set(self.tasks)) < len(self.tasks):
             raise ValueError("tasks name one twice")
+        if self.train_seconds and self.train_seconds < LEAST_SECONDS:
+            raise ValueError(f"train_seconds {self.train_seconds:g} is no time of a training; null if it is not known")
         if self.gpu_hours is not None and self.train_seconds is not None:
             most = SLACK * self.processes * self.train_seconds / 3600
             if self.gpu_hours > most + 1e-3:

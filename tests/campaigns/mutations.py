@@ -1,8 +1,9 @@
-"""Every kind of damage that a submission can bear: each must fail the check with words that name it.
+"""Every kind of damage or deceit that a submission can bear: each must be refused, or named to a person.
 
 A good submission on the embedded sample is committed on a branch of a small repository; each kind of damage is then
 done on a copy, committed, and checked as a pull request is, in a process of its own whose time and peak memory are
-measured. Writes docs/evidence/mutations.{md,json}. Run it with ``make campaign-mutations``.
+measured. Damage to stored scores, which no pull request may hold, is done on main and checked there. Writes
+docs/evidence/mutations.{md,json}. Run it with ``make campaign-mutations``.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from leaderboard.__main__ import main as leaderboard  # noqa: E402
 from leaderboard.files import sha256  # noqa: E402
 from tests.test_leaderboard_runs import change_run, write_run  # noqa: E402
 
-SLUG = "20260102-good"
-MERGED = "20260101-merged"
+SLUG = "20261128-good"
+MERGED = "20261127-merged"
 ROWS = len(Truth.of(Edition.open("sample")).names)
 """Scored test galaxies of the sample, which good predictions have."""
 MOST_SECONDS = 60.0
@@ -73,7 +74,7 @@ def quietly(words: list[str]) -> None:
 
 
 def enter(root: Path, work: Path, slug: str, models: list[tuple[str, int]], skill: float) -> None:
-    """Make a whole submission of runs on the embedded sample below a leaderboard folder."""
+    """Make a whole submission of runs on the embedded sample below a leaderboard folder, without scores."""
     sample = REPOSITORY / "galaxy_zoo_decals"
     runs = [
         write_run(sample, work / slug, model, seed=seed, skill=skill, title="A network", parameters=1000)
@@ -87,7 +88,6 @@ def enter(root: Path, work: Path, slug: str, models: list[tuple[str, int]], skil
     content["code"]["repository"] = "https://example.org/code"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     (path.parent / "citation.bib").write_text(BIB)
-    quietly(["score", slug, "--root", str(root)])
 
 
 def build(folder: Path) -> Path:
@@ -95,6 +95,7 @@ def build(folder: Path) -> Path:
     repository, root, work = folder / "repository", folder / "repository" / "leaderboard", folder / "runs"
     root.mkdir(parents=True)
     enter(root, work, MERGED, [("multiclass", 7)], 0.5)
+    quietly(["score", MERGED, "--root", str(root)])
     shutil.copytree(REPOSITORY / "leaderboard" / "scores" / "references", root / "scores" / "references")
     shutil.copytree(REPOSITORY / "leaderboard" / "benchmark", root / "benchmark")
     scorer = repository / "galaxy_zoo_decals" / "scoring" / "metrics.py"
@@ -148,31 +149,36 @@ Damage = Callable[[Place], None]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of damage, the words the check must say, and whether its author scores again afterwards."""
+    """One kind of damage and the words the check must say.
+
+    ``on_main``: of an entry that stands on main with its scores, not of a pull request. ``told``: it is not refused,
+    but a person is told.
+    """
 
     name: str
     damage: Damage
     words: tuple[str, ...]
-    scored: bool = False
+    on_main: bool = False
+    told: bool = False
     committed: bool = True
 
 
 KINDS: list[Kind] = []
 
 
-def kind(name: str, *words: str, scored: bool = False, committed: bool = True) -> Callable[[Damage], Damage]:
+def kind(name: str, *words: str, **more: bool) -> Callable[[Damage], Damage]:
     """Register a kind of damage."""
 
     def register(damage: Damage) -> Damage:
-        KINDS.append(Kind(name, damage, words, scored, committed))
+        KINDS.append(Kind(name, damage, words, **more))
         return damage
 
     return register
 
 
-def add(name: str, damage: Damage, *words: str, scored: bool = False) -> None:
+def add(name: str, damage: Damage, *words: str, **more: bool) -> None:
     """Register a kind of damage that a factory made."""
-    KINDS.append(Kind(name, damage, words, scored))
+    KINDS.append(Kind(name, damage, words, **more))
 
 
 # --- predictions -----------------------------------------------------------------------------------------------------
@@ -301,29 +307,33 @@ add(
     "the same for every galaxy",
     values("multiclass", lambda v: np.tile(v[:1], (len(v), 1))),
     "same of every galaxy",
-    scored=True,
 )
 add(
     "the same for every galaxy but for the last digit",
     values("multilabel", lambda v: np.tile(v[:1].clip(9, 60000), (len(v), 1)) + np.arange(len(v))[:, None] % 2),
-    "same of every galaxy", scored=True,
+    "same of every galaxy",
 )  # fmt: skip
-add("one-hot", values("multiclass", one_hot), "one-hot", scored=True)
-add("labels decided to 0 and 1", values("multilabel", lambda v: (v > 32767) * 65535), "one-hot", scored=True)
-add("two classes exchanged", values("multiclass", exchange(0, 1)), "look exchanged", "p_spiral", scored=True)
-add("two labels exchanged", values("multilabel", exchange(0, 1)), "look exchanged", "p_smooth", scored=True)
-add("two answers exchanged", values("hierarchical", exchange(0, 1)), "look exchanged", "p_smooth", scored=True)
-add("two concentrations exchanged", values("votes", exchange(0, 1)), "look exchanged", "a_smooth", scored=True)
-add("predictions edited after scoring", values("multiclass", exchange(2, 3)), "not the file that was scored")
+add("one-hot", values("multiclass", one_hot), "one-hot")
+add("labels decided to 0 and 1", values("multilabel", lambda v: (v > 32767) * 65535), "one-hot")
+add("two classes exchanged", values("multiclass", exchange(0, 1)), "look exchanged", "p_spiral")
+add("two labels exchanged", values("multilabel", exchange(0, 1)), "look exchanged", "p_smooth")
+add("two answers exchanged", values("hierarchical", exchange(0, 1)), "look exchanged", "p_smooth")
+add("two concentrations exchanged", values("votes", exchange(0, 1)), "look exchanged", "a_smooth")
+add(
+    "predictions edited after scoring",
+    values("multiclass", exchange(2, 3)),
+    "not the file that was scored",
+    on_main=True,
+)
 
 
-@kind("copied from another entry", "the same predictions as", MERGED, scored=True)
+@kind("copied from another entry", "the same predictions as", MERGED)
 def _(place: Place) -> None:
     copied = pq.read_table(place.merged / "predictions/sample/multiclass/seed7.parquet")
     pq.write_table(copied.replace_schema_metadata(copied.schema.metadata | {b"seed": b"0"}), place.predictions())
 
 
-@kind("copied from another entry and blurred a little", "the same predictions as", MERGED, scored=True)
+@kind("copied from another entry and blurred a little", "the same predictions as", MERGED)
 def _(place: Place) -> None:
     copied = pq.read_table(place.merged / "predictions/sample/multiclass/seed7.parquet")
     pq.write_table(copied.replace_schema_metadata(copied.schema.metadata | {b"seed": b"0"}), place.predictions())
@@ -331,7 +341,7 @@ def _(place: Place) -> None:
     values("multiclass", lambda v: (v + np.array([[1, -1, 0, 0]]) * blur.integers(0, 90, (len(v), 1))).clip(0))(place)
 
 
-@kind("copied from another seed", "the same predictions as", "seed0.parquet", scored=True)
+@kind("copied from another seed", "the same predictions as", "seed0.parquet")
 def _(place: Place) -> None:
     copied = pq.read_table(place.predictions())
     pq.write_table(copied.replace_schema_metadata(copied.schema.metadata | {b"seed": b"1"}), place.predictions(seed=1))
@@ -496,6 +506,28 @@ add(
     content(lambda b: b.replace(b'"seed": 0', b'"seed": ' + b"9" * 5000), Place.run),
     "seed0",
 )
+for word, changes in (
+    ("processes", {"processes": -3}),
+    ("peak_memory_bytes", {"peak_memory_bytes": 10**40}),
+    ("train_seconds", {"train_seconds": float("inf")}),
+    ("train_seconds", {"train_seconds": -1.0}),
+    ("train_seconds", {"train_seconds": 1e-9}),
+    ("images_per_second", {"images_per_second": float("nan")}),
+    ("gpu_hours", {"gpu_hours": 1e6, "train_seconds": 10.0}),
+    ("seed", {"seed": 10**12}),
+    ("recipe", {"recipe": {"lr": float("inf")}}),
+    ("recipe", {"recipe": {"lr": 1e300}}),
+    ("validation_loss", {"curves": [{"name": "x", "points": [{"epoch": 1, "validation_loss": 1e308}]}]}),
+    ("validation_loss", {"curves": [{"name": "x", "points": [{"epoch": 1, "validation_loss": -1e308}]}]}),
+    ("epoch", {"curves": [{"name": "x", "points": [{"epoch": float("inf")}]}]}),
+    ("best_epoch", {"curves": [{"name": "x", "best_epoch": 9, "points": [{"epoch": 1}, {"epoch": 2}]}]}),
+    ("epochs", {"curves": [{"name": "x", "points": [{"epoch": 2}, {"epoch": 1}]}]}),
+):
+    add(f"a run whose facts say {json.dumps(changes)[:80]}", run_facts(**changes), "seed0.json", word)
+add(
+    "another title of the edition", run_facts(edition={"title": "Galaxy Zoo DECaLS 5: real galaxies"}),
+    "edition.title", "as the benchmark has it", told=True,
+)  # fmt: skip
 add("a run of two megabytes", content(lambda b: b + b" " * 2 * 2**20, Place.run), "bytes; at most")
 
 # --- submission.yaml -------------------------------------------------------------------------------------------------
@@ -532,6 +564,16 @@ add("an unknown key", yaml_text("official:", "offical: true\nofficial:"), "unkno
 add("a missing key", yaml_text("contact: someone@example.org\n", ""), "'contact' is missing")
 add("a key twice", yaml_text("official:", "name: again\nofficial:"), "a second time")
 add("a key left to fill in", yaml_value("contact", None), "contact is still to be filled in")
+add("official by its own word", yaml_value("official", True), "official", "maintainers")
+for look, name in (
+    ("the same", "merged"),
+    ("in capitals", "MERGED"),
+    ("with a Cyrillic e", "m\u0435rged"),
+    ("of full width", "\uff4derged"),
+    ("with an accent", "me\u0301rged"),
+):
+    add(f"the name of another entry, {look}", yaml_value("name", name), "name", "looks the same", MERGED)
+add("a hundred combining marks in the name", yaml_value("name", "x" + "\u0301" * 100), "name", "combining")
 add("no attestation", yaml_value("attestation", False), "attestation is still")
 add("overlap without a note", yaml_value("test_overlap.note", None), "test_overlap.note")
 add("withdrawn without a reason", yaml_value("status", "withdrawn"), "status_reason")
@@ -644,9 +686,19 @@ def _(place: Place) -> None:
     place.entry.rename(place.entry.with_name("20269999-good"))
 
 
-@kind("a folder in capitals", "20260102-GOOD", "rename the folder")
+@kind("a folder of a day to come", "20991231-good", "its day is 2099-12-31")
 def _(place: Place) -> None:
-    place.entry.rename(place.entry.with_name("20260102-GOOD"))
+    place.entry.rename(place.entry.with_name("20991231-good"))
+
+
+@kind("a folder of a day before the boards opened", "20200101-good", "its day is 2020-01-01")
+def _(place: Place) -> None:
+    place.entry.rename(place.entry.with_name("20200101-good"))
+
+
+@kind("a folder in capitals", "20261128-GOOD", "rename the folder")
+def _(place: Place) -> None:
+    place.entry.rename(place.entry.with_name("20261128-GOOD"))
 
 
 @kind("a repository within", "a submodule")
@@ -695,27 +747,34 @@ def _more(said: Any) -> None:
     said["files"].append(said["files"][0] | {"seed": 9})
 
 
-def _unscored(said: Any) -> None:
-    said["files"] = said["files"][1:]
-
-
 def _title(said: Any) -> None:
     said["files"][0]["edition"]["title"] = "Real DECaLS galaxies"
 
 
-add("a stored score raised", summary(_raise), "hierarchical_f1.value", "recomputed")
-add("a stored interval narrowed", summary(_narrow), "hierarchical_f1.low", "recomputed")
-add("a stored count changed", summary(_count), "counts", "recomputed")
-add("scores of another file", summary(_foreign), "not the file that was scored")
-add("scores of a file that is not there", summary(_more), "summary.json")
-add("a file without scores", summary(_unscored), "has no stored score")
-add("scores of another scorer", summary(lambda s: s | {"scorer": "99"}), "made by scorer '99'")
-add("scores under another edition's title", summary(_title), "of another edition")
-add("scores that are a list", summary(lambda s: []), "summary.json", "not in the scorer's form")
-add("no scores", lambda place: shutil.rmtree(place.scores), "no summary.json")
-add("stored scores as a link", lambda place: _to_link(place.scores / "summary.json"), "summary.json", "link")
-add("a program among the scores", content(b"x", lambda p: p.scores / "run.py"), "run.py", "no file that the scorer")
-add("a hundred megabytes of draws", content(b"\0" * 10**8, lambda p: _draws(p)), "100,000,000 bytes")
+add("a stored score raised", summary(_raise), "hierarchical_f1.value", "recomputed", on_main=True)
+add("a stored interval narrowed", summary(_narrow), "hierarchical_f1.low", "recomputed", on_main=True)
+add("a stored count changed", summary(_count), "counts", "recomputed", on_main=True)
+add("scores of another file", summary(_foreign), "not the file that was scored", on_main=True)
+add("scores of a file that is not there", summary(_more), "summary.json", on_main=True)
+add("scores of another scorer", summary(lambda s: s | {"scorer": "99"}), "made by scorer '99'", on_main=True)
+add("scores under another edition's title", summary(_title), "of another edition", on_main=True)
+add("scores that are a list", summary(lambda s: []), "summary.json", "not in the scorer's form", on_main=True)
+add("no summary", lambda place: (place.scores / "summary.json").unlink(), "no summary.json", on_main=True)
+add(
+    "stored scores as a link",
+    lambda place: _to_link(place.scores / "summary.json"),
+    "summary.json",
+    "link",
+    on_main=True,
+)
+add(
+    "a program among the scores",
+    content(b"x", lambda p: p.scores / "run.py"),
+    "run.py",
+    "no file that the scorer",
+    on_main=True,
+)
+add("a hundred megabytes of draws", content(b"\0" * 10**8, lambda p: _draws(p)), "100,000,000 bytes", on_main=True)
 
 
 def _to_link(path: Path) -> None:
@@ -745,10 +804,10 @@ def _shifted(known: pa.Table) -> pa.Table:
     return known.set_column(at, known.column_names[at], pa.array(known[at].to_numpy() + np.float32(0.01)))
 
 
-add("bootstrap draws changed", draws(_shifted), "bootstrap draws of hierarchical_f1 differ")
-add("a draw too few", draws(lambda t: t.slice(1)), "not 2000 draws")
-add("draws of an unknown metric", draws(lambda t: t.append_column("x", t[0])), "draws of x are")
-add("draws missing", lambda place: _draws(place).unlink(), "not the file summary.json names")
+add("bootstrap draws changed", draws(_shifted), "hierarchical_f1", on_main=True)
+add("a draw too few", draws(lambda t: t.slice(1)), "not 2000 draws", on_main=True)
+add("draws of an unknown metric", draws(lambda t: t.append_column("x", t[0])), "draws of x are", on_main=True)
+add("draws missing", lambda place: _draws(place).unlink(), "not the file summary.json names", on_main=True)
 
 
 # --- what else the pull request does ---------------------------------------------------------------------------------
@@ -762,7 +821,9 @@ def also(name: str, data: bytes | Callable[[bytes], bytes] = b"x\n") -> Damage:
 add("the scorer edited too", also("galaxy_zoo_decals/scoring/metrics.py", lambda b: b + b"\nx = 1\n"), "metrics.py")
 add("a workflow edited too", also(".github/workflows/check.yml"), "check.yml", "may change nothing else")
 add("the benchmark's version edited too", also("leaderboard/benchmark/v1.toml"), "v1.toml", "may change nothing else")
-add("a reference row edited too", also("leaderboard/scores/references/x.json"), "x.json", "may change nothing else")
+add("a reference row edited too", also("leaderboard/scores/references/x.json"), "x.json", "written by main")
+add("evidence sent in", also(f"leaderboard/evidence/{SLUG}/rerun.json"), "rerun.json", "written by main")
+add("the list of official entries edited too", also("leaderboard/official.yaml"), "may change nothing else")
 add("a file in the root added too", also("conftest.py"), "conftest.py", "may change nothing else")
 add(
     "a merged entry renamed by its text",
@@ -777,7 +838,7 @@ add("a file added to a merged entry", also(f"leaderboard/submissions/{MERGED}/ci
 add("a merged entry removed", lambda place: shutil.rmtree(place.merged), "merged entries stay", "removed")
 add(
     "a merged entry's scores changed",
-    lambda place: _replace(place.root / "scores" / MERGED / "summary.json", "0", "1"), "merged entries stay",
+    lambda place: _replace(place.root / "scores" / MERGED / "summary.json", "0", "1"), MERGED, "written by main",
 )  # fmt: skip
 
 
@@ -786,9 +847,31 @@ def _replace(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new, 1))
 
 
+@kind("scores of its own beside the predictions", "summary.json", "written by main")
+def _(place: Place) -> None:
+    quietly(["score", SLUG, "--root", str(place.root)])
+
+
+@kind("hand-written scores of an edition whose truth is not here", "summary.json", "written by main")
+def _(place: Place) -> None:
+    quietly(["score", SLUG, "--root", str(place.root)])
+    path = place.scores / "summary.json"
+    content = json.loads(path.read_text())
+    for item in content["files"]:
+        item["edition"] = item["edition"] | {"name": "gz2"}
+    path.write_text(json.dumps(content))
+
+
+@kind("scores of another entry changed, and a word of the changelog", "summary.json", "written by main")
+def _(place: Place) -> None:
+    git(place.repository, "checkout", "-q", "main", "-B", "entry")
+    _replace(place.root / "scores" / MERGED / "summary.json", "0", "1")
+    (place.repository / "CHANGELOG.md").write_text("Words.\n")
+
+
 @kind("two entries at once", "one entry a pull request")
 def _(place: Place) -> None:
-    shutil.copytree(place.entry, place.entry.with_name("20260103-second"))
+    shutil.copytree(place.entry, place.entry.with_name("20261128-second"))
 
 
 @kind("all submissions behind a link", "is a link")
@@ -808,6 +891,7 @@ class Outcome:
 
     name: str
     caught: bool
+    told: bool
     said: str
     seconds: float
     processor: float
@@ -846,20 +930,21 @@ def apart(work: Callable[[], int], out: Path) -> tuple[int, float, float, int]:
     return os.waitstatus_to_exitcode(status), time.monotonic() - start, processor, usage.ru_maxrss * 1024
 
 
-def check(repository: Path, report: Path) -> tuple[int, str, float, float, int]:
+def check(repository: Path, report: Path, on_main: bool = False) -> tuple[int, str, float, float, int]:
     """Check a repository as a pull request is: status, output, seconds by clock and processor, peak bytes."""
     out = report.with_suffix(".txt")
-    words = ["check", "--root", str(repository / "leaderboard"), "--diff", "main", "--report", str(report)]
+    words = ["check", "--root", str(repository / "leaderboard"), "--report", str(report)]
+    words += [str(repository / "leaderboard" / "submissions" / SLUG)] if on_main else ["--diff", "main"]
     status, *measured = apart(lambda: leaderboard(words), out)
     seconds, processor, memory = measured
     return status, out.read_text("utf-8", "replace"), seconds, processor, int(memory)
 
 
 def prepare(k: Kind, place: Place) -> int:
-    """Do one kind of damage to a repository, score again if its author would, and commit it."""
-    k.damage(place)
-    if k.scored:
+    """Do one kind of damage to a repository, on main to an entry that was scored, and commit it."""
+    if k.on_main:
         quietly(["score", SLUG, "--root", str(place.root)])
+    k.damage(place)
     if k.committed:
         git(place.repository, "add", "-A", "-f")
         git(place.repository, "commit", "-q", "-m", "damage")
@@ -873,12 +958,13 @@ def attempt(k: Kind, good: Path, work: Path) -> Outcome:
     # Apart, so that what the damage took stays out of the memory of the check.
     if apart(lambda: prepare(k, place), work / "prepared.txt")[0]:
         raise RuntimeError(f"{k.name}: {(work / 'prepared.txt').read_text('utf-8', 'replace')}")
-    status, said, seconds, processor, memory = check(place.repository, work / "report.json")
+    status, said, seconds, processor, memory = check(place.repository, work / "report.md", k.on_main)
     shutil.rmtree(place.repository)
-    faults = [line for line in said.splitlines() if line.startswith(("fault:", "error:"))]
+    kinds = ("note:", "for a person:") if k.told else ("fault:", "error:")
+    faults = [line for line in said.splitlines() if line.startswith(kinds)]
     named = [f for f in faults if all(word in f for word in k.words)]
     problem = ""
-    if status != 1:
+    if status != (0 if k.told else 1):
         problem = f"status {status}"
     elif "Traceback" in said:
         problem = "a traceback"
@@ -889,7 +975,7 @@ def attempt(k: Kind, good: Path, work: Path) -> Outcome:
         problem = f"{processor:.0f} s, {memory / 1e6:.0f} MB"
     shown = (named or faults or [said.strip()[-300:]])[0]
     shown = shown.replace(str(place.repository), "").split(": ", 1)[-1]
-    return Outcome(k.name, not problem, shown, seconds, processor, memory, problem)
+    return Outcome(k.name, not problem, k.told, shown, seconds, processor, memory, problem)
 
 
 def run(kinds: list[Kind]) -> tuple[Outcome, list[Outcome]]:
@@ -901,9 +987,11 @@ def run(kinds: list[Kind]) -> tuple[Outcome, list[Outcome]]:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         base = Path(folder)
         good = build(base)
-        status, said, *measured = check(good, base / "good.json")
+        status, said, *measured = check(good, base / "good.md")
         last = said.strip().splitlines()[-1]
-        undamaged = Outcome("none: the good submission", status == 0, last, *measured, "" if status == 0 else said)
+        good_is_good = status == 0
+        problem = "" if good_is_good else said
+        undamaged = Outcome("none: the good submission", good_is_good, False, last, *measured, problem)
         outcomes = []
         for k in tqdm(kinds, unit="kind", disable=not sys.stderr.isatty()):
             work = base / "work"
@@ -916,18 +1004,28 @@ def run(kinds: list[Kind]) -> tuple[Outcome, list[Outcome]]:
     return undamaged, outcomes
 
 
+def commit() -> str:
+    """Return the commit that is checked out, and whether files differ from it."""
+    words = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def write(undamaged: Outcome, outcomes: list[Outcome]) -> None:
     """Write the table of the campaign, as Markdown and as JSON."""
-    caught = sum(o.caught for o in outcomes)
+    caught, told_of = sum(o.caught for o in outcomes), sum(o.told for o in outcomes)
     every = [undamaged, *outcomes]
     lines = [
         "# Damaged submissions, and what the check says of them",
         "",
         f"`make campaign-mutations` does {len(outcomes)} kinds of damage to a good submission (five prediction files "
-        "on the embedded sample), each committed on a branch and checked with `check --diff main` in a process of its "
-        "own, which has the libraries loaded (to load them takes 2 to 3 s more).",
+        "on the embedded sample), each committed on a branch and checked with `check --diff main` (damage to stored "
+        "scores on main, with `check`) in a process of its own, which has the libraries loaded (they take 2 to 3 s "
+        "more).",
         "",
-        f"- caught with words that name it: **{caught} of {len(outcomes)}**",
+        f"Made at commit {commit()}.",
+        "",
+        f"- caught with words that name it: **{caught} of {len(outcomes)}**; {told_of} of them are not refused, but a "
+        "person is told",
         f"- most time of the processor {max(o.processor for o in every):.1f} s (bound {MOST_SECONDS:.0f} s); by the "
         f"clock {max(o.seconds for o in every):.1f} s, median {np.median([o.seconds for o in every]):.1f} s, on a "
         "machine that had other work",
@@ -941,10 +1039,8 @@ def write(undamaged: Outcome, outcomes: list[Outcome]) -> None:
     ]
     for o in outcomes:
         said = o.said[:220].replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
-        lines.append(
-            f"| {o.name} | {'yes' if o.caught else o.problem} | {o.processor:.1f} | {o.seconds:.1f} | "
-            f"{o.memory / 1e6:.0f} | {said} |"
-        )
+        verdict = ("told" if o.told else "refused") if o.caught else o.problem
+        lines.append(f"| {o.name} | {verdict} | {o.processor:.1f} | {o.seconds:.1f} | {o.memory / 1e6:.0f} | {said} |")
     EVIDENCE.mkdir(parents=True, exist_ok=True)
     (EVIDENCE / "mutations.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     told = [
