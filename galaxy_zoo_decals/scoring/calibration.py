@@ -18,11 +18,8 @@ CHUNK = 8192
 """Galaxies whose predictive distributions are held at once."""
 
 TINY, HUGE = 1e-300, 2.0**300
-"""Relative probabilities above HUGE are scaled down: one step of float32 concentrations is below 1e90, and two steps
-lie between one look and the next."""
-
-LEAST = 1e-30
-"""Smallest concentration of all other answers together."""
+"""Relative probabilities above it are scaled down: one step of float32 concentrations is below 1e90, and two steps lie
+between one look and the next."""
 
 THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Confidences below which a model abstains; 0.6 is the student work's rule."""
@@ -88,24 +85,24 @@ class Counted:
 
 
 def beta_binomial_cdf(k: np.ndarray, n: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (P(K < k), P(K <= k)) of the beta-binomial, arrays of one shape (m,), sorted by ``n``, then by ``k``.
+    """Return (P(K < k), P(K = k)) of the beta-binomial, arrays of one shape (m,), sorted by ``n``, then by ``k``.
 
     Probabilities of all counts are built up from each other, relative to that of 0, by
     p(j + 1) / p(j) = (n - j) (a + j) / ((j + 1) (b + n - j - 1)); n is a number of volunteers, at most some tens.
     """
-    below, through = np.empty(len(k)), np.empty(len(k))
+    below, mass = np.empty(len(k)), np.empty(len(k))
     changes = np.flatnonzero(np.diff(n)) + 1
     cuts = np.arange(0, len(n), CHUNK)
     if len(n) > CHUNK // 8 * len(changes):  # enough of each number of volunteers to be counted alone
         cuts = np.union1d(cuts, changes)
     for start, stop in pairwise([*cuts, len(n)]):
         part = slice(start, stop)
-        below[part], through[part] = _cdf_of_part(k[part], n[part], a[part].astype(float), b[part].astype(float))
-    return below, through
+        below[part], mass[part] = _cdf_of_part(k[part], n[part], a[part].astype(float), b[part].astype(float))
+    return below, mass
 
 
 def _cdf_of_part(k: np.ndarray, n: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    p, summed, below, through = (np.full(len(n), value) for value in (1.0, 0.0, 0.0, 0.0))
+    p, summed, below, mass = (np.full(len(n), value) for value in (1.0, 0.0, 0.0, 0.0))
     most, alike = int(n[-1]), n[0] == n[-1]
     counts = np.arange(most + 2)
     places = np.searchsorted(k, counts) if alike else np.searchsorted(k, counts, sorter=(by := np.argsort(k)))
@@ -114,21 +111,20 @@ def _cdf_of_part(k: np.ndarray, n: np.ndarray, a: np.ndarray, b: np.ndarray) -> 
         on = slice(more[j - 1] if j else 0, None)  # n >= j
         at: Any = slice(places[j], places[j + 1])  # k = j
         at = at if alike else by[at]
-        below[at] = summed[at]
+        below[at], mass[at] = summed[at], p[at]
         summed[on] += p[on]
-        through[at] = summed[at]
         on = slice(more[j], None)  # n > j
         left = float(most - j) if alike else (n[on] - j).astype(float)
-        # Whole numbers first: of a concentration of 1e-30 a sum would leave nothing.
+        # Whole numbers first: of a concentration of 1e-6 a sum would leave few digits.
         step = a[on] + j
         step *= left / (j + 1)
         step /= b[on] + (left - 1)
         p[on] *= step
         if j % 2 and p.max() > HUGE:
             scale = np.where(p > HUGE, 1 / HUGE, 1.0)
-            for x in (p, summed, below, through):
+            for x in (p, summed, below, mass):
                 x *= scale
-    return below / summed, through / summed
+    return below / summed, mass / summed
 
 
 def interval_coverage(
@@ -142,16 +138,22 @@ def interval_coverage(
     NaN where nobody answered anything.
     """
     galaxies = len(concentrations)
-    total = views.totals(tree, concentrations)
-    a = concentrations[counted.galaxy, counted.answer]
-    # Beside a concentration of 1e20 the others are lost in the sum; what is left of them must stay above 0.
-    rest = np.maximum(total[counted.galaxy, counted.question] - a, LEAST)
-    below, through = beta_binomial_cdf(counted.k, counted.n, a, rest)
-    step = np.maximum(through - below, TINY)
+    others = np.empty(concentrations.shape)
+    for q in tree.questions:
+        part = concentrations[:, tree.slices[q.name]]
+        # Never all less this one: beside a large one the others are lost in the sum.
+        for j in range(len(q.answers)):
+            others[:, tree.slices[q.name].start + j] = views.row_sums(np.delete(part, j, axis=1))
+    a, rest = (part[counted.galaxy, counted.answer] for part in (concentrations, others))
+    below, mass = beta_binomial_cdf(counted.k, counted.n, a, rest)
     counts = np.bincount(counted.galaxy, minlength=galaxies)
     out = np.full((galaxies, len(levels)), np.nan)
     for i, level in enumerate(levels):
-        inside = np.minimum(through, (1 + level) / 2) - np.maximum(below, (1 - level) / 2)
-        summed = np.bincount(counted.galaxy, np.clip(inside / step, 0, 1), minlength=galaxies)
+        # What part of each count's step lies below either end; a step too small to be seen lies on one side of it.
+        low, high = (
+            np.clip(np.divide(end - below, mass, out=np.sign(end - below), where=mass > TINY), 0, 1)
+            for end in ((1 - level) / 2, (1 + level) / 2)
+        )
+        summed = np.bincount(counted.galaxy, high - low, minlength=galaxies)
         np.divide(summed, counts, out=out[:, i], where=counts > 0)
     return out

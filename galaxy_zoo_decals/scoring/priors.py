@@ -24,6 +24,9 @@ FLOOR = 1e-3
 """Least concentration: an answer that nobody gave would go to 0, where the likelihood is not defined."""
 
 
+LEAST_GAMMAS = 1e-290
+"""Sum of gamma draws below which they have lost digits, or all of them."""
+
 MIN_STRATUM = 100
 """Galaxies with votes that a stratum of a question needs to have a prior of its own."""
 
@@ -55,9 +58,13 @@ class Prior:
             cumulative = np.exp(log_share - logsumexp(log_share, axis=1, keepdims=True)).cumsum(axis=1)
             component = (chance > cumulative).sum(axis=1).clip(max=len(self.weights) - 1)
         drawn = rng.standard_gamma(self.alphas[component] + votes)
-        # With concentrations near 0 all gammas can underflow; the answer with the most votes then has it all.
-        dead = drawn.sum(axis=1) == 0
-        drawn[dead, (self.alphas[component] + votes)[dead].argmax(axis=1)] = 1
+        # With concentrations near 0 and no votes all gammas can underflow. So small, a gamma is its limit times
+        # exp(-e / alpha), e exponential; those are drawn as logarithms.
+        small = drawn.sum(axis=1) < LEAST_GAMMAS
+        if small.any():
+            alphas = (self.alphas[component] + votes)[small]
+            logs = -rng.standard_exponential(alphas.shape) / alphas
+            drawn[small] = np.exp(logs - logs.max(axis=1, keepdims=True))
         return drawn / drawn.sum(axis=1, keepdims=True)
 
 
