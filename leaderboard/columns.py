@@ -13,6 +13,7 @@ from typing import Any
 from galaxy_zoo_decals.scoring import VERSION
 from leaderboard.boards import Row, Table, number
 from leaderboard.entries import Entry
+from leaderboard.truths import Key
 
 Value = float | int | str | None
 
@@ -43,11 +44,13 @@ def family(entry: Entry) -> str:
     return found[1] if found else "other"
 
 
-def evidence(entry: Entry) -> str:
-    """Return what stands behind an entry's numbers: it is derived from what lies here, never declared."""
+def evidence(entry: Entry, key: Key) -> str:
+    """Return the most that stands behind an entry's numbers on an edition: derived from what lies here."""
     if entry.local:
         return "local run"
-    return "re-scored" if any(t.scores for t in entry.trained) else "reported"
+    if not any(t.scores for t in entry.trained if t.key == key):
+        return "reported"
+    return next((one.word for one in reversed(entry.evidence) if key in one.editions), "re-scored")
 
 
 def overlap(entry: Entry) -> str:
@@ -115,7 +118,7 @@ def cells(table: Table, row: Row) -> dict[str, Cell]:
     speed = run.images_per_second
     memory = run.peak_memory_bytes
     return found | {
-        "evidence": Cell(evidence(entry), evidence(entry)),
+        "evidence": Cell(evidence(entry, table.key), evidence(entry, table.key)),
         "overlap": Cell(overlap(entry), overlap(entry)),
         "family": Cell(family(entry), family(entry)),
         "recipe": Cell(run.recipe_name, run.recipe_name),

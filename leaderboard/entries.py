@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,7 +13,8 @@ import yaml
 
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import runs, scores, submission
+from leaderboard import evidence, runs, scores, submission
+from leaderboard.evidence import Evidence
 from leaderboard.files import LeaderboardError, read_text, sha256
 from leaderboard.runs import Run, RunEdition, prediction_path
 from leaderboard.scores import Score
@@ -64,6 +65,8 @@ class Entry:
     submission: Submission | None = None
     readme: str = ""
     folder: Path | None = field(default=None, compare=False)
+    evidence: tuple[Evidence, ...] = ()
+    """What was found when it was run or trained again, least first."""
 
     @property
     def official(self) -> bool:
@@ -130,7 +133,10 @@ def submitted(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     for folder in sorted(p for p in (root / "submissions").glob("*") if p.is_dir() and not p.name.startswith(".")):
         try:
             scored = root / "scores" / folder.name
-            entries.append(of_submission(folder, scores.read(scored) if scored.is_dir() else [], truths))
+            entry = of_submission(folder, scores.read(scored) if scored.is_dir() else [], truths)
+            found, ignored = evidence.of(entry.slug, root, {t.sha256: t.key for t in entry.trained})
+            entries.append(replace(entry, evidence=tuple(found)))
+            warnings += ignored
         except (UserError, OSError) as error:
             warnings.append(f"{folder.name} is left out: {error}")
     return entries, warnings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Board, Metric
 from leaderboard import boards, columns, figures, galaxies, ranking, scores
 from leaderboard.boards import SEEDS
-from leaderboard.entries import Entry, Trained
+from leaderboard.entries import Trained
 from leaderboard.figures import Forest, Scale
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "site" / "templates"
@@ -115,9 +114,6 @@ def environment() -> Environment:
         "risk": figures.risk,
         "columns": columns.columns,
         "cells": columns.cells,
-        "family": columns.family,
-        "evidence": columns.evidence,
-        "overlap": columns.overlap,
         "spread": _spread,
         "strata": _strata,
         "recovery": _recovery,
@@ -130,9 +126,9 @@ def _spread(seeds: list[Trained], board: str, metric: str) -> float:
     return scores.spread([t.scores[board] for t in seeds], metric)
 
 
-def _options(of: Callable[[Entry], str], rows: list[boards.Row]) -> list[str]:
-    """Return what the entries of some rows can be filtered by."""
-    return sorted({of(row.entry) for row in rows if row.entry is not None})
+def _options(table: boards.Table, key: str) -> list[str]:
+    """Return what the entries of a board can be filtered by, of the column with that key."""
+    return sorted({columns.cells(table, row)[key].text for row in table.rows})
 
 
 def _landmarks(references: list[boards.Row]) -> list[boards.Row]:
