@@ -268,14 +268,42 @@ def _overlap(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _reproduce(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import entries, reproduction
+    from leaderboard import entries, evidence, reproduction
 
     everyone, warnings = entries.submitted(options.root, truths)
     entry = entries.named(options.slug, everyone, warnings)
     others = [e for e in everyone if e is not entry and e.submission and e.submission.status == "active"]
     found = reproduction.compare(entry, others, options.runs, truths)
     print("\n".join(reproduction.words(entry, found)))
+    if options.store:
+        print(f"Stored in {evidence.write(options.root, entry.slug, reproduction.to_store(entry, found))}")
     return 0 if all(one.good for one in found) else 1
+
+
+def _rerun(options: argparse.Namespace, truths: Truths) -> int:
+    from leaderboard import entries, evidence, rerun
+    from leaderboard.files import LeaderboardError
+
+    entry = entries.named(options.slug, *entries.submitted(options.root, truths))
+    models = rerun.models(options.weights)
+    due = rerun.round_due(options.root, entry.slug) if options.fresh else None
+    if options.fresh and not options.seed:
+        raise LeaderboardError(f"{entry.slug}: {rerun.seed_wanted(due)}")
+    if not options.fresh and (options.seed or options.galaxies):
+        raise LeaderboardError("--seed and --galaxies are about fresh galaxies: add --fresh.")
+    if options.galaxies is not None and options.galaxies < 30:
+        raise LeaderboardError(f"--galaxies {options.galaxies}: on fewer than 30 galaxies nothing can be said.")
+    boards = []
+    with tempfile.TemporaryDirectory() as work:
+        found, notes = rerun.run(entry, models, truths, Path(work))
+        print("\n".join([*notes, *rerun.words(entry, found)]))
+        if options.fresh:
+            boards = rerun.on_fresh(found, options.seed, options.galaxies, truths, Path(work))
+            print("\n".join(rerun.fresh_words(boards, options.seed)))
+    if options.store:
+        stored = rerun.to_store(entry, found, boards, options.seed or "", due)
+        print(f"Stored in {evidence.write(options.root, entry.slug, stored)}")
+    return 0 if all(one.good for one in found) and all(board.holds for board in boards) else 1
 
 
 def _export(options: argparse.Namespace, truths: Truths) -> int:
@@ -410,6 +438,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Truths], int]] = {
     "check": _check,
     "overlap": _overlap,
     "reproduce": _reproduce,
+    "rerun": _rerun,
     "export": _export,
     "references": _references,
     "freeze": _freeze,

@@ -80,6 +80,24 @@ def parser() -> argparse.ArgumentParser:
     reproduce.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR", help="folders of the runs made anew")
     reproduce.set_defaults(command="reproduce")
 
+    reproduce.add_argument("--store", action="store_true", help="keep it as evidence, if the entry is reproduced")
+
+    rerun = commands.add_parser(
+        "rerun", parents=[common], help="predict with an entry's weights again and compare (status 1 if not the same)"
+    )
+    rerun.add_argument("slug", metavar="SLUG", help="the entry")
+    rerun.add_argument(
+        "--weights", action="append", type=Path, required=True, metavar="MODEL_DIR",
+        help="folder of a saved model, or of its run; may be given several times, one for each seed",
+    )  # fmt: skip
+    rerun.add_argument("--fresh", action="store_true", help="score fresh simulated galaxies too, which nobody has seen")
+    rerun.add_argument("--seed", metavar="TEXT", help="with --fresh: what a public beacon gave out after the merge")
+    rerun.add_argument(
+        "--galaxies", type=int, metavar="N", help="with --fresh: about so many scored ones (as many as the board has)"
+    )
+    rerun.add_argument("--store", action="store_true", help="keep it as evidence, if all seeds come out again")
+    rerun.set_defaults(command="rerun")
+
     export = commands.add_parser("export", parents=[common], help="write an entry's results for the Hugging Face Hub")
     export.add_argument("slug", metavar="SLUG")
     export.add_argument("--dataset", required=True, metavar="ORG/NAME", help="the edition's dataset repository")

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import entries, ranking, runs
+from leaderboard import entries, evidence, ranking, runs
 from leaderboard.entries import Entry
-from leaderboard.files import LeaderboardError
+from leaderboard.files import LeaderboardError, sha256
 from leaderboard.truths import Truths
 
 DEVIATIONS = 2.0
@@ -117,6 +119,33 @@ def _compare(entry: Entry, everyone: list[Entry], folder: Path, truths: Truths) 
             spread = ranking.training_variance([list(seeds.values()), *others])[0] ** 0.5
             found.append(Again(folder, run.seed, board, score.metrics[primary][0], seeds, float(spread)))
     return found
+
+
+def to_store(entry: Entry, found: list[Again]) -> evidence.Retrained:
+    """Return what may be stored of a reproduction; raises LeaderboardError if a run is too far off."""
+    far = [one for one in found if not one.good]
+    if far:
+        raise LeaderboardError(f"nothing was stored: {far[0].run} is too far from {entry.slug}.")
+    told: list[dict[str, Any]] = []
+    compared: dict[str, None] = {}
+    for one in found:
+        run = runs.read(one.run / "run.json")
+        key = run.edition.name, run.edition.content_hash
+        task = one.board if one.board in run.tasks else "votes"  # votes enter every board
+        below = runs.prediction_path(run.edition.name, task, run.seed)
+        compared |= dict.fromkeys(t.sha256 for t in entry.seeds(key, one.board))
+        told.append(
+            {
+                "edition": key[0], "content_hash": key[1], "board": one.board, "seed": one.seed,
+                "commit": run.git.commit if run.git else None, "prediction_sha256": sha256(one.run / below),
+                "score": one.score, "mean": one.mean, "off": one.off if math.isfinite(one.off) else 0.0,
+                "allowed": one.allowed, "same": one.same,
+            }
+        )  # fmt: skip
+    day = datetime.now(UTC).date().isoformat()
+    return evidence.Retrained.model_validate(
+        {"format": evidence.FORMAT, "day": day, "compared_with": list(compared), "runs": told}
+    )
 
 
 def words(entry: Entry, found: list[Again]) -> list[str]:
