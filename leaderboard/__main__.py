@@ -213,6 +213,8 @@ def _checked(options: argparse.Namespace, truths: Truths, root: Path, changed: C
             entry = entries.of_submission(folder, found.scored, truths)
             everyone = [e for e in others if e.folder and e.folder.resolve() != folder.resolve()]
             standings = report.standings(entry, everyone, references)
+            if changed is not None and folder.name in changed.status_only:
+                found.notes.append(f"{visible(folder.name)}: its status changes: do its authors ask for that?")
             flags = looks.flags(entry, everyone, standings, found.notes) + lacking.flags(entry, everyone, truths)
         if options.pull is not None:  # a folder of this process alone, that nobody can look into
             found.faults = [fault.replace(f"{root.parent}/", "") for fault in found.faults]

@@ -133,6 +133,13 @@ def _identity(folder: Path, said: Submission, others: Sequence[Entry], report: R
         report.faults.append(
             f"{folder}: its day is {day}, today is {now} and the boards opened on {OPENED}: rename the folder."
         )
+    signed = {name for other in others if other.official and other.submission for name in other.submission.authors}
+    for author in said.authors:
+        if folder.name not in official() and any(lookalikes.same(author, name) for name in signed):
+            report.notes.append(
+                f"{path}: authors: {author!r} signs entries of the maintainers, and this one is not on their list: is it "
+                "theirs?"
+            )
     for other in others:
         if other.slug != folder.name and lookalikes.same(said.name, other.title):
             report.faults.append(

@@ -25,7 +25,8 @@ from leaderboard.runs import prediction_path
 FORMAT = "1"
 
 TOLERANCE = 1e-6
-"""Largest difference between a stored and a recomputed number."""
+"""Largest difference between a stored and a recomputed number, of its size where that is above 1: intervals come from
+sums of float32, whose order differs from machine to machine."""
 
 Interval = tuple[float, float, float]
 """Value, low and high end of its 95 % interval; NaN where undefined."""
@@ -296,7 +297,7 @@ def _compare(where: str, stored: Any, fresh: Any, found: list[str]) -> None:
         for i, (a, b) in enumerate(zip(stored, fresh)):
             _compare(f"{where}[{i}]", a, b, found)
     elif isinstance(stored, int | float) and isinstance(fresh, int | float):
-        if abs(stored - fresh) > TOLERANCE:
+        if abs(stored - fresh) > TOLERANCE * max(1.0, abs(fresh)):
             found.append(f"{where} is {stored}, recomputed {fresh}")
     elif stored != fresh:
         found.append(f"{where} is {stored!r}, recomputed {fresh!r}")

@@ -31,7 +31,8 @@ def test_there_is_an_entry() -> None:
 
 @pytest.mark.parametrize("slug", COMMITTED)
 def test_committed_scores_are_what_the_scorer_says(slug: str) -> None:
-    truths = Truths.on_this_machine([])
+    # What may not lie in the repository is scored anew where it is.
+    truths = Truths.on_this_machine([], [f"gz2={CHALLENGE}"] if CHALLENGE.is_file() else [])
     stored = scores.read(LEADERBOARD / "scores" / slug)
     fresh, problems = score_submission(LEADERBOARD / "submissions" / slug, truths)
     absent = [s for s in stored if truths.truth(s.key) is None]
