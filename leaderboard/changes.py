@@ -54,9 +54,12 @@ def read(root: Path, base: str, head: str = "HEAD", word: str = "--diff") -> Cha
         if given.startswith("-"):
             raise LeaderboardError(f"{word} {given}: give a branch or commit.")
     given = base if head == "HEAD" else head
-    start = _git(root, "merge-base", "--end-of-options", base, head, word=f"{word} {given}").strip()
-    changes = _changes(root, start, head)
+    starts = _git(root, "merge-base", "--all", "--end-of-options", base, head, word=f"{word} {given}").split()
+    changes = _changes(root, starts[0], head)
     found = Changes()
+    if len(starts) > 1:
+        # What a merge would change cannot be read from a difference to one of them: it could undo what main did since.
+        found.faults.append(f"the branch left {visible(base, 80)} in {len(starts)} places: rebase it onto main.")
     submissions = prefix / "submissions"
     slugs: dict[str, list[Change]] = {}
     others: list[Change] = []

@@ -102,6 +102,32 @@ def test_what_is_checked_is_what_is_committed(
     assert f"leaderboard/submissions/{SLUG}/runs/" in said and "not committed: `git add -f`" in said
 
 
+def test_a_branch_that_would_undo_what_main_did_is_refused(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A branch of two merge bases: against one of them it changes nothing, and merged it would take main's change back.
+
+    Both main and the branch merge the other's commit; the branch keeps its own version of the scorer's file.
+    """
+    scorer = repository / "scorer.py"
+    scorer.write_text("old\n")
+    commit(repository, "the scorer")
+    git(repository, "checkout", "-q", "-b", "entry")
+    (repository / "notes").write_text("x\n")
+    commit(repository, "something harmless")
+    git(repository, "branch", "harmless")
+    git(repository, "checkout", "-q", "main")
+    scorer.write_text("new\n")
+    commit(repository, "the scorer is mended")
+    git(repository, "branch", "mended")
+    git(repository, "merge", "-q", "--no-edit", "harmless")
+    git(repository, "checkout", "-q", "entry")
+    git(repository, "merge", "-q", "-s", "ours", "--no-edit", "mended")
+    assert scorer.read_text() == "old\n"
+    assert main(["check", "--diff", "main", "--root", str(repository / "leaderboard")]) == 1
+    assert "in 2 places: rebase it onto main" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("base", ["nowhere", "--output=x", ""])
 def test_a_base_that_is_none_is_said(repository: Path, capsys: pytest.CaptureFixture[str], base: str) -> None:
     assert main(["check", f"--diff={base}", "--root", str(repository / "leaderboard")]) == 1
