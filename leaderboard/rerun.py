@@ -1,8 +1,8 @@
 """Running an entry again: its weights predict the board's galaxies once more, and galaxies that nobody has seen.
 
 The weights are a stranger's and predict in a process of their own (``benchmark/predict.py``: tensors alone, no code).
-Predictions are the entry's if its answers come out again, and its scores. Answers alone would not do: concentrations
-can be raised where the truth is known, which changes a likelihood and no answer.
+Predictions are the entry's if its answers come out again, and its values, and its scores. Answers alone would not do:
+concentrations can be raised where the truth is known, which changes a likelihood and no answer.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ NEAR = 0.25
 """Standard errors of a primary score that the score of the second predictions may be off. Another processor turns a
 few answers that were on the edge; what is gained by less is no place on any board."""
 
+TYPICAL = {"votes": 0.02}
+"""Mean difference that the logarithms of concentrations may have: 2 % of each. Of probabilities it is TYPICAL_SHARE."""
+
+TYPICAL_SHARE = 0.005
+
 CLONE = Path(__file__).resolve().parents[1]
 
 
@@ -47,8 +52,9 @@ CLONE = Path(__file__).resolve().parents[1]
 class Again:
     """What one model predicts on one edition beside the prediction file of the entry that it agrees with best.
 
-    ``differing`` of ``galaxies`` have another answer, ``largest`` is the largest difference of two probabilities or
-    expected fractions, ``apart`` by how many standard errors the primary score of each board differs.
+    ``differing`` of ``galaxies`` have another answer; ``typical`` and ``largest`` are the mean and the largest
+    difference of two probabilities, or of two concentrations' natural logarithms; ``apart`` is by how many standard
+    errors the primary score of each board differs.
     """
 
     trained: Trained
@@ -56,6 +62,7 @@ class Again:
     weights: Path
     galaxies: int
     differing: int
+    typical: float
     largest: float
     apart: dict[str, float]
 
@@ -67,7 +74,8 @@ class Again:
     @property
     def good(self) -> bool:
         """Whether these are the entry's predictions."""
-        return self.same >= SAME and all(apart <= NEAR for apart in self.apart.values())
+        near = self.typical <= TYPICAL.get(self.trained.task, TYPICAL_SHARE)
+        return self.same >= SAME and near and all(apart <= NEAR for apart in self.apart.values())
 
 
 def models(folders: list[Path]) -> list[Path]:
@@ -183,21 +191,21 @@ def _compare(entry: Entry, key: Key, edition: Edition, model: Path, made: Predic
                 f"{trained.predictions}: name another edition with --edition."
             )
         mine = made.take(np.array([rows[name] for name in told.names], int))
-        gap = float(np.abs(_shares(edition.tree, told) - _shares(edition.tree, mine)).mean())
+        gap = float(np.abs(_values(told) - _values(mine)).mean())
         if nearest is None or gap < nearest[0]:
             nearest = gap, trained, told, mine
     assert nearest is not None
-    _, trained, told, mine = nearest
+    typical, trained, told, mine = nearest
     differing = int((answers(edition.tree, told) != answers(edition.tree, mine)).any(axis=1).sum())
-    largest = float(np.abs(_shares(edition.tree, told) - _shares(edition.tree, mine)).max())
+    largest = float(np.abs(_values(told) - _values(mine)).max())
     truth = truths.truth(key)
     apart = {} if truth is None else _apart(trained, truth, mine, str(model))
-    return Again(trained, edition, model, len(told.names), differing, largest, apart)
+    return Again(trained, edition, model, len(told.names), differing, typical, largest, apart)
 
 
-def _shares(tree: Tree, given: Predictions) -> np.ndarray:
-    """Return probabilities, or of concentrations the expected fractions: what differences can be taken of."""
-    return views.fractions(tree, given.values) if given.task == "votes" else given.values
+def _values(given: Predictions) -> np.ndarray:
+    """Return probabilities, or logarithms of concentrations: what differences can be taken of."""
+    return np.log(given.values) if given.task == "votes" else given.values
 
 
 def _apart(trained: Trained, truth: Truth, mine: Predictions, where: str) -> dict[str, float]:
@@ -330,15 +338,18 @@ def words(entry: Entry, found: list[Again]) -> list[str]:
         lines.append(
             f"  {one.weights}, {one.trained.key[0]}: agrees best with seed {one.trained.run.seed}; "
             f"{one.galaxies - one.differing:,} of {one.galaxies:,} galaxies have the same answer "
-            f"({100 * one.same:.2f} %), the largest difference is {one.largest:.2g}, scores differ by {most:.2g} "
-            f"standard errors at most{'' if one.good else ': NOT THE SAME PREDICTIONS'}"
+            f"({100 * one.same:.2f} %), values differ by {one.typical:.2g} in the mean and {one.largest:.2g} at most, "
+            f"scores by {most:.2g} standard errors at most{'' if one.good else ': NOT THE SAME PREDICTIONS'}"
         )
     lines.append("Run again." if all(one.good for one in found) else f"Not run again: {_rule()}.")
     return lines
 
 
 def _rule() -> str:
-    return f"{100 * SAME:g} % of the answers and scores within {NEAR:g} standard errors are asked for"
+    return (
+        f"{100 * SAME:g} % of the answers, values that differ by {TYPICAL_SHARE:g} in the mean at most (concentrations "
+        f"by {100 * TYPICAL['votes']:g} %) and scores within {NEAR:g} standard errors are asked for"
+    )
 
 
 def fresh_words(boards: list[evidence.Board], text: str) -> list[str]:
