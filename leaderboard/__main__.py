@@ -178,7 +178,7 @@ def _check(options: argparse.Namespace, truths: Truths) -> int:
 
 def _checked(options: argparse.Namespace, truths: Truths, root: Path, changed: Changes | None) -> int:
     """Check what lies below ``root``: what ``changed`` names, or what the options do; return the exit status."""
-    from leaderboard import changes, checks, entries, lacking, plausibility, report, scores
+    from leaderboard import changes, checks, entries, plausibility, report, scores
     from leaderboard import flags as looks
     from leaderboard.files import LeaderboardError, visible
 
@@ -215,7 +215,7 @@ def _checked(options: argparse.Namespace, truths: Truths, root: Path, changed: C
             standings = report.standings(entry, everyone, references)
             if changed is not None and folder.name in changed.status_only:
                 found.notes.append(f"{visible(folder.name)}: its status changes: do its authors ask for that?")
-            flags = looks.flags(entry, everyone, standings, found.notes) + lacking.flags(entry, everyone, truths)
+            flags = looks.flags(entry, everyone, standings, found.notes, truths)
         if options.pull is not None:  # a folder of this process alone, that nobody can look into
             found.faults = [fault.replace(f"{root.parent}/", "") for fault in found.faults]
             found.notes = [note.replace(f"{root.parent}/", "") for note in found.notes]

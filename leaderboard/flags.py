@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals import views
+from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.schema import GZ2
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.boards import Metric
-from leaderboard import scores
+from galaxy_zoo_decals.scoring.ceilings import CEILING
+from leaderboard import lacking, leaked_votes, near_copies, scores
 from leaderboard.entries import Entry
 from leaderboard.files import visible
 from leaderboard.report import Difference, Standing, number
-from leaderboard.runs import Run
+from leaderboard.runs import Curve, Run
+from leaderboard.truths import Key, Truths, terms_of
 
 SUSPICIOUS = 0.05
 """Lead of the test over the validation score that a person should look at."""
@@ -20,30 +26,25 @@ SUSPICIOUS = 0.05
 FASTER = 3.0
 """Images a second over those of entries with the same backbone, size and device that a person should look at."""
 
-VALIDATED = {"multiclass": "macro_f1", "multilabel": "macro_map"}
-"""Tasks whose curves hold the metric that their board is ranked by."""
+VALIDATED = {"multiclass": "macro_f1", "multilabel": "macro_map", "votes": "accuracy"}
+"""Metrics of the board that the curves of a task hold too; those of a tree's networks hold the accuracy of theirs."""
+
+LEAD = 3.0
+"""Smallest detectable differences by which an entry may lead the best one before a person should look at it."""
+
+WINNER = 0.075
+"""RMSE of the 37 values of the Galaxy Zoo Challenge that its published winner came to (Dieleman et al. 2015, MNRAS 450,
+1441: 0.07492 with many networks and 61,578 galaxies), rounded up."""
 
 
-def flags(entry: Entry, entries: list[Entry], found: list[Standing], unverified: list[str]) -> list[str]:
+def flags(
+    entry: Entry, entries: list[Entry], found: list[Standing], unverified: list[str], truths: Truths
+) -> list[str]:
     """Return what is not wrong by itself but should be looked at by a person."""
     said: list[str] = []
     for s in found:
-        metric = BOARDS[s.board].metrics[BOARDS[s.board].primary]
-        ceilings = [d for d in s.references if d.name == "noise ceiling" and d.difference is not None]
-        for ceiling in ceilings:
-            if _ahead(ceiling, metric) > 0:
-                said.append(
-                    f"{s.edition}, {s.board}: {number(s.value, metric)} is above the noise ceiling "
-                    f"({number(ceiling.value, metric)}): have the test galaxies been seen in training?"
-                )
-        for prior in (d for d in s.references if d.name == "class prior" and d.difference is not None):
-            if _ahead(prior, metric) < 0:
-                said.append(
-                    f"{s.edition}, {s.board}: {number(s.value, metric)} is no better than the class prior "
-                    f"({number(prior.value, metric)}), which says the same of every galaxy."
-                )
-        if s.seeds < 3:
-            said.append(f"{s.edition}, {s.board}: {s.seeds} of 3 seeds: shown as a single run.")
+        said += _of_standing(s, terms_of(_key(entry, s), truths).truth == "counts")
+    said += _without_curves(entry)
     for edition in entry.editions.values():
         if edition.trained_on is not None:
             said.append(
@@ -56,7 +57,103 @@ def flags(entry: Entry, entries: list[Entry], found: list[Standing], unverified:
     overlap = entry.submission.test_overlap if entry.submission else None
     if overlap and overlap.status in ("declared", "unknown"):
         said.append(f"overlap with the test galaxies is {overlap.status}: {visible(overlap.note or '', 300)}")
+    said += _better_than_winner(entry, truths)
+    said += near_copies.flags(entry, entries, truths)
+    said += leaked_votes.flags(entry, truths)
+    said += lacking.flags(entry, entries, truths)
     return said + unverified
+
+
+def _key(entry: Entry, s: Standing) -> Key:
+    return next(key for key, edition in entry.editions.items() if visible(edition.name, 100) == s.edition)
+
+
+def _of_standing(s: Standing, counts: bool) -> list[str]:
+    """Return what is odd about a place; ``counts`` says whether the truth is counted votes, which have a ceiling."""
+    said = []
+    metric = BOARDS[s.board].metrics[BOARDS[s.board].primary]
+    value = f"{s.edition}, {s.board}: {metric.title} {number(s.value, metric)}"
+    better, worse = ("above", "below") if metric.higher_is_better else ("below", "above")
+    ceilings = [d for d in s.references if d.name.startswith(CEILING) and d.difference is not None]
+    # Where several are given each rests on an assumption; what is beyond all of them is beyond any.
+    passed = [d for d in ceilings if _ahead(d, metric) > 0]
+    if counts and ceilings and len(passed) == len(ceilings):
+        told = ", ".join(number(d.value, metric) for d in passed)
+        said.append(
+            f"{value} is {better} the noise ceiling's ({told}), which no model passes but by chance: have the test "
+            "galaxies been seen in training?"
+        )
+    for prior in (d for d in s.references if d.name == "class prior" and d.difference is not None):
+        if _ahead(prior, metric) < 0:
+            said.append(
+                f"{value} is {worse} the class prior's ({number(prior.value, metric)}), which says the same of every "
+                "galaxy."
+            )
+    leads = [d for d in s.entries if d.difference is not None]
+    # The entries of a standing are the nearest: an entry that leads all of them leads the board.
+    best = min(leads, key=lambda d: _ahead(d, metric), default=None)
+    if best is not None and s.smallest is not None and _ahead(best, metric) > LEAD * s.smallest:
+        said.append(
+            f"{value} is {better} the best entry's ({number(best.value, metric)}, {best.name}) by more than {LEAD:g} "
+            f"times the smallest difference that can be told on this board ({number(s.smallest, metric)}): what did it "
+            "learn that others did not?"
+        )
+    if s.seeds < 3:
+        said.append(f"{s.edition}, {s.board}: {s.seeds} of 3 seeds: shown as a single run.")
+    return said
+
+
+def _without_curves(entry: Entry) -> list[str]:
+    """Return the runs whose validation cannot be held against the test."""
+    runs = {(t.run.edition.name, t.task, t.run.seed): t.run for t in entry.trained}
+    bare = [
+        place
+        for place, run in runs.items()
+        if not any(p.validation_metric is not None for curve in run.curves for p in curve.points)
+    ]
+    if not bare:
+        return []
+    edition, task, seed = bare[0]
+    more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
+    return [
+        f"{edition}, {task}, seed {seed}{more}: no learning curve with a validation metric: the validation cannot be "
+        "compared with the test."
+    ]
+
+
+def _better_than_winner(entry: Entry, truths: Truths) -> list[str]:
+    """Return the votes files whose RMSE by the rules of the Galaxy Zoo Challenge is below its winner's."""
+    said = []
+    for trained in entry.trained:
+        truth = truths.truth(trained.key)
+        if trained.task != "votes" or truth is None or truth.tree is not GZ2 or not truth.votes_assumed:
+            continue
+        error = challenge_rmse(truth, scores.read_predictions(trained.predictions, truth))
+        if error < WINNER:
+            said.append(
+                f"{trained.run.edition.name}, votes, seed {trained.run.seed}: RMSE {error:.4f} over the 37 values of "
+                f"the Galaxy Zoo Challenge is below its published winner's ({WINNER}): have the test galaxies been "
+                "seen in training?"
+            )
+    return said
+
+
+def challenge_rmse(truth: Truth, predictions: Predictions) -> float:
+    """Return the root of the mean squared error of the challenge's 37 values, of a votes file on its galaxies.
+
+    The values are shares of all volunteers that come to an answer, but for "is there anything odd", which is asked of
+    all. The counts of the truth were made from them, to a step of 1/40: that moves the result by about 0.0002.
+    """
+    guess = _challenge_values(views.fractions(truth.tree, predictions.values))
+    return float(np.sqrt(np.mean((guess - _challenge_values(truth.fractions)) ** 2)))
+
+
+def _challenge_values(fractions: np.ndarray) -> np.ndarray:
+    reach = views.relevance(GZ2, fractions)
+    reach[:, GZ2.question_index["odd"]] = 1.0
+    reach[:, GZ2.question_index["odd-feature"]] = fractions[:, GZ2.answer_index["odd", "yes"]]
+    values: np.ndarray = np.nan_to_num(reach[:, [GZ2.question_index[q] for q, _ in GZ2.answers]] * fractions)
+    return values
 
 
 def _ahead(d: Difference, metric: Metric) -> float:
@@ -64,17 +161,30 @@ def _ahead(d: Difference, metric: Metric) -> float:
 
 
 def _over_validation(run: Run, task: str, score: scores.Score | None) -> list[str]:
-    name = VALIDATED.get(task)
-    if name is None or score is None or not run.curves:
+    """Return where the test score leads the best validation score by more than chance and by more than is usual."""
+    if score is None:
         return []
-    seen = [p.validation_metric for c in run.curves for p in c.points if p.validation_metric is not None]
-    value, low, _ = score.metrics[name]
-    if not seen or not math.isfinite(value) or value - max(seen) <= SUSPICIOUS or low <= max(seen):
-        return []
-    return [
-        f"{run.edition.name}, {task}, seed {run.seed}: {value:.3f} on the test galaxies, at most {max(seen):.3f} on "
-        "the validation galaxies."
-    ]
+    said = []
+    for where, (value, low), curves in _compared(run, task, score):
+        seen = [p.validation_metric for c in curves for p in c.points if p.validation_metric is not None]
+        if seen and math.isfinite(value) and value - max(seen) > SUSPICIOUS and low > max(seen):
+            said.append(
+                f"{run.edition.name}, {where}, seed {run.seed}: {value:.3f} on the test galaxies, at most "
+                f"{max(seen):.3f} on the validation galaxies."
+            )
+    return said
+
+
+def _compared(run: Run, task: str, score: scores.Score) -> Iterator[tuple[str, tuple[float, float], list[Curve]]]:
+    """Yield what both a board and the curves of a run measure: its name, value and low end, and the curves."""
+    if task in VALIDATED:
+        value, low, _ = score.metrics[VALIDATED[task]]
+        yield task, (value, low), run.curves
+        return
+    for row in score.rows:
+        # One network a question: its curve bears the question's name.
+        if curves := [c for c in run.curves if c.name == row["name"]]:
+            yield f"{task}, {row['name']}", (row["conditional_accuracy"], row["conditional_accuracy_low"]), curves
 
 
 def _fast(entry: Entry, entries: list[Entry]) -> list[str]:

@@ -176,7 +176,8 @@ def _alike(owner: Entry, a: Trained, entry: Entry, b: Trained, truths: Truths) -
     if apart <= CLOSE:
         return (
             f"{where}: puts the galaxies in nearly the order of {other}: the median galaxy is {apart:.1%} of all "
-            "places off, closer than separate trainings come: is it a copy with noise, or that training under another map?"
+            "places off, closer than separate trainings come: is it a copy with noise, or the same training under "
+            "another map?"
         )
     siblings = [t for t in owner.trained if (t.key, t.task) == (a.key, a.task) and t not in (a, b)]
     if not siblings:

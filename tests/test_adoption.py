@@ -82,7 +82,7 @@ def test_a_run_on_more_training_galaxies_is_bound_to_the_frozen_edition(
     checked = checks.check(folder, root / "scores" / folder.name, keeper, [], new=True)
     assert checked.faults == [] and checked.rescored == 2
     everyone, _ = entries.submitted(root, keeper)
-    (flag,) = (f for f in flags.flags(everyone[0], everyone, [], []) if "other training galaxies" in f)
+    (flag,) = (f for f in flags.flags(everyone[0], everyone, [], [], keeper) if "other training galaxies" in f)
     assert whole.content_hash[:12] in flag
 
 
