@@ -70,11 +70,18 @@ campaign-site: setup  ## the site with 100 entries: time, size, axe, HTML checke
 campaign-mutations: setup  ## nearly 200 kinds of damage to a submission (half an hour; docs/evidence/mutations.md)
 	$(BIN)/python tests/campaigns/mutations.py
 
+campaign-cheating: setup  ## copies, seeds of one training and leaked votes: what is seen (minutes; docs/evidence/cheating.md)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.cheating
+
 campaign-kills: setup  ## kill a preparation fifty times and go on (most of an hour; docs/evidence/kills.md)
 	$(BIN)/python tests/campaigns/kills.py
 
 campaign-lost-votes: setup  ## what lost merging votes do to fractions and classes (a minute; docs/evidence/lost-votes.md)
 	$(BIN)/python -m tests.campaigns.lost_votes
+
+# make campaign-numerics TRUTH=gz2=PATH scores the entries of gz2 anew too
+campaign-numerics: setup  ## does the scorer keep its digits: all of it against exact fractions (a minute; docs/evidence/numerics.md)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.numerics $(foreach t,$(TRUTH),--truth $(t))
 
 campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
 	$(BIN)/python tests/campaigns/scale.py
@@ -103,5 +110,5 @@ lock:            ## resolve the versions in requirements.lock and leaderboard/re
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-throughput lock clean
+.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-throughput lock clean
 .DEFAULT_GOAL := help
