@@ -102,8 +102,8 @@ def z_scores(truth: Truth, visible: np.ndarray, predictions: Predictions) -> dic
     if task != "votes":
         mean, covariance = _expected(_Panels(truth, visible), task)
         pull = _pull(tree, visible, own, guess, mean)
-        known, labels = _labels(truth, task)
-        total = float((pull * np.where(known, labels - mean, 0.0)).sum())
+        known, true = labels(truth, task)
+        total = float((pull * np.where(known, true - mean, 0.0)).sum())
         variance = float(np.einsum("na,nab,nb->", pull, covariance, pull))
         found["labels"] = total / math.sqrt(variance) if variance > 0 else math.nan
     return found
@@ -132,12 +132,16 @@ def fresh_votes(truth: Truth, visible: np.ndarray, rng: np.random.Generator) -> 
 
     Questions whose votes the edition does not know stay unknown.
     """
-    tree = truth.tree
-    votes = panels.draw(tree, visible, truth.totals[:, 0], rng)
-    for i, question in enumerate(tree.questions):
-        came = panels.asked(tree, question, truth.votes, truth.totals[:, 0])
-        votes[(truth.totals[:, i] == 0) & (came > 0), tree.slices[question.name]] = 0
+    votes = panels.draw(truth.tree, visible, truth.totals[:, 0], rng)
+    for question, unknown in zip(truth.tree.questions, _unknown(truth).T):
+        votes[unknown, truth.tree.slices[question.name]] = 0
     return votes
+
+
+def _unknown(truth: Truth) -> np.ndarray:
+    """Return which questions have no votes though volunteers came to them, bool (galaxies, questions)."""
+    came = [panels.asked(truth.tree, q, truth.votes, truth.totals[:, 0]) for q in truth.tree.questions]
+    return (truth.totals == 0) & (np.column_stack(came) > 0)
 
 
 def _pull(tree: Tree, visible: np.ndarray, own: np.ndarray, guess: np.ndarray, more: np.ndarray) -> np.ndarray:
@@ -152,7 +156,7 @@ def _pull(tree: Tree, visible: np.ndarray, own: np.ndarray, guess: np.ndarray, m
     return left / (np.column_stack([_smooth(a, b) for a, b in zip(own.T, left.T**2)]) + FLOOR)
 
 
-def _labels(truth: Truth, task: str) -> tuple[np.ndarray, np.ndarray]:
+def labels(truth: Truth, task: str) -> tuple[np.ndarray, np.ndarray]:
     """Return which labels of a task are known and which are true, bool (galaxies, channels)."""
     if task == "multiclass":
         label = truth.classes.label[:, None]
@@ -175,7 +179,7 @@ class _Panels:
 
     @cached_property
     def digest(self) -> bytes:
-        parts = (self.visible, self.truth.totals == 0, self.truth.totals[:, 0])
+        parts = (self.visible, _unknown(self.truth), self.truth.totals[:, 0])
         return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).digest()
 
     def __eq__(self, other: object) -> bool:
@@ -193,7 +197,7 @@ def _expected(of: _Panels, task: str) -> tuple[np.ndarray, np.ndarray]:
     departs by nothing.
     """
     rng = np.random.default_rng(SEED)
-    drawn = [_labels(replace(of.truth, votes=fresh_votes(of.truth, of.visible, rng)), task) for _ in range(PANELS)]
+    drawn = [labels(replace(of.truth, votes=fresh_votes(of.truth, of.visible, rng)), task) for _ in range(PANELS)]
     known = np.array([k for k, _ in drawn])
     true = np.array([k & y for k, y in drawn])
     mean = true.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
