@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,30 @@ def check_target(out: Path, overwrite: bool) -> None:
     existing = next(parent for parent in (out, *out.parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise BenchmarkError(f"{existing} is no folder that can be written to. Choose another --out.")
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Let no other training write to ``out`` until the block ends; BenchmarkError if one does.
+
+    A process that is killed leaves the file of its lock and no lock.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = out.with_name(f"{out.name}.lock.partial")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(lock, timeout=0))
+            held.callback(lock.unlink, missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
+        except Timeout:
+            raise BenchmarkError(
+                f"another training writes to {out}. Wait for it to end, or choose another --out or --seed."
+            ) from None
+        except (OSError, NotImplementedError):
+            # A file system without locks: nobody can be kept out, and the training is none the worse for it.
+            pass
+        yield
 
 
 @contextmanager

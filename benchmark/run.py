@@ -6,6 +6,7 @@ Run it as `accelerate launch benchmark/run.py --model hierarchical`. What it wri
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
@@ -100,15 +101,21 @@ def _run(args: argparse.Namespace) -> None:
     if args.resume and args.overwrite:
         raise BenchmarkError("--resume goes on with a run and --overwrite starts it anew: give one of them.")
     runs = [record.Run(name, args.recipe, recipe, args.seed, edition, targets[name]) for name, recipe in chosen.items()]
+    with contextlib.ExitStack() as mine:
+        _train(args, edition, runs, mine)
+
+
+def _train(args: argparse.Namespace, edition: Edition, runs: list[record.Run], mine: contextlib.ExitStack) -> None:
+    """Train the runs that are due, in folders that are ``mine`` alone until all of them are done."""
     accelerator = None
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # What is finished and what was interrupted lies on the first machine: it decides for all.
         from benchmark import training
 
         accelerator = training.accelerator(args.deterministic)
-        due = training.agree(accelerator, lambda: _due(runs, args))
+        due = training.agree(accelerator, lambda: _due(runs, args, mine))
     else:
-        due = _due(runs, args)
+        due = _due(runs, args, mine)
     runs = [run for run in runs if run.model in due]
     if not runs:
         return
@@ -133,14 +140,15 @@ def _run(args: argparse.Namespace) -> None:
         accelerator.end_training()
 
 
-def _due(runs: list[record.Run], args: argparse.Namespace) -> list[str]:
-    """Return the models that are to be trained; raises BenchmarkError if one may not be."""
+def _due(runs: list[record.Run], args: argparse.Namespace, mine: contextlib.ExitStack) -> list[str]:
+    """Return the models that are to be trained, their folders locked; raises BenchmarkError if one may not be."""
     due = []
     for run in runs:
         if args.resume and run.finished():
             print(f"{run.model}: finished already in {run.out}")
             continue
         record.check_target(run.out, args.overwrite)
+        mine.enter_context(record.alone(run.out))
         checkpoint = run.checkpoint()
         if args.overwrite:
             checkpoint.remove()

@@ -44,6 +44,9 @@ LONGEST_WAIT = 300.0
 TIMEOUT = (20.0, 60.0)
 """Seconds to connect, and seconds without a byte after which a connection counts as stalled."""
 
+LEAST_RATE, RATE_TIME = 1000.0, 60.0
+"""Bytes a second, in the mean of so many seconds, below which a connection counts as broken."""
+
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP answers that pass: the server is busy or down."""
 
@@ -84,6 +87,10 @@ class Passing(Exception):
     def __init__(self, words: str, wait: float | None = None) -> None:
         super().__init__(words)
         self.wait = wait
+
+
+class Trickle(Passing):
+    """A connection that brings less than LEAST_RATE: a few bytes do not make up for the attempt."""
 
 
 @dataclass(frozen=True)
@@ -209,10 +216,16 @@ def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: 
 
 
 def arriving(answer: requests.Response) -> Iterator[bytes]:
-    """Yield the body as it comes in: of a connection that is cut, what had come is not lost."""
+    """Yield the body as it comes in: of a connection that is cut or trickles, what had come is not lost."""
+    came, began = 0, time.monotonic()
     try:
         while block := answer.raw.read1(BLOCK):
             yield block
+            came, waited = came + len(block), time.monotonic() - began
+            if waited > RATE_TIME:
+                if came < LEAST_RATE * waited:
+                    raise Trickle(f"{came:,} bytes came in {waited:.0f} s")
+                came, began = 0, time.monotonic()
     except urllib3.exceptions.ReadTimeoutError:
         raise Passing(f"nothing came for {TIMEOUT[1]:.0f} s") from None
     except urllib3.exceptions.HTTPError:
@@ -302,7 +315,7 @@ def persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Say
             raise DownloadError(f"the server sends in circles ({error}).") from None
         except (Passing, requests.exceptions.RequestException) as error:
             now = progress()
-            failures = 0 if now > before else failures + 1
+            failures = 0 if now > before and not isinstance(error, Trickle) else failures + 1
             before = now
             words = str(error) if isinstance(error, Passing) else _plain(error)
             if failures >= tries:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from galaxy_zoo_decals.catalogue import METADATA
-from galaxy_zoo_decals.edition import digest
+from galaxy_zoo_decals.edition import SPLITS, Edition, EditionError, digest
 from galaxy_zoo_decals.features import edition_features
 from galaxy_zoo_decals.schema import Tree
 
@@ -64,3 +66,26 @@ def metadata_hash(tree: Tree, extra: tuple[str, ...], catalogue: pd.DataFrame) -
             data = np.where(np.isnan(numbers), np.nan, numbers).astype(f"<f{numbers.itemsize}").tobytes()
         found.update(f"{name} {len(data)}\n".encode() + data)
     return found.hexdigest()
+
+
+def check_content(edition: Edition) -> None:
+    """Raise EditionError unless an edition's names, splits, flags and votes are those that its hash was made of.
+
+    Scores and trainings are bound to that hash. A quarter of a million galaxies take some seconds, once a process.
+    """
+    files = [shard for split in SPLITS for shard in edition.shards(split)]
+    stamps = tuple((str(path), *(path.stat().st_size, path.stat().st_mtime_ns)) for path in files)
+    if _content_of(edition.path, edition.tree, stamps) != edition.content_hash:
+        raise EditionError(
+            f"{edition.path}: its votes, names or splits are not those it was made with (content "
+            f"{edition.content_hash[:12]} in edition.json), so nothing is scored or trained on it. `galaxy-zoo-decals "
+            "check` says more; prepare the edition again."
+        )
+
+
+@lru_cache(maxsize=16)
+def _content_of(path: Path, tree: Tree, stamps: tuple[tuple[str, int, int], ...]) -> str:
+    """Return the content hash of the files of an edition; the stamps of its files tell when to look again."""
+    edition, columns = Edition(path), ["iauname", "scored", *tree.vote_columns]
+    tables = [edition.table(split, columns).assign(split=split) for split in SPLITS]
+    return content_hash(tree, pd.concat(tables, ignore_index=True).sort_values("iauname", ignore_index=True))

@@ -137,8 +137,8 @@ def _identity(folder: Path, said: Submission, others: Sequence[Entry], report: R
     for author in said.authors:
         if folder.name not in official() and any(lookalikes.same(author, name) for name in signed):
             report.notes.append(
-                f"{path}: authors: {author!r} signs entries of the maintainers, and this one is not on their list: is it "
-                "theirs?"
+                f"{path}: authors: {author!r} signs entries of the maintainers, and this one is not on their list: is "
+                "it theirs?"
             )
     for other in others:
         if other.slug != folder.name and lookalikes.same(said.name, other.title):

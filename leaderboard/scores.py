@@ -18,7 +18,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
 from galaxy_zoo_decals.scoring.class_prior import complete
-from leaderboard.files import LeaderboardError, folder_in_place, read_json, sha256, write_json
+from leaderboard.files import LeaderboardError, folder_in_place, read_json, recovered, sha256, write_json
 from leaderboard.parquet import bounded, read_draws
 from leaderboard.runs import prediction_path
 
@@ -200,7 +200,7 @@ def write(folder: Path, stored: list[Stored]) -> None:
 
 def read(folder: Path) -> list[Stored]:
     """Read the scores of an entry; raises LeaderboardError if they are absent, of another scorer or damaged."""
-    path = folder / "summary.json"
+    path = recovered(folder) / "summary.json"
     if not path.is_file():
         raise LeaderboardError(f"{folder}: no summary.json: run `python -m leaderboard score {folder.name}`.")
     summary = read_json(path)

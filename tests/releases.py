@@ -187,6 +187,7 @@ class Zenodo:
     |---|---|
     | ``503``, ``429 2`` | that status (and Retry-After) |
     | ``cut 1000``, ``stall 1000`` | so many bytes, then the connection is closed, at once or after some seconds |
+    | ``trickle 100`` | so many bytes a tenth of a second, without end |
     | ``wrong`` | the bytes asked for, but the last ten are zero |
     | ``no-range`` | 200 and the whole file, whatever was asked for |
     | ``as-200`` | the bytes asked for with a right Content-Range, but 200 where 206 is meant |
@@ -348,6 +349,11 @@ def serve(folder: Path) -> Iterator[Zenodo]:
             length = stop - start
             sent = min(int(value), length) if fault in ("cut", "stall") else length
             try:
+                if fault == "trickle":
+                    for at in range(start, stop, int(value)):
+                        self.send(name, file, at, min(int(value), stop - at), wrong=False)
+                        time.sleep(0.1)
+                    return
                 self.send(name, file, start, sent, wrong=fault == "wrong")
                 if fault == "longer":
                     self.send(name, file, start, sent, wrong=True)

@@ -357,3 +357,44 @@ def test_settings_of_the_optimizer(accelerator: Accelerator, edition: Edition) -
     assert order == sorted(order) and order[0] < order[1] < order[2]
     assert all(math.log2(1 / value).is_integer() for value in scale.values())
     assert decay[id(network.fc.weight)] == 0.3 and decay[id(network.fc.bias)] == 0
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9, 0.999])
+def test_a_flipped_bit_of_a_checkpoint_is_noticed(tmp_path: Path, place: float) -> None:
+    checkpoint = Checkpoint(tmp_path / "run", {"model": "x"})
+    state = {"images": 1, "seconds": 1.0, "step_seconds": 1.0, "resumed": [], "finished": {}, "begun": None}
+    checkpoint.write(state | {"weights": torch.arange(100_000, dtype=torch.float32)})
+    assert checkpoint.read() is not None
+    data = bytearray(checkpoint.path.read_bytes())
+    data[int(place * (len(data) - 1))] ^= 4
+    checkpoint.path.write_bytes(data)
+    with pytest.raises(BenchmarkError, match="no readable checkpoint"):
+        checkpoint.read()
+
+
+TRAINING = """
+import sys
+from benchmark.record import alone
+from pathlib import Path
+with alone(Path(sys.argv[1])):
+    print("trains", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"], ["--resume"]])
+def test_two_trainings_never_write_to_one_folder(
+    tmp_path: Path, toy_edition: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    out = tmp_path / "runs" / "one"
+    words = ["--model", "multiclass", "--edition", str(toy_edition), "--out", str(out), *more]
+    other = subprocess.Popen(
+        [sys.executable, "-c", TRAINING, str(out)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None and other.stdout.readline() == "trains\n"
+    assert run.main(words) == 2
+    assert "another training writes to" in capsys.readouterr().err
+    other.kill()
+    other.wait()
+    assert run.main([*words, *TINY_CNN]) == 0, "a killed process holds nothing"
+    assert [p.name for p in out.parent.iterdir()] == ["one"]

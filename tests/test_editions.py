@@ -19,6 +19,7 @@ from galaxy_zoo_decals import builder, check, conversion, features, placement
 from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition, EditionError
 from galaxy_zoo_decals.schema import GZD5, SPLITS, VIEWS
+from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.sources.folder import Folder
 
 ROOT = Path(__file__).parents[1]
@@ -529,3 +530,21 @@ def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
     assert run.stdout is not None and run.stderr is not None
     run.stdout.close()
     assert run.stderr.read() == b"" and run.wait() == 1
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_edited_votes_are_noticed_where_they_are_used(toy_edition: Path, tmp_path: Path, split: str) -> None:
+    """Two answers exchanged in a shard: neither scored nor trained on, not only found by `check`."""
+    copied = tmp_path / "edited"
+    shutil.copytree(toy_edition, copied)
+    assert Truth.of(Edition(copied)).names
+    (shard,) = Edition(copied).shards(split)[:1]
+    table = pq.read_table(shard)
+    names = [q.columns for q in Edition(copied).tree.questions][0][:2]
+    one, other = (table.column_names.index(name) for name in names)
+    table = table.set_column(one, table.schema.field(one), table[other]).set_column(
+        other, table.schema.field(other), table[one]
+    )
+    pq.write_table(table, shard)
+    with pytest.raises(EditionError, match="its votes, names or splits are not those it was made with"):
+        Truth.of(Edition(copied))

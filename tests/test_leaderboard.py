@@ -20,7 +20,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard import checks, ranking, scores, submission, versions
 from leaderboard.__main__ import main
-from leaderboard.files import folder_in_place
+from leaderboard.files import folder_in_place, recovered
 from leaderboard.truths import Truths
 from tests.test_leaderboard_runs import change_run, write_run
 
@@ -276,6 +276,36 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         (beside / "new").touch()
         raise KeyboardInterrupt
     assert [p.name for p in tmp_path.rglob("*")] == ["scores", "old"]
+
+
+KILLED = """
+import os, pathlib, sys
+from leaderboard.files import folder_in_place, recovered
+rename, left = pathlib.Path.rename, int(sys.argv[2])
+def killed(path, target):
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)
+    return rename(path, target)
+pathlib.Path.rename = killed
+with folder_in_place(pathlib.Path(sys.argv[1])) as beside:
+    (beside / "new").touch()
+"""
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+def test_a_kill_between_two_renames_loses_no_folder(tmp_path: Path, renames: int) -> None:
+    target = tmp_path / "scores"
+    target.mkdir()
+    (target / "old").touch()
+    done = subprocess.run([sys.executable, "-c", KILLED, str(target), str(renames)], cwd=Path(__file__).parents[1])
+    assert done.returncode == 9 and target.exists() == (renames == 0)
+    assert [p.name for p in recovered(target).iterdir()] == ["old"], "the old one is back"
+    assert [p.name for p in tmp_path.iterdir()] == ["scores"], "and nothing is left beside it"
+    with folder_in_place(target) as beside:
+        (beside / "new").touch()
+    assert [p.name for p in target.iterdir()] == ["new"]
 
 
 def test_equal_entries_share_a_letter_and_a_better_one_stands_apart() -> None:

@@ -140,6 +140,27 @@ def test_what_a_download_meets_on_the_way(
     assert sorted(p.name for p in (tmp_path / "to").iterdir()) == [name]
 
 
+def test_a_server_that_trickles_is_a_broken_one(
+    zenodo: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "LEAST_RATE", 50_000.0)
+    monkeypatch.setattr(download, "RATE_TIME", 0.5)
+    monkeypatch.setattr(download, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(download, "TRIES", 3)
+    name = ARCHIVE.format(1)
+    data = (zenodo.folder / name).read_bytes()
+    file = File(name, f"{zenodo.url}/storage/{name}", len(data), hashlib.md5(data).hexdigest())
+    said: list[str] = []
+    zenodo.faults[name] = ["trickle 100"]
+    assert download.fetch(download.session(), file, tmp_path, said.append).read_bytes() == data
+    assert re.search("bytes came in [01] s; trying again", said[0])
+    (tmp_path / name).unlink()
+    zenodo.faults[name] = ["trickle 100"] * 3
+    with pytest.raises(DownloadError, match="no more bytes after 3 attempts: .* bytes came in"):
+        download.fetch(download.session(), file, tmp_path, said.append)
+    assert 0 < (tmp_path / f"{name}.part").stat().st_size < len(data), "what came is kept"
+
+
 def test_a_download_is_continued_where_it_was_cut(zenodo: Zenodo, tmp_path: Path) -> None:
     name = ARCHIVE.format(2)
     data = (zenodo.folder / name).read_bytes()

@@ -13,6 +13,7 @@ from scipy.special import gammaln, xlogy
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, EditionError, Terms
+from galaxy_zoo_decals.edition_hashes import check_content
 from galaxy_zoo_decals.schema import CLASSES, VIEWS, Tree
 from galaxy_zoo_decals.scoring.bootstrap import Weights, shared
 from galaxy_zoo_decals.scoring.calibration import Counted
@@ -79,7 +80,8 @@ class Truth:
 
     @classmethod
     def of(cls, edition: Edition) -> Truth:
-        """Read the truth of an edition."""
+        """Read the truth of an edition; raises EditionError if its votes were changed since it was made."""
+        check_content(edition)
         table = edition.table("test", ["iauname", "scored", *PROPERTIES, *edition.tree.answer_columns])
         table = table[table["scored"]]
         if table.empty:
