@@ -17,7 +17,10 @@ BINS = 15
 CHUNK = 8192
 """Galaxies whose predictive distributions are held at once."""
 
-TINY, HUGE = 1e-300, 2.0**300
+TINY = 1e-300
+"""Smallest probability that is divided by."""
+
+HUGE = 2.0**300
 """Relative probabilities above it are scaled down: one step of float32 concentrations is below 1e90, and two steps lie
 between one look and the next."""
 
@@ -143,17 +146,15 @@ def interval_coverage(
         part = concentrations[:, tree.slices[q.name]]
         # Never all less this one: beside a large one the others are lost in the sum.
         for j in range(len(q.answers)):
-            others[:, tree.slices[q.name].start + j] = views.row_sums(np.delete(part, j, axis=1))
+            rest_of = [i for i in range(len(q.answers)) if i != j]
+            others[:, tree.slices[q.name].start + j] = views.row_sums(part[:, rest_of])
     a, rest = (part[counted.galaxy, counted.answer] for part in (concentrations, others))
     below, mass = beta_binomial_cdf(counted.k, counted.n, a, rest)
-    counts = np.bincount(counted.galaxy, minlength=galaxies)
+    counts, step = np.bincount(counted.galaxy, minlength=galaxies), np.maximum(mass, TINY)
     out = np.full((galaxies, len(levels)), np.nan)
     for i, level in enumerate(levels):
         # What part of each count's step lies below either end; a step too small to be seen lies on one side of it.
-        low, high = (
-            np.clip(np.divide(end - below, mass, out=np.sign(end - below), where=mass > TINY), 0, 1)
-            for end in ((1 - level) / 2, (1 + level) / 2)
-        )
+        low, high = (np.clip((end - below) / step, 0, 1) for end in ((1 - level) / 2, (1 + level) / 2))
         summed = np.bincount(counted.galaxy, high - low, minlength=galaxies)
         np.divide(summed, counts, out=out[:, i], where=counts > 0)
     return out

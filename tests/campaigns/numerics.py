@@ -533,8 +533,8 @@ def write(content: dict[str, Any]) -> None:
         f"{stored['files']} prediction files of {', '.join(stored['editions'])} scored anew: metrics lie within "
         f"{stored['value'][0]:.1g} of the stored ones (`{stored['value'][1]}`), ends of their intervals within "
         f"{stored['interval'][0]:.1g} (`{stored['interval'][1]}`). The intervals, and what is taken off the expected "
-        "calibration error for its bias, rest on bootstrap sums in float32, which another machine or number of threads adds up in "
-        "another order.",
+        "calibration error for its bias, rest on bootstrap sums in float32, which another machine or number of threads "
+        "adds up in another order.",
         "",
         "## Left as it is",
         "",
