@@ -16,12 +16,12 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from galaxy_zoo_decals import panels, views
-from galaxy_zoo_decals.edition import EditionError
+from galaxy_zoo_decals.edition import EditionError, default_path
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard import scores
-from leaderboard.entries import Entry
+from leaderboard.entries import Entry, Trained
 from leaderboard.truths import Key, Truths, terms_of
 
 SUSPECT = 3.5
@@ -50,15 +50,13 @@ def flags(entry: Entry, truths: Truths) -> list[str]:
     for key, edition in entry.editions.items():
         if not terms_of(key, truths).simulated:
             continue
-        truth, known = truths.truth(key), visible(key, truths)
-        if truth is None or known is None:
+        if visible(key, truths) is None:
             said.append(
                 f"{edition.name}: whether the test votes were seen in training was not looked at: {truths.missing(key)}"
             )
             continue
         for trained in (t for t in entry.trained if t.key == key):
-            found = z_scores(truth, known, scores.read_predictions(trained.predictions, truth))
-            kind, z = max(found.items(), key=lambda item: item[1])
+            kind, z = _largest(trained, truths)
             if z > SUSPECT:
                 said.append(
                     f"{edition.name}, {trained.task}, seed {trained.run.seed}: follows the chance of the published "
@@ -66,6 +64,29 @@ def flags(entry: Entry, truths: Truths) -> list[str]:
                     "more comes once in 2,000 files): have the votes of the test galaxies been seen in training?"
                 )
     return said
+
+
+def shown(entry: Entry, truths: Truths) -> dict[str, float]:
+    """Return the z-score of each prediction file for its page, by the file's sha256.
+
+    Only of the edition that comes with the package: the same entry has the same page on every machine.
+    """
+    at_hand = [
+        key
+        for key in entry.editions
+        if (edition := truths.edition(key)) is not None and edition.path.resolve() == default_path("sample").resolve()
+    ]
+    found = {t.sha256: _largest(t, truths)[1] for t in entry.trained if t.key in at_hand}
+    return {digest: z for digest, z in found.items() if math.isfinite(z)}
+
+
+def _largest(trained: Trained, truths: Truths) -> tuple[str, float]:
+    """Return by what a file follows the votes' chance most, and by how much; NaN where that cannot be looked at."""
+    truth, known = truths.truth(trained.key), visible(trained.key, truths)
+    if truth is None or known is None:
+        return "", math.nan
+    found = z_scores(truth, known, scores.read_predictions(trained.predictions, truth))
+    return max(found.items(), key=lambda item: -math.inf if math.isnan(item[1]) else item[1])
 
 
 def visible(key: Key, truths: Truths) -> np.ndarray | None:

@@ -20,7 +20,19 @@ from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from galaxy_zoo_decals.scoring.class_prior import MAY_LACK
-from leaderboard import boards, columns, comparisons, costs, datasheets, figures, galaxies, history, literature, scores
+from leaderboard import (
+    boards,
+    columns,
+    comparisons,
+    costs,
+    datasheets,
+    figures,
+    galaxies,
+    history,
+    leaked_votes,
+    literature,
+    scores,
+)
 from leaderboard.boards import SEEDS, Row, Table
 from leaderboard.entries import Entry, Trained
 from leaderboard.files import MEBIBYTE, LeaderboardError, folder_in_place, read_text, visible
@@ -171,7 +183,7 @@ def _site(
                 for name, template, context in _data(edition, images):
                     page(f"data/{edition.slug}{name}.html", template, edition=edition, **context)
         for entry in entries:
-            page(f"entries/{entry.slug}.html", "entry.html", entry=entry, **_entry(entry, editions, images))
+            page(f"entries/{entry.slug}.html", "entry.html", entry=entry, **_entry(entry, editions, images, truths))
         page("ceilings.html", "ceilings.html")
         page(
             "cost.html", "cost.html", charts={t.slug: costs.charts(t, "") for e in editions for t in e.tables.values()}
@@ -347,7 +359,7 @@ def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
     return {"edition": page, "galaxies": shown, "models": models}
 
 
-def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[str, Any]:
+def _entry(entry: Entry, editions: list[EditionPage], images: Images, truths: Truths) -> dict[str, Any]:
     # Pictures first, as on the first page.
     parts = []
     for page in sorted(editions, key=lambda e: not e.pictured):
@@ -365,7 +377,15 @@ def _entry(entry: Entry, editions: list[EditionPage], images: Images) -> dict[st
                     "same": {table.slug: _on_the_same(table, seeds, page.truth) for table, s in scored if s.partial},
                 }
             )
-    return {"parts": parts, "readme": markdown(entry.readme), "run": entry.run, "bibtex": _bibtex(entry)}
+    chance = leaked_votes.shown(entry, truths)
+    return {
+        "parts": parts,
+        "readme": markdown(entry.readme),
+        "run": entry.run,
+        "bibtex": _bibtex(entry),
+        "chance": chance,
+        "suspect": leaked_votes.SUSPECT,
+    }
 
 
 def _on_the_same(table: Table, seeds: list[Trained], truth: Truth | None) -> list[tuple[Row, scores.Score]]:

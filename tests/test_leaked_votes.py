@@ -116,3 +116,11 @@ def test_where_the_edition_is_not_here_nobody_looked() -> None:
 def test_no_committed_entry_on_the_sample_is_suspected() -> None:
     looked = [e for e in committed().values() if e.trained[0].key == KEY]
     assert len(looked) == 7 and not any(leaked_votes.flags(entry, truths()) for entry in looked)
+
+
+def test_a_page_shows_it_where_every_machine_can_compute_it() -> None:
+    found = leaked_votes.shown(committed()[CNN], truths())
+    truth, visible = known()
+    assert list(found) == [t.sha256 for t in committed()[CNN].trained]
+    assert next(iter(found.values())) == max(leaked_votes.z_scores(truth, visible, read(committed()[CNN])).values())
+    assert not leaked_votes.shown(next(e for e in committed().values() if e.trained[0].key != KEY), truths())
