@@ -188,7 +188,10 @@ def _of_retrained(stored: Retrained, predictions: Mapping[str, Key]) -> list[Evi
     editions = frozenset((run.edition, run.content_hash) for run in stored.runs)
     farthest = max((0.0 if run.same else run.off) for run in stored.runs)
     count = len({(run.edition, run.seed) for run in stored.runs})
-    told = f"{count} {'run' if count == 1 else 'runs'}: at most {farthest:.1f} standard deviations from the seeds."
+    near = f"at most {farthest:.1f} standard deviations from the seeds"
+    if all(run.same for run in stored.runs):
+        near = "the very scores of the entry's seeds"
+    told = f"{count} {'run' if count == 1 else 'runs'} made anew: {near}."
     return [Evidence("re-trained", stored.day, editions, told)]
 
 

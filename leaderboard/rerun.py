@@ -97,10 +97,10 @@ def weights_sha256(model: Path) -> str:
 
 
 def published(entry: Entry, models: list[Path]) -> bool:
-    """Return whether one of the models has the file of weights whose sha256 the entry names; True if it names none."""
+    """Return whether one of the models has the file of weights whose sha256 the entry names."""
     said = entry.submission.weights if entry.submission else None
-    if not isinstance(said, Weights) or said.sha256 is None:
-        return True
+    if not isinstance(said, Weights):
+        return False
     return any(said.sha256 == sha256(path) for model in models for path in sorted(model.glob("*.safetensors")))
 
 
@@ -303,7 +303,10 @@ def to_store(
     if bad:
         raise LeaderboardError(f"nothing was stored: {bad[0].weights} does not predict what {entry.slug} holds.")
     if not published(entry, list({one.weights for one in found})):
-        raise LeaderboardError(f"nothing was stored: no model has the weights whose sha256 {entry.slug} names.")
+        raise LeaderboardError(
+            f"nothing was stored: no model has the weights whose sha256 {entry.slug} names in its submission.yaml, so "
+            "nobody else could run them."
+        )
     run_again = {one.trained.sha256 for one in found}
     keys = {one.trained.key for one in found}
     left = [t for t in entry.trained if t.key in keys and t.sha256 not in run_again]

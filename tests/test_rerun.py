@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from benchmark import predict as prediction
+from benchmark import record
 from benchmark import run as training
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
@@ -23,7 +24,7 @@ from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard import evidence, fresh, rerun
 from leaderboard.__main__ import main
-from leaderboard.files import LeaderboardError
+from leaderboard.files import LeaderboardError, sha256
 from tests.harness import TINY_CNN
 
 ROOT = Path(__file__).parents[1] / "leaderboard"
@@ -39,9 +40,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two trainings of one small network on the sample."""
     out = tmp_path_factory.mktemp("trained")
     settings = [*TINY_CNN, "--set", "epochs=6", "--set", "channels=8,16"]
-    for seed in (0, 1):
-        arguments = ["--model", "multiclass", "--edition", "sample", "--out", str(out / str(seed))]
-        assert training.main([*arguments, "--seed", str(seed), *settings]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        # One commit, whatever somebody does with the working tree meanwhile.
+        patch.setattr(record, "git", lambda: {"commit": "ab" * 20, "dirty": False})
+        for seed in (0, 1):
+            arguments = ["--model", "multiclass", "--edition", "sample", "--out", str(out / str(seed))]
+            assert training.main([*arguments, "--seed", str(seed), *settings]) == 0
     return [out / "0", out / "1"]
 
 
@@ -86,6 +90,15 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch, drawn: Path) -> None:
     monkeypatch.setattr(fresh, "draw", once)
 
 
+def publish(root: Path, weights: Path) -> None:
+    """Let the entry name a file of weights as the published one."""
+    path = root / "submissions" / SLUG / "submission.yaml"
+    said = f"  url: https://example.org/w\n  sha256: {sha256(weights)}\n  licence: MIT\n"
+    text, changed = re.subn(r"(?m)^  url:.*\n  sha256:.*\n  licence:.*\n", said, path.read_text())
+    assert changed == 1
+    path.write_text(text)
+
+
 Enter = Callable[..., Path]
 
 
@@ -103,6 +116,7 @@ def enter(tmp_path: Path, trained: list[Path], capsys: Said) -> Enter:
                 files.write(path, change(files.read(path, GZD5)), GZD5)
         named = ["--name", "Mine", "--authors", "Me", "--date", "20261128", "--root", str(root)]
         assert main(["submit", *map(str, copies), *named]) == 0
+        publish(root, next(runs[0].rglob("model.safetensors")))
         assert main(["score", SLUG, "--root", str(root)]) == 0
         identity = ["-c", "user.name=Me", "-c", "user.email=me@example.org"]
         for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "Mine"]):
@@ -315,15 +329,11 @@ def test_weights_whose_sha256_the_entry_does_not_name_are_not_the_published_ones
     enter: Enter, trained: list[Path], capsys: Said
 ) -> None:
     root = enter(trained[:1])
-    path = root / "submissions" / SLUG / "submission.yaml"
-    said = f"  url: https://example.org/w\n  sha256: {'ab' * 32}\n  licence: MIT\n"
-    text = re.sub(r"(?m)^  url:.*\n  sha256:.*\n  licence:.*\n", said, path.read_text())
-    path.write_text(text)
+    publish(root, next(trained[1].rglob("model.safetensors")))
     assert again(root, trained[:1], "--store") == 1
-    assert "no model has the weights whose sha256" in capsys.readouterr().err and not (root / "evidence").exists()
-    (model,) = trained[0].rglob("model.safetensors")
-    path.write_text(text.replace("ab" * 32, rerun.sha256(model)))
-    assert again(root, trained[:1], "--store") == 0
+    told = capsys.readouterr()
+    assert "Run again." in told.out and "no model has the weights whose sha256" in told.err
+    assert not (root / "evidence").exists()
 
 
 def test_evidence_that_is_not_in_form_is_told(tmp_path: Path) -> None:
@@ -333,3 +343,29 @@ def test_evidence_that_is_not_in_form_is_told(tmp_path: Path) -> None:
         path.write_text(text)
         found, warnings = evidence.of(SLUG, tmp_path, {})
         assert found == [] and len(warnings) == 1 and word in warnings[0]
+
+
+def test_a_reproduction_is_kept_if_it_is_one(tmp_path: Path, capsys: Said) -> None:
+    (entry,) = (ROOT / "submissions").glob("20*[0-9]-cnn-16-32-64-quick")
+    for part in ("submissions", "scores"):
+        shutil.copytree(ROOT / part / entry.name, tmp_path / part / entry.name)
+    runs = []
+    for seed in (0, 1):
+        below, folder = Path("sample/multiclass") / f"seed{seed}.parquet", tmp_path / f"run{seed}"
+        (folder / "predictions" / below).parent.mkdir(parents=True)
+        shutil.copy((entry / "runs" / below).with_suffix(".json"), folder / "run.json")
+        shutil.copy(entry / "predictions" / below, folder / "predictions" / below)
+        runs.append(folder)
+    given = files.read(runs[1] / "predictions" / below, GZD5)
+    files.write(runs[1] / "predictions" / below, replace(given, values=given.values[::-1]), GZD5)
+    reproduce = ["reproduce", entry.name, "--root", str(tmp_path), "--store"]
+    assert main([*reproduce, *map(str, runs)]) == 1
+    assert "is too far from" in capsys.readouterr().err and not (tmp_path / "evidence").exists()
+    assert main([*reproduce, str(runs[0])]) == 0
+    stored = json.loads((ROOT / "scores" / entry.name / "summary.json").read_text())["files"]
+    hashes = {f["prediction_sha256"]: (f["edition"]["name"], f["edition"]["content_hash"]) for f in stored}
+    (found,), warnings = evidence.of(entry.name, tmp_path, hashes)
+    assert found.word == "re-trained" and found.sentence.startswith("1 run made anew: the very scores") and not warnings
+    # One of the prediction files that it was held against is another now.
+    found_now, warnings = evidence.of(entry.name, tmp_path, dict(list(hashes.items())[1:]))
+    assert found_now == [] and "none of the entry's now" in warnings[0]
