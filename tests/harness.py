@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import torch
 from accelerate import Accelerator
 
-from benchmark import curves, evaluation, recipes, training
+from benchmark import curves, evaluation, fit, recipes, training
 from benchmark.checkpoint import Checkpoint
 from benchmark.models import MODELS, GalaxyModel
 from benchmark.recipes import Recipe
@@ -38,3 +40,21 @@ def train(
     data, validation = (evaluation.Data.of(edition, s, settings, accelerator) for s in ("train", "validation"))
     done = training.train(accelerator, network, settings, seed, data, validation, checkpoint, resume)
     return network, done, validation
+
+
+def first_gradients(
+    accelerator: Accelerator, edition: Edition, settings: Recipe, process: int = 0, processes: int = 1
+) -> dict[str, torch.Tensor]:
+    """Return the first step's gradients of one of several processes, by parameter, before torch averages them."""
+    torch.manual_seed(0)
+    model = MODELS["multiclass"].from_recipe(settings, edition.tree).to(accelerator.device)
+    data, validation = (evaluation.Data.of(edition, s, settings, accelerator) for s in ("train", "validation"))
+    found = fit.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, validation)
+    found.accelerator = mock.Mock(wraps=accelerator, device=accelerator.device, is_main_process=False)
+    found.accelerator.num_processes, found.accelerator.process_index = processes, process
+    with mock.patch.object(found.optimizer, "step", side_effect=KeyboardInterrupt):
+        try:
+            next(found.epochs(curves.Training(), lambda epoch, numbers: None))
+        except KeyboardInterrupt:
+            return {name: p.grad.clone() for name, p in model.network.named_parameters() if p.grad is not None}
+    raise AssertionError("no step was taken")

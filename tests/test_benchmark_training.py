@@ -21,7 +21,7 @@ from benchmark.models.model import Examples
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth, score
-from tests.harness import TINY_CNN, recipe, train
+from tests.harness import TINY_CNN, first_gradients, recipe, train
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +240,21 @@ def test_a_step_smaller_than_the_processes_is_refused(
     model = MODELS["multiclass"].from_recipe(settings, edition.tree)
     with pytest.raises(BenchmarkError, match="a step of 16 galaxies cannot be shared by 32 processes"):
         fit.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, data)
+
+
+def test_the_mean_of_the_processes_gradients_is_that_of_the_whole_batch(
+    accelerator: Accelerator, edition: Edition
+) -> None:
+    # What torch does between processes is to average. AdamW hides a gradient of another scale from the predictions,
+    # clipping and its epsilon do not. Parts of 3 of the 8 images of a process: shares and parts both have to add up.
+    settings = recipe("multiclass", "dropout=0", "micro_batch=3", "balance=0.5", "balance_by=loss")
+    whole = first_gradients(accelerator, edition, settings)
+    one, other = (first_gradients(accelerator, edition, settings, process, 2) for process in (0, 1))
+    assert whole.keys() == one.keys() == other.keys() and len(whole) > 4
+    for name, gradient in whole.items():
+        torch.testing.assert_close((one[name] + other[name]) / 2, gradient, rtol=1e-4, atol=1e-6)
+    assert max(float(gradient.abs().max()) for gradient in whole.values()) > 1e-3
+    assert any(not torch.allclose(one[name], other[name], rtol=0.1) for name in whole), "each has its own images"
 
 
 def test_balance_evens_out_classes() -> None:
