@@ -18,6 +18,11 @@ if not __package__:
     # Run as a script: the clone's root, not benchmark/, is where the packages lie.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from galaxy_zoo_decals import interruption
+
+if __name__ == "__main__":
+    interruption.until_ready("benchmark/predict.py")
+
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, hub, record
@@ -62,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status, 3 if some images could not be read; errors are one sentence."""
     args = parser().parse_args(arguments)
     try:
+        interruption.ready()
         return _run(args)
     except UserError as error:
         print(f"benchmark/predict.py: error: {error}", file=sys.stderr)

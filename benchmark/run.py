@@ -17,6 +17,11 @@ if not __package__:
     # Run as a script: the clone's root, not benchmark/, is where the packages lie.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from galaxy_zoo_decals import interruption
+
+if __name__ == "__main__":
+    interruption.until_ready("benchmark/run.py")
+
 # Threads that wait for each other by spinning make training on a CPU several times slower as soon as anything else
 # runs on it. OpenMP reads this when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -65,14 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; mistakes end in one plain sentence."""
     args = parser().parse_args(arguments)
     try:
+        interruption.ready()
         _run(args)
     except UserError as error:
         return _fail(f"error: {error}", 2, getattr(error, "alone", False))
     except OSError as error:
         where = error.filename or "no file named"
         return _fail(f"error: {error.strerror or error} ({where}); {_kept(error)}", 1)
-    except KeyboardInterrupt as interruption:
-        return _fail(f"interrupted; {_kept(interruption)}", 130)
+    except KeyboardInterrupt as end:
+        return _fail(f"interrupted; {_kept(end)}", 130)
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from galaxy_zoo_decals import prepare_command
+from galaxy_zoo_decals import interruption, prepare_command
 from galaxy_zoo_decals.argument_types import file, positive
 from galaxy_zoo_decals.errors import FULL, UserError, failure
 from galaxy_zoo_decals.workers import one_thread_of_blas
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     one_thread_of_blas()
     try:
+        interruption.ready()
         return int(options.run(options) or 0)
     except UserError as error:
         print(f"galaxy-zoo-decals: {error}", file=sys.stderr)

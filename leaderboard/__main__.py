@@ -12,6 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from galaxy_zoo_decals import interruption
+
+if __name__ == "__main__":
+    interruption.until_ready("python -m leaderboard")
+
 from galaxy_zoo_decals.errors import UserError, failure
 from galaxy_zoo_decals.workers import one_thread_of_blas
 from leaderboard.arguments import parser
@@ -27,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     one_thread_of_blas()
     try:
+        interruption.ready()
         # Heavy imports come after the arguments are known to be good, so that --help answers at once.
         from leaderboard.truths import Truths
 
@@ -272,10 +278,8 @@ def _overlap(options: argparse.Namespace, truths: Truths) -> int:
 def _reproduce(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import entries, evidence, reproduction
 
-    everyone, warnings = entries.submitted(options.root, truths)
-    entry = entries.named(options.slug, everyone, warnings)
-    others = [e for e in everyone if e is not entry and e.submission and e.submission.status == "active"]
-    found = reproduction.compare(entry, others, options.runs, truths)
+    entry = entries.named(options.slug, *entries.submitted(options.root, truths))
+    found = reproduction.compare(entry, options.runs, truths)
     print("\n".join(reproduction.words(entry, found)))
     if options.store:
         print(f"Stored in {evidence.write(options.root, entry.slug, reproduction.to_store(entry, found))}")

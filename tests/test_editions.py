@@ -540,7 +540,7 @@ def test_edited_votes_are_noticed_where_they_are_used(toy_edition: Path, tmp_pat
     assert Truth.of(Edition(copied)).names
     (shard,) = Edition(copied).shards(split)[:1]
     table = pq.read_table(shard)
-    names = [q.columns for q in Edition(copied).tree.questions][0][:2]
+    names = Edition(copied).tree.questions[0].columns[:2]
     one, other = (table.column_names.index(name) for name in names)
     table = table.set_column(one, table.schema.field(one), table[other]).set_column(
         other, table.schema.field(other), table[one]
