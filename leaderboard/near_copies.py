@@ -1,8 +1,9 @@
 """Near copies: predictions that are another file's but for a monotone map, noise or some galaxies.
 
 Predictions are compared by what they say of the same answers and classes, whatever task they were made for, and by the
-order in which they put the galaxies, so that powers, scales and temperatures hide nothing. Two measures: how far apart
-two files put the median galaxy; and how well one follows another in what the other's own further seeds do not explain.
+order in which they put the galaxies, so that powers, scales and temperatures hide little. Three measures: of how many
+galaxies two files say the same; how far apart they put the median galaxy; and how well one follows another in what the
+other's own further seeds do not explain.
 Separate trainings share what pictures show and what their recipe gets wrong, and nothing else.
 """
 
@@ -24,11 +25,15 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from leaderboard.entries import Entry, Trained
 from leaderboard.files import visible
+from leaderboard.plausibility import SAME
 from leaderboard.truths import Truths, tree_of
 
 CLOSE = 0.0125
 """Distance in rank, as a share of the galaxies, below which a person is told: separate trainings are further apart
 (docs/evidence/cheating.md)."""
+
+SHARED = 0.1
+"""Share of the galaxies that are not plain to both files from which on a person is told if the same is said of them."""
 
 FOLLOWS = 0.3
 """Correlation above that of separate trainings of one recipe from which on a person is told."""
@@ -111,6 +116,22 @@ def distance(a: Said, b: Said) -> float:
     return float(np.median(np.concatenate(apart))) if apart else float("nan")
 
 
+def same(a: Said, b: Said) -> float:
+    """Return of what share of the galaxies two files say the same in all columns that both have.
+
+    Galaxies that are plain to both are left out, since sure models agree on them; NaN where there are too few others.
+    """
+    a, b = together(a, b)
+    names = sorted(a.columns.keys() & b.columns.keys())
+    if not names:
+        return float("nan")
+    one, other = (np.column_stack([f.columns[name] for name in names]) for f in (a, b))
+    unclear = (((one > SAME) & (one < 1 - SAME)) | ((other > SAME) & (other < 1 - SAME))).any(axis=1)
+    if unclear.sum() < FEWEST:
+        return float("nan")
+    return float((np.abs(one - other) <= SAME).all(axis=1)[unclear].mean())
+
+
 def following(a: Said, b: Said, given: Sequence[Said]) -> float:
     """Return how well ``b`` follows ``a`` in what ``given`` do not explain: a rank correlation, the median by column.
 
@@ -172,6 +193,12 @@ def _alike(owner: Entry, a: Trained, entry: Entry, b: Trained, truths: Truths) -
     where = f"{b.run.edition.name}, {b.task}, seed {b.run.seed}"
     whose = "" if owner.slug == entry.slug else f"{visible(owner.slug, 100)}, "
     other = f"{whose}{a.task}, seed {a.run.seed}"
+    shared = same(said_a, said_b)
+    if shared >= SHARED:
+        return (
+            f"{where}: says of {shared:.0%} of the galaxies what {other} says, and separate trainings nearly never do: "
+            "is it made of copied rows?"
+        )
     apart = distance(said_a, said_b)
     if apart <= CLOSE:
         return (

@@ -140,7 +140,7 @@ def study_copies(every: list[File], truths: Truths, rng: np.random.Generator) ->
         kind = "seeds of an entry" if a.entry.slug == b.entry.slug else "entries"
         if a.together != b.together and a.trained.run.backbone == b.trained.run.backbone and _members(a, b):
             kind = "an entry and its ensemble"
-        row = {"distance": near_copies.distance(*one)}
+        row = {"distance": near_copies.distance(*one), "same": near_copies.same(*one)}
         if not np.isfinite(row["distance"]):
             continue
         margins = []
@@ -164,13 +164,17 @@ def study_copies(every: list[File], truths: Truths, rng: np.random.Generator) ->
             said = near_copies.Said.of(file.tree, copy)
             apart = near_copies.distance(original, said)
             follows = near_copies.following(original, said, given)
+            share = near_copies.same(original, said)
             margin = follows - near_copies.expected(len(given)) if np.isfinite(follows) else -1.0
             seen.setdefault(name, []).append(
                 {
                     "refused": float(_refused(file.predictions, copy)),
+                    "same": float(share >= near_copies.SHARED),
                     "close": float(apart <= near_copies.CLOSE),
                     "follows": float(margin > near_copies.FOLLOWS),
-                    "flagged": float(apart <= near_copies.CLOSE or margin > near_copies.FOLLOWS),
+                    "flagged": float(
+                        share >= near_copies.SHARED or apart <= near_copies.CLOSE or margin > near_copies.FOLLOWS
+                    ),
                     "distance over that of seeds": apart / own,
                 }
             )
@@ -180,6 +184,8 @@ def study_copies(every: list[File], truths: Truths, rng: np.random.Generator) ->
                 "pairs": len(rows),
                 "closest": float(min(r["distance"] for r in rows)),
                 "largest margin": float(np.nanmax([r["margin"] for r in rows])),
+                "most the same": float(np.nanmax([r["same"] for r in rows])),
+                "same": sum(r["same"] >= near_copies.SHARED for r in rows),
                 "close": sum(r["distance"] <= near_copies.CLOSE for r in rows),
                 "follows": sum(r["margin"] > near_copies.FOLLOWS for r in rows),
             }
@@ -324,37 +330,39 @@ def write(result: dict[str, Any]) -> None:
         "",
         "## Near copies",
         "",
-        "The distance of two files is the median over galaxies and columns of the difference in rank, as a share of "
-        f"all galaxies; at most {result['limits']['close']:g} is flagged. Following is the rank correlation of what two "
-        "files say beyond an entry's other seeds; separate trainings of that recipe come to 1 / (seeds + 1), and "
-        f"{result['limits']['follows']:g} more is flagged. Flags are for a person; refused is a file of which "
-        f"{result['limits']['copied']:.0%} of the unclear galaxies are the same as another's.",
+        "Galaxies of which two files say the same are counted among those that are not plain to both; "
+        f"{result['limits']['shared']:.0%} are flagged, and {result['limits']['copied']:.0%} are refused between files "
+        "of one task. The distance of two files is the median over galaxies and columns of the difference in rank, as "
+        f"a share of all galaxies; at most {result['limits']['close']:g} is flagged. Following is the rank correlation "
+        "of what two files say beyond an entry's other seeds; separate trainings of that recipe come to "
+        f"1 / (seeds + 1), and {result['limits']['follows']:g} more is flagged. Flags are for a person.",
         "",
-        "| honest pairs | pairs | closest | flagged as close | following, most above expected | flagged as following |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| honest pairs | pairs | most the same | flagged | closest | flagged | most above expected following | "
+        "flagged |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for kind, row in copies_of["honest"].items():
         lines.append(
-            f"| {kind} | {row['pairs']} | {row['closest']:.4f} | {row['close']} | {row['largest margin']:.2f} | "
-            f"{row['follows']} |"
+            f"| {kind} | {row['pairs']} | {row['most the same']:.1%} | {row['same']} | {row['closest']:.4f} | "
+            f"{row['close']} | {row['largest margin']:.2f} | {row['follows']} |"
         )
     lines += [
         "",
         "An ensemble is told from a copy with noise by a person: the flag names both.",
         "",
-        "| a copy of one seed, sent in as another entry | files | distance / that of honest seeds | refused | close | "
-        "follows | flagged |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| a copy of one seed, sent in as another entry | files | distance / that of honest seeds | refused | same | "
+        "close | follows | flagged |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, row in copies_of["copies"].items():
         lines.append(
             f"| {name} | {row['files']} | {row['distance over that of seeds']:.2f} | {row['refused']:.0%} | "
-            f"{row['close']:.0%} | {row['follows']:.0%} | {row['flagged']:.0%} |"
+            f"{row['same']:.0%} | {row['close']:.0%} | {row['follows']:.0%} | {row['flagged']:.0%} |"
         )
     lines += [
         "",
-        "**Seeds that are one training with noise** are looked at by the distance alone (column close): further seeds "
-        "that would tell are copies too. Noise as large as the spread of honest trainings is not seen.",
+        "**Seeds that are one training with noise** are seen by what is the same and close alone: further seeds that "
+        "would tell are copies too. Noise as large as the spread of honest trainings is not seen.",
         "",
         "## Leaked votes",
         "",
@@ -396,7 +404,8 @@ def main() -> None:
     every = files(truths)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     limits = {
-        "close": near_copies.CLOSE, "follows": near_copies.FOLLOWS, "copied": plausibility.COPIED,
+        "close": near_copies.CLOSE, "follows": near_copies.FOLLOWS,
+        "shared": near_copies.SHARED, "copied": plausibility.COPIED,
         "suspect": leaked_votes.SUSPECT,
     }  # fmt: skip
     write(
