@@ -347,6 +347,45 @@ def _(place: Place) -> None:
     pq.write_table(copied.replace_schema_metadata(copied.schema.metadata | {b"seed": b"1"}), place.predictions(seed=1))
 
 
+def _copy(place: Place, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Make the first file of the entry one of the merged entry's, and change its values."""
+    copied = pq.read_table(place.merged / "predictions/sample/multiclass/seed7.parquet")
+    pq.write_table(copied.replace_schema_metadata(copied.schema.metadata | {b"seed": b"0"}), place.predictions())
+    values("multiclass", change)(place)
+
+
+def _one_moved(v: np.ndarray) -> np.ndarray:
+    v[3] = np.roll(v[3], 1)
+    return v
+
+
+def _sharpened(v: np.ndarray) -> np.ndarray:
+    sharp = np.maximum(v, 1) ** 1.03
+    return np.floor(65535 * sharp / sharp.sum(axis=1, keepdims=True))
+
+
+@kind("copied from another entry, with one row moved", "the same predictions as", MERGED)
+def _(place: Place) -> None:
+    _copy(place, _one_moved)
+
+
+@kind("copied from another entry, to the power 1.03", "in nearly the order of", MERGED, told=True)
+def _(place: Place) -> None:
+    _copy(place, _sharpened)
+
+
+@kind("two seeds that are one file with a row changed", "the same predictions as", "seed0.parquet")
+def _(place: Place) -> None:
+    copied = pq.read_table(place.predictions())
+    pq.write_table(copied.replace_schema_metadata(copied.schema.metadata | {b"seed": b"1"}), place.predictions(seed=1))
+    values("multiclass", _one_moved, seed=1)(place)
+
+
+@kind("the published votes blended in, without a learning curve", "no learning curve", "chance", told=True)
+def _(place: Place) -> None:
+    change_run(place.run(), curves=[])
+
+
 add("a column is missing", table("multiclass", lambda t: t.drop_columns(["p_spiral"])), "'p_spiral' is missing")
 add(
     "a column renamed",
