@@ -50,6 +50,9 @@ test: setup  ## lint, types and all tests
 campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (hours; docs/evidence/coverage.md)
 	$(BIN)/python -m tests.campaigns.coverage
 
+campaign-ranks: setup  ## false separations and power of the ranks (ten minutes; docs/evidence/ranks.md)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.ranks
+
 campaign-scoring: setup  ## 20 entries on 51,000 galaxies, all boards (a minute; docs/evidence/scoring-speed.md)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.scoring_speed
 
@@ -110,5 +113,5 @@ lock:            ## resolve the versions in requirements.lock and leaderboard/re
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-throughput lock clean
+.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-ranks campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-throughput lock clean
 .DEFAULT_GOAL := help

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Board, Metric
-from leaderboard import ranking, scores
+from leaderboard import ranking, scores, versions
 from leaderboard.entries import Entry, Trained
 from leaderboard.figures import Forest, Scale
 from leaderboard.literature import Work
-from leaderboard.ranking import Place
+from leaderboard.ranking import Place, Scored
 from leaderboard.scores import Interval, Score
 from leaderboard.truths import Key
 
@@ -117,8 +117,7 @@ def table(
     primary = board.metrics[board.primary]
     present = [(e, s) for e in entries if (s := e.score(key, task)) is not None]
     standing = [(e, s) for e, s in present if _active(e) and e.ranked(key, task) is not None]
-    values = [[t.scores[task].metrics[primary.name][0] for t in e.seeds(key, task)] for e, _ in standing]
-    ranked = ranking.rank(values, [s.draws[primary.name] for _, s in standing], primary.higher_is_better)
+    places, smallest = _places(key, board, [e for e, _ in standing])
     everything = [s for _, s in present] + list(references.values())
     ends = [v for s in everything for v in s.metrics[primary.name]]
     scale = Scale.over(ends, primary.low, primary.high)
@@ -126,7 +125,7 @@ def table(
     rows = [
         Row(e.title, s, e, e.seeds(key, task), place, scores.spread(
             [t.scores[task] for t in e.seeds(key, task)], primary.name), scores.skill(task, s, references))
-        for (e, s), place in zip(standing, ranked.places)
+        for (e, s), place in zip(standing, places)
     ]  # fmt: skip
     sign = -1 if primary.higher_is_better else 1
     rows.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title, r.entry.slug if r.entry else ""))
@@ -140,7 +139,35 @@ def table(
     cited = [(w, found) for w, found in mine if found]
     reported = [e for e in entries if e.reported(key, task)]
     below_it = (below, retired, partial, reported)
-    return Table(key, edition, slug, board, rows, *below_it, cited, scale, ranked.smallest, galaxies)
+    return Table(key, edition, slug, board, rows, *below_it, cited, scale, smallest, galaxies)
+
+
+def scored(key: Key, board: Board, entry: Entry) -> Scored:
+    """Return an entry of a board as it is ranked by."""
+    task = board.task
+    found, mean = entry.seeds(key, task), entry.score(key, task)
+    assert mean is not None
+    values = [t.scores[task].metrics[board.primary][0] for t in found]
+    return Scored(values, mean.draws[board.primary], versions.training(key, task))
+
+
+def _places(key: Key, board: Board, standing: list[Entry]) -> tuple[list[Place], float]:
+    """Return the places of entries, and the smallest detectable difference.
+
+    Submitted entries alone make the places. Runs of this machine stand beside them, each as if it alone had come
+    too, and move none; where nothing is submitted yet they are ranked among themselves.
+    """
+    higher = board.metrics[board.primary].higher_is_better
+    every = [scored(key, board, entry) for entry in standing]
+    merged = [one for one, entry in zip(every, standing) if not entry.local]
+    ranked = ranking.rank(merged or every, higher)
+    if not merged:
+        return ranked.places, ranked.smallest
+    places = iter(ranked.places)
+    return [
+        ranking.beside(merged, ranked.places, one, higher) if entry.local else next(places)
+        for one, entry in zip(every, standing)
+    ], ranked.smallest
 
 
 def _active(entry: Entry) -> bool:

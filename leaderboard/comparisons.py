@@ -100,7 +100,7 @@ class Comparison:
                     "slug": r.entry.slug if r.entry else "",
                     "title": r.title,
                     "rank": _rank(r),
-                    "letters": r.place.letters if r.place else "",
+                    "letters": r.place.letters if r.place and r.entry and not r.entry.local else "",
                 }
                 for r in self.rows
             ],
@@ -136,7 +136,7 @@ class Comparison:
 
 
 def _rank(row: Row) -> str:
-    if row.place is None or not row.place.letters:
+    if row.place is None or not row.place.known:
         return "–"
     first, last, letters = row.place.first, row.place.last, ranking.brief(row.place.letters)
     return f"{first} {letters}" if first == last else f"{first}–{last} {letters}"

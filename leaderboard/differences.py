@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from galaxy_zoo_decals.scoring.boards import Metric
 from galaxy_zoo_decals.scoring.bootstrap import interval
 from leaderboard import ranking, scores
+from leaderboard.ranking import Scored
 from leaderboard.scores import Score
 
 
@@ -15,7 +16,7 @@ class Difference:
     """A score less another with its paired 95 % interval (of which galaxies were tested).
 
     ``apart`` says whether the difference is significant where the spread of the trainings counts too and all pairs
-    of the board hold together, as tie letters do (ranking.py).
+    of the one board hold together, as tie letters do (ranking.py). Nothing holds several boards together.
     """
 
     value: float
@@ -32,19 +33,22 @@ class Difference:
         return "better" if self.better else "worse"
 
 
-def between(metric: Metric, every: list[list[Score]], first: int, second: int, members: bool = False) -> Difference:
+def between(
+    metric: Metric, every: list[list[Score]], first: int, second: int, training: float, members: bool = False
+) -> Difference:
     """Return the difference of two entries, by position among ``every`` one of a board (each the scores of its seeds).
 
-    With ``members`` the one is an ensemble of the other's very trainings: galaxies alone vary then.
+    ``training`` is the usual spread of trainings on the board (versions.training). With ``members`` the one is an
+    ensemble of the other's very trainings: galaxies alone vary then.
     """
-    means = [scores.mean(seeds) for seeds in every]
-    a, b = means[first], means[second]
-    value = a.metrics[metric.name][0] - b.metrics[metric.name][0]
-    low, high = interval(a.draws[metric.name].astype(float) - b.draws[metric.name])
+    pair = [scores.mean(every[k]) for k in (first, second)]
+    value = pair[0].metrics[metric.name][0] - pair[1].metrics[metric.name][0]
+    low, high = interval(pair[0].draws[metric.name].astype(float) - pair[1].draws[metric.name])
     apart = not low <= 0 <= high
     if not members:
-        values = [[score.metrics[metric.name][0] for score in seeds] for seeds in every]
-        draws = [mean.draws[metric.name] for mean in means]
-        places = ranking.rank(values, draws, metric.higher_is_better).places
-        apart = not ranking.share(places[first].letters, places[second].letters)
+        one, two = (
+            Scored([score.metrics[metric.name][0] for score in every[k]], mean.draws[metric.name], training)
+            for k, mean in zip((first, second), pair)
+        )
+        apart = abs(value) > ranking.between(one, two, len(every))
     return Difference(value, low, high, apart, (value > 0) == metric.higher_is_better)

@@ -1,41 +1,55 @@
-"""Who is ahead of whom: rank intervals and tie letters from paired bootstrap draws and the seeds' spread.
+"""Who is ahead of whom: rank intervals and tie letters, each pair judged by its own draws and its own seeds.
 
-An entry's score is the mean of its seeds. The variance of a difference is the paired bootstrap variance plus
-s^2/n of either entry, s the training spread: each entry's own, drawn towards the pooled one because seeds are few.
-A pair counts as different if |difference| exceeds c standard deviations, where c is the 95 % quantile over draws of
-the largest standardised deviation among all pairs (max-t), so that all pairs of a board hold together. The draws
-resample galaxies and trainings, and with the trainings the estimate of s: where training spreads more than sampling, c
-is as large as for the few degrees of freedom of a handful of seeds (with c from the galaxies alone, boards of equal
-entries showed a difference in 15 % of cases; docs/evidence/coverage.md has what is left of it).
+An entry's score is the mean of its seeds. The variance of a difference is the paired bootstrap variance plus s^2/n of
+either entry, s^2 the variance of its own n trainings, raised towards a constant that is frozen with the version where
+it is smaller. A pair counts as different if |difference| exceeds c standard deviations. What the other entries of the
+board score, and how far their seeds differ, is not in it: of them only the number counts, since with more pairs one
+is sooner far apart by chance.
+
+c lies between two known values. For galaxies alone it is that of Tukey's test, from the studentised range. For
+trainings alone it is Student's, by Sidak for all pairs, with Welch and Satterthwaite's degrees of freedom: three seeds
+may lie close together by chance, and of many entries some do. docs/evidence/ranks.md has the false separations and the
+power that come of it.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from string import ascii_letters
 
 import numpy as np
+from scipy.stats import studentized_range
+from scipy.stats import t as student
 
 ALPHA = 0.05
-SEED = 20220102
-"""Of the resampled trainings: the same entries always get the same places."""
+"""How often a board of equal entries may show any difference."""
+
+WEIGHT = 1.5
+"""Power of the trainings' share of the variance by which c goes from the one value to the other. This and the level of
+``trained`` were chosen by simulation: what they lose and hold is in docs/evidence/ranks.md."""
 
 LETTER = re.compile(r"[a-zA-Z]\d*")
 """One of an entry's letters."""
 
-PRIOR_SEEDS = 3
-"""Weight, in degrees of freedom, of the pooled training variance in each entry's own."""
+PRIOR = 2
+"""Weight, in degrees of freedom, of the frozen constant; and what a single run is taken to have."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """An entry's place: its rank is somewhere in first..last; entries share a letter if they are not separable."""
+    """An entry's place: its rank is somewhere in first..last; entries share a letter if they are not separable.
+
+    Not ``known`` where the score is not a number.
+    """
 
     first: int
     last: int
     letters: str
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,63 +60,148 @@ class Ranking:
     smallest: float
 
 
-def training_variance(seeds: list[list[float]]) -> np.ndarray:
-    """Return the variance over seeds of each entry, shrunk towards the pooled one; 0 where no entry has two seeds."""
-    freedom = np.array([len(s) - 1 for s in seeds], float)
-    return _shrunk(freedom, np.array([np.var(s, ddof=1) if len(s) > 1 else 0.0 for s in seeds])[:, None])[:, 0]
+@dataclass(frozen=True)
+class Scored:
+    """An entry as it is ranked: its seeds' scores, the bootstrap draws of their mean, and the frozen constant.
 
-
-def _shrunk(freedom: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return variances (entries, draws) drawn towards the one pooled over the entries, by degrees of freedom."""
-    f = freedom[:, None]
-    pooled = (f * own).sum(axis=0) / max(freedom.sum(), 1)
-    return (f * own + PRIOR_SEEDS * pooled) / (f + PRIOR_SEEDS)
-
-
-def rank(values: list[list[float]], draws: list[np.ndarray], higher_is_better: bool) -> Ranking:
-    """Rank entries by the mean of their seeds' values.
-
-    ``values`` holds each entry's seeds, ``draws`` (entries, draws) the paired bootstrap draws of the seeds' mean.
-    Entries whose score is not a number come last, in a place of their own.
+    ``typical`` is the standard deviation of trainings that is taken for usual, as a share of that of the draws.
     """
-    score = np.array([np.mean(v) for v in values])
+
+    seeds: list[float]
+    draws: np.ndarray
+    typical: float
+
+    @property
+    def value(self) -> float:
+        """Mean of the seeds."""
+        return float(np.mean(self.seeds))
+
+    @property
+    def training(self) -> float:
+        """Variance of its trainings as it is ranked by."""
+        own = float(np.var(self.seeds, ddof=1)) if len(self.seeds) > 1 else math.nan
+        drawn = np.asarray(self.draws, float)
+        drawn = drawn[np.isfinite(drawn)]
+        usual = float(np.var(drawn)) if len(drawn) else 0.0
+        return float(training_variance(own, len(self.seeds), self.typical**2 * usual))
+
+
+def training_variance(own: np.ndarray | float, seeds: np.ndarray | int, usual: np.ndarray | float) -> np.ndarray:
+    """Return the variance of trainings: ``own``, raised towards the ``usual`` one if it is smaller, never lowered.
+
+    A single run (``own`` is NaN) has the usual one. Arrays broadcast.
+    """
+    freedom = np.asarray(seeds, float) - 1
+    known = np.where(freedom > 0, own, 0.0)
+    return np.maximum(known, (freedom * known + PRIOR * np.asarray(usual)) / (freedom + PRIOR))
+
+
+@cache
+def tukey(entries: int) -> float:
+    """Return how many standard deviations apart the pairs of so many entries are if only galaxies vary."""
+    return float(studentized_range.ppf(1 - ALPHA, entries, np.inf)) / math.sqrt(2)
+
+
+def trained(entries: int, freedom: np.ndarray) -> np.ndarray:
+    """Return the same if only trainings vary, of which the variance is known to so many degrees of freedom.
+
+    The level is lower the more entries there are: degrees of freedom that are estimated come out too large by chance,
+    and among many pairs they do for some.
+    """
+    level, pairs = 2 * ALPHA / entries, entries * (entries - 1) / 2
+    return np.asarray(student.isf((1 - (1 - level) ** (1 / pairs)) / 2, freedom))
+
+
+def needed(
+    galaxies: np.ndarray,
+    first: tuple[np.ndarray, np.ndarray],
+    second: tuple[np.ndarray, np.ndarray],
+    entries: int,
+) -> np.ndarray:
+    """Return the difference from which pairs count as different, among so many ``entries``.
+
+    ``galaxies`` is the paired bootstrap variance of the pair's difference, ``first`` and ``second`` the variance of
+    trainings and the number of seeds of either. Arrays broadcast. A single run is taken to vary as much as the other
+    of its pair, if that is more than it is taken to vary by itself.
+    """
+    (one, m), (two, n) = first, second
+    alone = np.where(m == 1, np.maximum(one, np.where(n > 1, two, 0)), one) / m
+    other = np.where(n == 1, np.maximum(two, np.where(m > 1, one, 0)), two) / n
+    trainings = alone + other
+    total = galaxies + trainings
+    # A single run brings no degrees of freedom: where it takes over the other's spread, both have the same estimate.
+    freedom = np.where(m == 1, np.where(n == 1, PRIOR, n - 1), np.where(n == 1, m - 1, 1.0))
+    both = (m > 1) & (n > 1) & (trainings > 0)
+    parts = alone**2 / np.maximum(m - 1, 1) + other**2 / np.maximum(n - 1, 1)
+    freedom = np.where(both, np.divide(trainings**2, parts, out=np.ones_like(total), where=parts > 0), freedom)
+    share = np.divide(trainings, total, out=np.zeros_like(total), where=total > 0)
+    low = tukey(entries)
+    return (low + np.maximum(trained(entries, freedom) - low, 0) * share**WEIGHT) * np.sqrt(total)
+
+
+def between(first: Scored, second: Scored, entries: int) -> float:
+    """Return the difference from which two entries count as different, among so many; NaN if no draw tells."""
+    return float(_least([first, second], max(entries, 2))[0, 1])
+
+
+def _least(of: Sequence[Scored], entries: int) -> np.ndarray:
+    """Return the difference from which each pair of some entries counts as different, among so many."""
+    draws = np.array([entry.draws for entry in of], float)
+    galaxies = np.array([_variance(one - draws) for one in draws])
+    trainings = np.array([entry.training for entry in of])
+    seeds = np.array([float(len(entry.seeds)) for entry in of])
+    return needed(galaxies, (trainings[:, None], seeds[:, None]), (trainings[None], seeds[None]), entries)
+
+
+def _variance(draws: np.ndarray) -> np.ndarray:
+    """Return the variance of each row over its finite draws, NaN where there are none."""
+    finite = np.isfinite(draws)
+    if finite.all():
+        return np.asarray(draws.var(axis=1))
+    return np.array([row[here].var() if here.any() else np.nan for row, here in zip(draws, finite)])
+
+
+def better(first: Scored, second: Scored, entries: int, higher_is_better: bool) -> bool:
+    """Return whether the first of two entries counts as better, among so many."""
+    ahead = (first.value - second.value) * (1 if higher_is_better else -1)
+    return bool(ahead > 0 and ahead > between(first, second, entries))
+
+
+def rank(entries: Sequence[Scored], higher_is_better: bool) -> Ranking:
+    """Rank the entries of a board; those whose score is not a number come last, in a place of their own."""
+    score = np.array([entry.value for entry in entries])
     known = np.flatnonzero(np.isfinite(score))
-    order = sorted(known, key=lambda i: -score[i] if higher_is_better else score[i])
-    n = len(score)
-    places = [Place(len(known) + 1, n, "") for _ in range(n)]
+    order = sorted(known.tolist(), key=lambda i: -score[i] if higher_is_better else score[i])
+    places = [Place(len(known) + 1, len(score), "", known=False) for _ in entries]
     if len(order) < 2:
-        return Ranking([Place(1, 1, "a") if i in order else places[i] for i in range(n)], math.nan)
-    d = np.array([np.asarray(draws[i], float) for i in order])
-    d = d[:, np.isfinite(d).all(axis=0)]
-    trainings = np.array([len(values[i]) for i in order])
-    variance = training_variance([values[i] for i in order])
-    seeds = variance / trainings
-    rng = np.random.default_rng(SEED)
-    trained = rng.standard_normal(d.shape) * np.sqrt(seeds)[:, None]
-    freedom = (trainings - 1).astype(float)
-    again = (
-        variance[:, None] * rng.chisquare(np.maximum(freedom, 1)[:, None], d.shape) / np.maximum(freedom, 1)[:, None]
-    )
-    seeds_again = _shrunk(freedom, again) / trainings[:, None]
-    sampled = np.zeros((len(order), len(order)))
-    largest = np.zeros(d.shape[1])
-    for i in range(len(order)):
-        gap = d[i] - d
-        sampled[i] = gap.std(axis=1)
-        moved = np.abs(gap - gap.mean(axis=1, keepdims=True) + trained[i] - trained)
-        error = np.sqrt(sampled[i][:, None] ** 2 + seeds_again[i] + seeds_again)
-        # Two equal prediction files have no spread at all; they are equal, not infinitely different.
-        usable = (error > 0) & (np.arange(len(order)) != i)[:, None]
-        largest = np.maximum(largest, np.divide(moved, error, out=np.zeros_like(error), where=usable).max(axis=0))
-    critical = float(np.quantile(largest, 1 - ALPHA))
-    needed = critical * np.sqrt(sampled**2 + seeds[:, None] + seeds[None])
+        return Ranking([Place(1, 1, "a") if i in order else places[i] for i in range(len(score))], math.nan)
+    least = _least([entries[i] for i in order], len(order))
     s = score[order]
     ahead = (s[:, None] - s[None]) * (1 if higher_is_better else -1)
-    better = (ahead > needed) & (ahead > 0)
-    letters = _letters(better)
+    above = (ahead > least) & (ahead > 0)
+    letters = _letters(above)
     for i, entry in enumerate(order):
-        places[entry] = Place(1 + int(better[:, i].sum()), len(order) - int(better[i].sum()), letters[i])
-    return Ranking(places, float(np.median(needed[np.triu_indices(len(order), 1)])))
+        places[entry] = Place(1 + int(above[:, i].sum()), len(order) - int(above[i].sum()), letters[i])
+    told = least[np.triu_indices(len(order), 1)]
+    told = told[np.isfinite(told)]
+    return Ranking(places, float(np.median(told)) if len(told) else math.nan)
+
+
+def beside(entries: Sequence[Scored], places: Sequence[Place], new: Scored, higher_is_better: bool) -> Place:
+    """Return the place of one more entry beside those of a board, whose places do not move.
+
+    It bears the letters of which no entry is significantly different from it, possibly none.
+    """
+    known = [k for k, entry in enumerate(entries) if math.isfinite(entry.value)]
+    count = len(known) + 1
+    if not math.isfinite(new.value):
+        return Place(count, count, "", known=False)
+    above = {k for k in known if better(entries[k], new, count, higher_is_better)}
+    below = {k for k in known if better(new, entries[k], count, higher_is_better)}
+    bears = {k: set(LETTER.findall(places[k].letters)) for k in known}
+    apart = set().union(*(bears[k] for k in above | below))
+    letters = sorted(set().union(*bears.values()) - apart, key=_number)
+    return Place(1 + len(above), count - len(below), "".join(letters))
 
 
 def share(first: str, second: str) -> bool:

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Metric
 from leaderboard import ranking, scores
+from leaderboard.boards import scored
 from leaderboard.entries import Entry
 from leaderboard.files import visible
 from leaderboard.runs import Task
@@ -111,11 +112,11 @@ def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, reference
     mine = entry.score(key, task)
     assert mine is not None
     rows = [(entry, mine), *others]
-    values = [[t.scores[task].metrics[metric.name][0] for t in e.seeds(key, task)] for e, _ in rows]
-    draws = [np.asarray(s.draws[metric.name], float) for _, s in rows]
-    ranked = ranking.rank(values, draws, metric.higher_is_better)
+    every = [scored(key, BOARDS[task], e) for e, _ in rows]
+    draws = [np.asarray(one.draws, float) for one in every]
+    ranked = ranking.rank(every, metric.higher_is_better)
     value, low, high = mine.metrics[metric.name]
-    spread = ranking.training_variance(values) / np.array([len(v) for v in values])
+    spread = [one.training / len(one.seeds) for one in every]
     compared = [
         _difference(e.title, value, s.metrics[metric.name][0], draws[0] - d, spread[0] + spread[i])
         for i, ((e, s), d) in enumerate(zip(others, draws[1:]), start=1)
@@ -129,7 +130,7 @@ def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, reference
     sign = -1 if metric.higher_is_better else 1
     below.sort(key=lambda d: sign * d.value if d.value is not None else math.inf)
     return Standing(
-        edition=visible(entry.editions[key].name, 100), board=BOARDS[task].task, seeds=len(values[0]),  # type: ignore[arg-type]
+        edition=visible(entry.editions[key].name, 100), board=BOARDS[task].task, seeds=len(every[0].seeds),  # type: ignore[arg-type]
         value=_real(value), low=_real(low), high=_real(high),
         spread=_real(scores.spread([t.scores[task] for t in entry.seeds(key, task)], metric.name)),
         first=ranked.places[0].first, last=ranked.places[0].last, of=len(rows), smallest=_real(ranked.smallest),

@@ -1,7 +1,7 @@
 """Reproduction: runs made anew by an entry's command, held against the entry's own seeds.
 
 A new training differs from the mean of n seeds by a standard deviation of s sqrt(1 + 1/n), s the spread of trainings.
-Three seeds say little of s, so that it is the entry's own, drawn towards the spread pooled over its board, as where
+Three seeds say little of s, so that it is the entry's own, raised towards the usual one where it is smaller, as where
 entries are ranked (ranking.py). A run may be as far off as two standard deviations are of one number; where it is
 judged by several (boards, runs), as far as leaves the same chance that any of them is farther off.
 """
@@ -18,7 +18,8 @@ import numpy as np
 from scipy.stats import norm
 
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import entries, evidence, ranking, runs
+from leaderboard import entries, evidence, runs
+from leaderboard.boards import scored
 from leaderboard.entries import Entry
 from leaderboard.files import LeaderboardError, sha256
 from leaderboard.truths import Truths
@@ -72,18 +73,18 @@ class Again:
         return self.same or self.off <= self.allowed
 
 
-def compare(entry: Entry, everyone: list[Entry], folders: list[Path], truths: Truths) -> list[Again]:
-    """Score runs and hold them against an entry, one of everyone on the boards, on every board they share.
+def compare(entry: Entry, folders: list[Path], truths: Truths) -> list[Again]:
+    """Score runs and hold them against an entry on every board they share.
 
     Raises LeaderboardError if one is a run of something else: another edition, model or setting.
     """
-    found = [one for folder in folders for one in _compare(entry, everyone, folder, truths)]
+    found = [one for folder in folders for one in _compare(entry, folder, truths)]
     if not found:
         raise LeaderboardError(f"{entry.slug} and these runs are on no board together: nothing can be compared.")
     return [Again(**{**vars(one), "judged": len(found)}) for one in found]
 
 
-def _compare(entry: Entry, everyone: list[Entry], folder: Path, truths: Truths) -> list[Again]:
+def _compare(entry: Entry, folder: Path, truths: Truths) -> list[Again]:
     if not (folder / "run.json").is_file():
         raise LeaderboardError(f"{folder} holds no run.json: give the folder of a finished run.")
     run = runs.read(folder / "run.json")
@@ -114,10 +115,8 @@ def _compare(entry: Entry, everyone: list[Entry], folder: Path, truths: Truths) 
                 continue
             if len(seeds) < 2:
                 raise LeaderboardError(f"{entry.slug} has one seed: nothing tells how far its trainings differ.")
-            others = [[t.scores[board].metrics[primary][0] for t in e.seeds(where, board)] for e in everyone]
-            others = [values for values in others if values]
-            spread = ranking.training_variance([list(seeds.values()), *others])[0] ** 0.5
-            found.append(Again(folder, run.seed, board, score.metrics[primary][0], seeds, float(spread)))
+            spread = math.sqrt(scored(where, BOARDS[board], entry).training)
+            found.append(Again(folder, run.seed, board, score.metrics[primary][0], seeds, spread))
     return found
 
 

@@ -13,6 +13,7 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,6 +38,13 @@ Key = tuple[str, str]
 """Name and content hash of an edition: what results are bound to."""
 
 POSITION = ("ra", "dec")
+
+FILES = Path(__file__).resolve().parent / "benchmark"
+"""The versions that lie with the scorer."""
+
+TRAINING = {"multiclass": 0.46, "multilabel": 0.23, "hierarchical": 0.26, "votes": 0.13}
+"""What a new version freezes as the usual spread of trainings: the median over the committed entries of version 1 of
+the standard deviation between seeds, as a share of that of the bootstrap draws."""
 
 
 class Frozen(Strict):
@@ -77,6 +85,9 @@ class Version(Strict):
 
     version: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
     ranked_by: dict[Task, Name]
+    training: dict[Task, Annotated[float, Field(gt=0, le=10)]] = Field(
+        description="usual standard deviation between seeds on each board, as a share of that of the bootstrap draws"
+    )
     editions: dict[Name, Frozen]
 
 
@@ -100,6 +111,14 @@ def read(folder: Path) -> list[Version]:
 def editions(versions: list[Version]) -> dict[Key, tuple[Version, Frozen]]:
     """Return the frozen editions of all versions by name and content hash, each with the newest version it is in."""
     return {(name, f.content_hash): (v, f) for v in versions for name, f in v.editions.items()}
+
+
+@cache
+def training(key: Key, task: str) -> float:
+    """Return the usual spread of trainings on a board, as the version of its edition froze it; else the newest one."""
+    found = read(FILES)
+    version = editions(found)[key][0] if key in editions(found) else found[-1]
+    return version.training[task]  # type: ignore[index]
 
 
 def order_hash(truth: Truth) -> str:
@@ -241,7 +260,9 @@ def _freeze(
 ) -> Path:  # fmt: skip
     known = {v.version: v for v in read(folder)}
     ranked = {task: board.primary for task, board in BOARDS.items()}
-    old = known.get(version) or Version.model_validate({"version": version, "ranked_by": ranked, "editions": {}})
+    old = known.get(version) or Version.model_validate(
+        {"version": version, "ranked_by": ranked, "training": TRAINING, "editions": {}}
+    )
     written, terms = None, truth.terms
     path = truth_path(folder, old, truth.edition)
     with tempfile.TemporaryDirectory() as work:
@@ -259,7 +280,8 @@ def _freeze(
             # The whole version is looked at before a byte of it is written: its file is read by every command.
             editions = {name: edition.model_dump() for name, edition in old.editions.items()}
             version_now = Version.model_validate(
-                {"version": version, "ranked_by": old.ranked_by, "editions": editions | {truth.edition: frozen}}
+                {"version": version, "ranked_by": old.ranked_by, "training": old.training}
+                | {"editions": editions | {truth.edition: frozen}}
             )
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
@@ -301,6 +323,9 @@ def _toml(version: Version) -> str:
         "",
         "[ranked_by]",
         *(f'{task} = "{metric}"' for task, metric in version.ranked_by.items()),
+        "",
+        "[training]",
+        *(f"{task} = {share}" for task, share in version.training.items()),
     ]
     for name, frozen in sorted(version.editions.items()):
         lines += ["", f"[editions.{name}]"]

@@ -20,7 +20,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard import checks, ranking, scores, submission, versions
 from leaderboard.__main__ import main
-from leaderboard.files import folder_in_place, recovered
+from leaderboard.ranking import Scored
 from leaderboard.truths import Truths
 from tests.test_leaderboard_runs import change_run, write_run
 
@@ -268,68 +268,29 @@ def test_an_existing_submission_is_not_overwritten(
     assert "exists already" in capsys.readouterr().err
 
 
-def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "scores"
-    with folder_in_place(target) as beside:
-        (beside / "old").touch()
-    with pytest.raises(KeyboardInterrupt), folder_in_place(target) as beside:
-        (beside / "new").touch()
-        raise KeyboardInterrupt
-    assert [p.name for p in tmp_path.rglob("*")] == ["scores", "old"]
-
-
-KILLED = """
-import os, pathlib, sys
-from leaderboard.files import folder_in_place, recovered
-rename, left = pathlib.Path.rename, int(sys.argv[2])
-def killed(path, target):
-    global left
-    left -= 1
-    if left < 0:
-        os._exit(9)
-    return rename(path, target)
-pathlib.Path.rename = killed
-with folder_in_place(pathlib.Path(sys.argv[1])) as beside:
-    (beside / "new").touch()
-"""
-
-
-@pytest.mark.parametrize("renames", [0, 1])
-def test_a_kill_between_two_renames_loses_no_folder(tmp_path: Path, renames: int) -> None:
-    target = tmp_path / "scores"
-    target.mkdir()
-    (target / "old").touch()
-    done = subprocess.run([sys.executable, "-c", KILLED, str(target), str(renames)], cwd=Path(__file__).parents[1])
-    assert done.returncode == 9 and target.exists() == (renames == 0)
-    assert [p.name for p in recovered(target).iterdir()] == ["old"], "the old one is back"
-    assert [p.name for p in tmp_path.iterdir()] == ["scores"], "and nothing is left beside it"
-    with folder_in_place(target) as beside:
-        (beside / "new").touch()
-    assert [p.name for p in target.iterdir()] == ["new"]
-
-
 def test_equal_entries_share_a_letter_and_a_better_one_stands_apart() -> None:
     rng = np.random.default_rng(1)
     galaxies = rng.normal(0, 0.02, 2000)
     draws = [0.9 + galaxies, 0.70 + galaxies + rng.normal(0, 0.01, 2000), 0.695 + galaxies + rng.normal(0, 0.01, 2000)]
-    ranked = ranking.rank([[0.9], [0.70], [0.695]], draws, higher_is_better=True)
+    every = [Scored([value], drawn, 0.1) for value, drawn in zip((0.9, 0.70, 0.695), draws)]
+    ranked = ranking.rank(every, higher_is_better=True)
     assert [(p.first, p.last, p.letters) for p in ranked.places] == [(1, 1, "a"), (2, 3, "b"), (2, 3, "b")]
-    lower = ranking.rank([[0.9], [0.70], [0.695]], draws, higher_is_better=False)
+    lower = ranking.rank(every, higher_is_better=False)
     assert [(p.first, p.last, p.letters) for p in lower.places] == [(3, 3, "b"), (1, 2, "a"), (1, 2, "a")]
 
 
 def test_the_spread_of_training_widens_ranks() -> None:
     rng = np.random.default_rng(2)
     draws = [m + rng.normal(0, 0.002, 2000) for m in (0.80, 0.78)]
-    calm = ranking.rank([[0.80, 0.80, 0.80], [0.78, 0.78, 0.78]], draws, True)
-    wild = ranking.rank([[0.85, 0.75, 0.80], [0.83, 0.73, 0.78]], draws, True)
+    seeds = [[0.80, 0.80, 0.80], [0.78, 0.78, 0.78]], [[0.85, 0.75, 0.80], [0.83, 0.73, 0.78]]
+    calm, wild = (ranking.rank([Scored(v, d, 0.1) for v, d in zip(values, draws)], True) for values in seeds)
     assert [p.letters for p in calm.places] == ["a", "b"]
     assert [p.letters for p in wild.places] == ["a", "a"]
 
 
 def test_identical_and_undefined_scores_have_places() -> None:
     draws = [np.full(2000, 0.5), np.full(2000, 0.5), np.full(2000, np.nan)]
-    ranked = ranking.rank([[0.5], [0.5], [np.nan]], draws, True)
+    ranked = ranking.rank([Scored([v], d, 0.1) for v, d in zip((0.5, 0.5, np.nan), draws)], True)
     assert [(p.first, p.last, p.letters) for p in ranked.places] == [(1, 2, "a"), (1, 2, "a"), (3, 3, "")]
 
 

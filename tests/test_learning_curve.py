@@ -36,13 +36,13 @@ def test_differences_by_hand() -> None:
     low, high, like = (
         [scored(value, noise, seed) for seed, noise in enumerate((-0.001, 0.0, 0.001))] for value in (0.6, 0.7, 0.7005)
     )
-    found = differences.between(metric, [low, high, like], 0, 1)
+    found = differences.between(metric, [low, high, like], 0, 1, 0.46)
     assert found.value == pytest.approx(-0.1) and found.apart and found.verdict == "worse"
-    assert differences.between(metric, [low, high, like], 1, 0).verdict == "better"
-    near = differences.between(metric, [low, high, like], 2, 1)
+    assert differences.between(metric, [low, high, like], 1, 0, 0.46).verdict == "better"
+    near = differences.between(metric, [low, high, like], 2, 1, 0.46)
     assert near.value == pytest.approx(0.0005) and near.verdict == "statistically tied"
     # The same trainings on both sides: with no spread of theirs, the paired interval alone decides.
-    assert near.low > 0 and differences.between(metric, [low, high, like], 2, 1, members=True).verdict == "better"
+    assert near.low > 0 and differences.between(metric, [low, high, like], 2, 1, 0.46, members=True).verdict == "better"
 
 
 def row(galaxies: int, mean: float, less: list[dict[str, Any]]) -> dict[str, Any]:

@@ -170,8 +170,8 @@ def test_a_changed_truth_is_refused(toy_edition: Path, tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("version = ", "not TOML"),
-        ('version = "1"\nranked_by = {}\neditions = {}\nmore = 1\n', "more: Extra inputs"),
-        ('version = "7"\nranked_by = {}\neditions = {}\n', "says that it is version 7"),
+        ('version = "1"\nranked_by = {}\ntraining = {}\neditions = {}\nmore = 1\n', "more: Extra inputs"),
+        ('version = "7"\nranked_by = {}\ntraining = {}\neditions = {}\n', "says that it is version 7"),
     ],
 )
 def test_a_damaged_version_is_named(tmp_path: Path, text: str, words: str) -> None:

@@ -74,7 +74,9 @@ class Edition:
             return None
         every = [[t.scores[board] for t in self.entries[name].seeds(self.key, board)] for name in names]
         pair = names.index(first), names.index(second)
-        return between(BOARDS[board].metrics[metric], every, *pair, members=self.members.get(first) == second)
+        together = self.members.get(first) == second
+        usual = versions.training(self.key, board)
+        return between(BOARDS[board].metrics[metric], every, *pair, usual, members=together)
 
 
 def read(root: Path, truths: Truths) -> tuple[dict[str, Edition], list[str]]:

@@ -60,7 +60,7 @@
       signed(high, metric.digits) + ".");
     if (apart && letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
       line.append(" The board, which also counts the spread over seeds and all its pairs, cannot tell them apart: they share a letter.");
-    } else if (!apart && !letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
+    } else if (!apart && letters(a).length && letters(b).length && !letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
       line.append(" The board, which takes the draws for normal, tells them apart.");
     }
   }

@@ -19,7 +19,7 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
-from leaderboard import runs, scores
+from leaderboard import runs, scores, versions
 from leaderboard.differences import Difference, between
 from leaderboard.scores import Score
 
@@ -155,7 +155,7 @@ def rows(found: dict[int, list[dict[str, Score]]]) -> list[dict[str, Any]]:
     for board, metrics in SHOWN.items():
         every = [[seed[board] for seed in found[size]] for size in SIZES]
         for name in metrics:
-            less = between(BOARDS[board].metrics[name], every, 1, 0)
+            less = between(BOARDS[board].metrics[name], every, 1, 0, versions.TRAINING[board])
             made.append(
                 {
                     "board": board,

@@ -23,7 +23,7 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
-from leaderboard import runs, scores
+from leaderboard import runs, scores, versions
 from leaderboard.differences import between
 from leaderboard.scores import Score
 
@@ -137,7 +137,8 @@ def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path
         for metric in SHOWN[board]:
             for place, (step, seeds) in enumerate(on.items()):
                 less = [
-                    {"than": _name(plan, other)} | vars(between(BOARDS[board].metrics[metric], every, place, k))
+                    {"than": _name(plan, other)}
+                    | vars(between(BOARDS[board].metrics[metric], every, place, k, versions.TRAINING[board]))
                     for k, other in enumerate(on)
                     if other.entry is None and k != place
                 ]
