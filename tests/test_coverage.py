@@ -23,7 +23,6 @@ def test_a_study_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.Mon
     assert table["ceiling multiclass.accuracy"]["known"] > table["model multiclass.accuracy"]["known"]
     assert table["ceiling votes.accuracy.smooth-or-featured"]["galaxies"] == 150
     assert table["ceiling votes.accuracy.spiral-winding"]["galaxies"] < 50
-    ranks = [{"training": 0.0, "board": "votes", "separated": 0.0, "repeats": 2, "seeds": 0.1, "sampling": 0.2}]
     options = argparse.Namespace(repeats=2, galaxies=150, draws=3)
     row = table["ceiling votes.accuracy.bar"]
     row["coverage"], row["sized coverage"] = 0.5, 0.25
@@ -32,7 +31,7 @@ def test_a_study_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.Mon
     value = {name.removeprefix("ceiling "): r["known"] for name, r in table.items()}
     ways = {"known": value, "fitted": {name: x + 1 for name, x in value.items()}}
     steady = {"20": {name: r | {"varies": 0.25} for name, r in table.items() if name.startswith("ceiling")}}
-    write_report(tables | {key: table}, {key: ways}, steady, ranks, options, tmp_path)
+    write_report(tables | {key: table}, {key: ways}, steady, options, tmp_path)
     report = (tmp_path / "coverage.md").read_text()
     assert "| 20 | 2 | 0.25 | 0.0" in report
     assert "| 40 votes | ceiling votes.accuracy.bar |" in report and "| 0.250 |" in report
@@ -55,13 +54,3 @@ def test_the_population_as_the_prior_gives_the_known_ceiling(monkeypatch: pytest
     }
     assert far["population"] < 0.012
     assert far["fitted"] > far["population"]
-
-
-def test_equal_entries_differ_by_their_seeds_alone() -> None:
-    sky = coverage.Sky(None)
-    alike = coverage.board_of_equals(sky, "40", 150, training=0.0, seed=0)
-    apart = coverage.board_of_equals(sky, "40", 150, training=1.0, seed=0)
-    for board in alike:
-        assert alike[board][0] in (0.0, 1.0)
-        assert apart[board][1] > 1.2 * alike[board][1], "a spread of trainings is seen between seeds"
-        assert np.isfinite(apart[board]).all()

@@ -220,7 +220,7 @@ def test_without_the_truth_the_check_says_so_and_everything_else_is_looked_at(bo
         may_publish_votes=True,
         split_hash=edition.split_hash, order_hash=versions.order_hash(truth), votes_hash=versions.votes_hash(truth),
     )  # fmt: skip
-    version = versions.Version(version="1", ranked_by={}, editions={key[0]: frozen})
+    version = versions.Version(version="1", ranked_by={}, training={}, editions={key[0]: frozen})
     absent = Truths(editions={}, frozen={key: (version, frozen)})
     (slug,) = (p.name for p in (board / "submissions").iterdir())
     report = checks.check(board / "submissions" / slug, board / "scores" / slug, absent, [])

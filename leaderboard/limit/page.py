@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard.limit import figures, tables
 from leaderboard.limit.answer import answer, gap
 from leaderboard.limit.standings import EDITIONS, Edition
@@ -28,6 +29,23 @@ def write(folder: Path, editions: dict[str, Edition], curve: list[dict[str, Any]
     return folder / "limit.md"
 
 
+def _chosen(editions: dict[str, Edition]) -> str:
+    """Say of how many entries the best was chosen, and by how much that flatters it."""
+    told = []
+    for name, edition in editions.items():
+        counts = {board: len(edition.on(board)) for board in BOARDS}
+        several = [board for board in BOARDS if counts[board] > 1]
+        words = []
+        for board in several:
+            metric = BOARDS[board].metrics[BOARDS[board].primary]
+            words.append(f"{edition.flattered(board):+{metric.format}} {metric.title} of {counts[board]}")
+        told.append(f"on {name} {', '.join(words)}")
+    return (
+        "An entry called *the best* was chosen from all of its board on the galaxies that it is scored on, which "
+        f"flatters it by about ({'; '.join(told)} entries): the best of every bootstrap draw against its own score."
+    )
+
+
 def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
     """Return the report as Markdown."""
     real, simulated = (editions[name] for name in EDITIONS)
@@ -39,7 +57,9 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
         "computed by `make report` from the stored scores of committed predictions. A score is the mean over trainings "
         "with the 95 % interval of which galaxies were tested; a difference is paired, on the same galaxies, and "
         "counts as *better* or *worse* only if its interval excludes zero and the two share no tie letter on their "
-        "board, where the spread of the trainings counts too and all pairs hold together. The *noise ceiling* is what "
+        "board, where the spread of the trainings counts too and all pairs hold together. They do within "
+        "one board: of many claims over several boards and editions, some may be wrong by chance. "
+        f"{_chosen(editions)} The *noise ceiling* is what "
         "an oracle scores that knows every galaxy and is "
         "judged by the same few volunteers; on gz2 the numbers of votes are not published, so that it is a band over "
         "20, 40 and 60 assumed. Simulated galaxies are not DECaLS galaxies: on them the truth is known.",

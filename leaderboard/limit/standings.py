@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from galaxy_zoo_decals.scoring import BOARDS
@@ -66,6 +67,19 @@ class Edition:
             if name.startswith(title) and r["name"] == row
         ]
         return (min(found), max(found)) if found else (math.nan, math.nan)
+
+    def flattered(self, board: str) -> float:
+        """Return by how much the score of a board's best entry is too good, as it was chosen on the same galaxies.
+
+        In every bootstrap draw the best is chosen again, and what it scores there is held against its own score.
+        """
+        metric = BOARDS[board].metrics[BOARDS[board].primary]
+        sign = 1 if metric.higher_is_better else -1
+        on = list(self.on(board).values())
+        drawn = np.array([score.draws[metric.name] for score in on], dtype=float)
+        best = np.argmax(sign * drawn, axis=0)
+        own = np.array([score.metrics[metric.name][0] for score in on])
+        return float(np.mean(drawn[best, np.arange(drawn.shape[1])] - own[best]))
 
     def difference(self, first: str, second: str, board: str, metric: str) -> Difference | None:
         """Return an entry's score less another's, None where one of them is not on the board."""

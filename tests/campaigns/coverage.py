@@ -7,9 +7,6 @@ and the simulator's visible probabilities (resampled galaxies of an edition), wh
 
 Where the simulator's ceilings miss, the estimator is run again with better and better priors, down to the population
 itself: how far the estimate comes home with each says what it did not know.
-
-The rank intervals are studied on boards of entries that are trainings of one recipe with other seeds: none is better,
-and a board that separates any two of them is wrong.
 """
 
 from __future__ import annotations
@@ -29,17 +26,12 @@ from tests.campaigns.coverage_study import (
     ASKED,
     LARGE,
     MANY,
-    NORMAL,
-    NORMAL_BOARDS,
     REFITS,
     SKIES,
     TIMES,
-    TRAINING,
     VOTES,
     Sky,
-    normal_boards,
     priors,
-    separation,
     steadiness,
     study,
 )  # fmt: skip
@@ -51,7 +43,6 @@ def main() -> None:
     """Run the studies and write docs/evidence/coverage.{json,md,svg}."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--boards", type=int, default=800, help="of equal entries")
     parser.add_argument("--galaxies", type=int, default=300)
     parser.add_argument("--draws", type=int, default=20, help="of fractions and panels, a ceiling")
     parser.add_argument("--votes", nargs="+", default=list(VOTES))
@@ -72,7 +63,6 @@ def main() -> None:
     done = json.loads(stored.read_text()) if stored.is_file() else {}
     # Hours of work: studies that are done with the same settings, on as many catalogues at least, are kept, so that it
     # can go on after an interrupt.
-    ranks = done.get("ranks", [])
     if done.get("settings") != settings:
         done = {}
     tables, compared, steady = done.get("tables", {}), done.get("priors", {}), done.get("refits", {})
@@ -80,21 +70,11 @@ def main() -> None:
         tables, compared = ({k: v for k, v in kept.items() if k.startswith("family")} for kept in (tables, compared))
 
     def keep() -> None:
-        content = {"settings": settings, "content": edition.content_hash, "ranks": ranks}
+        content = {"settings": settings, "content": edition.content_hash}
         content |= {"tables": tables, "priors": compared, "refits": steady}
         stored.write_text(json.dumps(content, indent=1) + "\n")
-        write_report(tables, compared, steady, ranks, options, OUT)
+        write_report(tables, compared, steady, options, OUT)
 
-    if all(row["board"] != NORMAL for row in ranks):
-        ranks += [
-            {"training": t, "board": NORMAL, "separated": normal_boards(t, 0.0, NORMAL_BOARDS)}
-            | {"repeats": NORMAL_BOARDS, "seeds": t, "sampling": 1.0}
-            for t in (0.0, 1.0, 10.0)
-        ]
-    for training in TRAINING:
-        if not any(row["training"] == training for row in ranks if row["board"] != NORMAL):
-            ranks += separation(skies["family"], "40", options.galaxies, training, options.boards, options.processes)
-            keep()
     for title, sky in skies.items():
         for votes in options.votes:
             key = f"{title}, {votes} votes"

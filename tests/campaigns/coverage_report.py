@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 
 from galaxy_zoo_decals.scoring.metrics import ratio
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES
-from tests.campaigns.coverage_study import ASKED, ENTRIES, LARGE, MANY, NORMAL, RICH, SEEDS, TIMES, VOTES, Table
+from tests.campaigns.coverage_study import ASKED, LARGE, MANY, RICH, TIMES, VOTES, Table
 
 Z = 1.96
 LEAST = 0.90
@@ -186,7 +185,6 @@ def write_report(
     tables: dict[str, Table],
     compared: dict[str, dict[str, dict[str, float]]],
     steady: dict[str, dict[str, dict[str, float]]],
-    ranks: list[dict[str, Any]],
     options: argparse.Namespace,
     out: Path,
 ) -> None:
@@ -203,21 +201,6 @@ def write_report(
         "![coverage](coverage.svg)",
         "",
         *unseen(tables, options.galaxies),
-        "## Rank intervals: entries that are equal",
-        "",
-        f"Boards of {ENTRIES} entries each, {SEEDS} trainings of one and the same recipe; "
-        "*separated* is how often a board shows any difference among them (at most 0.05 is promised). *seeds* is the "
-        "standard deviation between trainings, *sampling* that of the bootstrap over galaxies. Boards of normal scores "
-        "need no galaxies, so that there are many: they say what the ranking does where its assumptions hold. A board "
-        "that is above 0.05 by less than two standard errors is not told from one that keeps the promise.",
-        "",
-        "| board | boards | seeds | sampling | separated |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {r['board']} | {r['repeats']} | {r['seeds']:.4f} | {r['sampling']:.4f} | {r['separated']:.3f} "
-        f"± {np.sqrt(max(r['separated'] * (1 - r['separated']), 0.01) / r['repeats']):.3f} |"
-        for r in sorted(ranks, key=lambda row: (row["board"] != NORMAL, row["training"]))
     ]
     lines += misses(tables, options.galaxies) + refits(steady) + explained(tables, compared, options.galaxies)
     for title, table in tables.items():

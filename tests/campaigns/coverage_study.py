@@ -14,22 +14,11 @@ from tqdm import tqdm
 from galaxy_zoo_decals import panels, views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
-from galaxy_zoo_decals.scoring import BOARDS, Truth, ceilings, score
-from galaxy_zoo_decals.scoring.bootstrap import plain, shared
+from galaxy_zoo_decals.scoring import Truth, ceilings, score
+from galaxy_zoo_decals.scoring.bootstrap import plain
 from galaxy_zoo_decals.scoring.metrics import votes_metrics
 from galaxy_zoo_decals.scoring.priors import fit
 from galaxy_zoo_decals.scoring.results import fraction_values, metrics_of
-from leaderboard.ranking import rank
-
-ENTRIES, SEEDS = 5, 3
-"""Of the boards that rank intervals are studied on."""
-
-TRAINING = (0.0, 0.3, 1.0)
-"""Spreads of what a seed does to all galaxies alike, in the logarithm of an answer's share. The bootstrap over
-galaxies cannot see it."""
-
-NORMAL, NORMAL_BOARDS = "normal scores", 4000
-"""Boards of normal scores, which cost little: what the ranking does where its assumptions hold."""
 
 LARGE, SKIES = 200_000, 4
 """Galaxies of a sky that known values are computed on, and how many skies: one galaxy in thirty comes to the rarest
@@ -114,7 +103,8 @@ def model(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> dict[str, float]:
     """Return the studied metrics, and the accuracy of every question, of fractions against one panel."""
-    found, once_each = {}, plain(len(truth.names))
+    found: dict[str, float] = {}
+    once_each = plain(len(truth.names))
     scores = {b: metrics_of(truth, b, values, once_each) for b, values in fraction_values(GZD5, fractions).items()}
     scores["votes"] = votes_metrics(truth, concentrations, once_each, levels=())
     for board, scored in scores.items():
@@ -320,67 +310,3 @@ def _drawn(likelihood: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         cumulative = _cumulative(likelihood[start : start + 1000])
         parts.append((rng.random((len(cumulative), 1)) > cumulative).sum(axis=1).clip(max=likelihood.shape[1] - 1))
     return np.concatenate(parts)
-
-
-def board_of_equals(sky: Sky, votes: str, galaxies: int, training: float, seed: int) -> dict[str, tuple[float, ...]]:
-    """Return, for every board of ENTRIES equal entries, whether any two were separated, and the two spreads.
-
-    An entry is SEEDS trainings of one recipe: what the recipe predicts, blurred by each training for each galaxy on
-    its own, and shifted for all alike.
-    """
-    rng = np.random.default_rng([3, seed])
-    p = sky.draw(galaxies, rng)
-    truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
-    recipe = np.log(model(p, rng))
-    values: dict[str, list[list[float]]] = {board: [] for board in BOARDS}
-    draws: dict[str, list[np.ndarray]] = {board: [] for board in BOARDS}
-    for _ in range(ENTRIES):
-        entry: dict[str, list[np.ndarray]] = {board: [] for board in BOARDS}
-        for _ in range(SEEDS):
-            shift = training * rng.standard_normal(p.shape[1])
-            said = views.fractions(GZD5, np.exp(recipe + shift + 0.3 * rng.standard_normal(p.shape)))
-            for board, given in {**fraction_values(GZD5, said), "votes": said * 20}.items():
-                scored = metrics_of(truth, board, given, shared(galaxies))
-                entry[board].append(scored.metrics[BOARDS[board].primary])
-        for board, drawn in entry.items():
-            values[board].append([float(d[0]) for d in drawn])
-            draws[board].append(np.mean([d[1:] for d in drawn], axis=0))
-    found = {}
-    for board, metric in ((board, BOARDS[board].metrics[BOARDS[board].primary]) for board in BOARDS):
-        places = rank(values[board], draws[board], metric.higher_is_better).places
-        seeds = np.sqrt(np.mean([np.var(v, ddof=1) for v in values[board]]))
-        found[board] = (float(any((q.first, q.last) != (1, ENTRIES) for q in places)), float(seeds),
-                        float(np.mean([np.nanstd(d) for d in draws[board]])))  # fmt: skip
-    return found
-
-
-def separation(
-    sky: Sky, votes: str, galaxies: int, training: float, repeats: int, processes: int
-) -> list[dict[str, Any]]:
-    """Return how often boards of equal entries show a difference, one row a board."""
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        work = pool.imap_unordered(partial(board_of_equals, sky, votes, galaxies, training), range(repeats))
-        found = list(tqdm(work, total=repeats, desc=f"equal entries, {training}", disable=None))
-    rows = []
-    for board in BOARDS:
-        separated, seeds, sampled = np.mean([f[board] for f in found], axis=0)
-        rows.append(
-            {"training": training, "board": board, "separated": float(separated), "repeats": repeats}
-            | {"seeds": float(seeds), "sampling": float(sampled)}
-        )
-    return rows
-
-
-def normal_boards(training: float, better: float, boards: int) -> float:
-    """Return how often a board of ENTRIES normal scores, SEEDS trainings each, shows any difference.
-
-    Part of the sampling is common to all entries, as test galaxies are; one entry is ``better``. ``training`` is in
-    units of the sampling of one entry.
-    """
-    rng, found = np.random.default_rng(0), 0
-    for _ in range(boards):
-        draws = 0.8 * rng.standard_normal((1, 500)) + 0.6 * rng.standard_normal((ENTRIES, 500))
-        scores = 0.8 * rng.standard_normal() + 0.6 * rng.standard_normal(ENTRIES) + better * (np.arange(ENTRIES) == 0)
-        values = [[float(s + training * rng.standard_normal()) for _ in range(SEEDS)] for s in scores]
-        found += any((p.first, p.last) != (1, ENTRIES) for p in rank(values, list(draws), True).places)
-    return found / boards
