@@ -7,11 +7,10 @@ import json
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import BenchmarkError
 from benchmark.checkpoint import FREE, Checkpoint
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals import folders
 
 if TYPE_CHECKING:
     from galaxy_zoo_decals.edition import Edition
@@ -60,7 +60,7 @@ class Run:
 
     def finished(self) -> bool:
         """Return whether this very run lies in its place already."""
-        path = self.out / "run.json"
+        path = folders.settle(self.out) / "run.json"
         if not path.is_file():
             return False
         try:
@@ -98,53 +98,19 @@ def check_target(out: Path, overwrite: bool) -> None:
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Let no other training write to ``out`` until the block ends; BenchmarkError if one does.
+    """Let no other training write to ``out`` until the block ends; BenchmarkError that says who does, if one does."""
 
-    A process that is killed leaves the file of its lock and no lock.
-    """
-    from filelock import FileLock, Timeout
+    def busy(who: str) -> BenchmarkError:
+        return BenchmarkError(f"{who} trains into {out}. Wait for it to end, or choose another --out or --seed.")
 
-    lock = out.with_name(f"{out.name}.lock.partial")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        try:
-            held.enter_context(FileLock(lock, timeout=0))
-            held.callback(lock.unlink, missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
-        except Timeout:
-            raise BenchmarkError(
-                f"another training writes to {out}. Wait for it to end, or choose another --out or --seed."
-            ) from None
-        except (OSError, NotImplementedError):
-            # A file system without locks: nobody can be kept out, and the training is none the worse for it.
-            pass
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with folders.alone(out.with_name(f"{out.name}.lock.partial"), busy):
         yield
-
-
-@contextmanager
-def folder(out: Path) -> Iterator[Path]:
-    """Give a folder beside ``out`` that takes its place when the block ends well and vanishes when it does not."""
-    work, old = out.with_name(f"{out.name}.partial"), out.with_name(f"{out.name}.old.partial")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    if old.exists() and not out.exists():
-        old.rename(out)  # a process was killed between the two renames below
-    try:
-        yield work
-        if out.exists():
-            # Renamed first: a killed process leaves the old run whole or the new one, never half of either.
-            shutil.rmtree(old, ignore_errors=True)
-            out.rename(old)
-            work.rename(out)
-            shutil.rmtree(old)
-        else:
-            work.rename(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def read(run: Path) -> dict[str, Any]:
     """Return the run.json of a run's folder; raises BenchmarkError if there is none that can be read."""
-    path = run / "run.json"
+    path = folders.settle(run) / "run.json"
     try:
         facts = json.loads(path.read_text())
         if facts["format"] != FORMAT:

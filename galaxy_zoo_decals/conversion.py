@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from galaxy_zoo_decals import workers
+from galaxy_zoo_decals.folders import sync
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.sources import MISSING, Encoder, ImageError, Part, Source
 
@@ -166,18 +167,3 @@ def write_whole(table: pa.Table, path: Path) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)  # an interrupt leaves nothing half-written
-
-
-def sync_tree(folder: Path) -> None:
-    """Bring every file and folder below ``folder`` onto the disk."""
-    for path in (*folder.rglob("*"), folder):
-        sync(path)
-
-
-def sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, onto the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,8 +22,8 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from galaxy_zoo_decals.conversion import sync
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.folders import sync
 
 BLOCK = 2**20
 LARGEST_RECORD = 2**24

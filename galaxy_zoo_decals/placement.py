@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from galaxy_zoo_decals.conversion import sync
+from galaxy_zoo_decals import folders
 from galaxy_zoo_decals.edition import EditionError, is_edition
 
 PARTS = ("README.md", "edition.json", "data")
@@ -30,14 +27,12 @@ def settle(out: Path) -> None:
 def alone(out: Path) -> Iterator[None]:
     """Let nobody else work on ``out``; EditionError if somebody does."""
     _make_folder(out.parent)
-    try:
-        with FileLock(_lock(out), timeout=0):
-            try:
-                yield
-            finally:
-                _lock(out).unlink(missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
-    except Timeout:
-        raise EditionError(f"another run works on {out}. Wait for it to end, or choose another --out.") from None
+
+    def busy(who: str) -> EditionError:
+        return EditionError(f"{who} works on {out}. Wait for it to end, or choose another --out.")
+
+    with folders.alone(_lock(out), busy):
+        yield
 
 
 def _make_folder(folder: Path) -> None:
@@ -73,12 +68,6 @@ def done(out: Path) -> Path:
 
 def put_in_place(out: Path) -> None:
     """Put a finished edition in the place of the old one, and remove what is left then; may be killed at any point."""
-    finished = done(out)
-    fresh = finished / "edition"
-    if fresh.exists():
+    if (done(out) / "edition").exists():
         check_target(out)
-        if out.exists():
-            out.rename(finished / "old")
-        fresh.rename(out)
-        sync(out.parent)
-    shutil.rmtree(finished, ignore_errors=True)
+    folders.put_in_place(done(out) / "edition", out)

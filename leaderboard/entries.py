@@ -12,10 +12,11 @@ from pathlib import Path
 import yaml
 
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.folders import settle
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard import evidence, runs, scores, submission
 from leaderboard.evidence import Evidence
-from leaderboard.files import LeaderboardError, read_text, recovered, sha256
+from leaderboard.files import LeaderboardError, read_text, sha256
 from leaderboard.runs import Run, RunEdition, prediction_path
 from leaderboard.scores import Score
 from leaderboard.submission import Submission
@@ -132,7 +133,7 @@ def submitted(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     entries, warnings = [], []
     for folder in sorted(p for p in (root / "submissions").glob("*") if p.is_dir() and not p.name.startswith(".")):
         try:
-            scored = recovered(root / "scores" / folder.name)
+            scored = settle(root / "scores" / folder.name)
             entry = of_submission(folder, scores.read(scored) if scored.is_dir() else [], truths)
             found, ignored = evidence.of(entry.slug, root, {t.sha256: t.key for t in entry.trained})
             entries.append(replace(entry, evidence=tuple(found)))

@@ -1,14 +1,9 @@
-"""Reading and writing files that may be hostile or half-finished: bounded, without links, renamed into place."""
+"""Reading and writing files that may be hostile or half-finished: bounded and without links."""
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,55 +58,3 @@ def write_json(path: Path, content: object) -> None:
     """Write JSON with a fixed form (sorted keys, one value a line), so that equal content has equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-
-
-@contextlib.contextmanager
-def folder_in_place(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``target`` that takes its place when the block ends well, else vanishes.
-
-    Killed at any point, ``target`` is the old one or the new one as soon as anybody asks for it (``recovered``).
-    """
-    recovered(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside, old = _beside(target, "partial"), _beside(target, "old")
-    beside.mkdir()
-    try:
-        yield beside
-        if target.exists():
-            target.rename(old)
-        beside.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def recovered(target: Path) -> Path:
-    """Return ``target`` after undoing what a process left that was killed while it put a folder in its place.
-
-    Between the two renames of that process there is no ``target``: the old one goes back.
-    """
-    for left in sorted(target.parent.glob(f".{glob.escape(target.name)}.*.*")):
-        number, _, kind = left.name.removeprefix(f".{target.name}.").partition(".")
-        if not number.isdigit() or kind not in ("old", "partial") or _lives(int(number)):
-            continue
-        if kind == "old" and not target.exists():
-            left.rename(target)
-        shutil.rmtree(left, ignore_errors=True)
-    return target
-
-
-def _beside(target: Path, kind: str) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.{kind}")
-
-
-def _lives(process: int) -> bool:
-    """Return whether another process of that number runs; this one's own leftovers are of an earlier one."""
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True

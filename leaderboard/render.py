@@ -15,6 +15,7 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, Terms
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.folders import in_place
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
@@ -35,7 +36,7 @@ from leaderboard import (
 )
 from leaderboard.boards import SEEDS, Row, Table
 from leaderboard.entries import Entry, Trained
-from leaderboard.files import MEBIBYTE, LeaderboardError, folder_in_place, read_text, visible
+from leaderboard.files import MEBIBYTE, LeaderboardError, read_text, visible
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
 from leaderboard.submission import LARGEST_FILE, LARGEST_SUBMISSION
@@ -150,7 +151,7 @@ def _site(
     inside = {p.name for p in out.iterdir()} if out.is_dir() else set()
     if (out.exists() and not out.is_dir()) or (inside and not {"404.html", "methodology.html", "static"} <= inside):
         raise LeaderboardError(f"{out} exists and is not a site; nothing in it was touched. Choose another --out.")
-    with folder_in_place(out) as beside:
+    with in_place(out) as beside:
         images = Images(beside)
         editions = _editions(entries, truths, references, works)
         happened = history.events(history.read(CHANGELOG), entries)

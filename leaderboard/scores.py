@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import NAME, Edition
+from galaxy_zoo_decals.folders import in_place, settle
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
 from galaxy_zoo_decals.scoring.class_prior import complete
-from leaderboard.files import LeaderboardError, folder_in_place, read_json, recovered, sha256, write_json
+from leaderboard.files import LeaderboardError, read_json, sha256, write_json
 from leaderboard.parquet import bounded, read_draws
 from leaderboard.runs import prediction_path
 
@@ -173,7 +174,7 @@ class Stored:
 
 def write(folder: Path, stored: list[Stored]) -> None:
     """Write all scores of an entry: summary.json and draws/<edition>/<task>/seed<k>.parquet (float32)."""
-    with folder_in_place(folder) as beside:
+    with in_place(folder) as beside:
         files = []
         for item in sorted(stored, key=lambda s: (s.edition["name"], s.task, s.seed)):
             draws = {f"{board}/{name}": d for board, s in item.boards.items() for name, d in s.draws.items()}
@@ -200,7 +201,7 @@ def write(folder: Path, stored: list[Stored]) -> None:
 
 def read(folder: Path) -> list[Stored]:
     """Read the scores of an entry; raises LeaderboardError if they are absent, of another scorer or damaged."""
-    path = recovered(folder) / "summary.json"
+    path = settle(folder) / "summary.json"
     if not path.is_file():
         raise LeaderboardError(f"{folder}: no summary.json: run `python -m leaderboard score {folder.name}`.")
     summary = read_json(path)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -393,7 +394,8 @@ def test_two_trainings_never_write_to_one_folder(
     )
     assert other.stdout is not None and other.stdout.readline() == "trains\n"
     assert run.main(words) == 2
-    assert "another training writes to" in capsys.readouterr().err
+    said = f"process {other.pid} on {socket.gethostname()} trains into {out}. Wait for it to end, or choose another"
+    assert said in capsys.readouterr().err
     other.kill()
     other.wait()
     assert run.main([*words, *TINY_CNN]) == 0, "a killed process holds nothing"

@@ -33,9 +33,9 @@ from huggingface_hub.utils import logging
 from tqdm import tqdm
 
 from galaxy_zoo_decals import addresses, download
-from galaxy_zoo_decals.conversion import sync
 from galaxy_zoo_decals.download import BusyError, DownloadError, Say
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.folders import sync
 
 CARD = "README.md"
 LARGEST_CARD = 2**20

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from galaxy_zoo_decals import archive, download
 from galaxy_zoo_decals.archive import ArchiveEncoder, ArchiveError, Entry
-from galaxy_zoo_decals.conversion import sync
 from galaxy_zoo_decals.download import File
+from galaxy_zoo_decals.folders import sync
 from galaxy_zoo_decals.pixels import MAX_BYTES, Form
 from galaxy_zoo_decals.sources import ImageError, Part
 from galaxy_zoo_decals.sources.remote import CHANGED, ChangedError, Ranges, RemoteFile

@@ -18,9 +18,9 @@ from filelock import FileLock, Timeout
 
 from galaxy_zoo_decals import addresses, archive, download, splits
 from galaxy_zoo_decals import catalogue as catalogues
-from galaxy_zoo_decals.conversion import sync
 from galaxy_zoo_decals.download import BusyError, DownloadError, File
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.folders import sync
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part
