@@ -350,8 +350,8 @@ def write(result: dict[str, Any]) -> None:
         "",
         "An ensemble is told from a copy with noise by a person: the flag names both.",
         "",
-        "The three limits of near copies were set with these same entries in view, so that none of them is flagged says "
-        "that the limits leave room, not how often an entry of the future will be.",
+        "The three limits of near copies were set with these same entries in view, so that none of them is flagged "
+        "says that the limits leave room, not how often an entry of the future will be.",
         "",
         "| a copy of one seed, sent in as another entry | files | distance / that of honest seeds | refused | same | "
         "close | follows | flagged |",
@@ -388,7 +388,8 @@ def write(result: dict[str, Any]) -> None:
         "",
         "The same predictions with a share of the published votes blended in: the median z-score (5 % to 95 % of fresh "
         "panels) and how often a person is told. Blends of this kind are what the two z-scores were made for; on the "
-        f"sample each file and share has {PANELS['sample'][1]} panels, on the edition simulated {PANELS['simulated'][1]}.",
+        f"sample each file and share has {PANELS['sample'][1]} panels, on the edition simulated "
+        f"{PANELS['simulated'][1]}.",
         "",
         "| edition | task | leaked as | " + " | ".join(f"{share:.0%}" for share in SHARES) + " |",
         "|---|---|---|" + "--:|" * len(SHARES),
