@@ -217,15 +217,18 @@ def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: 
 
 def arriving(answer: requests.Response) -> Iterator[bytes]:
     """Yield the body as it comes in: of a connection that is cut or trickles, what had come is not lost."""
-    came, began = 0, time.monotonic()
+    came, waited = 0, 0.0  # while nobody asks for bytes none can come: that time is not the server's
     try:
-        while block := answer.raw.read1(BLOCK):
+        while True:
+            began = time.monotonic()
+            if not (block := answer.raw.read1(BLOCK)):
+                return
+            came, waited = came + len(block), waited + time.monotonic() - began
             yield block
-            came, waited = came + len(block), time.monotonic() - began
             if waited > RATE_TIME:
                 if came < LEAST_RATE * waited:
                     raise Trickle(f"{came:,} bytes came in {waited:.0f} s")
-                came, began = 0, time.monotonic()
+                came, waited = 0, 0.0
     except urllib3.exceptions.ReadTimeoutError:
         raise Passing(f"nothing came for {TIMEOUT[1]:.0f} s") from None
     except urllib3.exceptions.HTTPError:
@@ -315,13 +318,15 @@ def persist(attempt: Callable[[], Result], progress: Callable[[], int], say: Say
             raise DownloadError(f"the server sends in circles ({error}).") from None
         except (Passing, requests.exceptions.RequestException) as error:
             now = progress()
-            failures = 0 if now > before and not isinstance(error, Trickle) else failures + 1
+            enough = LEAST_RATE * RATE_TIME if isinstance(error, Trickle) else 1
+            failures = 0 if now - before >= enough else failures + 1
             before = now
             words = str(error) if isinstance(error, Passing) else _plain(error)
             if failures >= tries:
+                more = "no more bytes" if enough == 1 else "hardly any more bytes"
                 raise DownloadError(
-                    f"no more bytes after {tries} attempts: {words}. What has arrived is kept: the same command goes "
-                    "on from there."
+                    f"{more} after {tries} attempts: {words}. What has arrived is kept: the same command goes on from "
+                    "there."
                 ) from None
             wait = min(2.0**failures, LONGEST_WAIT) * random.uniform(0.75, 1.25)
             asked = error.wait if isinstance(error, Passing) else None

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -156,9 +157,36 @@ def test_a_server_that_trickles_is_a_broken_one(
     assert re.search("bytes came in [01] s; trying again", said[0])
     (tmp_path / name).unlink()
     zenodo.faults[name] = ["trickle 100"] * 3
-    with pytest.raises(DownloadError, match="no more bytes after 3 attempts: .* bytes came in"):
+    with pytest.raises(DownloadError, match=r"hardly any more bytes after 3 attempts: .* bytes came in"):
         download.fetch(download.session(), file, tmp_path, said.append)
     assert 0 < (tmp_path / f"{name}.part").stat().st_size < len(data), "what came is kept"
+
+
+def test_a_slow_disk_is_no_slow_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    class Answer:
+        """Ten blocks of a kilobyte, each after so many seconds."""
+
+        def __init__(self, seconds: float) -> None:
+            self.raw, self.left, self.seconds = self, 10, seconds
+
+        def read1(self, size: int) -> bytes:
+            clock[0] += self.seconds
+            self.left -= 1
+            return b"x" * 1000 if self.left >= 0 else b""
+
+    def taken(seconds: float, disk: float) -> int:
+        came = 0
+        for block in download.arriving(Answer(seconds)):  # type: ignore[arg-type]
+            came, clock[0] = came + len(block), clock[0] + disk
+        return came
+
+    assert taken(0.9, 500.0) == 10_000, "writing takes minutes a block, the server more than a kilobyte a second"
+    assert taken(5.0, 0.0) == 10_000, "slow, but not for a minute"
+    with pytest.raises(download.Trickle, match="7,000 bytes came in 63 s"):
+        taken(9.0, 0.0)
 
 
 def test_a_download_is_continued_where_it_was_cut(zenodo: Zenodo, tmp_path: Path) -> None:
