@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from galaxy_zoo_decals.catalogue import METADATA
 from galaxy_zoo_decals.edition import SPLITS, Edition, EditionError, digest
@@ -75,7 +76,12 @@ def check_content(edition: Edition) -> None:
     """
     files = [shard for split in SPLITS for shard in edition.shards(split)]
     stamps = tuple((str(path), *(path.stat().st_size, path.stat().st_mtime_ns)) for path in files)
-    if _content_of(edition.path, edition.tree, stamps) != edition.content_hash:
+    try:
+        found = _content_of(edition.path, edition.tree, stamps)
+    except (pa.ArrowException, KeyError) as error:
+        said = str(error).split(". ")[0]
+        raise EditionError(f"{edition.path}: a shard cannot be read ({said}); prepare the edition again.") from None
+    if found != edition.content_hash:
         raise EditionError(
             f"{edition.path}: its votes, names or splits are not those it was made with (content "
             f"{edition.content_hash[:12]} in edition.json), so nothing is scored or trained on it. `galaxy-zoo-decals "

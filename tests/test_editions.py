@@ -548,3 +548,6 @@ def test_edited_votes_are_noticed_where_they_are_used(toy_edition: Path, tmp_pat
     pq.write_table(table, shard)
     with pytest.raises(EditionError, match="its votes, names or splits are not those it was made with"):
         Truth.of(Edition(copied))
+    os.truncate(shard, shard.stat().st_size // 2)
+    with pytest.raises(EditionError, match=r"a shard cannot be read .*prepare the edition again"):
+        Truth.of(Edition(copied))
