@@ -125,10 +125,10 @@ def _new(slug: str, changes: list[Change], submissions: PurePosixPath, found: Ch
         inside = PurePosixPath(change.path).relative_to(submissions / slug).as_posix()
         if change.status != "A":
             found.faults.append(f"{where}: a new entry only adds files, this one is {_word(change.status)}.")
-        elif not SLUG.fullmatch(slug) or not ALLOWED.fullmatch(inside):
-            found.faults.append(f"{where}: {NO_FILE}: remove or rename it.")
         elif change.mode != REGULAR:
             found.faults.append(f"{where}: {_mode(change.mode)}; only regular files are allowed.")
+        elif not SLUG.fullmatch(slug) or not ALLOWED.fullmatch(inside):
+            found.faults.append(f"{where}: {NO_FILE}: remove or rename it.")
         elif change.size > LARGEST_BLOB:
             found.faults.append(f"{where}: {change.size:,} bytes; at most {LARGEST_BLOB:,} are allowed.")
 

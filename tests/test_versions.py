@@ -7,10 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.edition_hashes import content_hash
+from galaxy_zoo_decals.schema import SPLITS
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from leaderboard import checks, schema, scores, versions
 from leaderboard.__main__ import main
@@ -116,8 +120,18 @@ def test_a_truth_that_is_none_is_said(word: str, capsys: pytest.CaptureFixture[s
 def other_content(edition: Path, out: Path) -> Edition:
     """Return a copy of an edition whose facts claim another content, as a new split would."""
     shutil.copytree(edition, out)
+    made = Edition(out)
+    (shard,) = made.shards("test")[:1]
+    table = pq.read_table(shard)
+    one, other = (table.column_names.index(name) for name in made.tree.questions[0].columns[:2])
+    first, second = table[one], table[other]
+    table = table.set_column(one, table.schema.field(one), second)
+    pq.write_table(table.set_column(other, table.schema.field(other), first), shard)
+    columns = ["iauname", "scored", *made.tree.vote_columns]
+    rows = pd.concat([made.table(split, columns).assign(split=split) for split in SPLITS], ignore_index=True)
+    fresh = content_hash(made.tree, rows.sort_values("iauname", ignore_index=True))
     path = out / "edition.json"
-    path.write_text(path.read_text().replace(Edition(edition).content_hash, "f" * 64))
+    path.write_text(path.read_text().replace(made.content_hash, fresh))
     return Edition(out)
 
 
