@@ -36,8 +36,10 @@ def test_ctrl_c_while_libraries_are_loaded(command: list[str], tmp_path: Path) -
     (tmp_path / "sitecustomize.py").write_text(SLOW)
     words = [word.format(out=tmp_path / "out") for word in command]
     run = subprocess.Popen(
-        words, cwd=ROOT, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}, stderr=subprocess.PIPE, text=True
-    )
+        words, cwd=ROOT, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}, stderr=subprocess.PIPE, text=True,
+        # In the background a shell has its programs ignore Ctrl-C, and the tests' own process may be there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     assert run.stderr is not None and run.stderr.readline().startswith("loading ")
     time.sleep(0.1)
     run.send_signal(signal.SIGINT)
