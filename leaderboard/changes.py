@@ -12,13 +12,11 @@ from pathlib import Path, PurePosixPath
 from leaderboard import submission
 from leaderboard.files import LeaderboardError, visible
 from leaderboard.layout import ALLOWED, MOST_FILES, NO_FILE
-from leaderboard.submission import SLUG
 
 OURS = ("scores", "evidence")
 """Folders that only main writes: what a pull request puts there is refused, whatever else it changes."""
 
 REGULAR = "100644"
-LARGEST_BLOB = 5 * 2**20
 MOST_SHOWN = 10
 
 
@@ -120,6 +118,11 @@ def _new(slug: str, changes: list[Change], submissions: PurePosixPath, found: Ch
     found.added.append(slug)
     if len(changes) > MOST_FILES:
         found.faults.append(f"{visible(slug, 80)}: {len(changes):,} files; at most {MOST_FILES} are allowed.")
+    total = sum(change.size for change in changes)
+    if total > submission.LARGEST_SUBMISSION:
+        found.faults.append(
+            f"{visible(slug, 80)}: {total:,} bytes in all; at most {submission.LARGEST_SUBMISSION:,} are allowed."
+        )
     for change in changes:
         where = visible(change.path, 200)
         inside = PurePosixPath(change.path).relative_to(submissions / slug).as_posix()
@@ -127,10 +130,10 @@ def _new(slug: str, changes: list[Change], submissions: PurePosixPath, found: Ch
             found.faults.append(f"{where}: a new entry only adds files, this one is {_word(change.status)}.")
         elif change.mode != REGULAR:
             found.faults.append(f"{where}: {_mode(change.mode)}; only regular files are allowed.")
-        elif not SLUG.fullmatch(slug) or not ALLOWED.fullmatch(inside):
+        elif not submission.SLUG.fullmatch(slug) or not ALLOWED.fullmatch(inside):
             found.faults.append(f"{where}: {NO_FILE}: remove or rename it.")
-        elif change.size > LARGEST_BLOB:
-            found.faults.append(f"{where}: {change.size:,} bytes; at most {LARGEST_BLOB:,} are allowed.")
+        elif change.size > submission.LARGEST_FILE:
+            found.faults.append(f"{where}: {change.size:,} bytes; at most {submission.LARGEST_FILE:,} are allowed.")
 
 
 def _old(

@@ -248,7 +248,7 @@ def test_an_ensemble_is_the_mixture_of_its_members(
     members = [runs / "dirichlet", runs / "dirichlet-1"]
     arguments = [*map(str, members), "--out", str(out), "--edition", str(toy_edition)]
     assert ensemble.main(arguments) == 0
-    assert "NLL a galaxy" in capsys.readouterr().out
+    assert "NLL per galaxy" in capsys.readouterr().out
     alpha = [files.read(next(m.rglob("votes/*.parquet")), edition.tree).values for m in members]
     found = files.read(next(out.rglob("*.parquet")), edition.tree)
     np.testing.assert_allclose(

@@ -44,9 +44,9 @@ def standing(board: str, value: float, smallest: float = 0.01, best: float | Non
     [
         (standing("multiclass", 0.95, noise_ceiling=0.94), "Macro F1 0.950 is above the noise ceiling's (0.940)"),
         (standing("multiclass", 0.93, noise_ceiling=0.94), ""),
-        (standing("votes", 17.5, noise_ceiling=18.1), "NLL a galaxy 17.50 is below the noise ceiling's (18.10)"),
+        (standing("votes", 17.5, noise_ceiling=18.1), "NLL per galaxy 17.50 is below the noise ceiling's (18.10)"),
         (standing("votes", 18.5, noise_ceiling=18.1), ""),
-        (standing("votes", 40.0, class_prior=35.0), "NLL a galaxy 40.00 is above the class prior's (35.00)"),
+        (standing("votes", 40.0, class_prior=35.0), "NLL per galaxy 40.00 is above the class prior's (35.00)"),
         (standing("multiclass", 0.1, class_prior=0.2), "Macro F1 0.100 is below the class prior's (0.200)"),
         (standing("multiclass", 0.95, noise_ceiling_for_some=0.94, noise_ceiling_for_more=0.96), ""),
         (standing("multiclass", 0.97, noise_ceiling_for_some=0.94, noise_ceiling_for_more=0.96), "above the noise"),

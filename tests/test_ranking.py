@@ -107,7 +107,7 @@ def test_wild_entries_and_sock_puppets_move_nobody_more_than_others_do(
     more = [Scored(seeds, gz2[0].draws, gz2[0].typical) for _ in range(count)]
     others = [Scored(gz2[1].seeds, gz2[1].draws, gz2[1].typical) for _ in range(count)]
     assert tied([*gz2, *more], n) == tied([*gz2, *others], n)
-    assert len(tied(gz2, n)) < n * (n - 1) / 2, "some are told apart, or this would show nothing"
+    assert len(tied(gz2, n)) < n * (n - 1) / 2, "some are separated, or this would show nothing"
 
 
 def test_local_runs_stand_beside_the_board_and_move_nobody() -> None:

@@ -129,7 +129,7 @@ VOTES = Board(
     "How do the volunteers' votes divide at every question?",
     "nll",
     (
-        _error("nll", "NLL a galaxy",
+        _error("nll", "NLL per galaxy",
                "Mean of minus the log Dirichlet-multinomial likelihood of a galaxy's votes, summed over questions, "
                "coefficient included (Walmsley et al. 2022, eqs 5-7).", format=".2f"),
         _error("mae", "MAE of fractions",
