@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -22,7 +21,6 @@ from galaxy_zoo_decals.workers import one_thread_of_blas
 from leaderboard.arguments import parser
 
 if TYPE_CHECKING:
-    from leaderboard.changes import Changes
     from leaderboard.submission import Submission
     from leaderboard.truths import Truths
 
@@ -166,94 +164,9 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _check(options: argparse.Namespace, truths: Truths) -> int:
-    if options.pull is None:
-        return _checked(options, truths, options.root, None)
-    from leaderboard import changes
+    from leaderboard import check_command
 
-    # The pull request's files alone come from it, as data; all others, and the code, are those checked out here.
-    changed = changes.read(options.root, "HEAD", options.pull, "--pull")
-    with tempfile.TemporaryDirectory() as work:
-        root = Path(work) / options.root.name
-        for name in ("submissions", "scores"):
-            if (options.root / name).is_dir():
-                shutil.copytree(options.root / name, root / name, symlinks=True)
-        if not changed.faults:
-            changes.extract(options.root, options.pull, changed, root)
-        return _checked(options, truths, root, changed)
-
-
-def _checked(options: argparse.Namespace, truths: Truths, root: Path, changed: Changes | None) -> int:
-    """Check what lies below ``root``: what ``changed`` names, or what the options do; return the exit status."""
-    from leaderboard import changes, checks, entries, plausibility, report, scores
-    from leaderboard import flags as looks
-    from leaderboard.files import LeaderboardError, visible
-
-    submissions = root / "submissions"
-    for place in (submissions, root / "scores"):
-        if place.is_symlink():
-            raise LeaderboardError(f"{place}: is a link, so nothing below it was looked at.")
-    folders = sorted(p for p in submissions.glob("*") if not p.name.startswith("."))
-    faults: list[str] = []
-    new: set[str] = set()
-    if options.diff is not None:
-        changed = changes.read(root, options.diff)
-    if changed is not None:
-        faults, new = changed.faults, set(changed.added)
-        wanted = [] if faults and options.pull else [submissions / slug for slug in changed.files]
-    else:
-        wanted = [options.folder] if options.folder else folders
-    for fault in faults:
-        print(f"fault: {fault}", file=sys.stderr)
-    inside = {p.resolve() for p in wanted}
-    # Merged entries have been checked; where a pull request changes them none is trusted or compared with.
-    merged = [] if faults else [p for p in folders if p.resolve() not in inside]
-    seen = plausibility.sightings(merged, truths)
-    comparable = bool(wanted) and not faults
-    others = [e for e in entries.submitted(root, truths)[0] if e.folder] if comparable else []
-    references = scores.read_references(root / "scores") if comparable else {}
-    told = []
-    for folder in wanted:
-        found = checks.check(folder, root / "scores" / folder.name, truths, seen, others, folder.name in new)
-        standings, flags, entry = [], [], None
-        if comparable and not found.faults:
-            entry = entries.of_submission(folder, found.scored, truths)
-            everyone = [e for e in others if e.folder and e.folder.resolve() != folder.resolve()]
-            standings = report.standings(entry, everyone, references)
-            if changed is not None and folder.name in changed.status_only:
-                found.notes.append(f"{visible(folder.name)}: its status changes: do its authors ask for that?")
-            flags = looks.flags(entry, everyone, standings, found.notes, truths)
-        if options.pull is not None:  # a folder of this process alone, that nobody can look into
-            found.faults = [fault.replace(f"{root.parent}/", "") for fault in found.faults]
-            found.notes = [note.replace(f"{root.parent}/", "") for note in found.notes]
-        for word, texts in (("note", found.notes), ("for a person", flags)):
-            for text in texts:
-                print(f"{word}: {text}")
-        for fault in found.faults:
-            print(f"fault: {fault}", file=sys.stderr)
-        for line in report.words(standings):
-            print(line)
-        told.append(
-            report.Checked(
-                slug=visible(folder.name),
-                title=visible(entry.title if entry else folder.name),
-                files=found.files,
-                rescored=found.rescored,
-                faults=report.bounded(found.faults),
-                notes=report.bounded(found.notes),
-                flags=report.bounded(flags),
-                standings=standings[: report.MOST],
-            )
-        )
-        count = len(found.faults)
-        verdict = f"{count} {'fault' if count == 1 else 'faults'}" if count else "good"
-        print(f"{visible(folder.name)}: {verdict}; {_files(found.files)}, {found.rescored} re-scored.")
-    if not wanted:
-        alone = options.diff is None and options.pull is None
-        print(f"No submissions in {submissions}." if alone else "No submission is added or touched.")
-    whole = report.Report(faults=report.bounded(faults), submissions=told[: report.MOST])
-    if options.report is not None and (wanted or faults):
-        options.report.write_text(report.markdown(whole), encoding="utf-8")
-    return 0 if whole.good else 1
+    return check_command.run(options, truths)
 
 
 def _overlap(options: argparse.Namespace, truths: Truths) -> int:

@@ -11,8 +11,8 @@ from scipy import stats
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth
-from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.calibration import Counted, interval_coverage
+from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
 from tests.campaigns.numerics import CHECKS, Check, exact_nll, likelihood_error, scipys_nll
 
 MERGING = GZD5.slices["merging"]
@@ -35,7 +35,7 @@ def test_the_check_of_the_likelihood_sees_lost_digits() -> None:
 def test_the_likelihood_is_the_exact_one(votes: list[int], powers: list[float]) -> None:
     k, alpha = np.zeros((1, 34), int), np.ones((1, 34))
     k[0, MERGING], alpha[0, MERGING] = votes, [10.0**power for power in powers]
-    found = m.dirichlet_multinomial_nll(GZD5, k, alpha)[0].sum()
+    found = dirichlet_multinomial_nll(GZD5, k, alpha)[0].sum()
     assert found == pytest.approx(exact_nll(k[0, MERGING], alpha[0, MERGING]), rel=1e-13, abs=1e-13)
 
 
@@ -43,7 +43,7 @@ def test_the_likelihood_is_the_exact_one(votes: list[int], powers: list[float]) 
 def test_whoever_inflates_concentrations_is_scored_as_sure(scale: float) -> None:
     truth = Truth.of(Edition.open("sample"))
     alpha = np.random.default_rng(0).dirichlet(np.ones(34), len(truth.names)) + 1e-3
-    found = m.dirichlet_multinomial_nll(GZD5, truth.votes, alpha * scale)
+    found = dirichlet_multinomial_nll(GZD5, truth.votes, alpha * scale)
     for i, q in enumerate(GZD5.questions):
         k, a = (part[:, GZD5.slices[q.name]] for part in (truth.votes, alpha))
         sure = -stats.multinomial.logpmf(k, k.sum(axis=1), a / a.sum(axis=1, keepdims=True))
@@ -56,8 +56,8 @@ def test_whoever_inflates_concentrations_is_scored_as_sure(scale: float) -> None
 def test_a_galaxys_likelihood_does_not_hang_on_the_others(seed: int) -> None:
     rng = np.random.default_rng(seed)
     votes, alpha = rng.integers(0, 12, (9, 34)), rng.gamma(1, 5, (9, 34)) + 1e-3
-    together = m.dirichlet_multinomial_nll(GZD5, votes, alpha)
-    alone = [m.dirichlet_multinomial_nll(GZD5, votes[[i]], alpha[[i]])[0] for i in range(9)]
+    together = dirichlet_multinomial_nll(GZD5, votes, alpha)
+    alone = [dirichlet_multinomial_nll(GZD5, votes[[i]], alpha[[i]])[0] for i in range(9)]
     np.testing.assert_array_equal(together, alone)
 
 

@@ -19,6 +19,7 @@ from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.average_precision import average_precision, running
 from galaxy_zoo_decals.scoring.bootstrap import BLOCK, DRAWS, Patterns, Weights, plain, shared
 from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
+from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
 from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
 from tests.toys import draw_votes
 
@@ -308,7 +309,7 @@ def test_sets_that_are_no_path_are_found() -> None:
 
 def test_the_likelihood_agrees_with_scipy_and_is_zero_without_votes(truth: Truth) -> None:
     given = predict(truth, "votes").values
-    found = m.dirichlet_multinomial_nll(GZD5, truth.votes, given)
+    found = dirichlet_multinomial_nll(GZD5, truth.votes, given)
     for i, q in enumerate(GZD5.questions):
         k, alpha = truth.votes[:, GZD5.slices[q.name]], given[:, GZD5.slices[q.name]]
         n = k.sum(axis=1)
@@ -322,7 +323,7 @@ def test_two_answers_are_a_beta_binomial() -> None:
     k, alpha = np.zeros((1, 34), int), np.ones((1, 34))
     k[0, GZD5.slices["disk-edge-on"]] = [3, 7]
     alpha[0, GZD5.slices["disk-edge-on"]] = [2.5, 4.0]
-    found = m.dirichlet_multinomial_nll(GZD5, k, alpha)[0]
+    found = dirichlet_multinomial_nll(GZD5, k, alpha)[0]
     assert found[1] == pytest.approx(-stats.betabinom.logpmf(3, 10, 2.5, 4.0), abs=1e-12)
     assert found.sum() == found[1]
 
@@ -419,12 +420,12 @@ def test_the_prior_concentrations_are_a_maximum_of_the_likelihood() -> None:
     votes[:, :3] = [rng.multinomial(40, row) for row in p]
     alpha = prior_concentrations(GZD5, votes)
     np.testing.assert_allclose(alpha[:3], [2.0, 1.0, 0.3], rtol=0.08)
-    best = m.dirichlet_multinomial_nll(GZD5, votes, np.tile(alpha, (3000, 1)))[:, 0].sum()
+    best = dirichlet_multinomial_nll(GZD5, votes, np.tile(alpha, (3000, 1)))[:, 0].sum()
     for i in range(3):
         for factor in (0.97, 1.03):
             moved = alpha.copy()
             moved[i] *= factor
-            assert m.dirichlet_multinomial_nll(GZD5, votes, np.tile(moved, (3000, 1)))[:, 0].sum() > best
+            assert dirichlet_multinomial_nll(GZD5, votes, np.tile(moved, (3000, 1)))[:, 0].sum() > best
 
 
 def test_the_bootstrap_is_a_bootstrap_and_is_shared(truth: Truth) -> None:

@@ -29,6 +29,7 @@ from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.average_precision import average_precision
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, Weights, interval
 from galaxy_zoo_decals.scoring.calibration import Counted, beta_binomial_cdf, interval_coverage
+from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
 from galaxy_zoo_decals.scoring.priors import CEILING, FLOOR, Prior
 from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
 from leaderboard import entries, scores
@@ -115,7 +116,7 @@ def likelihood_error(
 
 def our_nll(votes: Numbers, alpha: Numbers) -> Numbers:
     """Return what the scorer says."""
-    return m.dirichlet_multinomial_nll(GZD5, votes, alpha)
+    return dirichlet_multinomial_nll(GZD5, votes, alpha)
 
 
 def scipys_nll(votes: Numbers, alpha: Numbers) -> Numbers:
