@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from galaxy_zoo_decals.edition import Edition
     from galaxy_zoo_decals.predictions import Predictions
 
-INTERVAL = 0.9
-"""Share of the posterior that the interval of a fraction holds."""
-
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
@@ -187,9 +184,11 @@ def predict(model: GalaxyModel, names: list[str], images: Iterable[bytes | Path]
     """
     import pandas as pd
 
+    from benchmark import answer_columns
+
     values, problems = _values(model, len(names), images, batch)
     seen = [i for i, problem in enumerate(problems) if not problem]
-    columns = tabulate(model, values) if seen else {}
+    columns = answer_columns.of(model.task, model.tree, values) if seen else {}
     table = pd.DataFrame(columns, index=seen).reindex(range(len(names)))
     table.insert(0, "name", names)
     table["problem"] = problems
@@ -254,83 +253,6 @@ def _values(model: GalaxyModel, count: int, images: Iterable[bytes | Path], batc
             flush()
     flush()
     return np.concatenate(parts) if parts else np.empty((0, 0)), problems
-
-
-def tabulate(model: GalaxyModel, values: np.ndarray) -> dict[str, Any]:
-    """Return the columns that follow from a model's predictions (images, columns of its task)."""
-    from galaxy_zoo_decals import predictions as files
-
-    tree, names = model.tree, files.columns(model.task, model.tree)
-    given = {name: values[:, i] for i, name in enumerate(names)}
-    if model.task == "multiclass":
-        return _classes(values)
-    if model.task == "multilabel":
-        return {"labels": _labels(tree.label_names, values), **given}
-    if model.task == "hierarchical":
-        import numpy as np
-
-        fractions = np.full((len(values), len(tree.answers)), np.nan)
-        for question, group in zip(tree.scored_questions, files.groups(model.task, tree)):
-            fractions[:, tree.slices[question]] = values[:, group]
-        return {**_tree(tree, fractions), **given}
-    return _votes(tree, values)
-
-
-def _classes(shares: np.ndarray) -> dict[str, Any]:
-    from galaxy_zoo_decals import views
-    from galaxy_zoo_decals.schema import CLASSES
-
-    best = shares.max(axis=1)
-    return {
-        "class": [CLASSES[i] for i in shares.argmax(axis=1)],
-        "confident": best > views.CONFIDENT,
-        **{f"p_{name}": shares[:, i] for i, name in enumerate(CLASSES)},
-    }
-
-
-def _labels(names: tuple[str, ...], values: np.ndarray) -> list[str]:
-    from galaxy_zoo_decals import views
-
-    return [";".join(name for name, on in zip(names, row) if on) for row in views.label_decisions(values)]
-
-
-def _tree(tree: Any, fractions: np.ndarray) -> dict[str, Any]:
-    from galaxy_zoo_decals import views
-
-    leaves, shares = views.leaves(tree, fractions)
-    return {
-        "path": [";".join(path) for path in views.paths(tree, fractions)],
-        **{f"leaf_{name}": shares[:, i] for i, name in enumerate(leaves)},
-    }
-
-
-def _votes(tree: Any, alpha: np.ndarray) -> dict[str, Any]:
-    """Return classes, labels, path, and each answer's expected fraction with the interval of the Dirichlet's marginal.
-
-    The marginal of one answer is Beta(alpha_a, A - alpha_a).
-    """
-    import numpy as np
-    from scipy.stats import beta
-
-    from galaxy_zoo_decals import views
-
-    fractions = views.fractions(tree, alpha)
-    relevance = views.relevance(tree, fractions)
-    labels = views.label_fractions(tree, fractions)
-    out = {**_classes(views.predicted_classes(tree, fractions)), "labels": _labels(tree.label_names, labels)}
-    out |= _tree(tree, fractions)
-    for i, question in enumerate(tree.questions):
-        out[f"{question.name}_relevance"] = relevance[:, i]
-        part = alpha[:, tree.slices[question.name]]
-        rest = part.sum(axis=1, keepdims=True) - part
-        low, high = (beta.ppf(q, part, rest) for q in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
-        for j, column in enumerate(question.columns):
-            out |= {
-                f"{column}_fraction": fractions[:, tree.slices[question.name]][:, j],
-                f"{column}_low": low[:, j],
-                f"{column}_high": np.maximum(high[:, j], low[:, j]),
-            }
-    return out
 
 
 def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:

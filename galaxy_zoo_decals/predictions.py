@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals import views
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import CLASSES, VIEWS, Tree
 
@@ -76,6 +77,19 @@ def groups(task: str, tree: Tree) -> tuple[slice, ...]:
             start = found[-1].stop
         return tuple(found)
     return ()
+
+
+def fractions(task: str, tree: Tree, values: np.ndarray) -> np.ndarray:
+    """Return the fraction of each answer by a hierarchical or votes file, (galaxies, answers).
+
+    NaN for the questions that a hierarchical file does not hold.
+    """
+    if task == "votes":
+        return views.fractions(tree, values)
+    out = np.full((len(values), len(tree.answers)), np.nan)
+    for name, group in zip(tree.scored_questions, groups(task, tree)):
+        out[:, tree.slices[name]] = values[:, group]
+    return out
 
 
 def write(path: str | os.PathLike[str], predictions: Predictions, tree: Tree) -> None:

@@ -133,17 +133,8 @@ def answers(tree: Tree, given: Predictions) -> np.ndarray:
         return best
     if given.task == "multilabel":
         return views.label_decisions(given.values).astype(int)
-    top = views.top_answers(tree, _fractions(tree, given))
+    top = views.top_answers(tree, files.fractions(given.task, tree, given.values))
     return np.where(views.on_path(tree, top), top, -1)
-
-
-def _fractions(tree: Tree, given: Predictions) -> np.ndarray:
-    if given.task == "votes":
-        return views.fractions(tree, given.values)
-    fractions = np.full((len(given.values), len(tree.answers)), np.nan)
-    for question, group in zip(tree.scored_questions, files.groups(given.task, tree)):
-        fractions[:, tree.slices[question]] = given.values[:, group]
-    return fractions
 
 
 def run(entry: Entry, weights: list[Path], truths: Truths, work: Path) -> tuple[list[Again], list[str]]:

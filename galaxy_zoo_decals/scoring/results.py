@@ -168,12 +168,9 @@ def board_values(tree: Tree, predictions: Predictions) -> dict[str, np.ndarray]:
     """
     values = predictions.values
     if predictions.task == "votes":
-        return {**fraction_values(tree, views.fractions(tree, values)), "votes": values}
+        return {**fraction_values(tree, files.fractions("votes", tree, values)), "votes": values}
     if predictions.task == "hierarchical":
-        fractions = np.full((len(values), len(tree.answers)), np.nan)
-        for name, group in zip(tree.scored_questions, files.groups("hierarchical", tree)):
-            fractions[:, tree.slices[name]] = values[:, group]
-        return {"hierarchical": fractions}
+        return {"hierarchical": files.fractions("hierarchical", tree, values)}
     return {predictions.task: values}
 
 
