@@ -11,6 +11,7 @@ from typing import Any
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.scoring import ceilings
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS
 from leaderboard import layout, lookalikes, plausibility, probe, runs, scores, submission
 from leaderboard.documents import YamlError
@@ -23,6 +24,9 @@ from leaderboard.truths import Truths, title_of, tree_of
 MARKUP = re.compile(r"<[a-zA-Z/!?]|javascript\s*:|vbscript\s*:|data\s*:\s*[a-z]+/", re.IGNORECASE)
 """What a browser could take for more than text. The site escapes it all the same."""
 
+
+REFERENCES = ("class prior", ceilings.CEILING, ceilings.KNOWN, *(f"{k} volunteers" for k in ceilings.VOLUNTEERS))
+"""Names of rows that are no entries: one that bore such a name would read as the measure of all others."""
 
 OPENED = date(2026, 11, 22)
 """The first day of this repository: no entry is older."""
@@ -140,6 +144,9 @@ def _identity(folder: Path, said: Submission, others: Sequence[Entry], report: R
                 f"{path}: authors: {author!r} signs entries of the maintainers, and this one is not on their list: is "
                 "it theirs?"
             )
+    for row in REFERENCES:
+        if lookalikes.same(said.name, row):
+            report.faults.append(f"{path}: name: {said.name!r} looks the same as the reference row {row!r}: choose one.")
     for other in others:
         if other.slug != folder.name and lookalikes.same(said.name, other.title):
             report.faults.append(

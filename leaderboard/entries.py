@@ -28,8 +28,14 @@ OFFICIAL = Path(__file__).resolve().parent / "official.yaml"
 
 @cache
 def official() -> frozenset[str]:
-    """Return the folders of the entries that the maintainers answer for."""
-    return frozenset(map(str, yaml.safe_load(read_text(OFFICIAL)) or []))
+    """Return the folders of the entries that the maintainers answer for; raises LeaderboardError if it is no list."""
+    try:
+        found = yaml.safe_load(read_text(OFFICIAL)) or []
+    except yaml.YAMLError as error:
+        raise LeaderboardError(f"{OFFICIAL}: not YAML ({error}).") from None
+    if not isinstance(found, list) or not all(isinstance(slug, str) for slug in found):
+        raise LeaderboardError(f"{OFFICIAL}: give a list of folders, one a line: - 20261128-my-model.")
+    return frozenset(found)
 
 
 @dataclass(frozen=True)

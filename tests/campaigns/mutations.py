@@ -612,6 +612,7 @@ for look, name in (
     ("with an accent", "me\u0301rged"),
 ):
     add(f"the name of another entry, {look}", yaml_value("name", name), "name", "looks the same", MERGED)
+add("the name of a reference row", yaml_value("name", "Noise ceiling"), "name", "reference row", "noise ceiling")
 add("a hundred combining marks in the name", yaml_value("name", "x" + "\u0301" * 100), "name", "combining")
 add("no attestation", yaml_value("attestation", False), "attestation is still")
 add("overlap without a note", yaml_value("test_overlap.note", None), "test_overlap.note")
