@@ -146,7 +146,7 @@ def _identity(folder: Path, said: Submission, others: Sequence[Entry], report: R
             )
     for row in REFERENCES:
         if lookalikes.same(said.name, row):
-            report.faults.append(f"{path}: name: {said.name!r} looks the same as the reference row {row!r}: choose one.")
+            report.faults.append(f"{path}: name: {said.name!r} looks like the reference row {row!r}: choose another.")
     for other in others:
         if other.slug != folder.name and lookalikes.same(said.name, other.title):
             report.faults.append(
