@@ -1,7 +1,8 @@
-"""A draft or damaged submission is left out with a word, and the others are shown."""
+"""A draft stands apart without a number, a damaged submission is left out with a word, and the others are shown."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -18,9 +19,10 @@ def test_a_draft_does_not_stop_the_site(toy_edition: Path, tmp_path: Path, capsy
     assert main(["submit", *common, str(run), "--name", "A draft"]) == 0
     site = ["site", *common, "--runs", str(root / "runs"), "--out", str(tmp_path / "site")]
     assert main(site) == 0
-    said = capsys.readouterr()
-    assert "a-draft is left out" in said.err and "leaderboard score" in said.err
-    assert "1 entry: " in said.out
+    assert "2 entries: " in capsys.readouterr().out
+    board = (tmp_path / "site" / "boards" / "toy-multiclass.html").read_text()
+    (row,) = [line for line in board.splitlines() if ">A draft</a>" in line]
+    assert "Reported, not scored yet" in board and not re.search(r"\d\.\d\d", row), "it has no number"
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "null", '{"scorer": "1", "files": [{"edition": {"name": "../up"}}]}'])
