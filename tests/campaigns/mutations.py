@@ -721,24 +721,19 @@ def _(place: Place) -> None:
         shutil.copy(place.predictions(), place.predictions(seed=i))
 
 
-@kind("a folder whose date is none", "20269999-good", "rename the folder")
-def _(place: Place) -> None:
-    place.entry.rename(place.entry.with_name("20269999-good"))
+def renamed(name: str) -> Damage:
+    """Damage that renames the submission's folder."""
+
+    def damage(place: Place) -> None:
+        place.entry.rename(place.entry.with_name(name))
+
+    return damage
 
 
-@kind("a folder of a day to come", "20991231-good", "its day is 2099-12-31")
-def _(place: Place) -> None:
-    place.entry.rename(place.entry.with_name("20991231-good"))
-
-
-@kind("a folder of a day before the boards opened", "20200101-good", "its day is 2020-01-01")
-def _(place: Place) -> None:
-    place.entry.rename(place.entry.with_name("20200101-good"))
-
-
-@kind("a folder in capitals", "20261128-GOOD", "rename the folder")
-def _(place: Place) -> None:
-    place.entry.rename(place.entry.with_name("20261128-GOOD"))
+add("a folder whose date is none", renamed("20269999-good"), "20269999-good", "rename the folder")
+add("a folder of a day to come", renamed("20991231-good"), "20991231-good", "its day is 2099-12-31")
+add("a folder of a day before the boards opened", renamed("20200101-good"), "20200101-good", "its day is 2020-01-01")
+add("a folder in capitals", renamed("20261128-GOOD"), "20261128-GOOD", "rename the folder")
 
 
 @kind("a repository within", "a submodule")
