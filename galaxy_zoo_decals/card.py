@@ -148,9 +148,9 @@ All labels are functions of the volunteers' votes; a fraction is votes / total, 
 {removed and chr(10) + removed + chr(10)}
 Images without a row in the catalogue, ignored: {cleaning["unlisted_images"]:,}.
 {_strangers(cleaning)}{outside and _OUTSIDE + outside + chr(10)}
-{_lost(cleaning, tree)}{_boards(cleaning)}{_balance(facts)}## How it was split
+{_checks(facts)}{_lost(cleaning, tree)}{_boards(cleaning)}{_balance(facts)}## How it was split
 
-{_SPLITS[_kind(facts)]} The split of a galaxy never changes; classes are balanced, where a training asks for it, after
+{_split(facts)} The split of a galaxy never changes; classes are balanced, where a training asks for it, after
 the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images that two splits share.
 
 ## Biases, and what not to use it for
@@ -212,13 +212,39 @@ def _kind(facts: dict[str, Any]) -> str:
     return kind if kind in _SPLITS else "catalogue"
 
 
+def _split(facts: dict[str, Any]) -> str:
+    """Return how galaxies were split; of Galaxy Zoo 2 a table may have positions or not."""
+    return _BY_NAME if facts["source"].get("split") == "dr7objid" else _SPLITS[_kind(facts)]
+
+
+def _checks(facts: dict[str, Any]) -> str:
+    """Return what was found where counts, totals and parents of the published table were held against each other."""
+    checks = facts["source"].get("checks")
+    if not isinstance(checks, dict):
+        return ""
+    rows = "\n".join(f"| {what} | {found['rows']:,} | {found['first'] or ''} |" for what, found in checks.items())
+    table = facts["source"]["table"]
+    return (
+        f"### What was checked in the table\n\n`{table['name']}`, {table['bytes']:,} bytes, sha256 "
+        f"`{table['sha256']}`, {table['rows']:,} rows. Counts are taken as they stand; a question's total is the sum of its answers.\n\n"
+        f"| what should hold | rows where it does not | the first of them |\n|---|--:|---|\n{rows}\n\n"
+    )
+
+
 _SKY = (
     "By the sky: cells of half a degree go to train (70 %), validation (10 %) or test (20 %) by a hash, so that "
     "neighbours and repeated observations stay together."
 )
 
+_BY_NAME = (
+    "By a hash of the dr7objid, as the table has no positions: 70 % train, 10 % validation, 20 % test. Neighbours in "
+    "the sky may therefore lie in two splits, and so may a galaxy that was observed twice under two identifiers."
+)
+
 _SPLITS = {
     "gzd5": _SKY,
+    "galaxyzoo2": f"{_SKY} Where the border of a cell runs between entries within 5 arcsec of each other, they stay "
+    "together: one galaxy may stand in two samples.",
     "simulated": _SKY,
     "catalogue": _SKY,
     "gz2": (
@@ -246,6 +272,14 @@ _BIASES = {
   uploaded twice have the votes of both times.
 - Debiased fractions of the published catalogue are for populations, not for single galaxies, and over-correct the first
   question and the bulge size, as its authors say. Labels here are made of them only where this card says so.""",
+    "galaxyzoo2": _HUMAN
+    + """
+- Galaxies are bright (mostly r < 17) and near: nothing here tells of faint, small or distant ones. The samples extra
+  and stripe82 were chosen otherwise, and stripe82 holds fainter galaxies: metrics use the sample original alone
+  (`scored`); `upload_group` is the sample.
+- Votes are raw: nobody's are weighed, and nothing is corrected for redshift. Published debiased fractions are for
+  populations; they are in an edition only as columns beside the votes, where they were asked for.
+- These are SDSS images with the tree of Galaxy Zoo 2: results do not carry over to DECaLS.""",
     "gz2": _HUMAN
     + """
 - The published values are weighted fractions; numbers of votes are assumed (see above). Nothing that rests on their

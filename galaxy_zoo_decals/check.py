@@ -197,6 +197,12 @@ def _terms(edition: Edition) -> Finding:
     assert isinstance(source, dict)
     known = {"gz2": GZ2Challenge, "simulated": Simulated, "gzd5": FromHub if "images" in source else Downloaded}
     kind = known.get(str(source.get("kind")))
+    if source.get("kind") == "galaxyzoo2":  # the licence is what the record, or the Hub's card, stated
+        images = said.licence in PASSED_ON
+        stated = (said.simulated, said.truth, said.may_publish_images, said.may_publish_votes)
+        expected = (False, "counts", images, images and "images" in source)
+        problems = [] if stated == expected else [f"it says other things of itself than licence {said.licence} allows"]
+        return _finding("terms", problems, f"licence {said.licence}, as stated when it was prepared")
     if kind is None:  # a table of somebody's own: without a licence nothing is passed on
         stated = (said.simulated, said.truth, said.may_publish_images, said.may_publish_votes)
         may = said.licence in PASSED_ON
@@ -261,10 +267,12 @@ def _cells(edition: Edition, table: pd.DataFrame) -> Finding:
     if not known.any():
         return Finding("sky cells", True, "positions are not published; splits go by the name")
     rows = table[known]
-    expected = splits.by_sky_cell(rows["ra"].to_numpy(), rows["dec"].to_numpy())
-    wrong = rows["split"].to_numpy() != expected
+    places, names = (rows["ra"].to_numpy(), rows["dec"].to_numpy()), rows["split"].to_numpy()
+    wrong = splits.by_sky_cell(*places) != names
+    if edition.facts["source"].get("kind") == "galaxyzoo2":  # type: ignore[attr-defined]
+        wrong &= ~splits.at_border(*places, names)  # neighbours of other samples are kept together
     problems = [f"{int(wrong.sum()):,} galaxies lie in a sky cell of another split"] if wrong.any() else []
-    i, j = splits.sky_cell(rows["ra"].to_numpy(), rows["dec"].to_numpy())
+    i, j = splits.sky_cell(*places)
     return _finding("sky cells", problems, f"{len(set(zip(i.tolist(), j.tolist()))):,} cells, each in one split")
 
 
@@ -272,8 +280,11 @@ def _scored(edition: Edition, table: pd.DataFrame) -> Finding:
     problems = []
     if (table["scored"] & (table["split"] == "train")).any():
         problems.append("training galaxies are marked as scored")
-    if edition.tree.name == "GZD5":
-        expected = splits.scored(table) & (table["split"] != "train").to_numpy()
+    rules = {"GZD5": splits.scored}
+    if edition.facts["source"].get("kind") == "galaxyzoo2":  # type: ignore[attr-defined]
+        rules["GZ2"] = splits.scored_galaxy_zoo_2
+    if edition.tree.name in rules:
+        expected = rules[edition.tree.name](table) & (table["split"] != "train").to_numpy()
         wrong = table["scored"].to_numpy() != expected
         if wrong.any():
             problems.append(

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import SPLITS, TREES, Tree
 
-NAMES = ("sample", "simulated", "gz2", "gzd5")
+NAMES = ("sample", "simulated", "gz2", "galaxyzoo2", "gzd5")
 """Editions that have a name of their own; any other is named by its folder."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -29,7 +29,8 @@ ENVIRONMENT = "GALAXY_ZOO_DECALS_EDITION"
 HOME_ENVIRONMENT = "GALAXY_ZOO_DECALS_HOME"
 
 TRUTHS = ("counts", "likelihoods")
-"""What the votes of an edition may be: counts of volunteers, or counts made from published likelihoods."""
+"""What the votes of an edition may be: counts of volunteers, or counts made from published likelihoods for an assumed
+number of votes."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class Terms:
     may_publish_images: bool = False
     may_publish_votes: bool = False
     pictures: str = "unknown"
+
+    @property
+    def counted_votes(self) -> bool:
+        """Whether its votes are counts of volunteers.
+
+        Only then is there a noise ceiling, a panel of volunteers and a number of volunteers that a model is worth:
+        published likelihoods are no sample of anybody's votes.
+        """
+        return self.truth == "counts"
 
     @classmethod
     def of(cls, said: object) -> Terms:

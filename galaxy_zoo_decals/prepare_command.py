@@ -55,6 +55,19 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
     gzd5.add_argument("--again", action="store_true", help="make the edition anew though it is there")
     gzd5.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
+    galaxyzoo2 = sources.add_parser(
+        "galaxyzoo2", help="Galaxy Zoo 2: 239,695 SDSS galaxies with the counts of every answer",
+        description="Real galaxies with the votes themselves: the raw counts of Hart et al. 2016 and the pictures that "
+        "volunteers saw.",
+    )  # fmt: skip
+    galaxyzoo2.add_argument(
+        "--source", type=Path, required=True, metavar="DIR",
+        help="the files are there already: gz2_hart16.csv or .csv.gz, gz2_filename_mapping.csv, and images_gz2.zip or "
+        "images/",
+    )  # fmt: skip
+    galaxyzoo2.add_argument(
+        "--debiased", action="store_true", help="keep the debiased and weighted fractions as columns beside the votes"
+    )
     gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Zoo Challenge (SDSS images, real votes)")
     gz2.add_argument(
         "--source", type=Path, required=True, metavar="DIR",
@@ -74,7 +87,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--licence", type=licence, default="other", metavar="SPDX",
         help="licence of table and images, such as CC-BY-4.0; without one that allows it nothing is passed on",
     )  # fmt: skip
-    for source in (gzd5, gz2, simulated, catalogue):
+    for source in (gzd5, galaxyzoo2, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
         shown = "gzd5; a part or images of the Hub: gzd5-N, gzd5-hub, gzd5-tiny" if source is gzd5 else default
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
@@ -94,7 +107,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
         source.add_argument("--processes", type=positive, default=os.cpu_count() or 1, metavar="N")
         source.set_defaults(run=_run, keep_original=False)
-    for source in (gzd5, gz2, catalogue):
+    for source in (gzd5, galaxyzoo2, gz2, catalogue):
         source.add_argument(
             "--keep-original", action="store_true",
             help="keep the image files as they are, 424 pixels a side unless --size says otherwise",
@@ -128,6 +141,11 @@ def _run(options: argparse.Namespace) -> None:
     rules = PRESETS[options.cleaning]
     if rules.debiased and options.source_name in ("gz2", "simulated"):
         raise UserError(f"--cleaning paper needs debiased fractions, and {options.source_name} has none.")
+    if rules.debiased and options.source_name == "galaxyzoo2":
+        raise UserError(
+            "--cleaning paper makes labels of debiased fractions, which redshift decides too; labels of galaxyzoo2 are "
+            "made of the votes alone. --debiased keeps those fractions as columns."
+        )
     if options.min_votes is not None:
         rules = replace(rules, min_votes=options.min_votes)
     if options.keep_wrong_size:
@@ -155,12 +173,19 @@ def _run(options: argparse.Namespace) -> None:
     print(report)
     if not report.scored:
         print(
-            "\nNo test galaxy is scored, so nothing can be measured on this edition: no galaxy of the test split has "
-            "34 first-question votes, a field of view of the right size, and random_selection (or, without "
-            "that column, upload_group pre_active)."
+            "\nNo test galaxy is scored, so nothing can be measured on this edition: no galaxy of the test split "
+            + _SCORED.get(options.source_name, _SCORED["gzd5"])
         )
     print(f"\nThe edition {options.name} is ready: {out}")
     print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
+
+
+_SCORED = {
+    "gzd5": "has 34 first-question votes, a field of view of the right size, and random_selection (or, without that "
+    "column, upload_group pre_active).",
+    "galaxyzoo2": "is of the sample original and has 30 first-question votes.",
+}
+"""What scored galaxies have, by the source; a catalogue of one's own is judged as gzd5 is."""
 
 
 def _check_part(options: argparse.Namespace) -> None:
@@ -205,6 +230,10 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
             part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
             return SurveyPart(*given, folder=folder, record=record, **part)
         return Downloaded(*given, folder=folder, record=record)
+    if options.source_name == "galaxyzoo2":
+        from galaxy_zoo_decals.sources import galaxyzoo2
+
+        return galaxyzoo2.OnDisk(options.debiased, folder=options.source.expanduser())
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
 

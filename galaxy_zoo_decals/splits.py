@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,13 @@ CELL = 0.5
 
 MIN_SCORED_VOTES = 34
 """First-question votes a galaxy needs to be scored (Walmsley et al. 2022, section 5 and table 1)."""
+
+
+MIN_SCORED_GALAXY_ZOO_2 = 30
+"""The same in Galaxy Zoo 2, where nobody chose which galaxies get more votes: nine in ten have more than 30."""
+
+TOGETHER = 5.0
+"""Arcsec within which two entries of a catalogue may be one galaxy, observed twice: they stay in one split."""
 
 
 MIN_CLASSIFIED = 500
@@ -40,8 +48,57 @@ def by_sky_cell(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     i, j = sky_cell(ra, dec)
     cells, inverse = np.unique(np.column_stack([i, j]), axis=0, return_inverse=True)
     buckets = np.array([bucket(f"{a}:{b}") for a, b in cells])
-    names = np.select([buckets < 70, buckets < 80], ["train", "validation"], "test")
-    return names[inverse.reshape(-1)]
+    return _of_buckets(buckets)[inverse.reshape(-1)]
+
+
+def by_name(names: Sequence[str]) -> np.ndarray:
+    """Return the split of each galaxy by its name alone: bucket under 70 is train, under 80 validation, else test."""
+    return _of_buckets(np.array([bucket(str(name)) for name in names], dtype=int))
+
+
+def _of_buckets(buckets: np.ndarray) -> np.ndarray:
+    return np.select([buckets < 70, buckets < 80], ["train", "validation"], "test")
+
+
+def by_sky_cell_together(ra: np.ndarray, dec: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Return the split of each position by its sky cell, but one split for entries within ``TOGETHER`` of each other.
+
+    Where the border of a cell runs between them, all take the split of the one of the lowest ``rank``, of the first
+    one where several have it. ra and dec in degrees.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    names = by_sky_cell(ra, dec)
+    pairs = cKDTree(directions(ra, dec)).query_pairs(chord(TOGETHER), output_type="ndarray")
+    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(names), len(names)))
+    _, groups = connected_components(links, directed=False)
+    order = np.argsort(rank, kind="stable")
+    _, first = np.unique(groups[order], return_index=True)
+    return np.asarray(names[order[first]][groups])
+
+
+def at_border(ra: np.ndarray, dec: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Return where a position has a split that a cell within a few times ``TOGETHER`` of it has, bool (n,)."""
+    ra, dec = np.asarray(ra, float), np.asarray(dec, float)
+    reach = 3 * TOGETHER / 3600
+    found = by_sky_cell(ra, dec) == names
+    for east, north in ((e, n) for e in (-1, 0, 1) for n in (-1, 0, 1)):
+        there = np.clip(dec + north * reach, -90, 90)
+        found |= by_sky_cell(ra + east * reach / np.maximum(np.cos(np.radians(there)), 1e-9), there) == names
+    return found
+
+
+def directions(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Return unit vectors (n, 3) of positions in degrees: near 0 h and near the poles distances are right too."""
+    a, d = np.radians(np.asarray(ra, float)), np.radians(np.asarray(dec, float))
+    return np.column_stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
+
+
+def chord(arcsec: float) -> float:
+    """Return how far two unit vectors are apart at an angle, a hair longer: 1 arcsec itself is within 1 arcsec."""
+    return float(2 * np.sin(np.radians(arcsec / 3600) / 2) * (1 + 1e-9))
 
 
 def by_galaxy_id(ids: np.ndarray, tests: int = 1000) -> np.ndarray:
@@ -51,6 +108,16 @@ def by_galaxy_id(ids: np.ndarray, tests: int = 1000) -> np.ndarray:
     names = np.array(["validation" if bucket(str(i)) < 10 else "train" for i in ids], dtype=object)
     names[order[:tests]] = "test"
     return names.astype(str)
+
+
+def scored_galaxy_zoo_2(catalogue: pd.DataFrame) -> np.ndarray:
+    """Return which galaxies of Galaxy Zoo 2 metrics may use, whatever their split: the original sample, many votes.
+
+    At least 30 votes for the first question. ``upload_group`` is the sample: extra and stripe82 were chosen otherwise,
+    and galaxies of stripe82 may be those of the original sample, observed again.
+    """
+    votes = catalogue["smooth-or-featured_total-votes"].to_numpy() >= MIN_SCORED_GALAXY_ZOO_2
+    return votes & (catalogue["upload_group"] == "original").fillna(False).to_numpy(dtype=bool)
 
 
 def scored(catalogue: pd.DataFrame) -> np.ndarray:

@@ -26,7 +26,7 @@ from huggingface_hub import constants
 from PIL import Image
 
 from benchmark import run
-from galaxy_zoo_decals import addresses, cli, download, pixels, prepare_command
+from galaxy_zoo_decals import addresses, cli, download, pixels, prepare_command, splits
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, Published
 from galaxy_zoo_decals.check import check
 from galaxy_zoo_decals.edition import Edition
@@ -524,7 +524,7 @@ def rows(places: list[tuple[float, float]], counts: np.ndarray, ids: list[str] |
 
 def votes(places: list[tuple[float, float]], counts: np.ndarray) -> Votes:
     ra, dec = np.array(places, float).T
-    tree = hub_source.cKDTree(hub_source._directions(ra, dec))
+    tree = hub_source.cKDTree(splits.directions(ra, dec))
     return Votes(np.array([f"J{i}" for i in range(len(ra))], object), GZD5.answer_columns, counts, tree)
 
 

@@ -22,6 +22,7 @@ from galaxy_zoo_decals.sources import Part, hub_repository, hub_shard
 from galaxy_zoo_decals.sources.folder import sha256
 from galaxy_zoo_decals.sources.hub_repository import Snapshot, Stored
 from galaxy_zoo_decals.sources.zenodo import SIDE, Downloaded, SourceError
+from galaxy_zoo_decals.splits import chord, directions
 
 CAMPAIGN = "dr5"
 """What the dataset calls GZD-5 in the names of its columns."""
@@ -276,14 +277,8 @@ class Votes:
             path, usecols=wanted, dtype={"iauname": str}
         )  # fmt: skip
         counts = np.column_stack([pd.to_numeric(table[c]).fillna(0).to_numpy(dtype=np.int32) for c in columns])
-        places = cKDTree(_directions(table["ra"].to_numpy(float), table["dec"].to_numpy(float)))
+        places = cKDTree(directions(table["ra"].to_numpy(float), table["dec"].to_numpy(float)))
         return cls(table["iauname"].astype(str).to_numpy(object), columns, counts, places)
-
-
-def _directions(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Return unit vectors (n, 3) of positions in degrees: near 0 h and near the poles distances are right too."""
-    a, d = np.radians(ra), np.radians(dec)
-    return np.column_stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
 
 
 def join(rows: hub_shard.Rows, votes: Votes) -> pd.DataFrame:
@@ -295,12 +290,10 @@ def join(rows: hub_shard.Rows, votes: Votes) -> pd.DataFrame:
     """
     count = len(rows.numbers)
     known = np.isfinite(rows.ra) & np.isfinite(rows.dec) & (np.abs(rows.dec) <= 90)
-    # A chord of the unit sphere, a hair longer: 1 arcsec itself is within 1 arcsec.
-    reach = 2 * np.sin(np.radians(RADIUS / 3600) / 2) * (1 + 1e-9)
     chords, partners = np.full(count, np.inf), np.full(count, len(votes.names))
     if known.any():
         chords[known], partners[known] = votes.places.query(
-            _directions(rows.ra[known], rows.dec[known]), distance_upper_bound=reach
+            directions(rows.ra[known], rows.dec[known]), distance_upper_bound=chord(RADIUS)
         )
     names: list[str] = []
     problems: list[str | None] = []

@@ -1,0 +1,101 @@
+"""The table that says which picture of Galaxy Zoo 2 shows which galaxy, and images under the galaxies' names."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from galaxy_zoo_decals import catalogue as catalogues
+from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals.sources import Encoder, ImageError, Part
+from galaxy_zoo_decals.sources.hart16 import rank
+
+NAME = "gz2_filename_mapping.csv"
+
+COLUMNS = ("objid", "sample", "asset_id")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which picture shows which galaxy."""
+
+    galaxies: dict[str, str]
+    """The dr7objid of each picture that is used, by its asset id."""
+    without: tuple[str, ...]
+    """Galaxies of the votes that have no picture."""
+
+
+def read(path: Path, galaxies: pd.DataFrame) -> Pictures:
+    """Read the mapping and return the picture of each galaxy, given by iauname and upload_group (the sample).
+
+    A galaxy that has pictures in several samples gets that of its own sample, else that of the earlier one. Raises
+    CatalogueError naming file, row and column, also where one picture is said to show two galaxies.
+    """
+    if not path.is_file():
+        raise CatalogueError(
+            f"{path}: there is no such file. It says which picture shows which galaxy (Zenodo 3565489)."
+        )
+    catalogues.check_last_line(path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
+        raise CatalogueError(f"{path}: not a readable table ({error}). Download it again.") from None
+    for column in COLUMNS:
+        if column not in table.columns:
+            raise CatalogueError(f"{path}: column {column!r} is missing; this is not {NAME} of Zenodo 3565489.")
+        table[column] = table[column].str.strip()
+    for column in ("objid", "asset_id"):
+        bad = ~table[column].str.fullmatch(r"[0-9]{1,20}")
+        if bad.any():
+            row = int(bad.to_numpy().argmax())
+            raise CatalogueError(
+                f"{path}: row {row + 1}, column {column!r} holds {table[column].iloc[row][:40]!r}, which is no number."
+            )
+    again = table["asset_id"].duplicated()
+    if again.any():
+        row = int(again.to_numpy().argmax())
+        name = table["asset_id"].iloc[row]
+        first = int((table["asset_id"] == name).to_numpy().argmax())
+        raise CatalogueError(
+            f"{path}: the picture {name} stands in rows {first + 1} and {row + 1} ({int(again.sum())} such rows); a "
+            "picture shows one galaxy. Download the file again."
+        )
+    own = galaxies.set_index("iauname")["upload_group"]
+    table = table[table["objid"].isin(own.index)]
+    other = (table["sample"] != table["objid"].map(own)).to_numpy()
+    table = table.assign(other=other, rank=rank(table["sample"])).sort_values(["other", "rank"], kind="stable")
+    table = table.drop_duplicates("objid")
+    known = set(table["objid"])
+    without = tuple(name for name in galaxies["iauname"] if name not in known)
+    return Pictures(dict(zip(table["asset_id"], table["objid"])), without)
+
+
+def renamed(part: Part, galaxies: Mapping[str, str]) -> Part:
+    """Return a part whose images are known by asset id as one whose images are known by galaxy.
+
+    Pictures of no galaxy keep their file's name, so that they are counted as images without a row.
+    """
+    names = {asset: galaxies.get(asset, f"{asset}.jpg") for asset in part.images}
+    assets = {name: asset for asset, name in names.items()}
+
+    def encoder(wanted: Sequence[str]) -> Encoder:
+        own = {name: assets[name] for name in wanted}
+        return RenamedEncoder(part.encoder(list(own.values())), own)
+
+    return replace(part, images={names[asset]: identity for asset, identity in part.images.items()}, encoder=encoder)
+
+
+@dataclass(frozen=True)
+class RenamedEncoder:
+    """Encodes images by galaxy, with an encoder that knows them by asset id."""
+
+    encoder: Encoder
+    assets: dict[str, str]
+
+    def __call__(self, names: Sequence[str]) -> list[bytes | ImageError]:
+        """Return the images of some galaxies, or what is wrong with them."""
+        return self.encoder([self.assets[name] for name in names])

@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from galaxy_zoo_decals import cli, splits, views
+from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.schema import GZ2, SPLITS
+from galaxy_zoo_decals.sources import gz2_mapping, hart16
+from tests.hart16 import COLUMNS, draw, jpeg, mapping, write
+
+TRUE_ROWS = Path(__file__).parents[2] / "shared" / "data" / "gz2-true-rows"
+
+GALAXIES = 60
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    folder = tmp_path_factory.mktemp("galaxyzoo2") / "release"
+    return folder, write(folder, GALAXIES)
+
+
+@pytest.fixture(scope="module")
+def expected(published: tuple[Path, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The edition of the undamaged release, made from files on disk."""
+    out = tmp_path_factory.mktemp("expected") / "galaxyzoo2"
+    assert prepare(out, "--source", str(published[0])) == 0
+    return out
+
+
+def prepare(out: Path, *more: str) -> int:
+    return cli.main(["prepare", "galaxyzoo2", "--out", str(out), "--size", "64", "--processes", "1", *more])
+
+
+def everything(edition: Path) -> pd.DataFrame:
+    return pd.concat([Edition(edition).table(split) for split in SPLITS]).set_index("iauname")
+
+
+def refused(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command said on standard error, on one line."""
+    return " ".join(capsys.readouterr().err.split())
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not TRUE_ROWS.is_dir(), reason="needs true rows of the table in ../shared/data/gz2-true-rows")
+def test_true_rows_with_their_mapping_and_pictures(tmp_path: Path) -> None:
+    header = (TRUE_ROWS / "gz2_hart16.csv").read_text().splitlines()[0].split(",")
+    assert tuple(header) == COLUMNS, "the stand-in has the columns of the published table"
+    found = hart16.read(TRUE_ROWS / "gz2_hart16.csv", extra=True)
+    assert all(check["rows"] == 0 for check in found.facts["checks"].values())  # type: ignore[attr-defined]
+    assert len(found.facts["checks"]) == 13 and found.positions  # type: ignore[arg-type]
+    row = found.rows.set_index("iauname").loc["587726016142835881"]
+    # Of its 44 volunteers 36 said smooth and 8 features or disk; its file's row says so.
+    assert row[["smooth-or-featured_smooth", "smooth-or-featured_featured-or-disk"]].tolist() == [36, 8]
+    assert row["odd_total-votes"] == 44 and row["how-rounded_total-votes"] == 36
+    assert row["disk-edge-on_total-votes"] == 8 and row["upload_group"] == "original"
+    assert row["ra"] == 180.4075164794922
+    assert row["smooth-or-featured_smooth_weighted-fraction"] == pytest.approx(0.818, abs=1e-6)
+    pictures = gz2_mapping.read(TRUE_ROWS / gz2_mapping.NAME, found.rows)
+    assert pictures.galaxies == {
+        "16126": "587726016142835881", "91609": "587736542560715163", "106587": "587737825678131439",
+    }  # fmt: skip
+    assert pictures.without == ()
+    edge_on = found.rows[found.rows["iauname"] == "587736542560715163"]
+    label = views.multiclass(GZ2, views.fractions(GZ2, edge_on[list(GZ2.answer_columns)].to_numpy())).label
+    assert label.tolist() == [2], "its gz2_class is Ser: an edge-on disc"
+    for asset in pictures.galaxies:
+        with Image.open(TRUE_ROWS / "images" / f"{asset}.jpg") as image:
+            assert image.size == (424, 424)
+
+
+def written(folder: Path, rows: pd.DataFrame) -> Path:
+    rows.to_csv(folder / "gz2_hart16.csv", index=False)
+    return folder / "gz2_hart16.csv"
+
+
+def test_votes_are_the_counts_and_totals_their_sums(tmp_path: Path) -> None:
+    rows, _ = draw(30)
+    read = hart16.read(written(tmp_path, rows)).rows
+    assert read["iauname"].tolist() == rows["dr7objid"].tolist()
+    assert read["upload_group"].tolist() == rows["sample"].tolist()
+    for (question, answer), column in zip(GZ2.answers, hart16.COUNTS):
+        assert read[f"{question}_{answer}"].tolist() == rows[column].tolist(), column
+    for q in GZ2.questions:
+        assert (read[q.total] == read[list(q.columns)].sum(axis=1)).all()
+    assert read["odd_yes"].tolist() == rows["t06_odd_a14_yes_count"].tolist()
+    assert read["spiral-arm-count_cant-tell"].tolist() == rows["t11_arms_number_a37_cant_tell_count"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("column", "more", "wrong"),
+    [
+        ("total_votes", 1, ["total_votes"]),
+        ("total_classifications", -1, ["total_classifications"]),
+        ("t01_smooth_or_features_a03_star_or_artifact_count", 2, ["total_votes", "total_classifications"]),
+        ("t02_edgeon_a04_yes_count", 1, ["total_votes", "t02_edgeon add", "t09_bulge_shape add"]),
+        ("t06_odd_a14_yes_count", 1, ["total_votes", "t06_odd add", "t08_odd_feature add"]),
+        ("t07_rounded_a17_in_between_count", 1, ["total_votes", "t07_rounded add"]),
+        (
+            "t02_edgeon_a05_no_count", 1,
+            ["total_votes", "t02_edgeon add", "t03_bar add", "t04_spiral add", "t05_bulge_prominence add"],
+        ),
+        (
+            "t04_spiral_a08_spiral_count", 1,
+            ["total_votes", "t04_spiral add", "t10_arms_winding add", "t11_arms_number add"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_agree_is_counted_by_its_kind(tmp_path: Path, column: str, more: int, wrong: list[str]) -> None:
+    rows, _ = draw(12)
+    rows.loc[[4, 9], column] += more
+    found = hart16.read(written(tmp_path, rows))
+    checks = {what: check for what, check in found.facts["checks"].items() if check["rows"]}  # type: ignore[attr-defined]
+    assert len(checks) == len(wrong)
+    for words in wrong:
+        (check,) = [check for what, check in checks.items() if words in what]
+        assert check == {"rows": 2, "first": rows["dr7objid"][4]}
+    said = hart16.summary(found.facts)
+    assert said.count("not so in 2 rows") == len(wrong) and rows["dr7objid"][4] in said
+    for q in GZ2.questions:  # whatever the table says of itself, the edition's own columns agree
+        assert (found.rows[q.total] == found.rows[list(q.columns)].sum(axis=1)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.drop(columns="t06_odd_a14_yes_count"), "'t06_odd_a14_yes_count'"),
+        (lambda t: t.rename(columns={"dr7objid": "objid"}), "'dr7objid'"),
+        (lambda t: t.drop(columns="dec"), "'ra' and no 'dec'"),
+        (lambda t: t.assign(total_votes=t["total_votes"] + 0.5), "row 1, column 'total_votes' is no whole number"),
+        (lambda t: put(t, 3, "t03_bar_a06_bar_count", -1), "row 4, column 't03_bar_a06_bar_count' is negative"),
+        (lambda t: put(t, 3, "t03_bar_a06_bar_count", 99999), "row 4, column 't03_bar_a06_bar_count' is larger"),
+        (lambda t: put(t, 3, "t03_bar_a06_bar_count", ""), "row 4, column 't03_bar_a06_bar_count' is empty"),
+        (lambda t: put(t, 3, "t03_bar_a06_bar_count", "many"), "row 4, column 't03_bar_a06_bar_count' holds 'many'"),
+        (lambda t: put(t, 2, "dr7objid", "5.877e+17"), "row 3, column 'dr7objid' holds '5.877e+17'"),
+        (lambda t: put(t, 2, "dr7objid", ""), "row 3, column 'dr7objid' holds ''"),
+        (lambda t: put(t, 5, "ra", ""), "has no 'ra'"),
+        (lambda t: put(t, 5, "dec", 91), "row 6, column 'dec' holds 91"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(tmp_path: Path, change: object, words: str) -> None:
+    rows, _ = draw(8)
+    path = written(tmp_path, change(rows))  # type: ignore[operator]
+    with pytest.raises(CatalogueError) as error:
+        hart16.read(path)
+    assert words in str(error.value) and str(path) in str(error.value)
+
+
+def put(rows: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
+    rows[column] = rows[column].astype(object)
+    rows.loc[row, column] = value
+    return rows
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_table_that_was_cut_is_none(tmp_path: Path, zipped: bool) -> None:
+    data = written(tmp_path, draw(8)[0]).read_bytes()
+    (tmp_path / "gz2_hart16.csv").unlink()
+    path = tmp_path / ("gz2_hart16.csv.gz" if zipped else "gz2_hart16.csv")
+    whole = gzip.compress(data) if zipped else data
+    path.write_bytes(whole)
+    assert len(hart16.read(path).rows) == 8
+    for part in (0, 100, len(whole) // 2, len(whole) - 3):
+        path.write_bytes(whole[:part])
+        with pytest.raises(CatalogueError, match=r"(?i)download"):
+            hart16.read(path)
+    path.write_bytes(b"\x89PNG" + bytes(range(256)))
+    with pytest.raises(CatalogueError):
+        hart16.read(path)
+
+
+def test_a_galaxy_that_stands_there_twice_is_taken_once_from_the_earlier_sample(tmp_path: Path) -> None:
+    rows, _ = draw(10)
+    again = rows.iloc[[2, 5]].assign(sample=["stripe82_coadd_2", "original"], t06_odd_a14_yes_count=77)
+    again["dr7objid"] = rows["dr7objid"].iloc[[2, 8]].tolist()  # row 8 is of extra
+    both = pd.concat([again, rows], ignore_index=True)
+    found = hart16.read(written(tmp_path, both))
+    assert found.facts["rows"] == 12 and len(found.rows) == 10
+    assert found.facts["checks"][hart16.REPEATED]["rows"] == 2  # type: ignore[index]
+    odd = found.rows.set_index("iauname")["odd_yes"]
+    assert odd[rows["dr7objid"][8]] == 77, "the row of original"
+    assert odd[rows["dr7objid"][2]] == rows["t06_odd_a14_yes_count"][2], "not the one of the coadd"
+
+
+# --- the pictures ----------------------------------------------------------------------------------------------------
+
+
+def test_a_galaxy_gets_the_picture_of_its_own_sample(tmp_path: Path) -> None:
+    path = tmp_path / gz2_mapping.NAME
+    path.write_text(
+        "objid,sample,asset_id\n1,original,10\n1,stripe82,11\n2,stripe82_coadd_2,12\n2,stripe82_coadd_1,13\n3,extra,14\n"
+    )
+    rows = pd.DataFrame({"iauname": ["1", "2", "4"], "upload_group": ["stripe82", "original", "original"]})
+    found = gz2_mapping.read(path, rows)
+    assert found.galaxies == {"11": "1", "13": "2"} and found.without == ("4",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("objid,asset_id\n1,10\n", "column 'sample' is missing"),
+        ("objid,sample,asset_id\n1,original,10\n2,original,11\n3,extra,10\n", "the picture 10 stands in rows 1 and 3"),
+        ("objid,sample,asset_id\n1,original,10\nx,original,11\n", "row 2, column 'objid' holds 'x'"),
+        ("objid,sample,asset_id\n1,original,\n", "row 1, column 'asset_id' holds ''"),
+        ("objid,sample,asset_id\n1,original,10\n2,orig", "cut short"),
+    ],
+)
+def test_what_is_wrong_with_a_mapping_is_named(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / gz2_mapping.NAME
+    path.write_text(text)
+    with pytest.raises(CatalogueError, match=words):
+        gz2_mapping.read(path, pd.DataFrame({"iauname": ["1"], "upload_group": ["original"]}))
+
+
+def test_from_files_on_disk_to_the_edition(published: tuple[Path, pd.DataFrame], expected: Path) -> None:
+    folder, rows = published
+    edition, found = Edition(expected), everything(expected)
+    facts = edition.facts
+    assert (edition.name, edition.title, edition.tree.name) == ("galaxyzoo2", "Galaxy Zoo 2", "GZ2")
+    assert facts["truth"] == "counts" and facts["simulated"] is False and facts["pictures"] == "JPEG, Zenodo"
+    assert "MNRAS 435, 2835" in str(facts["citation"]) and "MNRAS 461, 3663" in str(facts["citation"])
+    source = facts["source"]
+    assert source["table"]["rows"] == GALAXIES and source["split"] == "sky cell"  # type: ignore[index]
+    assert source["table"]["bytes"] == (folder / "gz2_hart16.csv.gz").stat().st_size  # type: ignore[index]
+    assert source["without_picture"] == {"galaxies": 1, "first": [rows["dr7objid"].iloc[-1]]}  # type: ignore[index]
+    assert sorted(found.index) == sorted(rows["dr7objid"][:-2]), "the last two have no picture"
+    assert facts["cleaning"]["unlisted_images"] == 1  # type: ignore[index]
+    given = rows.set_index("dr7objid").loc[found.index]
+    for column, name in zip(hart16.COUNTS, GZ2.answer_columns):
+        assert found[name].tolist() == given[column].tolist()
+    assert found["ra"].tolist() == given["ra"].tolist() and found["upload_group"].tolist() == given["sample"].tolist()
+    many = given["total_classifications"] >= 30
+    assert found["scored"].tolist() == (many & (given["sample"] == "original") & (found["split"] != "train")).tolist()
+    pictures = {name: data for split in SPLITS for name, data in edition.images(split).items()}
+    with zipfile.ZipFile(folder / "images_gz2.zip") as held:
+        for i, name in enumerate(rows["dr7objid"][:-2]):
+            small = Image.open(io.BytesIO(held.read(f"images/{100 + i}.jpg"))).resize(
+                (64, 64), Image.Resampling.LANCZOS
+            )
+            buffer = io.BytesIO()
+            small.save(buffer, "JPEG", quality=90, optimize=True)
+            assert pictures[name] == buffer.getvalue(), "each galaxy has its own picture"
+    assert cli.main(["check", str(expected)]) == 0
+
+
+def test_unpacked_files_make_the_same_votes(
+    published: tuple[Path, pd.DataFrame], expected: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = published
+    place = tmp_path / "files"
+    place.mkdir()
+    (place / "gz2_hart16.csv").write_bytes(gzip.decompress((folder / "gz2_hart16.csv.gz").read_bytes()))
+    shutil.copy(folder / gz2_mapping.NAME, place)
+    with zipfile.ZipFile(folder / "images_gz2.zip") as held:
+        held.extractall(place)
+    assert prepare(tmp_path / "made", "--source", str(place), "--name", "mine", "--debiased") == 0
+    assert "All counts, totals and parents agree" in refused(capsys)
+    made, there = Edition(tmp_path / "made"), Edition(expected)
+    assert made.content_hash == there.content_hash and made.facts["image_hash"] == there.facts["image_hash"]
+    assert made.name == "mine" and made.facts["pictures"] == "JPEG, Zenodo"
+    found = everything(tmp_path / "made")
+    rows = pd.read_csv(place / "gz2_hart16.csv", dtype={"dr7objid": str}).set_index("dr7objid").loc[found.index]
+    assert np.allclose(found["odd_yes_debiased"], rows["t06_odd_a14_yes_debiased"])
+    assert np.allclose(found["bar_no_weighted-fraction"], rows["t03_bar_a07_no_bar_weighted_fraction"])
+    assert cli.main(["check", str(tmp_path / "made")]) == 0
+
+
+def test_small_pictures_are_not_called_those_of_zenodo(tmp_path: Path) -> None:
+    rows, images = draw(30)
+    folder = tmp_path / "files"
+    (folder / "images").mkdir(parents=True)
+    written(folder, rows)
+    mapping(rows).to_csv(folder / gz2_mapping.NAME, index=False)
+    for i, image in enumerate(images):
+        (folder / "images" / f"{100 + i}.jpg").write_bytes(jpeg(image, 96))
+    assert prepare(tmp_path / "made", "--source", str(folder)) == 0
+    edition = Edition(tmp_path / "made")
+    assert edition.facts["pictures"] == "96 px, files on disk" and edition.galaxies == 30
+    assert edition.terms.licence == "other" and not edition.terms.may_publish_images
+    assert not edition.terms.may_publish_votes
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("gz2_hart16.csv.gz", "there is no gz2_hart16.csv.gz or gz2_hart16.csv"),
+        (gz2_mapping.NAME, "there is no gz2_filename_mapping.csv"),
+        ("images_gz2.zip", "neither images_gz2.zip nor pictures in a folder"),
+    ],
+)
+def test_what_is_missing_is_named(
+    published: tuple[Path, pd.DataFrame], tmp_path: Path, missing: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(published[0], tmp_path / "release")
+    (tmp_path / "release" / missing).unlink()
+    assert prepare(tmp_path / "made", "--source", str(tmp_path / "release")) == 1
+    assert words in refused(capsys)
+    assert not (tmp_path / "made").exists() and not (tmp_path / "made.partial").exists()
+
+
+def test_labels_are_made_of_votes_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prepare(tmp_path / "made", "--source", str(tmp_path), "--cleaning", "paper") == 1
+    assert "made of the votes alone" in refused(capsys)
+
+
+# --- splits and scored -----------------------------------------------------------------------------------------------
+
+
+def test_without_positions_the_name_decides_and_the_card_says_so(tmp_path: Path) -> None:
+    rows, images = draw(40)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    written(folder, rows.drop(columns=["ra", "dec", "rastring", "decstring"]))
+    mapping(rows).to_csv(folder / gz2_mapping.NAME, index=False)
+    for i, image in enumerate(images):
+        (folder / f"{100 + i}.jpg").write_bytes(jpeg(image, 64))
+    assert prepare(tmp_path / "made", "--source", str(folder)) == 0
+    found, edition = everything(tmp_path / "made"), Edition(tmp_path / "made")
+    assert found["ra"].isna().all() and found["dec"].isna().all()
+    for name, split in found["split"].items():
+        place = splits.bucket(str(name))
+        assert split == ("train" if place < 70 else "validation" if place < 80 else "test")
+    assert edition.facts["source"]["split"] == "dr7objid"  # type: ignore[index]
+    assert "hash of the dr7objid" in edition.facts["source"]["description"]  # type: ignore[index]
+    card = (tmp_path / "made" / "README.md").read_text()
+    assert "By a hash of the dr7objid, as the table has no positions" in card and "cells of half a degree" not in card
+    assert cli.main(["check", str(tmp_path / "made")]) == 0
+
+
+def test_the_hash_of_a_name_by_hand() -> None:
+    # printf 587726016142835881 | sha256sum
+    digest = 0xAD05D2020292768BAC9152C8EABC67594E97482582B2CFB9E1CD6952A442D319
+    assert splits.bucket("587726016142835881") == digest % 100 == 69
+    assert splits.by_name(["587726016142835881"]).tolist() == ["train"]
+    buckets = {splits.bucket(str(i)): str(i) for i in range(2000)}
+    ends = [buckets[i] for i in (69, 70, 79, 80, 99)]
+    assert splits.by_name(ends).tolist() == ["train", "validation", "validation", "test", "test"]
+
+
+def test_a_galaxy_of_two_samples_stays_in_one_split_across_the_border_of_a_cell() -> None:
+    # Cells end at every half degree of declination; of these borders some divide two splits.
+    dec = np.arange(-40, 100) * 0.5
+    ra = np.full(len(dec), 150.0)
+    below, above = dec - 1 / 3600, dec + 1 / 3600
+    apart = splits.by_sky_cell(ra, below) != splits.by_sky_cell(ra, above)
+    assert apart.sum() > 20
+    places = np.tile(ra, 2), np.concatenate([below, above])
+    rank = np.repeat([2, 0], len(dec))
+    found = splits.by_sky_cell_together(*places, rank)
+    assert (found[: len(dec)] == found[len(dec) :]).all()
+    assert (found[len(dec) :] == splits.by_sky_cell(ra, above)).all(), "that of the sample original"
+    assert splits.at_border(*places, found).all()
+    far = np.tile(ra, 2), np.concatenate([dec - 4 / 3600, dec + 4 / 3600])
+    assert (splits.by_sky_cell_together(*far, rank) == splits.by_sky_cell(*far)).all(), "8 arcsec are two galaxies"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_who_is_alone_has_the_split_of_its_cell(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ra, dec = rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-1, 1, 200)))
+    copies = rng.integers(0, 200, 40)
+    turn = rng.uniform(0, 2 * np.pi, 40)
+    near = (
+        (ra[copies] + 2 / 3600 * np.cos(turn) / np.cos(np.radians(dec[copies]))) % 360,
+        np.clip(dec[copies] + 2 / 3600 * np.sin(turn), -90, 90),
+    )
+    places = np.concatenate([ra, near[0]]), np.concatenate([dec, near[1]])
+    rank = np.repeat([0, 2], [200, 40])
+    found = splits.by_sky_cell_together(*places, rank)
+    assert (found[:200] == splits.by_sky_cell(ra, dec)).all()
+    assert (found[200:] == found[copies]).all()
+    assert splits.at_border(*places, found).all()
+
+
+def test_at_the_border_is_near_the_border() -> None:
+    # Below 2 degrees is train there, above is test.
+    ra, dec = np.full(3, 150.0), np.array([1.75, 2 - 20 / 3600, 2 - 2 / 3600])
+    other, here = np.full(3, "test"), splits.by_sky_cell(ra, dec)
+    assert here.tolist() == ["train"] * 3 and splits.by_sky_cell([150.0], [2.1]).tolist() == ["test"]
+    assert splits.at_border(ra, dec, other).tolist() == [False, False, True]
+    assert splits.at_border(ra, dec, here).all()
+
+
+def test_who_is_scored_by_hand() -> None:
+    rows = pd.DataFrame(
+        {
+            "smooth-or-featured_total-votes": [29, 30, 45, 45, 45, 45],
+            "upload_group": pd.array(["original", "original", "extra", "stripe82", "original", None], dtype="string"),
+        }
+    )
+    assert splits.scored_galaxy_zoo_2(rows).tolist() == [False, True, False, False, True, False]
+
+
+def test_the_stand_in_has_all_splits_and_samples(expected: Path) -> None:
+    found = everything(expected)
+    assert set(found["split"]) == set(SPLITS)
+    assert Counter(found["upload_group"]).keys() == {"original", "extra", "stripe82"}
