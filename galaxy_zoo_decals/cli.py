@@ -226,12 +226,14 @@ def _score(options: argparse.Namespace) -> None:
     _check_parent(options.json)
     edition = Edition.open(options.edition)
     truth = Truth.of(edition)
+    if options.ceiling:
+        from galaxy_zoo_decals.scoring import ceilings
+
+        ceilings.require_volunteers(truth)  # before the minutes that scores take
     results = score(truth, predictions.read(options.predictions, truth.tree), str(options.predictions))
     content = {k: r.to_json() for k, r in results.items()}
     print("\n\n".join(result.report() for result in results.values()))
     if options.ceiling:
-        from galaxy_zoo_decals.scoring import ceilings
-
         found = ceilings.of_edition(edition)
         print("\nSkill: 0 is the class prior, 1 the noise ceiling of these votes")
         for board, e in ceilings.skills(results, truth, found).items():

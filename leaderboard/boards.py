@@ -76,22 +76,24 @@ class Table:
     scale: Scale
     smallest: float
     galaxies: int
+    counted_votes: bool
+    """Whether the truth is counts of volunteers: only then do the words and references here speak of any."""
 
     @property
     def primary(self) -> Metric:
         """The metric the board is ranked by."""
         return self.board.metrics[self.board.primary]
 
-    def reference(self, title: str) -> list[float]:
-        """Return the primary scores of the references whose title begins so: several where votes are assumed."""
-        found = [r.score.metrics[self.primary.name][0] for r in self.references if r.title.startswith(title)]
-        return sorted({min(found), max(found)}) if found else []
+    def reference(self, title: str) -> float | None:
+        """Return the primary score of a reference, None where it has none."""
+        found = (r.score.metrics[self.primary.name][0] for r in self.references if r.title == title)
+        return next((value for value in found if math.isfinite(value)), None)
 
     @cached_property
     def forest(self) -> Forest:
         """The chart of all rows on one wide axis, with class prior and noise ceiling drawn through them."""
-        found = [(name, value) for name in ("class prior", "noise ceiling") for value in self.reference(name)]
-        return Forest(self.scale, [(name, v) for name, v in found if math.isfinite(v)])
+        found = [(name, self.reference(name)) for name in ("class prior", "noise ceiling")]
+        return Forest(self.scale, [(name, value) for name, value in found if value is not None])
 
     def forest_row(self, row: Row) -> Markup:
         """Return the chart of one row on that axis; what has no place is drawn as a reference."""
@@ -107,13 +109,14 @@ class Table:
 
 def table(
     key: Key, edition: str, slug: str, task: str, entries: list[Entry], references: dict[str, Score], works: list[Work],
-    tree: str,
+    tree: str, counted_votes: bool = True,
 ) -> Table:  # fmt: skip
     """Return the board of a task on an edition; superseded and withdrawn entries stand below, without a place.
 
-    So do those that lack too many galaxies: their scores are of others and cannot be paired.
+    So do those that lack too many galaxies: their scores are of others and cannot be paired. Where the truth is no
+    ``counted_votes`` of volunteers, the board is told in other words and no metric counts any.
     """
-    board = BOARDS[task]
+    board = BOARDS[task].told(counted_votes)
     primary = board.metrics[board.primary]
     present = [(e, s) for e in entries if (s := e.score(key, task)) is not None]
     standing = [(e, s) for e, s in present if _active(e) and e.ranked(key, task) is not None]
@@ -139,7 +142,7 @@ def table(
     cited = [(w, found) for w, found in mine if found]
     reported = [e for e in entries if e.reported(key, task)]
     below_it = (below, retired, partial, reported)
-    return Table(key, edition, slug, board, rows, *below_it, cited, scale, smallest, galaxies)
+    return Table(key, edition, slug, board, rows, *below_it, cited, scale, smallest, galaxies, counted_votes)
 
 
 def scored(key: Key, board: Board, entry: Entry) -> Scored:

@@ -69,8 +69,10 @@ def columns(table: Table) -> list[Column]:
         Column(m.name, m.title, m.definition, shown=i < 1, better="" if m.higher_is_better else "lower is better")
         for i, m in enumerate(m for m in table.board.metrics.values() if m.name != table.primary.name)
     ]
-    # Where the number of votes is assumed nobody has a skill.
     skilled = any(math.isfinite(row.skill[0]) for row in table.rows)
+    skill = Column(
+        "skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=skilled
+    )
     mixed = len({_pictures(row) for row in [*table.rows, *table.partial]} - {None}) > 1 or any(
         row.score.lacking for row in [*table.rows, *table.partial]
     )
@@ -79,7 +81,7 @@ def columns(table: Table) -> list[Column]:
     )
     return [
         Column("seeds", "Seeds", "Trainings that the score is the mean of.", shown=True),
-        Column("skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=skilled),
+        *([skill] if table.counted_votes else []),
         Column("spread", "s.d. over seeds", "Standard deviation of the score over the seeds."),
         *metrics,
         Column("evidence", "Evidence", "What stands behind the scores.", numeric=False),
@@ -161,10 +163,12 @@ def records(table: Table) -> list[dict[str, Value]]:
                 "entry": row.title,
                 "slug": None if row.entry is None else row.entry.slug,
             }
-            for name, values in row.score.metrics.items():
+            for name in table.board.metrics:
+                values = row.score.metrics[name]
                 for end, value in zip(("", "_low", "_high"), values):
                     record[f"{name}{end}"] = _finite(value)
-            record |= {f"skill{end}": _finite(v) for end, v in zip(("", "_low", "_high"), row.skill)}
+            if table.counted_votes:
+                record |= {f"skill{end}": _finite(v) for end, v in zip(("", "_low", "_high"), row.skill)}
             given = cells(table, row)
             record |= {c.key: given[c.key].value for c in columns(table) if c.key not in record}
             found.append(record)

@@ -10,7 +10,7 @@ import yaml
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard.entries import Entry
 from leaderboard.files import LeaderboardError
-from leaderboard.truths import Key, Truths, title_of
+from leaderboard.truths import Key, Truths, terms_of, title_of
 
 FILE = Path(".eval_results", "galaxy-zoo-decals.yaml")
 
@@ -34,7 +34,8 @@ def write(entry: Entry, truths: Truths, dataset: str, revision: str | None, fold
     (key,) = entry.editions
     date = f"{entry.slug[:4]}-{entry.slug[4:6]}-{entry.slug[6:8]}"
     results, card = [], []
-    for task, board in BOARDS.items():
+    for task in BOARDS:
+        board = BOARDS[task].told(terms_of(key, truths).counted_votes)
         score = entry.score(key, task)
         if score is None:
             continue
@@ -65,7 +66,7 @@ def write(entry: Entry, truths: Truths, dataset: str, revision: str | None, fold
                 metric_value=round(values[0], 6),
             )
             for name, values in score.metrics.items()
-            if math.isfinite(values[0])
+            if name in board.metrics and math.isfinite(values[0])
         ]
     if not results:
         raise LeaderboardError(f"{entry.slug}: no score that an edition this small defines could be exported.")

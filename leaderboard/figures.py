@@ -381,10 +381,6 @@ class Forest:
             return Markup('<span class="none">not defined</span>')
         return self._drawn(low, high, words, kind, f'<circle class="dot" cx="{self.at(value)}%" cy="50%" r="5"/>')
 
-    def band(self, low: float, high: float, words: str) -> Markup:
-        """Return one row of a reference that is several values from ``low`` to ``high``: a line without a dot."""
-        return self._drawn(low, high, words, "reference", "")
-
     def _drawn(self, low: float, high: float, words: str, kind: str, dot: str) -> Markup:
         drawn = [
             f'<line class="tick" x1="{self.at(t)}%" x2="{self.at(t)}%" y1="0" y2="100%"/>' for t in self.scale.ticks

@@ -18,7 +18,7 @@ from leaderboard.entries import Entry
 from leaderboard.files import visible
 from leaderboard.report import Difference, Standing, number
 from leaderboard.runs import Curve, Run
-from leaderboard.truths import Key, Truths, terms_of
+from leaderboard.truths import Truths
 
 SUSPICIOUS = 0.05
 """Lead of the test over the validation score that a person should look at."""
@@ -43,7 +43,7 @@ def flags(
     """Return what is not wrong by itself but should be looked at by a person."""
     said: list[str] = []
     for s in found:
-        said += _of_standing(s, terms_of(_key(entry, s), truths).truth == "counts")
+        said += _of_standing(s)
     said += _without_curves(entry)
     for edition in entry.editions.values():
         if edition.trained_on is not None:
@@ -64,25 +64,19 @@ def flags(
     return said + unverified
 
 
-def _key(entry: Entry, s: Standing) -> Key:
-    return next(key for key, edition in entry.editions.items() if visible(edition.name, 100) == s.edition)
-
-
-def _of_standing(s: Standing, counts: bool) -> list[str]:
-    """Return what is odd about a place; ``counts`` says whether the truth is counted votes, which have a ceiling."""
+def _of_standing(s: Standing) -> list[str]:
+    """Return what is odd about a place."""
     said = []
     metric = BOARDS[s.board].metrics[BOARDS[s.board].primary]
     value = f"{s.edition}, {s.board}: {metric.title} {number(s.value, metric)}"
     better, worse = ("above", "below") if metric.higher_is_better else ("below", "above")
-    ceilings = [d for d in s.references if d.name.startswith(CEILING) and d.difference is not None]
-    # Where several are given each rests on an assumption; what is beyond all of them is beyond any.
-    passed = [d for d in ceilings if _ahead(d, metric) > 0]
-    if counts and ceilings and len(passed) == len(ceilings):
-        told = ", ".join(number(d.value, metric) for d in passed)
-        said.append(
-            f"{value} is {better} the noise ceiling's ({told}), which no model passes but by chance: have the test "
-            "galaxies been seen in training?"
-        )
+    ceilings = [d for d in s.references if d.name == CEILING and d.difference is not None]
+    said += [
+        f"{value} is {better} the noise ceiling's ({number(d.value, metric)}), which no model passes but by chance: "
+        "have the test galaxies been seen in training?"
+        for d in ceilings
+        if _ahead(d, metric) > 0
+    ]
     for prior in (d for d in s.references if d.name == "class prior" and d.difference is not None):
         if _ahead(prior, metric) < 0:
             said.append(

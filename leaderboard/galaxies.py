@@ -229,7 +229,8 @@ def _shown(truth: Truth, edition: Edition | None, row: int, images: Images) -> S
         return Shown(name, anchor, None, "", "", None)
     label = int(truth.classes.label[row])
     kind = f"{CLASSES[label]} galaxy" if label >= 0 else "galaxy without a clear class"
-    alt = f"{'Simulated ' if truth.terms.simulated else ''}{kind} {name}; volunteers: {path_words(truth, row)}."
+    whose = "volunteers" if truth.terms.counted_votes else "published likelihoods"
+    alt = f"{'Simulated ' if truth.terms.simulated else ''}{kind} {name}; {whose}: {path_words(truth, row)}."
     said = _leaf(truth.tree, path_sets(truth.tree, truth.fractions[row : row + 1])[0])
     image = images.href(edition, name) if edition is not None and images.has(edition, name) else None
     return Shown(name, anchor, image, alt[0].upper() + alt[1:], said, vote_groups(truth, row))

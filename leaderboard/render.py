@@ -21,6 +21,7 @@ from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from galaxy_zoo_decals.scoring.class_prior import MAY_LACK
+from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES
 from leaderboard import (
     boards,
     columns,
@@ -86,6 +87,13 @@ class EditionPage:
     def simulated(self) -> bool:
         """Whether its galaxies were drawn by a program."""
         return self.terms.simulated
+
+    @property
+    def voice(self) -> str:
+        """Whose word its truth is: volunteers', or that of published likelihoods, which nobody voted."""
+        if not self.terms.counted_votes:
+            return "published likelihoods"
+        return "simulated volunteers" if self.simulated else "volunteers"
 
     @property
     def credit(self) -> str:
@@ -241,6 +249,7 @@ def _numbers() -> dict[str, Any]:
         "seeds": SEEDS,
         "scorer": scores.VERSION,
         "scale": prediction_files.SCALE,
+        "root_votes": ROOT_VOTES,
     }
 
 
@@ -265,15 +274,24 @@ def _editions(
         slug = key[0] if names.count(key[0]) == 1 else f"{key[0]}-{key[1][:8]}"
         truth = truths.truth(key)
         below = references.get(key) or (scores.of_references(truth) if truth is not None else {})
-        tree = tree_of(key[0], truths)
+        tree, terms = tree_of(key[0], truths), terms_of(key, truths)
         tables = {
-            task: boards.table(key, titles[key], f"{slug}-{task}", task, entries, below.get(task, {}), works, tree.name)
+            task: boards.table(
+                key,
+                titles[key],
+                f"{slug}-{task}",
+                task,
+                entries,
+                below.get(task, {}),
+                works,
+                tree.name,
+                terms.counted_votes,
+            )
             for task in (truths.frozen[key][1].boards if key in truths.frozen else BOARDS)
         }
         shown = {
             task: t for task, t in tables.items() if t.rows or t.partial or t.reported or t.references or t.retired
         }
-        terms = terms_of(key, truths)
         if truth is None and not terms.may_publish_votes:
             truth = _blind(key, titles[key], tree, terms, entries)
         own, pictures = truths.edition(key), _pictures(key, truths)

@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints
 
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Metric
-from leaderboard import ranking, scores
+from leaderboard import ranking, scores, versions
 from leaderboard.boards import scored
 from leaderboard.entries import Entry
 from leaderboard.files import visible
@@ -58,6 +58,7 @@ class Standing(Strict):
     last: int
     of: int
     smallest: Real
+    counted_votes: bool = Field(default=True, description="whether the truth is votes of volunteers")
     entries: list[Difference] = Field(max_length=MOST)
     references: list[Difference] = Field(max_length=MOST)
 
@@ -135,6 +136,7 @@ def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, reference
         spread=_real(scores.spread([t.scores[task] for t in entry.seeds(key, task)], metric.name)),
         first=ranked.places[0].first, last=ranked.places[0].last, of=len(rows), smallest=_real(ranked.smallest),
         entries=compared[:MOST_COMPARED], references=below[:MOST],
+        counted_votes=versions.counted_votes(key) is not False,
     )  # fmt: skip
 
 
@@ -190,7 +192,7 @@ def words(found: list[Standing]) -> list[str]:
 
 
 def _table(s: Standing) -> list[str]:
-    board = BOARDS[s.board]
+    board = BOARDS[s.board].told(s.counted_votes)
     metric = board.metrics[board.primary]
     rank = str(s.first) if s.first == s.last else f"{s.first} to {s.last}"
     spread = "" if s.spread is None else f", s.d. over {s.seeds} seeds {number(s.spread, metric)}"

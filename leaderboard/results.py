@@ -34,7 +34,15 @@ def markdown(
     for key, frozen in editions.items():
         tables = [
             boards.table(
-                key, frozen.title, key[0], task, official, references.get(key, {}).get(task, {}), [], frozen.tree
+                key,
+                frozen.title,
+                key[0],
+                task,
+                official,
+                references.get(key, {}).get(task, {}),
+                [],
+                frozen.tree,
+                frozen.terms.counted_votes,
             )
             for task in BOARDS
         ]
@@ -60,9 +68,9 @@ def markdown(
             cells = [_cell(row, table) if row else "" for row, table in zip(rows[slug], tables)]
             lines.append(f"| {_plain(present[slug].title)} | {' | '.join(cells)} |")
         for reference in REFERENCES:
-            found = [[r.score for r in table.references if r.title.startswith(reference)] for table in tables]
+            found = [next((r.score for r in table.references if r.title == reference), None) for table in tables]
             if any(found):
-                cells = [_band(scores, table.primary) for scores, table in zip(found, tables)]
+                cells = [_number(score, table.primary) for score, table in zip(found, tables)]
                 lines.append(f"| *{reference}* | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
@@ -82,11 +90,10 @@ def _cell(row: Row, table: Table) -> str:
     return f"{boards.number(value, table.primary)} {ends}{letters}"
 
 
-def _band(scores: list[Score], metric: Metric) -> str:
-    """Return a reference's score, or its range over the assumed numbers of votes."""
-    values = sorted(v for score in scores if math.isfinite(v := score.metrics[metric.name][0]))
-    ends = dict.fromkeys(boards.number(v, metric) for v in (*values[:1], *values[-1:]))
-    return f"*{' to '.join(ends)}*" if ends else ""
+def _number(score: Score | None, metric: Metric) -> str:
+    """Return a reference's score, nothing where it has none."""
+    value = score.metrics[metric.name][0] if score else math.nan
+    return f"*{boards.number(value, metric)}*" if math.isfinite(value) else ""
 
 
 def write(path: Path, table: str) -> None:

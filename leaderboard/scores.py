@@ -19,6 +19,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
 from galaxy_zoo_decals.scoring.class_prior import complete
+from leaderboard import versions
 from leaderboard.files import LeaderboardError, read_json, sha256, write_json
 from leaderboard.parquet import bounded, read_draws
 from leaderboard.runs import prediction_path
@@ -28,6 +29,11 @@ FORMAT = "1"
 TOLERANCE = 1e-6
 """Largest difference between a stored and a recomputed number, of its size where that is above 1: intervals come from
 sums of float32, whose order differs from machine to machine."""
+
+PRIOR = "class prior"
+
+RETIRED = ("assumed",)
+"""Tables that stored scores may hold and no scorer makes any more: equivalent volunteers over assumed votes."""
 
 Interval = tuple[float, float, float]
 """Value, low and high end of its 95 % interval; NaN where undefined."""
@@ -200,7 +206,10 @@ def write(folder: Path, stored: list[Stored]) -> None:
 
 
 def read(folder: Path) -> list[Stored]:
-    """Read the scores of an entry; raises LeaderboardError if they are absent, of another scorer or damaged."""
+    """Read the scores of an entry; raises LeaderboardError if they are absent, of another scorer or damaged.
+
+    Of an edition whose truth is no counts, numbers of volunteers that an older scorer stored are not taken over.
+    """
     path = settle(folder) / "summary.json"
     if not path.is_file():
         raise LeaderboardError(f"{folder}: no summary.json: run `python -m leaderboard score {folder.name}`.")
@@ -230,19 +239,32 @@ def _read_file(folder: Path, item: dict[str, Any]) -> Stored:
             f"{draws_path}: not the file summary.json names: run `python -m leaderboard score {folder.name}`."
         )
     table = read_draws(draws_path, DRAWS)
-    wanted = {f"{board}/{name}" for board in item["boards"] for name in BOARDS[board].metrics}
-    if set(table.column_names) != wanted:
-        odd = min(wanted ^ set(table.column_names))
+    told = {board: BOARDS[board].told(_counted(item, board)) for board in item["boards"]}
+    wanted = {f"{board}/{name}" for board in told for name in told[board].metrics}
+    every = {f"{board}/{name}" for board in told for name in BOARDS[board].metrics}
+    found = set(table.column_names)
+    if not wanted <= found <= every:
+        odd = min((wanted - found) | (found - every))
         raise LeaderboardError(
             f"{draws_path}: draws of {odd} are missing or none of its boards': run `python -m leaderboard score "
             f"{folder.name}`."
         )
     boards: dict[str, Score] = {}
     for board, content in item["boards"].items():
-        draws = {name: table[f"{board}/{name}"].to_numpy() for name in BOARDS[board].metrics}
-        boards[board] = Score.from_json(content, draws)
+        draws = {name: table[f"{board}/{name}"].to_numpy() for name in told[board].metrics}
+        metrics = {name: content["metrics"][name] for name in told[board].metrics}
+        curves = {name: rows for name, rows in content["curves"].items() if name not in RETIRED}
+        boards[board] = Score.from_json({**content, "metrics": metrics, "curves": curves}, draws)
     day = date.fromisoformat(item["scored"]).isoformat()
     return Stored(dict(item["edition"]), item["task"], int(item["seed"]), item["prediction_sha256"], boards, day)
+
+
+def _counted(item: dict[str, Any], board: str) -> bool:
+    """Return whether a stored score may speak of volunteers: as a version froze the edition, else as it does."""
+    frozen = versions.counted_votes((item["edition"]["name"], item["edition"]["content_hash"]))
+    if frozen is not None:
+        return frozen
+    return all(m.name in item["boards"][board]["metrics"] for m in BOARDS[board].all_metrics if m.of_volunteers)
 
 
 def torn(stored: Stored) -> list[str]:
@@ -307,15 +329,17 @@ def _compare(where: str, stored: Any, fresh: Any, found: list[str]) -> None:
 def write_references(root: Path, edition: Edition | Truth, draws: int = ceilings.DRAWS) -> Path:
     """Store the reference rows of an edition, noise ceilings included, in ``root``/references; returns the file.
 
-    Of an edition that was frozen by its catalogue alone its truth is given.
+    Of an edition that was frozen by its catalogue alone its truth is given. Where the truth is no counts of volunteers
+    the class prior is the one reference.
 
     A site shows stored ones: ceilings take a minute, and where the truth is absent there are no others.
     """
-    if isinstance(edition, Truth):
-        truth, found = edition, ceilings.ceilings(edition, draws)
-    else:
-        truth, found = Truth.of(edition), ceilings.of_edition(edition, draws)
+    truth = edition if isinstance(edition, Truth) else Truth.of(edition)
     priors = of_references(truth)
+    found: dict[str, dict[str, ceilings.Reference]] = {board: {} for board in BOARDS}
+    if not truth.votes_assumed:
+        given = edition
+        found = ceilings.ceilings(given, draws) if isinstance(given, Truth) else ceilings.of_edition(given, draws)
     found = {board: rows for board, rows in found.items() if board in truth.boards}
     rows = {board: {name: s.to_json() for name, s in scored.items()} for board, scored in priors.items()}
     for board, references_of in ceilings.to_json(found).items():
@@ -349,7 +373,8 @@ def write_references(root: Path, edition: Edition | Truth, draws: int = ceilings
 def read_references(root: Path) -> dict[tuple[str, str], dict[str, dict[str, Score]]]:
     """Return the stored reference rows: {(edition, content hash): {board: {name: Score}}}.
 
-    Of their draws only those of the primary metrics are kept, the first ceilings.RESAMPLES of the shared ones.
+    Of their draws only those of the primary metrics are kept, the first ceilings.RESAMPLES of the shared ones. Of an
+    edition whose truth is no counts of volunteers nothing but the class prior is read, whatever is stored.
     """
     found = {}
     for path in sorted((root / "references").glob("*.json")):
@@ -361,11 +386,13 @@ def read_references(root: Path) -> dict[tuple[str, str], dict[str, dict[str, Sco
             raise LeaderboardError(
                 f"{beside}: not the draws that {path.name} names: run `python -m leaderboard references`."
             )
-        drawn = pq.read_table(beside)
-        found[content["edition"], content["content_hash"]] = {
+        drawn, key = pq.read_table(beside), (content["edition"], content["content_hash"])
+        counted = versions.counted_votes(key) is not False
+        found[key] = {
             board: {
                 name: Score.from_json(s, {BOARDS[board].primary: drawn[f"{board}/{name}"].to_numpy()})
                 for name, s in rows.items()
+                if counted or name == PRIOR
             }
             for board, rows in content["boards"].items()
         }
@@ -374,7 +401,7 @@ def read_references(root: Path) -> dict[tuple[str, str], dict[str, dict[str, Sco
 
 def skill(board: str, score: Score, references: dict[str, Score]) -> Interval:
     """Return where a score stands between class prior (0) and noise ceiling (1); NaN where either is not stored."""
-    name, rows = BOARDS[board].primary, [references.get(title) for title in ("class prior", ceilings.CEILING)]
+    name, rows = BOARDS[board].primary, [references.get(title) for title in (PRIOR, ceilings.CEILING)]
     if any(row is None or name not in row.draws for row in rows):
         return math.nan, math.nan, math.nan
     e = ceilings.skill(*((row.metrics[name][0], row.draws[name]) for row in (score, *rows) if row is not None))

@@ -114,6 +114,13 @@ def editions(versions: list[Version]) -> dict[Key, tuple[Version, Frozen]]:
 
 
 @cache
+def counted_votes(key: Key) -> bool | None:
+    """Return whether the votes of an edition are counts of volunteers, as a version froze it; None if none did."""
+    found = editions(read(FILES)).get(key)
+    return found[1].terms.counted_votes if found else None
+
+
+@cache
 def training(key: Key, task: str) -> float:
     """Return the usual spread of trainings on a board, as the version of its edition froze it; else the newest one."""
     found = read(FILES)
@@ -173,7 +180,6 @@ def _truth(name: str, frozen: Frozen, tree: Tree, table: pd.DataFrame, propertie
         names=tuple(table["iauname"]),
         votes=table[list(tree.answer_columns)].to_numpy(dtype=np.int64),
         properties=dict(properties),
-        votes_assumed=frozen.truth == "likelihoods",
         terms=frozen.terms,
         boards=tuple(frozen.boards),
         may_lack=frozen.bound_by == "votes",

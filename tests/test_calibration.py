@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from scipy import stats
 
 from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals.edition import Terms
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import BOARDS, calibration, results, score
@@ -199,18 +201,16 @@ def test_the_largest_disagreement_is_with_the_galaxy_that_was_misjudged(task: st
     assert len(found.curves["disagreement"]) == results.DISAGREEMENTS
 
 
-def test_where_votes_are_assumed_equivalent_volunteers_are_a_band() -> None:
-    p = sky(3000, 13)
-    rng = np.random.default_rng(3)
-    truth = replace(truth_of(panels.draw(GZD5, p, np.full(3000, 40), rng)), votes_assumed=True)
-    first = GZD5.slices["smooth-or-featured"]
-    others = np.nan_to_num(p.copy())
-    others[:, first] = [rng.multinomial(10, row) / 10 + 1e-6 for row in p[:, first]]
-    given = Predictions("votes", "sky", "c", "s", 0, truth.names, others * 20 + 1e-6)
-    rows = score(truth, given)["votes"].curves["assumed"]
-    assert [row["votes"] for row in rows] == [20, 40, 60]
-    # At the true number of votes it is the right one; with fewer assumed, more of the gap is put down to the votes.
-    assert rows[1]["value"] == pytest.approx(10, rel=0.1)
-    assert rows[0]["value"] > rows[1]["value"] > rows[2]["value"]
-    assert rows[1]["value_low"] < rows[1]["value"] < rows[1]["value_high"]
-    assert "assumed" not in score(replace(truth, votes_assumed=False), given)["votes"].curves
+def test_of_published_likelihoods_no_score_counts_volunteers() -> None:
+    p = sky(400, 13)
+    counted = truth_of(panels.draw(GZD5, p, np.full(400, 40), np.random.default_rng(3)))
+    published = replace(counted, terms=Terms(truth="likelihoods"))
+    given = Predictions("votes", "sky", "c", "s", 0, counted.names, np.nan_to_num(p) * 20 + 1e-6)
+    votes, likelihoods = score(counted, given), score(published, given)
+    assert "equivalent_volunteers" in votes["votes"].metrics and "volunteers" in votes["votes"].report()
+    for board, result in likelihoods.items():
+        assert "volunteer" not in json.dumps(result.to_json()) + result.report(), board
+        # Nothing else is another number than it was.
+        assert result.metrics == {k: v for k, v in votes[board].metrics.items() if k != "equivalent_volunteers"}
+        assert result.draws.keys() == result.metrics.keys()
+    assert votes["votes"].report().startswith("Votes on") and likelihoods["votes"].report().startswith("Likelihoods on")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.edition import Terms
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth
@@ -48,8 +49,6 @@ def standing(board: str, value: float, smallest: float = 0.01, best: float | Non
         (standing("votes", 18.5, noise_ceiling=18.1), ""),
         (standing("votes", 40.0, class_prior=35.0), "NLL per galaxy 40.00 is above the class prior's (35.00)"),
         (standing("multiclass", 0.1, class_prior=0.2), "Macro F1 0.100 is below the class prior's (0.200)"),
-        (standing("multiclass", 0.95, noise_ceiling_for_some=0.94, noise_ceiling_for_more=0.96), ""),
-        (standing("multiclass", 0.97, noise_ceiling_for_some=0.94, noise_ceiling_for_more=0.96), "above the noise"),
         (standing("multiclass", 0.74, best=0.70), "is above the best entry's (0.700, The best) by more than 3 times"),
         (standing("multiclass", 0.72, best=0.70), ""),
         (standing("votes", 17.0, best=17.04), "is below the best entry's"),
@@ -57,13 +56,8 @@ def standing(board: str, value: float, smallest: float = 0.01, best: float | Non
     ],
 )  # fmt: skip
 def test_scores_beyond_what_is_likely_in_the_words_of_the_metric(given: Standing, told: str) -> None:
-    said = flags._of_standing(given, counts=True)
+    said = flags._of_standing(given)
     assert len(said) == bool(told) and all(told in word for word in said)
-
-
-def test_where_no_votes_were_counted_there_is_no_ceiling() -> None:
-    odd = standing("multiclass", 0.95, noise_ceiling=0.9)
-    assert flags._of_standing(odd, counts=True) and not flags._of_standing(odd, counts=False)
 
 
 @pytest.mark.parametrize("slug", [CNN, LABELS, VOTES, TREE])
@@ -103,7 +97,7 @@ def challenge(n: int = 40) -> tuple[Truth, Predictions]:
     }.items():  # fmt: skip
         votes[:, GZ2.slices[question]] = counts
     names = tuple(f"{i:06d}" for i in range(n))
-    truth = Truth("gz2", "Challenge", GZ2, "0" * 64, "1" * 64, names, votes, votes_assumed=True)
+    truth = Truth("gz2", "Challenge", GZ2, "0" * 64, "1" * 64, names, votes, terms=Terms(truth="likelihoods"))
     said = Predictions("votes", "gz2", "0" * 64, "1" * 64, 0, names, 20 * truth.fractions + 1e-5)
     return truth, said
 

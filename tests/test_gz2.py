@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 import zipfile
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from galaxy_zoo_decals import cli, panels, views
+from galaxy_zoo_decals import cli, panels, predictions, views
 from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.catalogue import CatalogueError
 from galaxy_zoo_decals.edition import Edition, digest
+from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
+from galaxy_zoo_decals.scoring import Truth, ceilings
 from galaxy_zoo_decals.sources.gz2 import (
     FOLDER,
     OUTER,
@@ -101,18 +104,28 @@ def test_the_challenge_becomes_an_edition(challenge: Path, tmp_path: Path) -> No
     assert test["scored"].all()
     assert (test["smooth-or-featured_total-votes"] == 40).all()
     assert test["ra"].isna().all()
-    assert edition.tree is GZ2 and "assumed" in edition.title
-    assert "40 assumed volunteers" in (edition.path / "README.md").read_text()
+    assert edition.tree is GZ2 and edition.title == "Kaggle Galaxy Challenge: SDSS images, debiased likelihoods"
+    assert "40 assumed votes" in (edition.path / "README.md").read_text()
 
 
-def test_ceilings_of_assumed_votes_are_a_band(challenge: Path, tmp_path: Path) -> None:
-    from galaxy_zoo_decals.scoring import ceilings
-
-    build(GZ2Challenge(challenge, tests=30), tmp_path / "gz2", name="gz2", size=32)
-    found = ceilings.of_edition(Edition(tmp_path / "gz2"), draws=3)["votes"]
-    band = [found[f"noise ceiling, {votes} votes assumed"].metrics["mae"].value for votes in (20, 40, 60)]
-    assert ceilings.CEILING not in found, "no claim rests on one number of votes"
-    assert band[0] > band[1] > band[2], "more volunteers are less noise"
+def test_of_published_likelihoods_there_is_no_ceiling(
+    challenge: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "gz2"
+    build(GZ2Challenge(challenge, tests=30), folder, name="gz2", size=32)
+    truth = Truth.of(Edition(folder))
+    for made in (lambda: ceilings.of_edition(Edition(folder)), lambda: ceilings.ceilings(truth)):
+        with pytest.raises(ceilings.NoVolunteers, match="published likelihoods, not counts of volunteers"):
+            made()
+    said = Predictions("votes", "gz2", truth.content_hash, truth.split_hash, 0, truth.names, truth.votes + 0.5)
+    predictions.write(tmp_path / "said.parquet", said, truth.tree)
+    for command in (["ceiling", str(folder)], ["score", str(folder), str(tmp_path / "said.parquet"), "--ceiling"]):
+        assert cli.main(command) == 1
+        found = capsys.readouterr()
+        assert found.out == "" and "there is no noise ceiling" in found.err
+    assert cli.main(["score", str(folder), str(tmp_path / "said.parquet"), "--json", str(tmp_path / "s.json")]) == 0
+    for text in (capsys.readouterr().out, (tmp_path / "s.json").read_text()):
+        assert not re.search("volunteer|ceiling|skill", text, re.IGNORECASE)
 
 
 def test_rows_without_some_classes_are_never_scored(challenge: Path, tmp_path: Path) -> None:

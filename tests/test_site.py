@@ -605,16 +605,6 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_where_votes_are_assumed_an_entry_shows_its_worth_in_volunteers_for_each_number(committed: Path) -> None:
-    slug = "20261124-dirichlet-efficientnet-lite0-best"
-    text = (committed / "entries" / f"{slug}.html").read_text()
-    table = text.split("Equivalent volunteers, by votes assumed</caption>")[1].split("</table>")[0]
-    shown = re.findall(r'<th scope="row">(\d+)</th><td class="num primary">([\d.]+)</td>', table)
-    stored = [s.boards["votes"].curves["assumed"] for s in scores.read(LEADERBOARD / "scores" / slug)]
-    expected = [(str(rows[0]["votes"]), f"{np.mean([row['value'] for row in rows]):.1f}") for rows in zip(*stored)]
-    assert len(expected) == 3 and shown == expected
-
-
 def test_the_first_galaxies_have_pictures_where_only_the_sample_is_there(committed: Path) -> None:
     panel = (committed / "index.html").read_text().partition('id="panel"')[2].partition("<details>")[0]
     assert panel.count("<img") == 4 and "Simulated DECaLS galaxies (sample)" in panel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 VERSION = "1"
 """Of the scorer: a change of any definition raises it, and stored scores of another version are scored again."""
@@ -23,6 +23,10 @@ class Metric:
     """Finite samples push it up, for bootstrap draws twice: value and draws are corrected by the bootstrap's bias."""
     target: float | None = None
     """The value of a calibrated model, where neither higher nor lower is better."""
+    of_volunteers: bool = False
+    """It is a number of volunteers, and so has a meaning only where votes are counts of volunteers."""
+    of_likelihoods: str = ""
+    """The definition where counts were made from published likelihoods, if it is another."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,31 @@ class Board:
     question: str
     primary: str
     all_metrics: tuple[Metric, ...]
+    title_of_likelihoods: str = ""
+    question_of_likelihoods: str = ""
 
     @property
     def metrics(self) -> dict[str, Metric]:
         """The metrics by name, in the order of display."""
         return {metric.name: metric for metric in self.all_metrics}
+
+    def told(self, counted_votes: bool) -> Board:
+        """Return the board as an edition shows it, in whose words: of counted votes, or of published likelihoods.
+
+        Of likelihoods it has no metric that is a number of volunteers.
+        """
+        if counted_votes:
+            return self
+        return replace(
+            self,
+            title=self.title_of_likelihoods or self.title,
+            question=self.question_of_likelihoods or self.question,
+            all_metrics=tuple(
+                replace(metric, definition=metric.of_likelihoods or metric.definition)
+                for metric in self.all_metrics
+                if not metric.of_volunteers
+            ),
+        )
 
 
 def _error(name: str, title: str, definition: str, high: float | None = None, format: str = ".3f") -> Metric:
@@ -60,14 +84,14 @@ MULTICLASS = Board(
         Metric("macro_f1", "Macro F1",
                "Mean over the classes of F1 = 2TP / (2TP + FP + FN), on all labelled galaxies."),
         Metric("accuracy", "Accuracy",
-               "Share of labelled galaxies whose most probable class is the volunteers' class."),
+               "Share of labelled galaxies whose most probable class is the true class."),
         Metric("balanced_accuracy", "Balanced accuracy", "Mean over the classes of the recall."),
         Metric("clear_accuracy", "Accuracy, clear galaxies",
                "Accuracy on the galaxies whose true class share is over 0.6."),
         Metric("clear_share", "Clear galaxies", "Share of labelled galaxies whose true class share is over 0.6."),
         Metric("covered_accuracy", "Accuracy when sure", "Accuracy where the model's largest probability is over 0.6."),
         Metric("coverage", "Sure", "Share of galaxies where the model's largest probability is over 0.6."),
-        _error("nll", "NLL", "Mean of minus the natural logarithm of the probability given to the volunteers' class."),
+        _error("nll", "NLL", "Mean of minus the natural logarithm of the probability given to the true class."),
         _error("brier", "Brier", "Mean over galaxies of the summed squared difference to the one-hot class.", 2.0),
         Metric("ece", "ECE",
                "Expected calibration error of the most probable class, 15 bins of equal mass, corrected for the bias "
@@ -121,6 +145,7 @@ HIERARCHICAL = Board(
                "Share of galaxies whose predicted answers form a valid path; 1 for those that follow a route down "
                "the tree, as those of prediction files do."),
     ),
+    question_of_likelihoods="Which path through the tree is the likeliest?",
 )  # fmt: skip
 
 VOTES = Board(
@@ -129,28 +154,38 @@ VOTES = Board(
     "How do the volunteers' votes divide at every question?",
     "nll",
     (
-        _error("nll", "NLL per galaxy",
+        Metric("nll", "NLL per galaxy",
                "Mean of minus the log Dirichlet-multinomial likelihood of a galaxy's votes, summed over questions, "
-               "coefficient included (Walmsley et al. 2022, eqs 5-7).", format=".2f"),
+               "coefficient included (Walmsley et al. 2022, eqs 5-7).", 0.0, None, False, ".2f", of_likelihoods=
+               "Mean of minus the log Dirichlet-multinomial likelihood of the counts that are made of a galaxy's "
+               "published likelihoods for an assumed number of votes, summed over questions, coefficient included "
+               "(Walmsley et al. 2022, eqs 5-7)."),
         _error("mae", "MAE of fractions",
-               "Mean absolute error of the vote fractions: over answers, then asked galaxies, then questions.", 1.0),
+               "Mean absolute error of the fractions: over answers, then asked galaxies, then questions.", 1.0),
         _error("rmse", "RMSE of fractions",
-               "Root of the mean squared error of the vote fractions: over answers and asked galaxies; mean over "
+               "Root of the mean squared error of the fractions: over answers and asked galaxies; mean over "
                "questions.", 1.0),
         Metric("accuracy", "Accuracy by question",
                "Mean over questions of the accuracy of the most voted answer, where at least half of the galaxy's "
-               "volunteers were asked (rules of Walmsley et al. 2022, table 1)."),
+               "volunteers were asked (rules of Walmsley et al. 2022, table 1).", of_likelihoods=
+               "Mean over questions of the accuracy of the likeliest answer, where at least half of a galaxy's "
+               "likelihood comes to the question (rules of Walmsley et al. 2022, table 1)."),
         Metric("f1", "F1 by question", "As the accuracy, with F1 weighted by support."),
         Metric("confident_accuracy", "Accuracy, clear answers",
                "As the accuracy, only for galaxies where one answer has a fraction over 0.8."),
         Metric("coverage_50", "Coverage of 50 %",
                "Share of the votes inside the central 50 % predictive intervals, corrected for finite votes: 0.5 if "
-               "calibrated, less if too sure.", target=0.5),
+               "calibrated, less if too sure.", target=0.5, of_likelihoods=
+               "Share of the counts, made of published likelihoods for an assumed number of votes, inside the central "
+               "50 % predictive intervals: a number of the assumption as much as of the model."),
         Metric("coverage_90", "Coverage of 90 %", "As the coverage of 50 %, for 90 % intervals.", target=0.9),
         Metric("equivalent_volunteers", "Equivalent volunteers",
                "How many volunteers have the model's mean squared error on smooth-or-featured (unbiased for the finite "
-               "number of votes); not a number where the error is not measurable.", high=None, format=".1f"),
+               "number of votes); not a number where the error is not measurable.", high=None, format=".1f",
+               of_volunteers=True),
     ),
+    title_of_likelihoods="Likelihoods",
+    question_of_likelihoods="How do the published likelihoods divide at every question?",
 )  # fmt: skip
 
 BOARDS = {board.task: board for board in (MULTICLASS, MULTILABEL, HIERARCHICAL, VOTES)}

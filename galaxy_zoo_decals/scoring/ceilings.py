@@ -7,6 +7,9 @@ posterior mean instead is no ceiling: it knows less than the fractions the panel
 The number estimated is the oracle's expected score on galaxies like these: the mean over draws of fractions and
 panels, whose noise averages out. Its interval is that of the estimate, as it would come out on other galaxies of the
 same kind: the bootstrap over galaxies that all entries share, and the prior refitted to resampled galaxies.
+
+All of it is about volunteers who vote. Of an edition whose truth is published likelihoods there is no ceiling and no
+panel: nobody gave those votes, and a part of what was published may not be seen in the picture at all.
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ import numpy as np
 
 from galaxy_zoo_decals import panels, views
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, plain, shared
 from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
 from galaxy_zoo_decals.scoring.priors import QuestionPrior, asked_share, draw_probabilities, fit_priors
 from galaxy_zoo_decals.scoring.results import (
-    ASSUMED,
     Estimate,
     Result,
     finite,
@@ -53,6 +56,20 @@ SURE = 1e8
 """Concentration of an oracle: with it the Dirichlet-multinomial is the multinomial to 1e-5 for 80 votes."""
 
 
+class NoVolunteers(UserError):
+    """The truth of an edition is no votes of volunteers, so that a ceiling or a panel would have no meaning."""
+
+
+def require_volunteers(truth: Truth) -> None:
+    """Raise NoVolunteers unless the truth is counts of volunteers."""
+    if truth.votes_assumed:
+        raise NoVolunteers(
+            f"{truth.edition}: its truth is published likelihoods, not counts of volunteers (edition.json: truth), so "
+            "there is no noise ceiling, no panel and no number of volunteers. Compare with the class prior and with "
+            "other models."
+        )
+
+
 @dataclass(frozen=True)
 class Reference:
     """An unranked row of a board: metrics with intervals, and means of the numbers by class, label or question.
@@ -73,8 +90,10 @@ def ceilings(
     """Return the noise ceiling and the scores of k volunteers on every board, {board: {title: Reference}}.
 
     k volunteers are a panel of their own, whose fractions are the prediction; where none of them came to a question
-    they say the prior's mean, and for the likelihood they are read with a Dirichlet prior.
+    they say the prior's mean, and for the likelihood they are read with a Dirichlet prior. Raises NoVolunteers where
+    the truth is no counts.
     """
+    require_volunteers(truth)
     rng = np.random.default_rng(seed)
     tree, votes, n = truth.tree, truth.votes, len(truth.names)
     fitted, flat = fit_priors(tree, votes), prior_concentrations(tree, votes)
@@ -136,21 +155,19 @@ def skill(model: Draws, prior: Draws, ceiling: Draws) -> Estimate:
 
 
 def skills(results: dict[str, Result], truth: Truth, found: dict[str, dict[str, Reference]]) -> dict[str, Estimate]:
-    """Return the skill of each board's primary score, {board: Estimate}, where the edition has one noise ceiling."""
+    """Return the skill of each board's primary score, {board: Estimate}, from the references that are ``found``."""
     out, priors = {}, references(truth)
     for board, result in results.items():
-        name, ceiling = BOARDS[board].primary, found[board].get(CEILING)
-        if ceiling is not None:
-            rows = (result, priors[board]["class prior"], ceiling)
-            out[board] = skill(*((row.metrics[name].value, row.draws[name]) for row in rows))
+        name = BOARDS[board].primary
+        rows = (result, priors[board]["class prior"], found[board][CEILING])
+        out[board] = skill(*((row.metrics[name].value, row.draws[name]) for row in rows))
     return out
 
 
 def of_edition(edition: Edition, draws: int = DRAWS) -> dict[str, dict[str, Reference]]:
     """Return all that is known of an edition's ceilings, {board: {title: Reference}}.
 
-    A simulated edition adds what its known probabilities score; one whose number of votes is assumed adds a ceiling
-    for each of ASSUMED first-question votes, a band on which no claim of exceeding it may rest.
+    A simulated edition adds what its known probabilities score. Raises NoVolunteers where the truth is no counts.
     """
     truth = Truth.of(edition)
     found = ceilings(truth, draws)
@@ -159,16 +176,6 @@ def of_edition(edition: Edition, draws: int = DRAWS) -> dict[str, dict[str, Refe
         table = edition.table("test", ["scored", *visible])
         known = visible_truth(truth, table.loc[table["scored"], visible].to_numpy(float))
         found = {board: {KNOWN: known[board], **found[board]} for board in found}
-    if truth.votes_assumed:
-        shares = truth.fractions
-        for votes in ASSUMED:
-            recounted = panels.recount(truth.tree, shares, np.full(len(truth.names), votes))
-            band = ceilings(replace(truth, votes=recounted, counted_as=truth), draws, volunteers=())
-            for board in found:
-                title = f"{CEILING}, {votes} votes assumed"
-                found[board][title] = replace(band[board][CEILING], title=title)
-        for board in found:
-            del found[board][CEILING]
     return found
 
 

@@ -348,8 +348,9 @@ def votes_errors(truth: Truth, columns: Columns, weights: Weights, levels: tuple
         "nll": ratio(s["by_question"].sum(axis=1), weights.total),
         "mae": macro(mae, counted["asked"]),
         "rmse": macro(np.sqrt(np.maximum(ratio(s["squared"], s["asked"]), 0)), counted["asked"]),
-        "equivalent_volunteers": equivalent_volunteers(s["variance"], s["error"]),
     } | {f"coverage_{level}": ratio(s["covered"][:, i], s["with_votes"]) for i, level in enumerate(levels)}
+    if not truth.votes_assumed:
+        metrics["equivalent_volunteers"] = equivalent_volunteers(s["variance"], s["error"])
     return Scored(metrics, [{"mae": mae[:, i], "nll": likelihood[:, i]} for i in range(mae.shape[1])])
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_zoo_decals import panels, views
 from galaxy_zoo_decals import predictions as files
+from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import metrics as m
@@ -22,9 +22,6 @@ from galaxy_zoo_decals.scoring.calibration import reliability, risk_coverage
 from galaxy_zoo_decals.scoring.class_prior import complete, lacks_too_many, prior_values
 from galaxy_zoo_decals.scoring.confusions import CONFUSIONS, Confusion
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Quarter, Truth
-
-ASSUMED = (20, 40, 60)
-"""First-question votes tried where a catalogue publishes none."""
 
 MAIN = {
     "multiclass": "f1",
@@ -65,10 +62,10 @@ class Result:
     ``rows`` tell of each class, label or question, with ``x_low`` and ``x_high`` beside every score ``x``.
     ``curves`` are further tables by name: "reliability" and "risk_coverage" (multiclass; see calibration.py),
     "strata" (scores in quarters of redshift, size, magnitude and votes), "recovery" (morphology fractions in those
-    quarters), "disagreement" (the galaxies on which volunteers and predictions differ most) and, where votes are
-    assumed, "assumed" (equivalent volunteers for each of ASSUMED votes). ``draws`` are the bootstrap draws of every
-    metric, float32 (2000,), paired among all entries of the board. ``lacking`` scored test galaxies were not predicted;
-    where that is ``partial``, over MAY_LACK of them, the result is of the others alone and cannot be ranked.
+    quarters) and "disagreement" (the galaxies on which truth and predictions differ most). ``draws`` are the bootstrap
+    draws of every metric, float32 (2000,), paired among all entries of the board. ``lacking`` scored test galaxies were
+    not predicted; where that is ``partial``, over MAY_LACK of them, the result is of the others alone and cannot be
+    ranked. ``counted_votes`` says whether the truth is votes of volunteers; of likelihoods no metric counts any.
     """
 
     board: str
@@ -81,6 +78,7 @@ class Result:
     draws: dict[str, np.ndarray] = field(repr=False)
     lacking: int = 0
     partial: bool = False
+    counted_votes: bool = True
 
     @property
     def primary(self) -> Estimate:
@@ -114,7 +112,7 @@ class Result:
 
     def report(self) -> str:
         """Return readable tables with intervals: the metrics, and the main number of each class, label or question."""
-        board = BOARDS[self.board]
+        board = BOARDS[self.board].told(self.counted_votes)
         lines = [f"{board.title} on {self.edition}: {self.galaxies} scored test galaxies"]
         if self.lacking:
             what = "scored on the others alone, no place" if self.partial else "the class prior stands in for them"
@@ -124,9 +122,6 @@ class Result:
             mark = "*" if name == board.primary else " "
             value, low, high = (format(x, metric.format) for x in (e.value, e.low, e.high))
             lines.append(f" {mark} {metric.title:<28} {value:>8}   [{low}, {high}]")
-        for row in self.curves.get("assumed", []):
-            given = f"... of {row['votes']} votes assumed"
-            lines.append(f"   {given:<28} {row['value']:>8.1f}   [{row['value_low']:.1f}, {row['value_high']:.1f}]")
         main = MAIN[self.board]
         lines.append(f"   {main.replace('_', ' ')}:")
         for row in self.rows:
@@ -240,7 +235,7 @@ def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
     columns = COLUMNS[board](truth, values)
     found = SCORED[board](truth, columns, shared(n))
     drawn = unbiased(board, found.metrics)
-    names = BOARDS[board].metrics
+    names = BOARDS[board].told(not truth.votes_assumed).metrics
     return Result(
         board=board,
         edition=truth.edition,
@@ -250,6 +245,7 @@ def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
         confusions=CONFUSIONS[board](truth, values),
         curves=_curves(truth, board, values, columns),
         draws={name: drawn[name][1:].astype(np.float32) for name in names},
+        counted_votes=not truth.votes_assumed,
     )
 
 
@@ -276,24 +272,9 @@ def _curves(truth: Truth, board: str, values: np.ndarray, columns: m.Columns) ->
     if truth.quarters:
         curves["strata"] = [_stratum(truth, board, columns, quarter) for quarter in truth.quarters]
         curves["recovery"] = _recovery(truth, board, values)
-    if board == "votes" and truth.votes_assumed:
-        curves["assumed"] = _assumed(truth, values)
     order = np.argsort(-disagreement(truth, board, values, columns), kind="stable")
     curves["disagreement"] = [{"iauname": truth.names[i]} for i in order[:DISAGREEMENTS]]
     return curves
-
-
-def _assumed(truth: Truth, concentrations: np.ndarray) -> list[dict[str, Any]]:
-    """Return the equivalent volunteers of the first question for each of ASSUMED votes, with their intervals."""
-    tree, rows = truth.tree, []
-    first = tree.slices[tree.questions[0].name]
-    predicted = views.fractions(tree, concentrations)[:, first]
-    for votes in ASSUMED:
-        recounted = panels.recount(tree, truth.fractions, np.full(len(predicted), votes))
-        variance, error = m.volunteer_errors(recounted[:, first], predicted)
-        s = shared(len(predicted)).sums(variance=variance, error=error)
-        rows.append(spread_row({"votes": votes, "value": m.equivalent_volunteers(s["variance"], s["error"])}))
-    return rows
 
 
 def disagreement(truth: Truth, board: str, values: np.ndarray, columns: m.Columns) -> np.ndarray:
@@ -322,7 +303,8 @@ def _stratum(truth: Truth, board: str, columns: m.Columns, quarter: Quarter) -> 
     """
     scored = STRATUM_SCORED[board](truth, columns.take(quarter.galaxies), quarter.weights)
     found = unbiased(board, scored.metrics)
-    numbers = {"value": found[BOARDS[board].primary]} | {name: found[name] for name in STRATUM_METRICS[board]}
+    also = {name: found[name] for name in STRATUM_METRICS[board] if name in found}
+    numbers = {"value": found[BOARDS[board].primary]} | also
     return quarter.facts | spread_row(numbers)
 
 

@@ -1,4 +1,4 @@
-"""What predictions are scored against: the volunteers' votes for the scored test galaxies of an edition."""
+"""What predictions are scored against: the votes for the scored test galaxies of an edition."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class Quarter:
 class Truth:
     """Votes of the scored test galaxies, int64 (galaxies, answers), in the edition's frozen order.
 
+    They are counts of volunteers, or were made from published likelihoods for an assumed number of votes (``terms``).
     All masks and labels of a board come from here and from nothing a submission holds.
     """
 
@@ -66,8 +67,6 @@ class Truth:
     counted_as: Truth | None = None
     """Truth that decides which classes, labels and questions enter macro means, if not this one: a panel drawn anew
     is scored on what the board scores, even where a rare class falls under the limit by chance."""
-    votes_assumed: bool = False
-    """Whether the catalogue publishes no numbers of votes, so that counts rest on an assumed one."""
     terms: Terms = field(default_factory=Terms)
     """What the edition is and what may be shown of it."""
     boards: tuple[str, ...] = VIEWS
@@ -88,8 +87,7 @@ class Truth:
             raise EditionError(f"{edition.path}: no test galaxy is scored, so there is nothing to measure on.")
         properties = {name: table[name].to_numpy(dtype=float, na_value=np.nan) for name in PROPERTIES}
         known = {name: values for name, values in properties.items() if not np.isnan(values).all()}
-        assumed = edition.terms.truth == "likelihoods"
-        return replace(cls.of_table(edition, table), votes_assumed=assumed, properties=known)
+        return replace(cls.of_table(edition, table), properties=known)
 
     @classmethod
     def of_table(cls, edition: Edition, table: pd.DataFrame) -> Truth:
@@ -115,9 +113,14 @@ class Truth:
             counted_as=self.counted_as or self,
         )
 
+    @property
+    def votes_assumed(self) -> bool:
+        """Whether counts were made from published likelihoods: then nobody voted them, and nothing is a panel's."""
+        return not self.terms.counted_votes
+
     @cached_property
     def totals(self) -> np.ndarray:
-        """Volunteers a question, int64 (galaxies, questions)."""
+        """Votes a question, int64 (galaxies, questions)."""
         return views.totals(self.tree, self.votes)
 
     @cached_property
@@ -157,7 +160,7 @@ class Truth:
     def paper_mask(self) -> np.ndarray:
         """Which questions count by the rules of Walmsley et al. 2022, table 1, bool (galaxies, questions).
 
-        At least half of the galaxy's volunteers were asked.
+        At least half of the galaxy's first-question votes come to the question.
         """
         return (self.totals > 0) & (self.totals >= self.totals[:, :1] / 2)
 
@@ -198,7 +201,8 @@ class Truth:
     def quarters(self) -> tuple[Quarter, ...]:
         """Quarters of what is known of the galaxies, each of MIN_POSITIVES galaxies at least."""
         found = []
-        for name, values in {**self.properties, "volunteers": self.totals[:, 0].astype(float)}.items():
+        volunteers = {} if self.votes_assumed else {"volunteers": self.totals[:, 0].astype(float)}
+        for name, values in {**self.properties, **volunteers}.items():
             known = ~np.isnan(values)
             if known.sum() < 4 * MIN_POSITIVES:
                 continue

@@ -1,4 +1,8 @@
-"""The Kaggle Galaxy Zoo Challenge as a source: SDSS images and the weighted vote fractions of Galaxy Zoo 2."""
+"""The Kaggle Galaxy Zoo Challenge as a source: SDSS images and the debiased likelihoods of Galaxy Zoo 2.
+
+What the challenge published are no vote fractions. They are the likelihoods of Willett et al. 2013: fractions moved by
+a correction that follows from a galaxy's redshift, size and luminosity, which its picture does not say.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.folder import folder_part
 
 ROOT_VOTES = 40
-"""Volunteers assumed at the first question: the challenge publishes fractions, not counts, and no vote numbers."""
+"""Votes assumed at the first question: the device by which published likelihoods become counts that can be scored."""
 
 TABLE = "training_solutions_rev1.csv"
 FOLDER = "images_training_rev1"
@@ -48,11 +52,11 @@ class GZ2Challenge:
     """GalaxyIDs to take; empty is all of the table."""
 
     name: str = "gz2"
-    title: str = "GZ2 challenge: SDSS images, real volunteers (votes assumed)"
+    title: str = "Kaggle Galaxy Challenge: SDSS images, debiased likelihoods"
     tree: Tree = GZ2
     licence: str = "other"
     citation: str = (
-        "Images and votes are those of the Kaggle Galaxy Zoo Challenge, under its terms, and may not be passed on. "
+        "Images and likelihoods are those of the Kaggle Galaxy Zoo Challenge, under its terms, and may not be passed on. "
         "Cite Willett et al. 2013, MNRAS 435, 2835."
     )
     credit: str = "SDSS, by the Kaggle Galaxy Zoo Challenge"
@@ -68,10 +72,11 @@ class GZ2Challenge:
         return {
             "kind": "gz2",
             "description": (
-                "Real SDSS galaxies from the Kaggle Galaxy Zoo Challenge with the weighted vote fractions of Galaxy "
-                f"Zoo 2. The number of votes is not published: counts are made from the fractions for {ROOT_VOTES} "
-                "assumed volunteers at the first question, and everything that rests on that number is assumed. "
-                "These are not DECaLS galaxies, and the tree is that of Galaxy Zoo 2."
+                "Real SDSS galaxies from the Kaggle Galaxy Zoo Challenge with the likelihoods it published: the "
+                "fractions of Galaxy Zoo 2, debiased by Willett et al. 2013. They are not what volunteers said of a "
+                "picture: a correction for redshift, size and luminosity moves them, and a picture does not say those. "
+                f"Counts are made of them for {ROOT_VOTES} assumed votes at the first question; everything that rests "
+                "on that number is assumed. These are not DECaLS galaxies, and the tree is that of Galaxy Zoo 2."
             ),
             "table_sha256": hashlib.sha256(self._table[1]).hexdigest(),
             "votes_assumed": ROOT_VOTES,
@@ -80,7 +85,7 @@ class GZ2Challenge:
         }
 
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
-        """Return the challenge's rows with counts made from the published fractions.
+        """Return the challenge's rows with counts made from the published likelihoods.
 
         Raises CatalogueError naming file, row and column.
         """
@@ -105,7 +110,7 @@ class GZ2Challenge:
             row, column = np.argwhere(bad.to_numpy())[0]
             raise CatalogueError(
                 f"{path}: row {row + 1}, column {wanted[column]!r} holds {table[wanted[column]].iloc[row]!r}; "
-                "the challenge's values are fractions from 0 to 1."
+                "the challenge's values are likelihoods from 0 to 1."
             )
         bad_id = ~table["GalaxyID"].str.fullmatch(r"\d+").fillna(False).astype(bool)
         if bad_id.any():

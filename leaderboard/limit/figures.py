@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leaderboard.limit.standings import CEILING, PANELS
+
 if TYPE_CHECKING:
     from leaderboard.limit.standings import Edition
 
@@ -25,8 +27,12 @@ def _drawing() -> Any:
 
 
 def ceiling(editions: dict[str, Edition], path: Path) -> None:
-    """Draw the best model of each board beside ten volunteers and the ceiling, by class and by question."""
+    """Draw the best model of each board beside ten volunteers and the ceiling, by class and by question.
+
+    Of editions whose votes are counted alone: others have no ceiling.
+    """
     plt = _drawing()
+    editions = {name: edition for name, edition in editions.items() if edition.counted_votes}
     shown = (("multiclass", "f1", "F1 of each class"), ("votes", "accuracy", "accuracy on each question"))
     fig, axes = plt.subplots(2, len(editions), figsize=(5.2 * len(editions), 6.6), height_ratios=(4, 11), squeeze=False)
     for column, edition in enumerate(editions.values()):
@@ -35,10 +41,9 @@ def ceiling(editions: dict[str, Edition], path: Path) -> None:
             name, score = next(iter(edition.on(board).items()))
             counted = [r for r in score.rows if r["counted"]]
             for y, r in enumerate(counted):
-                low, high = edition.band_of(board, r["name"], score_of)
-                panel, _ = edition.band_of(board, r["name"], score_of, "10 volunteers")
-                ax.plot([low, high], [y, y], color=GREEN, lw=9, alpha=0.35, solid_capstyle="butt")
-                ax.plot([(low + high) / 2], [y], "|", color=GREEN, ms=11, mew=1.5)
+                top = edition.reference_of(board, r["name"], score_of, CEILING)
+                panel = edition.reference_of(board, r["name"], score_of, PANELS[0])
+                ax.plot([top], [y], "|", color=GREEN, ms=11, mew=1.5)
                 ax.plot([panel], [y], "D", color=RUST, ms=4, mfc="none")
                 inside = [abs(r[score_of] - r[f"{score_of}_{end}"]) for end in ("low", "high")]
                 ax.errorbar(r[score_of], y, xerr=np.array([inside]).T, fmt="o", color=BLUE, ms=4, lw=1.2)
@@ -53,7 +58,7 @@ def ceiling(editions: dict[str, Edition], path: Path) -> None:
     marks = [
         plt.Line2D([], [], color=BLUE, marker="o", ms=4, lw=1.2),
         plt.Line2D([], [], color=RUST, marker="D", mfc="none", ms=4, lw=0),
-        plt.Line2D([], [], color=GREEN, lw=9, alpha=0.35),
+        plt.Line2D([], [], color=GREEN, marker="|", ms=11, mew=1.5, lw=0),
     ]
     words = ["best model, 95 % interval", "10 volunteers", "noise ceiling"]
     fig.legend(marks, words, loc="lower center", ncols=3, fontsize=8, frameon=False)
@@ -82,7 +87,7 @@ def calibration(editions: dict[str, Edition], path: Path) -> None:
         ax.set_ylim(0.2, 1.02)
         ax.set_aspect("equal")
         ax.set_xlabel("probability of the class named", fontsize=8)
-        ax.set_ylabel("how often it is the volunteers' class", fontsize=8)
+        ax.set_ylabel("how often it is the true class", fontsize=8)
         ax.set_title(edition.title, fontsize=8.5, loc="left")
         ax.tick_params(labelsize=8)
         ax.grid(color="#eeeeee", lw=0.6)

@@ -24,7 +24,7 @@ EDITIONS = ("gz2", "simulated")
 
 CEILING, PRIOR = "noise ceiling", "class prior"
 PANELS = ("10 volunteers", "40 volunteers")
-"""Reference rows that the report names."""
+"""Reference rows that the report names; the class prior alone where the truth is no counts of volunteers."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Edition:
     galaxies: int
     entries: dict[str, Entry]
     references: dict[str, dict[str, Score]]
+    counted_votes: bool
+    """Whether its truth is votes of volunteers: else it has no ceiling, no panel and no number of volunteers."""
     members: dict[str, str]
     """Of an ensemble, the folder of the runs that it is made of."""
     missing: list[str] = field(default_factory=list)
@@ -53,20 +55,15 @@ class Edition:
         sign = -1 if primary.higher_is_better else 1
         return dict(sorted(found.items(), key=lambda item: sign * item[1].metrics[primary.name][0]))
 
-    def band(self, board: str, metric: str, title: str = CEILING) -> tuple[float, float]:
-        """Return the ends of a reference's score: equal, but for the ceiling where numbers of votes are assumed."""
-        found = [s.metrics[metric][0] for name, s in self.references[board].items() if name.startswith(title)]
-        return (min(found), max(found)) if found else (math.nan, math.nan)
+    def reference(self, board: str, metric: str, title: str) -> float:
+        """Return a reference's score, NaN where there is no such row."""
+        row = self.references[board].get(title)
+        return row.metrics[metric][0] if row else math.nan
 
-    def band_of(self, board: str, row: str, column: str, title: str = CEILING) -> tuple[float, float]:
-        """Return the ends of a reference's score on one class, label or question."""
-        found = [
-            float(r[column])
-            for name, s in self.references[board].items()
-            for r in s.rows
-            if name.startswith(title) and r["name"] == row
-        ]
-        return (min(found), max(found)) if found else (math.nan, math.nan)
+    def reference_of(self, board: str, row: str, column: str, title: str) -> float:
+        """Return a reference's score on one class, label or question, NaN where there is no such row."""
+        found = self.references[board].get(title)
+        return next((float(r[column]) for r in found.rows if r["name"] == row), math.nan) if found else math.nan
 
     def flattered(self, board: str) -> float:
         """Return by how much the score of a board's best entry is too good, as it was chosen on the same galaxies.
@@ -107,7 +104,7 @@ def read(root: Path, truths: Truths) -> tuple[dict[str, Edition], list[str]]:
         frozen = newest.editions[name]
         key = name, frozen.content_hash
         ours = [e for e in standing if e.official and e.submission and e.submission.status == "active"]
-        titles = {e.title: e for e in ours if key in e.editions}
+        titles = {e.submission.name: e for e in ours if e.submission and key in e.editions}
         mine = {one["runs"]: one for one in plan if one["edition"] == name}
         found[name] = Edition(
             key,
@@ -115,6 +112,7 @@ def read(root: Path, truths: Truths) -> tuple[dict[str, Edition], list[str]]:
             frozen.galaxies,
             {runs: titles[one["name"]] for runs, one in mine.items() if one["name"] in titles},
             references.get(key, {}),
+            frozen.terms.counted_votes,
             {runs: one["together"] for runs, one in mine.items() if "together" in one},
             [one["name"] for one in mine.values() if one["name"] not in titles],
         )

@@ -26,11 +26,9 @@ def spanned(score: Score, metric: Metric) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def ends(band: tuple[float, float], form: str = ".3f") -> str:
-    """Return a band by its ends, or one number."""
-    if not all(map(math.isfinite, band)):
-        return "–"
-    return " to ".join(dict.fromkeys(format(v, form) for v in band))
+def plain(value: float, form: str = ".3f") -> str:
+    """Return a reference's number, a dash where there is none."""
+    return format(value, form) if math.isfinite(value) else "–"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> list[str]:
@@ -40,32 +38,32 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> 
     return ["", *(f"| {' | '.join(row)} |" for row in (head, marks, *map(list, rows))), ""]
 
 
-def against_ceiling(edition: Edition) -> list[str]:
-    """Return the table of all models on four classes, beside panels of volunteers and the ceiling."""
+def four_classes(edition: Edition) -> list[str]:
+    """Return the table of all models on four classes, beside the references there are."""
     metrics = [BOARDS["multiclass"].metrics[name] for name in ("accuracy", "macro_f1", "clear_accuracy")]
     rows = [
         [edition.entries[name].title, *(spanned(score, metric) for metric in metrics)]
         for name, score in edition.on("multiclass").items()
     ]
-    for title in (CEILING, *PANELS[::-1], PRIOR):
-        rows.append([f"*{title}*", *(ends(edition.band("multiclass", m.name, title)) for m in metrics)])
+    for title in (CEILING, *PANELS[::-1], PRIOR) if edition.counted_votes else (PRIOR,):
+        rows.append([f"*{title}*", *(plain(edition.reference("multiclass", m.name, title)) for m in metrics)])
     return table(["", *(m.title for m in metrics)], rows)
 
 
 def by_row(edition: Edition, board: str, column: str, word: str) -> list[str]:
-    """Return a table of a board's classes, labels or questions: every model, ten volunteers, the ceiling."""
+    """Return a table of a board's classes, labels or questions: every model; ten volunteers and the ceiling if any."""
     models = edition.on(board)
     first = next(iter(models.values()))
+    references = (PANELS[0], CEILING) if edition.counted_votes else ()
     rows = []
     for place, row in enumerate(first.rows):
         if not row["counted"]:
             continue
         found = (float(score.rows[place][column]) for score in models.values())
-        panel = ends(edition.band_of(board, row["name"], column, PANELS[0]))
-        top = ends(edition.band_of(board, row["name"], column))
         n = row.get("positives", row["n"])
-        rows.append([row["name"], f"{n:,}", *(f"{v:.3f}" if math.isfinite(v) else "–" for v in found), panel, top])
-    return table([word, "galaxies", *(edition.entries[name].title for name in models), PANELS[0], CEILING], rows)
+        below = (plain(edition.reference_of(board, row["name"], column, title)) for title in references)
+        rows.append([row["name"], f"{n:,}", *map(plain, found), *below])
+    return table([word, "galaxies", *(edition.entries[name].title for name in models), *references], rows)
 
 
 Pair = tuple[str, str, str, str]
@@ -154,7 +152,8 @@ def calibration(edition: Edition) -> list[str]:
         ]
         if any(cells):
             rows.append([edition.entries[name].title, *cells])
-    return table(["", classes["ece"].title, votes["coverage_50"].title, votes["coverage_90"].title], rows)
+    assumed = "" if edition.counted_votes else " (votes assumed)"
+    return table(["", classes["ece"].title, *(votes[f"coverage_{n}"].title + assumed for n in (50, 90))], rows)
 
 
 def confused(edition: Edition, most: int = 3) -> list[str]:

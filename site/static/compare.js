@@ -41,7 +41,7 @@
     var element = make("span", undefined, right ? "yes" : "no"), sign = make("span", right ? "✓" : "✗");
     sign.setAttribute("aria-hidden", "true");
     element.appendChild(sign);
-    element.appendChild(make("span", right ? "as the volunteers" : "unlike the volunteers", "vh"));
+    element.appendChild(make("span", right ? "as the truth" : "unlike the truth", "vh"));
     return element;
   }
 
