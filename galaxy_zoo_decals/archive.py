@@ -8,8 +8,8 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -98,6 +98,20 @@ def part(label: str, path: Path, entries: dict[str, Entry], form: Form, side: in
     """Return the images of an archive as a part; ``side``: the pixels they must have."""
     images = {name: entry.identity for name, entry in entries.items()}
     return Part(label, images, lambda names: ArchiveEncoder(path, {n: entries[n] for n in names}, form, side))
+
+
+def lasting_part(path: Path, work: Path, form: Form, side: int, fetch: Callable[[], object]) -> Part:
+    """Return the images of an archive as a part; one that is gone may be known from an earlier run in ``work``.
+
+    ``fetch`` brings the archive to ``path``, where it is not there yet. ``side``: the pixels that images must have.
+    """
+    index = work / f"{path.name}.index.parquet"
+    known = read_index(index, key_of(path) if path.exists() else None)
+    if known is None:
+        fetch()
+        known = contents(path)
+        write_index(known, key_of(path), index)
+    return replace(part(path.stem, path, known, form, side), fetch=fetch)
 
 
 def write_index(entries: dict[str, Entry], key: str, path: Path) -> None:

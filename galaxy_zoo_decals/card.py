@@ -226,7 +226,8 @@ def _checks(facts: dict[str, Any]) -> str:
     table = facts["source"]["table"]
     return (
         f"### What was checked in the table\n\n`{table['name']}`, {table['bytes']:,} bytes, sha256 "
-        f"`{table['sha256']}`, {table['rows']:,} rows. Counts are taken as they stand; a question's total is the sum of its answers.\n\n"
+        f"`{table['sha256']}`, {table['rows']:,} rows. Counts are taken as they stand; a question's total is the sum "
+        "of its answers.\n\n"
         f"| what should hold | rows where it does not | the first of them |\n|---|--:|---|\n{rows}\n\n"
     )
 

@@ -20,7 +20,7 @@ import urllib3
 from galaxy_zoo_decals import addresses, download
 from galaxy_zoo_decals.addresses import ADDRESSES, Address
 from galaxy_zoo_decals.download import DownloadError
-from galaxy_zoo_decals.sources.zenodo import read_record
+from galaxy_zoo_decals.sources.record import read_record
 from galaxy_zoo_decals.units import amount
 
 TIMEOUT = (5.0, 8.0)

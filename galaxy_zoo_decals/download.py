@@ -95,12 +95,22 @@ class Trickle(Passing):
 
 @dataclass(frozen=True)
 class File:
-    """A file on a server: where it is, how large and with which md5."""
+    """A file on a server: where it is, how large and with which md5 ("" where none is published).
+
+    ``etag`` is what the server calls it: without an md5 only that tells it from another one of its name.
+    """
 
     name: str
     url: str
     size: int
     md5: str
+    etag: str = ""
+
+    @property
+    def part(self) -> str:
+        """What it is called while it is downloaded: a download without an md5 goes on with the same file only."""
+        told = "" if self.md5 else f".{hashlib.sha256(f'{self.size} {self.etag}'.encode()).hexdigest()[:12]}"
+        return f"{self.name}{told}.part"
 
 
 def session() -> requests.Session:
@@ -142,9 +152,9 @@ def fetch(client: requests.Session, file: File, folder: Path, say: Say = say) ->
     """Download a file into ``folder`` under its name and return its path; one that is there whole is kept.
 
     What an interrupted download left in ``NAME.part`` is continued. The file takes its name only when its md5 is
-    right; a wrong one is downloaded anew once, then DownloadError is raised and nothing is left.
+    right, if one is published; a wrong one is downloaded anew once, then DownloadError is raised and nothing is left.
     """
-    path, part = folder / file.name, folder / f"{file.name}.part"
+    path, part = folder / file.name, folder / file.part
     if path.is_file():
         if path.stat().st_size == file.size:
             return path
@@ -159,7 +169,7 @@ def fetch(client: requests.Session, file: File, folder: Path, say: Say = say) ->
             total=file.size, unit="B", unit_scale=True, unit_divisor=1000, desc=file.name, disable=None, smoothing=0.02
         ) as bar:
             hashed = _download(client, file, part, bar, say)
-        if hashed == file.md5:
+        if hashed == file.md5 or not file.md5:
             break
         part.unlink()
         if last:
@@ -173,6 +183,23 @@ def fetch(client: requests.Session, file: File, folder: Path, say: Say = say) ->
     part.replace(path)
     sync(folder)
     return path
+
+
+def look(client: requests.Session, name: str, url: str, say: Say = say) -> File:
+    """Return a file of which nothing is published, as its server states it: its size, and what the server calls it."""
+
+    def once() -> File:
+        with get(client, url, {"Range": "bytes=0-0"}) as answer:
+            of_all = re.fullmatch(r"bytes 0-0/([0-9]{1,18})", answer.headers.get("Content-Range", "").strip())
+            size = int(of_all[1]) if of_all else stated_length(answer) if answer.status_code == 200 else None
+            etag = answer.headers.get("ETag", "")
+            coded = answer.headers.get("Content-Encoding", "identity") != "identity"
+        if not size or coded:
+            raise DownloadError(f"{printable(url)}: the server does not state how many bytes the file has.")
+        # One that is weak, or is none, does not say that bytes are the same.
+        return File(name, url, size, "", etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else "")
+
+    return persist(once, lambda: 0, say, FIRST_TRIES)
 
 
 def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: Say) -> str:
@@ -191,7 +218,8 @@ def _download(client: requests.Session, file: File, part: Path, bar: tqdm, say: 
             have = out.seek(0, 2)
             if have == file.size:
                 return
-            with get(client, file.url, {"Range": f"bytes={have}-"} if have else {}) as answer:
+            asked = {"Range": f"bytes={have}-"} | ({"If-Range": file.etag} if file.etag else {}) if have else {}
+            with get(client, file.url, asked) as answer:
                 if have and answer.status_code != 206:  # the server sends all of it again
                     out.truncate(0)
                     md5, have = hashlib.md5(usedforsecurity=False), 0

@@ -19,7 +19,8 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.sources import MISSING, ImageError, Part
 from galaxy_zoo_decals.sources.folder import FolderError, folder_part, image_files
-from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, SIDE, OnDisk, SourceError
+from galaxy_zoo_decals.sources.record import SourceError
+from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, SIDE, OnDisk
 from tests.releases import TABLE, write_release
 
 TRUE_ROWS = Path(__file__).parents[2] / "shared" / "data" / "gzd5-true-rows"

@@ -423,7 +423,7 @@ def test_a_file_that_is_another_one_though_nothing_says_so(zenodo: Zenodo, tmp_p
     assert not list((tmp_path / "downloads").rglob("*.zip")), "not one wrong image is kept"
     # Shorter than published: the server says 416.
     some = source(zenodo, tmp_path / "again", 420)
-    _ = some.files
+    _ = some._archives.record.files
     (zenodo.folder / FIRST).write_bytes(bytes(100))
     with pytest.raises(ChangedError, match="shorter than"):
         some.left_out(["J1"], tmp_path / "work")

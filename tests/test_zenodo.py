@@ -362,7 +362,7 @@ def test_a_description_that_does_not_come_at_once(zenodo: Zenodo, faults: list[s
 
 
 def test_records_that_are_none(zenodo: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from galaxy_zoo_decals.sources.zenodo import read_record
+    from galaxy_zoo_decals.sources.record import read_record
 
     whole = zenodo.record()
     assert set(read_record(whole, "url")) == {p.name for p in zenodo.folder.iterdir()}

@@ -98,8 +98,8 @@ class Ranges:
         if given is None and whole and not all_asked:
             raise DownloadError(
                 f"{self.file.url}: the server sends whole files only (it ignores Range), so a part of the survey "
-                "cannot be had from it. `--parts 1` takes one whole archive (26 GB); `--images hub-tiny` takes some "
-                "thousand galaxies from the Hugging Face Hub."
+                "cannot be had from it. Without --galaxies whole archives are taken, of several those that --parts "
+                "names, as in `--parts 1`; `--images hub-tiny` takes some thousand galaxies from the Hugging Face Hub."
             )
         if given is not None:
             first, last, total = int(given[1]), int(given[2]), given[3]

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pandas as pd
-import requests
-from filelock import FileLock, Timeout
 
 from galaxy_zoo_decals import addresses, archive, download, splits
 from galaxy_zoo_decals import catalogue as catalogues
-from galaxy_zoo_decals.download import BusyError, DownloadError, File
-from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import sync
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.folder import files_part, image_files, read_with_positions, sha256
-from galaxy_zoo_decals.sources.remote import ChangedError
-from galaxy_zoo_decals.sources.runs import RUN, RemoteArchive, choose
+from galaxy_zoo_decals.sources.record import Record, SourceError
+from galaxy_zoo_decals.sources.runs import RUN, SomeOfArchives
 
 RECORD = addresses.ZENODO
 """The record's API: Walmsley et al. 2022, data release of Galaxy Zoo DECaLS."""
@@ -45,15 +37,6 @@ SIDE = 424
 
 IAUNAME = re.compile(r"J\d{6}")
 """How the name of a galaxy begins: other pictures below a folder are none of the release."""
-
-LARGEST_FILE = 10**15
-"""Bytes of a file of a record at most."""
-
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-class SourceError(UserError):
-    """Files of the data release that are missing or not what they should be; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -128,16 +111,6 @@ class _Published:
         """Return which rows are unselected and have many votes."""
         return pd.Series(splits.scored(catalogue), index=catalogue.index)
 
-    def _archive_part(self, path: Path, work: Path, form: Form, fetch: Callable[[], object]) -> Part:
-        """Return the images of an archive as a part; an archive that is gone may be known from an earlier run."""
-        index = work / f"{path.name}.index.parquet"
-        entries = archive.read_index(index, archive.key_of(path) if path.exists() else None)
-        if entries is None:
-            fetch()
-            entries = archive.contents(path)
-            archive.write_index(entries, archive.key_of(path), index)
-        return replace(archive.part(path.stem, path, entries, form, SIDE), fetch=fetch)
-
 
 @dataclass(frozen=True)
 class Downloaded(_Published):
@@ -148,13 +121,8 @@ class Downloaded(_Published):
     say: Callable[[str], object] = field(default=download.say, repr=False)
 
     @cached_property
-    def files(self) -> dict[str, File]:
-        """The files of the record; DownloadError where it is none."""
-        return read_record(download.fetch_json(self._client, self.record, self.say), self.record)
-
-    @cached_property
-    def _client(self) -> requests.Session:
-        return download.session()
+    def _record(self) -> Record:
+        return Record(self.record, self.folder, self.say, "To use the other parts only, name them with --parts.")
 
     @cached_property
     def table(self) -> Path:
@@ -163,8 +131,8 @@ class Downloaded(_Published):
             if (self.folder / name).is_file():  # verified when it took its name
                 return self.folder / name
         for name in TABLES:
-            if name in self.files:
-                return self._fetch(name)
+            if name in self._record.files:
+                return self._record.fetch(name)
         raise SourceError(f"{self.record}: the record has no {TABLES[0]}; is this the address of record 4573248?")
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
@@ -172,34 +140,9 @@ class Downloaded(_Published):
         for number in self.parts_wanted:
             name = ARCHIVE.format(number)
             path = self.folder / name
-            yield self._archive_part(path, work, form, lambda name=name: self._fetch(name))  # type: ignore[misc]
+            yield archive.lasting_part(path, work, form, SIDE, lambda name=name: self._record.fetch(name))  # type: ignore[misc]
             if self.delete_archives:
                 path.unlink(missing_ok=True)
-
-    def _fetch(self, name: str) -> Path:
-        path = self.folder / name
-        if path.is_file():  # it took this name when its md5 was right
-            return path
-        with self._alone():
-            return download.fetch(self._client, self._find(name), self.folder, self.say)
-
-    def _find(self, name: str) -> File:
-        """Return a file of the record."""
-        if name not in self.files:
-            raise SourceError(
-                f"{self.record}: the record has no {name}. To use the other parts only, name them with --parts."
-            )
-        return self.files[name]
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let nobody else download into the folder; DownloadError if somebody does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self.folder / "downloads.lock", timeout=0):
-                yield
-        except Timeout:
-            raise BusyError(self.folder) from None
 
 
 @dataclass(frozen=True)
@@ -229,53 +172,16 @@ class SurveyPart(Downloaded):
 
     def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
         """Return the galaxies that have an image and are not chosen; the chosen ones are noted in ``work``."""
-        with self._reading():
-            archives = {remote.name: [member.name for member in remote.members()] for remote in self._archives}
-        chosen = choose(archives, frozenset(names), self.galaxies, self.seed)
-        note = _note(work)
-        note.write_text(json.dumps(chosen))
-        sync(note)
-        present = {name for found in archives.values() for name in found}
-        if len(chosen) < self.galaxies:
-            self.say(
-                f"{self.galaxies:,} galaxies were asked for; there are {len(chosen):,} that can be used, all taken."
-            )
-        return frozenset(names) & present - frozenset(chosen)
+        return self._archives.left_out(names, work)
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the images archive by archive, of which the chosen ones are fetched when it is their turn."""
-        left = set(json.loads(_note(work).read_text()))
-        for remote in self._archives:
-            part = remote.part(left, form, SIDE)
-            left -= part.images.keys()
-            yield replace(part, fetch=lambda fetch=part.fetch: self._fetch_alone(fetch))  # type: ignore[misc]
-            if self.delete_archives:
-                remote.discard()
+        yield from self._archives.parts(work, form, SIDE, self.delete_archives)
 
     @cached_property
-    def _archives(self) -> list[RemoteArchive]:
+    def _archives(self) -> SomeOfArchives:
         names = [ARCHIVE.format(number) for number in self.parts_wanted]
-        return [RemoteArchive(name, self.folder, partial(self._find, name), self._client, self.say) for name in names]
-
-    def _fetch_alone(self, fetch: Callable[[], object]) -> None:
-        with self._reading():
-            fetch()
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Let nobody else download into the folder; where an archive has changed, begin with all of them anew."""
-        with self._alone():
-            try:
-                yield
-            except ChangedError:
-                for remote in self._archives:
-                    remote.forget()
-                raise
-
-
-def _note(work: Path) -> Path:
-    """Return where the names of the chosen galaxies are noted."""
-    return work / "chosen.json"
+        return SomeOfArchives(names, self._record, self.galaxies, self.seed)
 
 
 @dataclass(frozen=True)
@@ -330,7 +236,7 @@ class OnDisk(_Published):
         if missing:
             self._check_files(missing, bool(archives))
         for path in archives:
-            yield self._archive_part(path, work, form, lambda path=path: _must_be_there(path))  # type: ignore[misc]
+            yield archive.lasting_part(path, work, form, SIDE, lambda path=path: _must_be_there(path))  # type: ignore[misc]
             if self.delete_archives:
                 path.unlink(missing_ok=True)
         if files:
@@ -403,40 +309,3 @@ class Catalogue(_Published):
 def _must_be_there(path: Path) -> None:
     if not path.is_file():
         raise SourceError(f"{path}: it has been removed, but not all of its images are converted. Put it back.")
-
-
-def read_record(answer: object, url: str) -> dict[str, File]:
-    """Return the files of a record as Zenodo's API describes it; DownloadError if it is no such description.
-
-    Every size, checksum, name and link is looked at: they decide what is read from where and written where.
-    """
-    look = "Look at the address of the record's API; if it is right, the server is not well: try again later."
-    try:
-        described = [
-            (f["key"], f["links"]["self"], f["size"], f["checksum"])
-            for f in answer["files"]  # type: ignore[index]
-        ]
-    except (KeyError, TypeError, IndexError):
-        raise DownloadError(f"{download.printable(url)}: the answer does not describe a record. {look}") from None
-    files: dict[str, File] = {}
-    for name, link, size, checksum in described:
-        md5 = str(checksum).removeprefix("md5:").lower()
-        if (
-            not SAFE_NAME.fullmatch(str(name)) or str(name) in files  # of two with one name, which is it?
-            or type(size) is not int or not 0 <= size <= LARGEST_FILE
-            or not re.fullmatch(r"[0-9a-f]{32}", md5) or not _is_web(str(link))
-        ):  # fmt: skip
-            raise DownloadError(
-                f"{download.printable(url)}: the description of {str(name)[:80]!r} is not that of a file. {look}"
-            )
-        files[str(name)] = File(str(name), str(link), size, md5)
-    return files
-
-
-def _is_web(link: str) -> bool:
-    """Return whether a link is a URL of a web server."""
-    try:
-        parts = urlsplit(link)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and link.isprintable() and " " not in link
-    except ValueError:
-        return False
