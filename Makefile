@@ -67,6 +67,9 @@ campaign-simulation: setup  ## simulated galaxies and votes against real ones, a
 campaign-transfer: setup  ## a CNN trained on simulated galaxies, on real ones (half an hour; GZ2=FOLDER; docs/evidence/simulation-transfer.md)
 	$(BIN)/python -m tests.campaigns.simulation_transfer $(GZ2)
 
+campaign-real-votes: setup  ## models and the noise ceiling on real votes (hours; VOTES=FOLDER GZ2=FOLDER; docs/evidence/real-votes.md)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.real_votes $(VOTES) $(GZ2)
+
 campaign-site: setup  ## the site with 100 entries: time, size, axe, HTML checker, Lighthouse (docs/evidence/site.md)
 	$(BIN)/python tests/campaigns/site.py
 
@@ -113,5 +116,5 @@ lock:            ## resolve the versions in requirements.lock and leaderboard/re
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-ranks campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-throughput lock clean
+.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-ranks campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-real-votes campaign-throughput lock clean
 .DEFAULT_GOAL := help

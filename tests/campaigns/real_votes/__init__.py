@@ -1,0 +1,1 @@
+"""The students' question on real votes: `make campaign-real-votes`, its parts one module each."""

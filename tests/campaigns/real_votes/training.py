@@ -1,0 +1,94 @@
+"""Models trained on the Kaggle galaxies, and finetuned on the folds' real votes, by the command anybody uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark import boards
+from benchmark.predict import board_predictions, load
+from galaxy_zoo_decals import predictions as files
+from galaxy_zoo_decals.edition import Edition
+
+SEEDS = (0, 1, 2)
+
+FINETUNING = {"epochs": 15, "warmup": 0.1, "average": 0.95}
+"""What differs from the Kaggle training: epochs of 500 galaxies are 15 steps, so that more are needed and the moving
+average of the weights has to follow faster. Chosen before any fold was looked at."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of benchmark/boards.yaml: ``runs`` names its entry on the edition gz2."""
+
+    runs: str
+    name: str
+    task: str
+    finetuned: bool
+    """Whether the harness can begin a training at its weights: backbones can, the plain CNNs cannot."""
+
+    def run(self, root: Path, seed: int) -> Path:
+        """Return where its training on the Kaggle galaxies lies below the folder of all runs."""
+        return root / "gz2" / self.runs / f"seed{seed}"
+
+
+MODELS = (
+    Model("dirichlet", "Dirichlet EfficientNet-Lite0", "votes", True),
+    Model("efficientnetv2-unbalanced", "EfficientNet-Lite0, four classes", "multiclass", True),
+    Model("multiclass", "CNN, four classes", "multiclass", False),
+    Model("multilabel", "CNN, labels", "multilabel", False),
+    Model("hierarchical", "Five CNNs, decision tree", "hierarchical", False),
+)
+
+
+def train(root: Path, names: tuple[str, ...]) -> None:
+    """Train the named models on the Kaggle galaxies as benchmark/boards.yaml says; finished runs are kept."""
+    plan = boards.read()
+    for name in names:
+        entry = next(one for one in plan.entries if (one.edition, one.runs) == ("gz2", name))
+        for folder in entry.folders(root, list(SEEDS)):
+            boards.call(entry.command(root, list(SEEDS), folder))
+
+
+def finetuned(root: Path, model: Model, seed: int, fold: int) -> Path:
+    """Return where the finetuning of a model on a fold lies."""
+    return root / "real-votes" / model.runs / f"fold{fold}" / f"seed{seed}"
+
+
+def finetune(root: Path, model: Model, editions: list[Edition]) -> None:
+    """Finetune a model's trainings on every fold; finished runs are kept."""
+    entry = next(one for one in boards.read().entries if (one.edition, one.runs) == ("gz2", model.runs))
+    for seed in SEEDS:
+        for fold, edition in enumerate(editions):
+            out = finetuned(root, model, seed, fold)
+            command = ["accelerate", "launch", "--quiet", "--num_processes", "1", "--num_machines", "1"]
+            command += ["--mixed_precision", "no", "--dynamo_backend", "no", "benchmark/run.py"]
+            command += ["--model", str(entry.model), "--recipe", str(entry.recipe), "--edition", str(edition.path)]
+            command += ["--backbone", str(entry.backbone), "--weights", str(model.run(root, seed)), "--seed", str(seed)]
+            for key, value in {**entry.settings, **FINETUNING}.items():
+                command += ["--set", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
+            boards.call([*command, "--out", str(out), "--resume"])
+
+
+def zero_shot(root: Path, model: Model, seed: int, editions: list[Edition]) -> list[np.ndarray]:
+    """Return what a model that never saw these votes says of each fold's test galaxies; kept beside its run."""
+    kept, found, loaded = root / "real-votes" / "zero-shot" / model.runs / f"seed{seed}", [], None
+    for edition in editions:
+        path = kept / f"{edition.name}.parquet"
+        if not path.is_file():
+            loaded = loaded or load(str(model.run(root, seed)))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.write(path, board_predictions(loaded, edition, seed), edition.tree)
+        found.append(files.read(path, edition.tree).values)
+    return found
+
+
+def after_finetuning(root: Path, model: Model, seed: int, editions: list[Edition]) -> list[np.ndarray]:
+    """Return what the finetuned trainings say of their own fold's test galaxies."""
+    paths = [
+        finetuned(root, model, seed, fold) / "predictions" / edition.name / model.task / f"seed{seed}.parquet"
+        for fold, edition in enumerate(editions)
+    ]
+    return [files.read(path, edition.tree).values for path, edition in zip(paths, editions)]
