@@ -17,9 +17,10 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.ceilings import CEILING, ceilings
+from galaxy_zoo_decals.sources.hart16 import ANSWERS, STEMS
 from tests.campaigns.real_votes import bound, folds, independent, likelihoods, matches, report, study, training
 from tests.campaigns.real_votes.recalibration import recalibrated
-from tests.campaigns.real_votes.sample import QUESTIONS, STEMS, Sample
+from tests.campaigns.real_votes.sample import Sample
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 EVIDENCE = Path(__file__).resolve().parents[1] / "docs" / "evidence"
@@ -42,7 +43,7 @@ def folder_of(path: Path, votes: np.ndarray, digits: int = 3) -> Sample:
     for i, one in enumerate(votes):
         row: dict[str, object] = {"dr7objid": str(587722981742084144 + i), "asset_id": str(100 + i)}
         row |= {"sample": "original", "total_votes": one.sum()}
-        for q, (question, answers) in zip(GZ2.questions, QUESTIONS.items()):
+        for q, (question, answers) in zip(GZ2.questions, ANSWERS.items()):
             part = one[GZ2.slices[q.name]]
             total = part.sum()
             if question.startswith("t01"):

@@ -18,9 +18,9 @@ import pandas as pd
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import GZ2
+from galaxy_zoo_decals.sources.hart16 import ANSWERS, STEMS
 from tests.campaigns.real_votes.likelihoods import LEAST_ASKED, explained
 from tests.campaigns.real_votes.report import cell
-from tests.campaigns.real_votes.sample import QUESTIONS, STEMS
 
 BEYOND = ("redshift", "mag_r", "petro_r50")
 """What the debiasing knows and a vote does not: redshift, r magnitude, Petrosian half-light radius in arcsec."""
@@ -52,7 +52,7 @@ def bounds(table: pd.DataFrame, seen: np.ndarray) -> list[Bound]:
             )
     more = np.column_stack([seen, table[list(BEYOND)].to_numpy(float)])
     out = []
-    for q, (question, answers) in zip(GZ2.questions, QUESTIONS.items()):
+    for q, (question, answers) in zip(GZ2.questions, ANSWERS.items()):
         stems = [f"{question}_{answer}" for answer in answers]
         debiased = table[[f"{stem}_debiased" for stem in stems]].to_numpy(float)
         asked = table[[f"{stem}_count" for stem in stems]].to_numpy(float).sum(axis=1)

@@ -14,25 +14,7 @@ from galaxy_zoo_decals import panels
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth
-
-QUESTIONS: dict[str, tuple[str, ...]] = {
-    "t01_smooth_or_features": ("a01_smooth", "a02_features_or_disk", "a03_star_or_artifact"),
-    "t02_edgeon": ("a04_yes", "a05_no"),
-    "t03_bar": ("a06_bar", "a07_no_bar"),
-    "t04_spiral": ("a08_spiral", "a09_no_spiral"),
-    "t05_bulge_prominence": ("a10_no_bulge", "a11_just_noticeable", "a12_obvious", "a13_dominant"),
-    "t06_odd": ("a14_yes", "a15_no"),
-    "t07_rounded": ("a16_completely_round", "a17_in_between", "a18_cigar_shaped"),
-    "t08_odd_feature": ("a19_ring", "a20_lens_or_arc", "a21_disturbed", "a22_irregular", "a23_other", "a24_merger",
-                        "a38_dust_lane"),
-    "t09_bulge_shape": ("a25_rounded", "a26_boxy", "a27_no_bulge"),
-    "t10_arms_winding": ("a28_tight", "a29_medium", "a30_loose"),
-    "t11_arms_number": ("a31_1", "a32_2", "a33_3", "a34_4", "a36_more_than_4", "a37_cant_tell"),
-}  # fmt: skip
-"""Questions and answers as gz2_hart16 names them, in the order of the tree GZ2."""
-
-STEMS = tuple(f"{question}_{answer}" for question, answers in QUESTIONS.items() for answer in answers)
-"""The 37 answers, in the tree's order: what stands before ``_count``, ``_fraction``, ``_debiased``."""
+from galaxy_zoo_decals.sources.hart16 import ANSWERS, STEMS
 
 FOLDS = 5
 
@@ -50,10 +32,10 @@ class Sample:
         if not path.is_file():
             raise UserError(f"{path}: there is no such file; it should hold published fractions of Galaxy Zoo 2.")
         table = pd.read_csv(path, dtype={"dr7objid": str, "asset_id": str})
-        first, *later = QUESTIONS
+        first, *later = ANSWERS
         wanted = ["dr7objid", "asset_id", "sample", "total_classifications", "total_votes"]
-        wanted += [f"{first}_{answer}_fraction" for answer in QUESTIONS[first][:2]]
-        wanted += [f"{q}_{answer}_weighted_fraction" for q in later for answer in QUESTIONS[q]]
+        wanted += [f"{first}_{answer}_fraction" for answer in ANSWERS[first][:2]]
+        wanted += [f"{q}_{answer}_weighted_fraction" for q in later for answer in ANSWERS[q]]
         wanted += [f"{stem}_debiased" for stem in STEMS]
         for column in wanted:
             if column not in table.columns:
@@ -75,9 +57,9 @@ class Sample:
     @cached_property
     def raw(self) -> np.ndarray:
         """Published fractions (galaxies, 37): raw ones at the first question, weighted ones below, NaN if unknown."""
-        first, *later = QUESTIONS
-        smooth, featured = (self.table[f"{first}_{a}_fraction"].to_numpy(float) for a in QUESTIONS[first][:2])
-        below = [self.table[f"{q}_{a}_weighted_fraction"].to_numpy(float) for q in later for a in QUESTIONS[q]]
+        first, *later = ANSWERS
+        smooth, featured = (self.table[f"{first}_{a}_fraction"].to_numpy(float) for a in ANSWERS[first][:2])
+        below = [self.table[f"{q}_{a}_weighted_fraction"].to_numpy(float) for q in later for a in ANSWERS[q]]
         # Of the first question the raw fraction of artifact is not among the columns: it is what is left.
         return np.column_stack([smooth, featured, np.clip(1 - smooth - featured, 0, None), *below])
 
