@@ -135,7 +135,11 @@ def table(
     below = [Row(name, score) for name, score in references.items()]
     below.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title))
     retired = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if not _active(e)]
-    mine = [(w, [i for i, n in enumerate(w.numbers) if n.board == task]) for w in works if w.tree == tree]
+    mine = [
+        (w, [i for i, n in enumerate(w.numbers) if n.board == task])
+        for w in works
+        if w.tree == tree and w.edition in (None, key[0])
+    ]
     partial = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if _active(e) and e.ranked(key, task) is None]
     whole = [s for s in everything if not s.partial]
     galaxies = whole[0].galaxies if whole else 0

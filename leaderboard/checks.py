@@ -148,7 +148,8 @@ def _identity(folder: Path, said: Submission, others: Sequence[Entry], report: R
         if lookalikes.same(said.name, row):
             report.faults.append(f"{path}: name: {said.name!r} looks like the reference row {row!r}: choose another.")
     for other in others:
-        if other.slug != folder.name and lookalikes.same(said.name, other.title):
+        names = {other.title, other.submission.name if other.submission else other.title}
+        if other.slug != folder.name and any(lookalikes.same(said.name, name) for name in names):
             report.faults.append(
                 f"{path}: name: {said.name!r} looks the same as the name of {other.slug}: choose one that tells them "
                 "apart."

@@ -14,7 +14,8 @@ import yaml
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.folders import settle
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import evidence, runs, scores, submission
+from leaderboard import display, evidence, runs, scores, submission
+from leaderboard.display import Shown
 from leaderboard.evidence import Evidence
 from leaderboard.files import LeaderboardError, read_text, sha256
 from leaderboard.runs import Run, RunEdition, prediction_path
@@ -74,6 +75,8 @@ class Entry:
     folder: Path | None = field(default=None, compare=False)
     evidence: tuple[Evidence, ...] = ()
     """What was found when it was run or trained again, least first."""
+    shown: Shown | None = None
+    """What the maintainers show of it in place of its own words."""
 
     @property
     def official(self) -> bool:
@@ -191,7 +194,9 @@ def of_submission(folder: Path, stored: list[scores.Stored], truths: Truths) -> 
     if not trained:
         raise LeaderboardError(f"{folder}: holds no predictions/<edition>/<task>/seed<k>.parquet.")
     readme = read_text(folder / "README.md", 64 * 2**10)
-    return Entry(folder.name, said.name, False, trained, said, readme, folder)
+    shown = display.known().get(folder.name)
+    title = shown.name if shown and shown.name else said.name
+    return Entry(folder.name, title, False, trained, said, readme, folder, shown=shown)
 
 
 def _proven(run: Run, path: Path, truths: Truths) -> bool:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from leaderboard.files import LeaderboardError, read_text
-from leaderboard.runs import Line, Paragraph, Task
+from leaderboard.runs import Line, Name, Paragraph, Task
 from leaderboard.strict import Strict
 from leaderboard.submission import Url
 
@@ -33,6 +33,7 @@ class Work(Strict):
     citation: Line
     url: Url | None = None
     tree: Literal["GZD5", "GZ2"]
+    edition: Name | None = Field(default=None, description="the edition it stands beside, if one alone")
     caveat: Paragraph
     numbers: list[Number]
 

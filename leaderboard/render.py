@@ -102,7 +102,10 @@ class EditionPage:
 
     @property
     def short(self) -> str:
-        """Its name in few words, for titles of small charts."""
+        """Its name in few words, for titles of small charts: what its title begins with, or its name."""
+        head, colon, _ = self.title.partition(":")
+        if colon:
+            return head
         return f"{self.key[0]}, simulated" if self.simulated and self.key[0] != "simulated" else self.key[0]
 
     @property
@@ -273,8 +276,10 @@ def _editions(
     for key in sorted(titles, key=lambda key: (*place(key[0]), truths.edition(key) is None, key[1])):
         slug = key[0] if names.count(key[0]) == 1 else f"{key[0]}-{key[1][:8]}"
         truth = truths.truth(key)
-        below = references.get(key) or (scores.of_references(truth) if truth is not None else {})
         tree, terms = tree_of(key[0], truths), terms_of(key, truths)
+        below = references.get(key) or (scores.of_references(truth) if truth is not None else {})
+        if not terms.counted_votes:
+            below = {board: {n: row for n, row in rows.items() if n == scores.PRIOR} for board, rows in below.items()}
         tables = {
             task: boards.table(
                 key,

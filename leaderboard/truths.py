@@ -202,12 +202,12 @@ def _tables(words: list[str], frozen: dict[Key, tuple[Version, Frozen]]) -> dict
 def terms_of(key: Key, truths: Truths) -> Terms:
     """Return what an edition is and what may be done with it: the benchmark's word, else that of the edition here.
 
-    Of one that is neither nothing may be passed on.
+    Of one that is neither nothing may be passed on, and nothing is said of volunteers.
     """
     if key in truths.frozen:
         return truths.frozen[key][1].terms
     edition = truths.edition(key)
-    return edition.terms if edition is not None else Terms()
+    return edition.terms if edition is not None else Terms(truth="likelihoods")
 
 
 def title_of(key: Key, truths: Truths) -> str:

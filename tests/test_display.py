@@ -1,0 +1,71 @@
+"""Display names, tags and corrections of entries: one maintained file beside submissions that never change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leaderboard import checks, display, entries, lookalikes, scores
+from leaderboard.__main__ import main
+from leaderboard.arguments import HERE
+from leaderboard.display import Shown
+from leaderboard.files import LeaderboardError
+from leaderboard.truths import Truths
+
+SLUG = "20261124-cnn-32-64-128-128-best"
+
+
+def test_the_committed_file_names_entries_once_and_tells_them_apart() -> None:
+    found = display.read(display.FILE)
+    assert SLUG in found
+    shown, warnings = entries.submitted(HERE, Truths({}))
+    assert not warnings
+    titles = [entry.title for entry in shown]
+    assert len(set(titles)) == len(titles)
+    assert not any(lookalikes.same(title, row) for title in titles for row in checks.REFERENCES)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("entries:\n- {slug: 20990101-nobody, note: Wrong}", "there is no submission '20990101-nobody'"),
+        ("entries:\n- {slug: ../escape, note: Wrong}", "entries.0.slug"),
+        ("entries:\n- {slug: 20260101-a, name: " + "x" * 201 + "}", "entries.0.name"),
+        ("entries:\n- {slug: 20260101-a, note: " + "x" * 1001 + "}", "entries.0.note"),
+        ("entries:\n- {slug: 20260101-a, tags: [" + "x" * 61 + "]}", "entries.0.tags.0"),
+        ('entries:\n- {slug: 20260101-a, name: "two\\nlines"}', "entries.0.name"),
+        ('entries:\n- {slug: 20260101-a, name: "turned\\u202e"}', "invisible character"),
+        ("entries:\n- {slug: 20260101-a}", "neither name nor tags nor note"),
+        ("entries:\n- {slug: 20260101-a, note: a}\n- {slug: 20260101-a, note: b}", "stands there twice"),
+        ("entries:\n- {slug: 20260101-a, colour: red}", "colour"),
+        ("entries: [", "not YAML"),
+        ("- a", "valid dictionary"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "submissions" / "20260101-a").mkdir(parents=True)
+    (tmp_path / "display.yaml").write_text(text)
+    with pytest.raises(LeaderboardError) as caught:
+        display.read(tmp_path / "display.yaml")
+    assert words in str(caught.value) and "display.yaml" in str(caught.value)
+
+
+def test_a_name_shown_stands_everywhere_and_the_submitted_one_on_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "CNN <b>of</b> 32-64-128-128"
+    shown = Shown(slug=SLUG, name=name, tags=["<i>old</i>"], note="What it calls <votes> were none.")
+    monkeypatch.setattr(display, "known", lambda: {SLUG: shown})
+    assert main(["site", "--out", str(tmp_path / "site")]) == 0
+    escaped = "CNN &lt;b&gt;of&lt;/b&gt; 32-64-128-128"
+    board = (tmp_path / "site" / "boards" / "gz2-multiclass.html").read_text()
+    page = (tmp_path / "site" / "entries" / f"{SLUG}.html").read_text()
+    assert f">{escaped}</a>" in board and "CNN 32-64-128-128, best" not in board
+    assert "&lt;i&gt;old&lt;/i&gt;" in board
+    assert f"<h1>{escaped}</h1>" in page and "Submitted as “CNN 32-64-128-128, best”" in page
+    assert "What it calls &lt;votes&gt; were none." in page and name not in page + board
+    # A name changes no score and no place.
+    (entry,) = (e for e in entries.submitted(HERE, Truths({}))[0] if e.slug == SLUG)
+    assert entry.title == name and entry.submission is not None and entry.submission.name == "CNN 32-64-128-128, best"
+    assert [t.sha256 for t in entry.trained] == [s.prediction_sha256 for s in scores.read(HERE / "scores" / SLUG)]
