@@ -325,11 +325,12 @@ def _results(options: argparse.Namespace, truths: Truths) -> int:
 def _limit(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard.files import read_json
     from leaderboard.limit import page, standings
+    from leaderboard.real_votes import RealVotes
 
     editions, warnings = standings.read(options.root, truths)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(page.write(options.out, editions, read_json(page.CURVE)))
+    print(page.write(options.out, editions, read_json(page.CURVE), RealVotes.read()))
     return 0
 
 

@@ -11,22 +11,31 @@ from leaderboard.boards import SEEDS
 from leaderboard.files import LeaderboardError
 from leaderboard.limit.standings import CEILING, PANELS, Edition
 from leaderboard.limit.tables import listed
+from leaderboard.real_votes import RealVotes
 from leaderboard.scores import Score
 
 NEAR = 0.03
 """Distance in macro F1 from which on a model may be called near the ceiling."""
 
 
-def answer(kaggle: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> list[str]:
+def answer(
+    kaggle: Edition, simulated: Edition, curve: list[dict[str, Any]], real: RealVotes | None = None
+) -> list[str]:
     """Return the short answer; raises LeaderboardError where the scores do not bear it out."""
+    far = worth = ""
+    if real is not None:
+        worth = f" On the {real.galaxies} galaxies with real votes the Dirichlet model is worth {real.worth()}."
+        questions = real.furthest()
+        far = f" On real votes they are {listed(questions)}." if questions else ""
     said = [
-        _volunteers(kaggle, simulated),
-        f"**What is missing are details.** On simulated galaxies the questions furthest from the ceiling are "
-        f"{_furthest(simulated)}. On the Kaggle galaxies those with the lowest accuracy are {_lowest(kaggle)}, and the "
-        f"commonest mistake there is {_commonest(kaggle)}.",
+        *([f"{real.finding()} {real.caution()}"] if real is not None else []),
+        _volunteers(kaggle, simulated, real is not None),
+        "**What is missing are details.** On simulated galaxies the questions furthest from the ceiling are "
+        f"{_furthest(simulated)}.{far} On the Kaggle galaxies those with the lowest accuracy are {_lowest(kaggle)}, "
+        f"and the commonest mistake there is {_commonest(kaggle)}.",
         _one_network(kaggle, simulated),
         f"**In volunteers** the best entry on votes is worth {_worth(simulated)} on simulated galaxies: the mean of so "
-        "many answers to smooth-or-featured is as far from the truth as it is.",
+        f"many answers to smooth-or-featured is as far from the truth as it is.{worth}",
     ]
     for first, second, words in (
         ("dirichlet-from-simulated", "dirichlet", "First weights from simulated galaxies**, against ImageNet's alone"),
@@ -46,7 +55,7 @@ def answer(kaggle: Edition, simulated: Edition, curve: list[dict[str, Any]]) -> 
     return [f"{place}. {words}" for place, words in enumerate(said, 1)]
 
 
-def _volunteers(kaggle: Edition, simulated: Edition) -> str:
+def _volunteers(kaggle: Edition, simulated: Edition, apart: bool) -> str:
     """Return whether it is the volunteers' noise that stops the models: told where their votes are counted alone."""
     top = simulated.references["multiclass"][CEILING].metrics["accuracy"][1]
     highest = max(score.metrics["accuracy"][2] for score in simulated.on("multiclass").values())
@@ -54,16 +63,18 @@ def _volunteers(kaggle: Edition, simulated: Edition) -> str:
     best, score = _best(kaggle, "multiclass")
     value, low, high = score.metrics["accuracy"]
     oracle, ten = (simulated.reference("multiclass", "accuracy", title) for title in (CEILING, PANELS[0]))
+    head = "On simulated galaxies the volunteers allow more; on the Kaggle galaxies nobody can tell."
+    if not apart:  # the real votes have no sentence of their own
+        head = "On simulated galaxies the volunteers allow more; on real ones these scores cannot say."
     return (
-        "**On simulated galaxies the volunteers allow more; on real ones these scores cannot say.** On simulated "
-        f"galaxies the best entry on four classes gives the simulated volunteers' class to {_accuracy(simulated)} of "
-        f"the galaxies, the oracle to {oracle:.1%}, ten volunteers to {ten:.1%}. The Kaggle galaxies are real, but "
-        "what the challenge published of them are likelihoods, debiased for redshift, size and luminosity: a part of "
-        "every target cannot be seen in the picture, and how large that part is is not known. There the best entry "
-        f"({best}) names the likeliest class of {value:.1%} [{low:.1%}, {high:.1%}] of the galaxies. "
-        f"{_divided(score):.0%} of its mistakes are where no class has more than 0.6 of the likelihood; elsewhere it "
-        f"is right in {score.metrics['clear_accuracy'][0]:.1%}. How far that is from the best possible nobody can "
-        "tell from these values."
+        f"**{head}** On simulated galaxies the best entry on four classes gives the simulated volunteers' class to "
+        f"{_accuracy(simulated)} of the galaxies, the oracle to {oracle:.1%}, ten volunteers to {ten:.1%}. The Kaggle "
+        "galaxies are real, but what the challenge published of them are likelihoods, debiased for redshift, size and "
+        "luminosity: a part of every target cannot be seen in the picture, and how large that part is is not known. "
+        f"There the best entry ({best}) names the likeliest class of {value:.1%} [{low:.1%}, {high:.1%}] of the "
+        f"galaxies. {_divided(score):.0%} of its mistakes are where no class has more than 0.6 of the likelihood; "
+        f"elsewhere it is right in {score.metrics['clear_accuracy'][0]:.1%}. How far that is from the best possible "
+        "nobody can tell from these values."
     )
 
 

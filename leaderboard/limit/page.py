@@ -12,14 +12,17 @@ from leaderboard.limit import figures, tables
 from leaderboard.limit.answer import answer, gap
 from leaderboard.limit.standings import EDITIONS, Edition
 from leaderboard.limit.tables import listed
+from leaderboard.real_votes import RealVotes
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CURVE = DOCS / "evidence" / "learning-curve.json"
 
 
-def write(folder: Path, editions: dict[str, Edition], curve: list[dict[str, Any]]) -> Path:
+def write(
+    folder: Path, editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVotes | None = None
+) -> Path:
     """Write limit.md and its figures to a folder, all beside and then renamed; returns the page."""
-    words = text(editions, curve)
+    words = text(editions, curve, real)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".limit.") as work:
         for name, draw in figures.FIGURES.items():
@@ -47,7 +50,7 @@ def _chosen(editions: dict[str, Edition]) -> str:
     )
 
 
-def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
+def text(editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVotes | None = None) -> str:
     """Return the report as Markdown."""
     kaggle, simulated = (editions[name] for name in EDITIONS)
     lines = [
@@ -68,8 +71,9 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
         "assumed votes. How well a model predicts them is a fair comparison of models, and says nothing of "
         "volunteers: no ceiling, no panel and no number of volunteers can be given there.",
         "",
-        *answer(kaggle, simulated, curve),
+        *answer(kaggle, simulated, curve, real),
         "",
+        *(_real(real) if real is not None else []),
         "## How the models score, and the ceiling where there is one",
         "",
         "![models, ten volunteers and the noise ceiling on simulated galaxies](limit-ceiling.svg)",
@@ -145,6 +149,26 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]]) -> str:
             lines += [f"{edition.entries['dirichlet'].title} by quarters of the test galaxies:", *rows]
     lines += ["## What was not run", "", *missing(editions)]
     return "\n".join(lines) + "\n"
+
+
+def _real(real: RealVotes) -> list[str]:
+    """Return the section of the galaxies whose votes are known."""
+    head = ("", "Four classes: accuracy", "Labels: macro mAP", "Decision tree: hierarchical F1", "Worth volunteers")
+    return [
+        "## On real votes",
+        "",
+        f"{real.galaxies} galaxies of Galaxy Zoo 2 with the answers of their volunteers, none of them among the "
+        "pictures that the models were trained on. The models were trained on the Kaggle galaxies, three times each, "
+        "and then met these: *zero-shot* as they were, *recalibrated* by a scale and a shift a question, *finetuned* "
+        "in five folds, each galaxy predicted by who never saw it. How it was done, the two computations of the "
+        "ceiling, every question, and how much of a Kaggle value a picture can show: "
+        "[real-votes.md](evidence/real-votes.md).",
+        "",
+        f"| {' | '.join(head)} |",
+        f"| --- |{' --: |' * (len(head) - 1)}",
+        *(f"| {' | '.join(row)} |" for row in real.table()),
+        "",
+    ]
 
 
 def missing(editions: dict[str, Edition]) -> list[str]:

@@ -1,0 +1,182 @@
+"""What real votes said of models and their ceiling: the numbers of docs/evidence/real-votes.json, in words.
+
+The campaign `make campaign-real-votes` measures them on galaxies that may not be shown; here they are only read.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leaderboard.files import LeaderboardError
+
+PATH = Path(__file__).resolve().parents[1] / "docs" / "evidence" / "real-votes.json"
+
+MODEL = "Dirichlet EfficientNet-Lite0"
+"""The model that the answer is given of: the one that learns all answers, chosen before anything was measured."""
+
+CONDITIONS = ("zero-shot", "recalibrated", "finetuned")
+"""How a model trained on the Kaggle values met the galaxies, from the least that it was told of their votes."""
+
+CEILING, TEN = "noise ceiling", "10 volunteers"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Span:
+        """Read one of the file's."""
+        return cls(*(float(given[key]) for key in ("value", "low", "high")))
+
+    def share(self) -> str:
+        """Return it in per cent."""
+        return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}]"
+
+    def __str__(self) -> str:
+        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
+
+
+@dataclass(frozen=True)
+class RealVotes:
+    """The study's numbers as its file holds them."""
+
+    numbers: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path = PATH) -> RealVotes | None:
+        """Read the file; None where there is none. Raises LeaderboardError where it is not what the campaign writes."""
+        if not path.is_file():
+            return None
+        try:
+            found = cls(json.loads(path.read_text(encoding="utf-8")))
+            _ = found.finding()
+            _ = found.worth()
+        except (ValueError, KeyError, TypeError, StopIteration) as error:
+            raise LeaderboardError(
+                f"{path}: not what `make campaign-real-votes` writes ({type(error).__name__}: {error}); restore it."
+            ) from None
+        return found
+
+    @property
+    def galaxies(self) -> int:
+        """How many galaxies the models were scored on."""
+        return int(self.numbers["tested"])
+
+    @property
+    def condition(self) -> str:
+        """The last of CONDITIONS under which MODEL was measured."""
+        met = {row["condition"] for row in self._rows("multiclass", "accuracy") if row["name"] == MODEL}
+        return next(condition for condition in reversed(CONDITIONS) if condition in met)
+
+    def model(self, board: str, metric: str, condition: str, name: str = MODEL) -> Span:
+        """Return a model's score, the mean over its trainings."""
+        rows = self._rows(board, metric)
+        return Span.of(next(row for row in rows if (row["name"], row["condition"]) == (name, condition)))
+
+    def reference(self, board: str, metric: str, who: str) -> Span:
+        """Return the score of a reference: ``prior``, ``10 volunteers``, ``noise ceiling``."""
+        return Span.of(self.numbers["boards"][board][metric][who])
+
+    def gap(self, board: str, metric: str, condition: str) -> tuple[Span, Span]:
+        """Return by how much MODEL is below the ceiling, with the interval of this claim and of all claims together."""
+        row = next(
+            row
+            for row in self.numbers["gaps"]
+            if (row["model"], row["condition"], row["board"], row["metric"]) == (MODEL, condition, board, metric)
+        )
+        return Span.of(row), Span(row["value"], row["low_of_all"], row["high_of_all"])
+
+    def finding(self) -> str:
+        """Return the answer to the students' question on real votes, in sentences."""
+        condition = self.condition
+        alone, together = self.gap("multiclass", "accuracy", condition)
+        if together.low > 0:
+            head = "On real votes the volunteers allow more"
+        elif alone.low > 0:
+            head = "On real votes the volunteers seem to allow more, by the interval of this one comparison alone"
+        else:
+            head = "On real votes no room for a better model is seen"
+        how = {"finetuned": "finetuned on others of them", "recalibrated": "recalibrated on others of them"}
+        said = how.get(condition, "as it was trained on the Kaggle values")
+        claims = self.numbers["claims"]
+        return (
+            f"**{head}.** On {self.galaxies} galaxies of Galaxy Zoo 2 whose volunteers' answers are known, the "
+            f"Dirichlet model, {said}, names the volunteers' class of "
+            f"{self.model('multiclass', 'accuracy', condition).share()} of the galaxies, ten volunteers of "
+            f"{self.reference('multiclass', 'accuracy', TEN).share()}, the oracle of "
+            f"{self.reference('multiclass', 'accuracy', CEILING).share()}. The ceiling is "
+            f"{100 * alone.value:.1f} [{100 * alone.low:.1f}, {100 * alone.high:.1f}] points above the model; with "
+            f"all {claims} comparisons of the study together [{100 * together.low:.1f}, {100 * together.high:.1f}]."
+        )
+
+    def caution(self) -> str:
+        """Return what the galaxies are, and so what the finding does not say."""
+        sample = self.numbers["sample"]
+        largest = max((name for name in sample["classes"] if name != "none"), key=lambda c: int(sample["classes"][c]))
+        return (
+            f"They were picked by somebody, not at random: {sample['classes'][largest] / sample['galaxies']:.0%} of "
+            f"them are {largest}, so that the class prior alone has "
+            f"{self.reference('multiclass', 'accuracy', 'prior').value:.1%}. The numbers are of these galaxies; how "
+            "the gap is in the whole of Galaxy Zoo 2, or in DECaLS, is not known."
+        )
+
+    def worth(self) -> str:
+        """Return how many volunteers MODEL is worth at the first question, under each condition."""
+        met = [row for row in self._rows("votes", "equivalent_volunteers") if row["name"] == MODEL]
+        words = [
+            f"{Span.of(row)} {row['condition']}" if row["value"] is not None else f"not measurable {row['condition']}"
+            for row in met
+        ]
+        return ", ".join(words)
+
+    def furthest(self, most: int = 3) -> list[str]:
+        """Return the questions where MODEL is furthest below the ceiling, of those told apart from it by themselves."""
+        condition, found = self.condition, []
+        for row in self.numbers["questions"][1:]:
+            one = next(m for m in row["models"] if (m["name"], m["condition"]) == (MODEL, condition))
+            if one["gap"]["low"] > 0:
+                accuracy, oracle = Span.of(one["accuracy"]), row["ceiling"]["value"]
+                words = f"{row['name']} ({accuracy.value:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]; "
+                found.append((float(one["gap"]["value"]), f"{words}the oracle {oracle:.2f})"))
+        return [words for _, words in sorted(found, reverse=True)[:most]]
+
+    def table(self) -> list[tuple[str, str, str, str, str]]:
+        """Return rows of name and four scores: class accuracy, labels, decision tree, volunteers at the first question.
+
+        From the class prior through the models and the panels to the ceiling; "" where a model has no such score.
+        """
+        boards = (("multiclass", "accuracy"), ("multilabel", "macro_map"), ("hierarchical", "hierarchical_f1"))
+        names = dict.fromkeys(
+            (row["name"], row["condition"]) for board, metric in boards for row in self._rows(board, metric)
+        )
+        out = [("class prior", *(self._cell(b, m, "prior") for b, m in boards), "")]
+        for name, condition in names:
+            cells = [self._of(b, m, name, condition) for b, m in boards]
+            out.append((f"{name}, {condition}", *cells, self._of("votes", "equivalent_volunteers", name, condition)))
+        for who in ("5 volunteers", TEN, "40 volunteers", CEILING):
+            out.append((who, *(self._cell(b, m, who) for b, m in boards), ""))
+        return out  # type: ignore[return-value]
+
+    def _rows(self, board: str, metric: str) -> list[dict[str, Any]]:
+        return list(self.numbers["boards"][board][metric]["models"])
+
+    def _cell(self, board: str, metric: str, who: str) -> str:
+        one = self.reference(board, metric, who)
+        return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
+
+    def _of(self, board: str, metric: str, name: str, condition: str) -> str:
+        for row in self._rows(board, metric):
+            if (row["name"], row["condition"]) == (name, condition):
+                if row["value"] is None:
+                    return "not measurable"
+                digits = 1 if metric == "equivalent_volunteers" else 3
+                return f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+        return ""
