@@ -11,6 +11,15 @@ from dataclasses import dataclass
 ZENODO = "https://zenodo.org/api/records/4573248"
 """The API's description of the record of Walmsley et al. 2022, data release of Galaxy Zoo DECaLS."""
 
+GALAXY_ZOO_2 = "https://zenodo.org/api/records/3565489"
+"""The API's description of the record that holds the pictures of Galaxy Zoo 2 and the table of whose they are."""
+
+GALAXY_ZOO_2_VOTES = "https://gz2hart.s3.amazonaws.com/gz2_hart16.csv.gz"
+"""The votes of Galaxy Zoo 2 (Hart et al. 2016), where data.galaxyzoo.org links to; no checksum of it is published."""
+
+GALAXY_ZOO_2_HUB = "mwalmsley/gz2"
+"""Dataset of the Hugging Face Hub: galaxies of Galaxy Zoo 2 with their pictures and votes."""
+
 HUB_IMAGES = "mwalmsley/gz_desi"
 """Dataset of the Hugging Face Hub: the galaxies of GZ DESI with images made anew from a later data release."""
 
@@ -47,7 +56,7 @@ VOTES = (
 
 @dataclass(frozen=True)
 class Config:
-    """A config of ``HUB_IMAGES`` as public pages had it by ``stated`` (year and month): files, rows, bytes (about)."""
+    """A config of a dataset of the Hub as public pages had it by ``stated`` (year and month): files, rows, bytes (about)."""
 
     name: str
     folder: str
@@ -62,6 +71,13 @@ HUB_CONFIGS = {
     "default": Config("default", "data", 28 + 8, 319_530 + 79_883, 17_500_000_000, "2026-11"),
 }
 """What the Hub had by public accounts of that month; it is asked again at run time, and what differs is said."""
+
+
+GALAXY_ZOO_2_CONFIGS = {
+    "tiny": Config("tiny", "tiny", 2, 1_910, 26_000_000, "2026-11"),
+    "default": Config("default", "data", 6, 191_000, 2_640_000_000, "2026-11"),
+}
+"""The same of ``GALAXY_ZOO_2_HUB``; its rows are known about."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from galaxy_zoo_decals.sources import Source
 
 
+SURVEYS = ("gzd5", "galaxyzoo2")
+"""Sources that are downloaded, whole or in part, and whose editions have names of their own."""
+
+
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's parser to those of all commands."""
     prepare = commands.add_parser("prepare", help="make an edition from a source")
@@ -31,7 +35,6 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     gzd5.add_argument(
         "--source", type=Path, metavar="DIR", help="the files are there already: zips, or images in folders"
     )
-    gzd5.add_argument("--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)")
     gzd5.add_argument(
         "--parts", type=archive_numbers, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)"
     )
@@ -40,35 +43,49 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="where images come from: Zenodo's PNGs (default), the JPEGs of mwalmsley/gz_desi on the Hugging Face Hub "
         "(17.5 GB), or a small part of these (0.2 GB, minutes)",
     )  # fmt: skip
-    gzd5.add_argument(
-        "--shards", type=between(1, 10_000), metavar="N", help="with --images hub: N of its shards (0.5 GB each)"
-    )
-    gzd5.add_argument(
-        "--galaxies", type=between(30, 1_000_000), metavar="N",
-        help="a part of the survey: N galaxies (30 or more) in runs of neighbours spread over the archives, about "
-        "0.4 MB each",
-    )  # fmt: skip
-    gzd5.add_argument(
-        "--seed", type=seed, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one"
-    )
-    gzd5.add_argument("--delete-archives", action="store_true", help="remove what was downloaded once it is converted")
-    gzd5.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
-    gzd5.add_argument("--again", action="store_true", help="make the edition anew though it is there")
-    gzd5.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
     galaxyzoo2 = sources.add_parser(
-        "galaxyzoo2", help="Galaxy Zoo 2: 239,695 SDSS galaxies with the counts of every answer",
+        "galaxyzoo2", help="Galaxy Zoo 2: 239,695 SDSS galaxies, the counts of every answer; 3.5 GB, or a part of it",
         description="Real galaxies with the votes themselves: the raw counts of Hart et al. 2016 and the pictures that "
-        "volunteers saw.",
+        "volunteers saw (JPEG, 424 pixels). Downloads the table, the mapping and the archive of images one after the "
+        "other, and goes on where it stopped when it is started again. With --galaxies N it reads N images out of the "
+        "archive on the server instead.",
     )  # fmt: skip
     galaxyzoo2.add_argument(
-        "--source", type=Path, required=True, metavar="DIR",
+        "--source", type=Path, metavar="DIR",
         help="the files are there already: gz2_hart16.csv or .csv.gz, gz2_filename_mapping.csv, and images_gz2.zip or "
         "images/",
     )  # fmt: skip
     galaxyzoo2.add_argument(
         "--debiased", action="store_true", help="keep the debiased and weighted fractions as columns beside the votes"
     )
-    gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Zoo Challenge (SDSS images, real votes)")
+    galaxyzoo2.add_argument(
+        "--images", choices=("zenodo", "hub", "hub-tiny"), default="zenodo",
+        help="where images come from: Zenodo's archive (default, 3.4 GB), mwalmsley/gz2 on the Hugging Face Hub "
+        "(2.6 GB), or a small part of it (26 MB, some 1,900 galaxies)",
+    )  # fmt: skip
+    galaxyzoo2.add_argument("--table", metavar="URL", help="the table of the votes on another server")
+    for survey in (gzd5, galaxyzoo2):
+        survey.add_argument(
+            "--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)"
+        )
+        survey.add_argument(
+            "--shards", type=between(1, 10_000), metavar="N", help="with --images hub: N of its shards (0.5 GB each)"
+        )
+        survey.add_argument(
+            "--galaxies", type=between(30, 1_000_000), metavar="N",
+            help="a part of the survey: N galaxies (30 or more) in runs of neighbours spread over the archives, about "
+            f"{'0.4 MB' if survey is gzd5 else '15 kB'} each",
+        )  # fmt: skip
+        survey.add_argument(
+            "--seed", type=seed, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one"
+        )
+        survey.add_argument(
+            "--delete-archives", action="store_true", help="remove what was downloaded once it is converted"
+        )
+        survey.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
+        survey.add_argument("--again", action="store_true", help="make the edition anew though it is there")
+        survey.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
+    gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Challenge (SDSS images, debiased likelihoods)")
     gz2.add_argument(
         "--source", type=Path, required=True, metavar="DIR",
         help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or Kaggle's one zip",
@@ -89,12 +106,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     for source in (gzd5, galaxyzoo2, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
-        shown = "gzd5; a part or images of the Hub: gzd5-N, gzd5-hub, gzd5-tiny" if source is gzd5 else default
+        shown = default
+        if default in SURVEYS:
+            shown += f"; a part or images of the Hub: {default}-N, {default}-hub, {default}-tiny"
         source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
         source.add_argument(
             "--name",
             type=edition_name,
-            default=None if source is gzd5 else default,
+            default=None if default in SURVEYS else default,
             help=f"the edition's name (default {shown})",
         )
         source.add_argument("--size", type=between(8, 1024), metavar="PX", help="side of the images (224)")
@@ -120,16 +139,17 @@ def _run(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.edition import NAMES, default_path
     from galaxy_zoo_decals.placement import check_target, settle
 
-    if options.source_name == "gzd5":
+    survey = options.source_name in SURVEYS
+    if survey:
         _check_images(options)
         _check_part(options)
-        mine = _name_of_gzd5(options)
+        mine = _name_of_survey(options)
         options.name = options.name or mine
     else:
         mine = ""
     out = (options.out or default_path(options.name)).expanduser().absolute()
     own: tuple[str, ...] = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
-    if options.source_name == "gzd5" and options.images != "zenodo":
+    if survey and options.images != "zenodo":
         own = ()  # the bare name is that of Zenodo's images
     if options.name in NAMES and options.name not in own:
         raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
@@ -152,22 +172,19 @@ def _run(options: argparse.Namespace) -> None:
         rules = replace(rules, keep_wrong_size=True)
     size = options.size or (424 if options.keep_original else 224)
     source = _source(options, size, rules.debiased)
-    if options.source_name == "gzd5" and options.catalogue_only:
+    if survey and options.catalogue_only:
         _report_catalogue(source, rules)
         return
     settle(out)
     check_target(out)
-    from_hub = options.source_name == "gzd5" and options.images != "zenodo"
-    if options.source_name == "gzd5":
+    if survey:
         _keep_another_edition(source, out)
     form = {"size": size, "quality": options.quality, "original": options.keep_original}
     # 104 GB are not downloaded again because someone is not sure whether the command has run.
-    if options.source_name == "gzd5" and not options.again and is_made(
-        source, out, name=options.name, rules=rules, **form
-    ):  # fmt: skip
+    if survey and not options.again and is_made(source, out, name=options.name, rules=rules, **form):
         print(f"The edition {options.name} is there already: {out}\n--again makes it anew.")
         return
-    if from_hub:
+    if survey and options.images != "zenodo":
         source.look()  # type: ignore[attr-defined]
     report = build(source, out, name=options.name, rules=rules, processes=options.processes, **form)
     print(report)
@@ -196,7 +213,7 @@ def _check_part(options: argparse.Namespace) -> None:
         return
     if options.source is not None:
         raise UserError("--galaxies is read from the server; --source is for files that are there. Give one of them.")
-    if options.parts != (1, 2, 3, 4):
+    if getattr(options, "parts", (1, 2, 3, 4)) != (1, 2, 3, 4):
         raise UserError("--galaxies takes some galaxies of all four archives, and --parts whole archives. Give one.")
     if options.catalogue_only:
         raise UserError("--catalogue-only reports on the votes of the whole survey: leave --galaxies away.")
@@ -217,11 +234,11 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         folder = (options.downloads or downloads).expanduser()
         record = options.record or RECORD
         if options.images != "zenodo":
-            from galaxy_zoo_decals.sources.hub import CONFIGS, FromHub
+            from galaxy_zoo_decals.sources.hub import FromHub
+            from galaxy_zoo_decals.sources.hub_images import CONFIGS
 
-            some = {"hub-tiny": " (tiny)"}.get(options.images, f" ({options.shards} shards)" if options.shards else "")
             return FromHub(
-                *given, folder=folder, record=record, title=FromHub.title + some,
+                *given, folder=folder, record=record, title=FromHub.title + _some_of_the_hub(options),
                 images_folder=folder / "gz_desi", config=CONFIGS[options.images], shards=options.shards,
                 anew=options.again,
             )  # fmt: skip
@@ -231,9 +248,7 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
             return SurveyPart(*given, folder=folder, record=record, **part)
         return Downloaded(*given, folder=folder, record=record)
     if options.source_name == "galaxyzoo2":
-        from galaxy_zoo_decals.sources import galaxyzoo2
-
-        return galaxyzoo2.OnDisk(options.debiased, folder=options.source.expanduser())
+        return _galaxy_zoo_2(options)
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
 
@@ -250,6 +265,49 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     return Folder(options.votes.expanduser(), options.images.expanduser(), debiased, licence=options.licence)
 
 
+def _some_of_the_hub(options: argparse.Namespace) -> str:
+    """Return what a title adds where only some of the Hub's images are taken."""
+    if options.images == "hub-tiny":
+        return " (tiny)"
+    return f" ({options.shards} shards)" if options.shards else ""
+
+
+def _galaxy_zoo_2(options: argparse.Namespace) -> Source:
+    from galaxy_zoo_decals import addresses
+    from galaxy_zoo_decals.edition import home
+    from galaxy_zoo_decals.sources import galaxyzoo2
+
+    downloads = home() / "downloads" / "zenodo-3565489"
+    if options.source is not None:
+        if any(given is not None for given in (options.downloads, options.record, options.table)):
+            raise UserError(
+                "--source is for files that are there; --downloads, --record and --table are for downloads."
+            )
+        return galaxyzoo2.OnDisk(options.debiased, folder=options.source.expanduser(), downloads=downloads)
+    places = {
+        "folder": (options.downloads or downloads).expanduser(),
+        "record": options.record or addresses.GALAXY_ZOO_2,
+        "votes": options.table or addresses.GALAXY_ZOO_2_VOTES,
+        "delete_archives": options.delete_archives,
+    }
+    if options.images != "zenodo":
+        if options.record is not None:
+            raise UserError("--record is about the archive of Zenodo; --images of the Hub take nothing from there.")
+        from galaxy_zoo_decals.sources.gz2_hub import FromHub
+        from galaxy_zoo_decals.sources.hub_images import CONFIGS
+
+        del places["record"]
+        return FromHub(
+            options.debiased, **places, title=FromHub.title + _some_of_the_hub(options),
+            config=CONFIGS[options.images], shards=options.shards, anew=options.again,
+        )  # fmt: skip
+    if options.galaxies is not None:
+        title = f"{galaxyzoo2.Downloaded.title}, up to {options.galaxies:,} galaxies"
+        part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
+        return galaxyzoo2.SurveyPart(options.debiased, **places, **part)
+    return galaxyzoo2.Downloaded(options.debiased, **places)
+
+
 def _check_images(options: argparse.Namespace) -> None:
     """Raise UserError for options of Zenodo's archives beside images of the Hub, and the other way round."""
     if options.shards is not None and options.images != "hub":
@@ -258,27 +316,30 @@ def _check_images(options: argparse.Namespace) -> None:
         return
     given = {
         "--source": options.source is not None,
-        "--parts": options.parts != (1, 2, 3, 4),
+        "--parts": getattr(options, "parts", (1, 2, 3, 4)) != (1, 2, 3, 4),
         "--galaxies": options.galaxies is not None,
     }
     for option in (name for name, there in given.items() if there):
         raise UserError(f"{option} is about the archives of Zenodo; --images {options.images} takes no image of them.")
 
 
-def _name_of_gzd5(options: argparse.Namespace) -> str:
-    """Return what an edition of gzd5 is called unless --name says it: a part never takes the whole survey's name."""
+def _name_of_survey(options: argparse.Namespace) -> str:
+    """Return what an edition of a survey is called unless --name says it: a part never takes the whole one's name."""
+    survey: str = options.source_name
     if options.images == "hub-tiny":
-        return "gzd5-tiny"
+        return f"{survey}-tiny"
     if options.images == "hub":
-        return f"gzd5-hub-{options.shards}" if options.shards else "gzd5-hub"
+        return f"{survey}-hub-{options.shards}" if options.shards else f"{survey}-hub"
     if options.galaxies is not None:
-        return f"gzd5-{options.galaxies}" + (f"-seed{options.seed}" if options.seed else "")
-    return "gzd5"
+        return f"{survey}-{options.galaxies}" + (f"-seed{options.seed}" if options.seed else "")
+    return survey
 
 
 def _meant(name: str) -> str:
-    """Return which edition of gzd5 a name stands for, as ``_name_of_gzd5`` names them; "" if none: gzd5-mine."""
-    found = re.match(r"gzd5(?:-(?:tiny|hub(?:-[0-9]+)?|[0-9]+(?:-seed[0-9]+)?)(?![a-z0-9_])|$)", name)
+    """Return which edition of a survey a name stands for, as ``_name_of_survey`` names them; "" if none: gzd5-mine."""
+    found = re.match(
+        rf"(?:{'|'.join(SURVEYS)})(?:-(?:tiny|hub(?:-[0-9]+)?|[0-9]+(?:-seed[0-9]+)?)(?![a-z0-9_])|$)", name
+    )
     return found[0] if found else ""
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.sources import hart16
+from galaxy_zoo_decals.sources.gz2_hub import HUB_COLUMNS
+from tests import gz_desi
 from tests.toys import galaxy
 
 BEFORE = (
@@ -90,3 +92,35 @@ def write(folder: Path, galaxies: int = 60, side: int = 424, seed: int = 3) -> p
         for i, image in enumerate([*images[:-2], images[0]]):
             made.writestr(f"images/{100 + i if i < galaxies - 2 else 999999}.jpg", jpeg(image, side))
     return rows
+
+
+def hub_files(rows: pd.DataFrame, images: list[np.ndarray]) -> dict[str, bytes]:
+    """The dataset mwalmsley/gz2 of some galaxies: tiny has the first third, default all of them in three shards.
+
+    Positions differ by up to 0.2 arcsec, unasked answers may be null, the second galaxy has another vote for bar, and
+    the last row has a place of its own.
+    """
+    rng = np.random.default_rng(5)
+    made = []
+    for i, (_, row) in enumerate(rows.iterrows()):
+        votes = {
+            column: int(row[hart16.COUNTS[GZ2.answer_columns.index(name)]]) or None
+            for name, column in HUB_COLUMNS.items()
+        }
+        if i == 1:
+            votes["bar-gz2_yes"] = (votes["bar-gz2_yes"] or 0) + 1
+        place = {"ra": row["ra"], "dec": row["dec"] + rng.uniform(-0.2, 0.2) / 3600}
+        if i == len(rows) - 1:
+            place["dec"] -= 0.01
+        picture = {"bytes": jpeg(images[i]), "path": None}
+        made.append({"image": picture, "id_str": f"id{i}", "dataset_name": "gz2", **place, **votes})
+    third = len(made) // 3
+    parts = {
+        "tiny/train-00000-of-00001.parquet": made[: third - 5],
+        "tiny/test-00000-of-00001.parquet": made[third - 5 : third],
+        "data/train-00000-of-00002.parquet": made[:third],
+        "data/train-00001-of-00002.parquet": made[third : 2 * third],
+        "data/test-00000-of-00001.parquet": made[2 * third :],
+    }
+    counts = {"tiny": [third, 0], "default": [len(made), 0]}
+    return {path: gz_desi.parquet(held) for path, held in parts.items()} | {"README.md": gz_desi.card(counts)}

@@ -213,6 +213,12 @@ class Zenodo:
     """ETags that are not the file's own."""
     checksums: dict[str, str] = field(default_factory=dict)
     """The md5 of files that are too large to read for it."""
+    number: int = 4573248
+    """Of the record."""
+    licence: str | None = None
+    """What the record states, in Zenodo's spelling."""
+    bucket: Path | None = None
+    """A folder whose files lie on the server without a record and without checksums, below /bucket/."""
     limit: int | None = None
     """Requests that are answered in each ``window`` of seconds; the others get 429 (on Zenodo 60 a minute)."""
     window: float = 60.0
@@ -229,14 +235,14 @@ class Zenodo:
                 "key": path.name,
                 "size": path.stat().st_size,
                 "checksum": f"md5:{self.checksums.get(path.name) or _md5(path)}",
-                "links": {"self": f"{self.url}/api/records/4573248/files/{path.name}/content"},
+                "links": {"self": f"{self.url}/api/records/{self.number}/files/{path.name}/content"},
             }
             for path in sorted(self.folder.iterdir())
         ]
         return {
-            "id": 4573248,
-            "doi": "10.5281/zenodo.4573248",
-            "metadata": {"title": "Galaxy Zoo DECaLS"},
+            "id": self.number,
+            "doi": f"10.5281/zenodo.{self.number}",
+            "metadata": {"title": "Galaxy Zoo"} | ({"license": {"id": self.licence}} if self.licence else {}),
             "files": files,
         }
 
@@ -274,9 +280,9 @@ def asked_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Zenodo]:
+def serve(folder: Path, **more: object) -> Iterator[Zenodo]:
     """Serve a release from a folder: the API, redirects to the content, Range, and the faults asked for."""
-    zenodo = Zenodo(folder)
+    zenodo = Zenodo(folder, **more)  # type: ignore[arg-type]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -293,17 +299,17 @@ def serve(folder: Path) -> Iterator[Zenodo]:
             refused = zenodo.refused()
             if refused is not None:
                 self.answer(429, b"too many requests", **refused)
-            elif self.path == "/api/records/4573248":
+            elif self.path == f"/api/records/{zenodo.number}":
                 data = json.dumps(zenodo.record()).encode()
                 self.content("record", io.BytesIO(data), len(data), '"record"')
-            elif self.path.startswith("/api/records/4573248/files/"):
+            elif self.path.startswith(f"/api/records/{zenodo.number}/files/"):
                 self.answer(302, b"", Location=f"{zenodo.url}/storage/{name}")
-            elif self.path.startswith("/storage/") and (zenodo.folder / name).is_file():
+            elif (held := self.held(name)) is not None:
                 with zenodo.lock:
                     zenodo.open += 1
                     zenodo.busiest = max(zenodo.busiest, zenodo.open)
                 try:
-                    with (zenodo.folder / name).open("rb") as file:
+                    with held.open("rb") as file:
                         state = os.fstat(file.fileno())
                         self.content(name, file, state.st_size, f'"{state.st_size:x}-{state.st_mtime_ns:x}"')
                 finally:
@@ -311,6 +317,13 @@ def serve(folder: Path) -> Iterator[Zenodo]:
                         zenodo.open -= 1
             else:
                 self.answer(404, b"not found")
+
+        def held(self, name: str) -> Path | None:
+            """The file that a path stands for; None if there is none."""
+            for place, folder in (("storage", zenodo.folder), ("bucket", zenodo.bucket)):
+                if folder is not None and self.path == f"/{place}/{name}" and (folder / name).is_file():
+                    return folder / name
+            return None
 
         def content(self, name: str, file: BinaryIO, size: int, etag: str) -> None:
             faults = zenodo.faults.get(name, [])

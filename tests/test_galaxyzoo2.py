@@ -1,29 +1,37 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import shutil
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from huggingface_hub import constants
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.spatial import cKDTree
 
-from galaxy_zoo_decals import cli, splits, views
+from galaxy_zoo_decals import addresses, cli, download, pixels, splits, views
 from galaxy_zoo_decals.catalogue import CatalogueError
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import GZ2, SPLITS
-from galaxy_zoo_decals.sources import gz2_mapping, hart16
-from tests.hart16 import COLUMNS, draw, jpeg, mapping, write
+from galaxy_zoo_decals.sources import gz2_mapping, hart16, hub_shard
+from galaxy_zoo_decals.sources.hub_images import Votes, join
+from tests import hub, releases
+from tests.hart16 import COLUMNS, draw, hub_files, jpeg, mapping, write
+from tests.releases import Zenodo
 
 TRUE_ROWS = Path(__file__).parents[2] / "shared" / "data" / "gz2-true-rows"
 
 GALAXIES = 60
+TABLE = hart16.NAMES[0]
 
 
 @pytest.fixture(scope="module")
@@ -410,3 +418,268 @@ def test_the_stand_in_has_all_splits_and_samples(expected: Path) -> None:
     found = everything(expected)
     assert set(found["split"]) == set(SPLITS)
     assert Counter(found["upload_group"]).keys() == {"original", "extra", "stripe82"}
+
+
+# --- downloads -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def zenodo(published: tuple[Path, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zenodo]:
+    """Zenodo's record 3565489, and a bucket that holds the table without any checksum."""
+    monkeypatch.setattr(download, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(download, "TIMEOUT", (5.0, 1.0))
+    record, bucket = tmp_path / "record", tmp_path / "bucket"
+    record.mkdir(), bucket.mkdir()
+    for name in ("images_gz2.zip", gz2_mapping.NAME):
+        shutil.copy(published[0] / name, record)
+    shutil.copy(published[0] / TABLE, bucket)
+    with releases.serve(record, number=3565489, licence="cc-by-4.0", bucket=bucket) as server:
+        yield server
+
+
+def from_server(zenodo: Zenodo, folder: Path, *more: str) -> int:
+    places = ["--table", f"{zenodo.url}/bucket/{TABLE}", "--downloads", str(folder / "downloads")]
+    if not any(word.startswith("hub") for word in more):
+        places += ["--record", f"{zenodo.url}/api/records/3565489"]
+    return prepare(folder / "made", *places, *more)
+
+
+def asked_for(zenodo: Zenodo, name: str) -> list[str | None]:
+    """The Range of every request for a file's content."""
+    return [span for path, span, status in zenodo.requests if path.endswith(f"/{name}") and status in (200, 206)]
+
+
+def test_from_nothing_to_the_edition(zenodo: Zenodo, tmp_path: Path, expected: Path) -> None:
+    assert from_server(zenodo, tmp_path) == 0
+    made, there = Edition(tmp_path / "made"), Edition(expected)
+    assert made.content_hash == there.content_hash and made.facts["image_hash"] == there.facts["image_hash"]
+    assert made.terms.licence == "CC-BY-4.0" and made.terms.may_publish_images
+    assert not made.terms.may_publish_votes, "the record says nothing of the table"
+    assert "states the licence cc-by-4.0" in str(made.facts["citation"])
+    assert made.facts["source"]["doi"] == "10.5281/zenodo.3565489"  # type: ignore[index]
+    data = (zenodo.bucket / TABLE).read_bytes()  # type: ignore[operator]
+    assert made.facts["source"]["table"] == {  # type: ignore[index]
+        "name": TABLE, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "rows": GALAXIES
+    }  # fmt: skip
+    assert cli.main(["check", str(tmp_path / "made")]) == 0
+    before = len(zenodo.requests)
+    assert from_server(zenodo, tmp_path) == 0
+    assert len(zenodo.requests) == before, "what is there is not asked for again, not even the licence"
+
+
+@pytest.mark.parametrize(
+    ("licence", "spdx", "words"),
+    [("cc-by-nc-sa-4.0", "CC-BY-NC-SA-4.0", "states the licence cc-by-nc-sa-4.0"),
+     ("other-closed", "other", "states the licence other-closed"), (None, "other", "states no licence")],
+)  # fmt: skip
+def test_the_licence_is_the_one_that_the_record_states(
+    zenodo: Zenodo, tmp_path: Path, licence: str | None, spdx: str, words: str
+) -> None:
+    zenodo.licence = licence
+    assert from_server(zenodo, tmp_path) == 0
+    edition = Edition(tmp_path / "made")
+    assert edition.terms.licence == spdx and words in str(edition.facts["citation"])
+    assert edition.terms.may_publish_images is (spdx != "other")
+
+
+def test_interrupted_downloads_go_on(zenodo: Zenodo, tmp_path: Path, expected: Path) -> None:
+    zenodo.faults = {
+        TABLE: ["", "cut 1000", "503", "cut 2000"],
+        "images_gz2.zip": ["cut 30000", "429 0", "cut 10000"],
+        gz2_mapping.NAME: ["cut 100"],
+    }
+    assert from_server(zenodo, tmp_path) == 0
+    assert Edition(tmp_path / "made").content_hash == Edition(expected).content_hash
+    assert asked_for(zenodo, TABLE) == ["bytes=0-0", None, "bytes=1000-", "bytes=3000-"]
+    assert asked_for(zenodo, "images_gz2.zip") == [None, "bytes=30000-", "bytes=40000-"]
+
+
+def test_a_table_that_became_another_one_is_not_continued(zenodo: Zenodo, tmp_path: Path) -> None:
+    downloads = tmp_path / "downloads"
+    zenodo.faults[TABLE] = ["", "cut 1000", *["404"] * 30]
+    assert from_server(zenodo, tmp_path) == 1
+    (left,) = downloads.glob(f"{TABLE}.*.part")
+    assert left.stat().st_size == 1000
+    rows, _ = draw(GALAXIES, 9)
+    rows.to_csv(zenodo.bucket / TABLE, index=False)  # type: ignore[operator]
+    zenodo.faults.clear()
+    assert from_server(zenodo, tmp_path, "--catalogue-only") == 0
+    assert (downloads / TABLE).read_bytes() == (zenodo.bucket / TABLE).read_bytes()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["images_gz2.zip", gz2_mapping.NAME])
+def test_a_wrong_checksum_is_named(
+    zenodo: Zenodo, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zenodo.faults[name] = ["wrong", "wrong"]
+    assert from_server(zenodo, tmp_path) == 1
+    said = refused(capsys)
+    assert f"{name}: downloaded twice, and both times its md5 is" in said
+    assert not (tmp_path / "downloads" / name).exists() and not (tmp_path / "made").exists()
+
+
+def test_a_table_that_arrives_damaged_is_named(
+    zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zenodo.faults[TABLE] = ["", "wrong"]  # its last bytes: the checksum of gzip
+    assert from_server(zenodo, tmp_path) == 1
+    assert f"{TABLE}: not a whole table" in (said := refused(capsys)) and "Remove it and download it again" in said
+
+
+def test_a_record_without_the_archive_is_named(
+    zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (zenodo.folder / "images_gz2.zip").unlink()
+    assert from_server(zenodo, tmp_path) == 1
+    assert "the record has no images_gz2.zip. Is this the address of record 3565489?" in refused(capsys)
+
+
+def test_archives_are_deleted_once_they_are_converted(zenodo: Zenodo, tmp_path: Path, expected: Path) -> None:
+    assert from_server(zenodo, tmp_path, "--delete-archives") == 0
+    assert not (tmp_path / "downloads" / "images_gz2.zip").exists()
+    assert Edition(tmp_path / "made").facts["image_hash"] == Edition(expected).facts["image_hash"]
+
+
+def test_the_votes_alone_are_reported(zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert from_server(zenodo, tmp_path, "--catalogue-only") == 0
+    out = capsys.readouterr().out
+    assert "scored test galaxies" in out and str(tmp_path / "downloads" / TABLE) in out
+    assert not asked_for(zenodo, "images_gz2.zip")
+
+
+def test_some_galaxies_out_of_the_archive_on_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(download, "LONGEST_WAIT", 0.05)
+    rows = write(tmp_path / "record", 250, seed=11)
+    (tmp_path / "bucket").mkdir()
+    shutil.move(tmp_path / "record" / TABLE, tmp_path / "bucket" / TABLE)
+    whole = (tmp_path / "record" / "images_gz2.zip").stat().st_size
+    with releases.serve(tmp_path / "record", number=3565489, licence="cc-by-4.0", bucket=tmp_path / "bucket") as zenodo:
+        assert from_server(zenodo, tmp_path, "--galaxies", "40") == 0
+        edition = Edition(tmp_path / "made")
+        assert edition.name == "galaxyzoo2-40" and edition.galaxies == 40
+        assert edition.title == "Galaxy Zoo 2, up to 40 galaxies"
+        assert 0 < zenodo.sent["images_gz2.zip"] < whole / 2, "not read whole"
+        assert all(span for span in asked_for(zenodo, "images_gz2.zip")), "by ranges alone"
+        found = everything(tmp_path / "made")
+        places = {name: i for i, name in enumerate(rows["dr7objid"])}
+        runs = {places[str(name)] // 100 for name in found.index}
+        assert len(runs) == 1, "neighbours in the archive"
+        given = rows.set_index("dr7objid").loc[found.index]
+        assert found["odd_no"].tolist() == given["t06_odd_a15_no_count"].tolist()
+        with zipfile.ZipFile(tmp_path / "record" / "images_gz2.zip") as held:
+            pictures = {n: d for split in SPLITS for n, d in edition.images(split).items()}
+            for name, data in pictures.items():
+                original = held.read(f"images/{100 + places[name]}.jpg")
+                assert data == pixels.encode(pixels.decode(original), 64, 90)
+        assert prepare(tmp_path / "made", "--galaxies", "50", "--downloads", str(tmp_path / "downloads")) == 1
+        assert "holds the edition galaxyzoo2-40" in refused(capsys)
+
+
+# --- images of the Hub -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub_server(published: tuple[Path, pd.DataFrame], monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with hub.serve() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        rows, images = draw(GALAXIES)
+        server.publish(addresses.GALAXY_ZOO_2_HUB, hub_files(rows, images))
+        yield server
+
+
+def test_the_small_part_of_the_hub(
+    hub_server: hub.Hub, zenodo: Zenodo, published: tuple[Path, pd.DataFrame], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert from_server(zenodo, tmp_path, "--images", "hub-tiny") == 0
+    said = refused(capsys)
+    edition, found, rows = Edition(tmp_path / "made"), everything(tmp_path / "made"), published[1]
+    assert edition.name == "galaxyzoo2-tiny" and edition.title == "Galaxy Zoo 2, images of the Hub (tiny)"
+    names = rows["dr7objid"].tolist()
+    assert sorted(found.index) == sorted(name for i, name in enumerate(names[: GALAXIES // 3]) if i != 1)
+    assert edition.terms.licence == "CC-BY-NC-SA-4.0" and edition.terms.may_publish_votes
+    assert edition.facts["pictures"] == "JPEG, Hub gz2"
+    steps = {s["name"]: s["examples"] for s in edition.facts["cleaning"]["steps"]}  # type: ignore[index]
+    (problem,) = [words for examples in steps.values() for name, words in examples.items() if name == names[1]]
+    bars = int(rows["t03_bar_a06_bar_count"][1])
+    assert problem == f"the Hub's counts differ: bar-gz2_yes {bars + 1}, the table's {bars}"
+    given = rows.set_index("dr7objid").loc[found.index]
+    assert found["odd-feature_ring"].tolist() == given["t08_odd_feature_a19_ring_count"].tolist(), "of the table"
+    assert "1,910 stood there in 2026-11" in said and "1 with other votes" in said
+    assert not asked_for(zenodo, "images_gz2.zip") and not asked_for(zenodo, gz2_mapping.NAME)
+    assert cli.main(["check", str(tmp_path / "made")]) == 0
+
+
+def test_all_of_the_hub_and_some_shards_of_it(
+    hub_server: hub.Hub, zenodo: Zenodo, published: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    assert from_server(zenodo, tmp_path, "--images", "hub", "--debiased") == 0
+    found, rows = everything(tmp_path / "made"), published[1]
+    assert len(found) == GALAXIES - 2, "but for the one of other votes and the one at another place"
+    given = rows.set_index("dr7objid").loc[found.index]
+    assert np.allclose(found["odd_yes_debiased"], given["t06_odd_a14_yes_debiased"])
+    shutil.rmtree(tmp_path / "made")
+    assert from_server(zenodo, tmp_path, "--images", "hub", "--shards", "2") == 0
+    assert Edition(tmp_path / "made").name == "galaxyzoo2-hub-2"
+    assert len(everything(tmp_path / "made")) < GALAXIES - 2
+
+
+def test_images_of_the_hub_need_positions(
+    hub_server: hub.Hub, zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, _ = draw(GALAXIES)
+    rows.drop(columns=["ra", "dec"]).to_csv(zenodo.bucket / TABLE, index=False)  # type: ignore[operator]
+    assert from_server(zenodo, tmp_path, "--images", "hub-tiny") == 1
+    assert "it has no positions (ra, dec); images of the Hub are found by them" in refused(capsys)
+
+
+def test_of_two_entries_at_one_place_the_votes_say_which_it_is() -> None:
+    """A galaxy of original that stands in stripe82 too: the row of the Hub is the one of its counts."""
+    ra, dec = np.array([10.0, 10.0, 50.0]), np.array([0.0, 0.3 / 3600, 0.0])
+    counts = np.array([[5, 1], [7, 2], [5, 1]], np.int32)
+    known = Votes(
+        np.array(["original", "stripe82", "far"], object), ("a", "b"), counts, cKDTree(splits.directions(ra, dec)),
+    )  # fmt: skip
+    places = np.array([0.0, 0.1 / 3600, 0.0])
+    rows = hub_shard.Rows(
+        3, np.arange(3), ["x", "y", "z"], np.array([10.0, 10.0, 50.0]), places, np.array([[7, 2], [5, 1], [9, 9]])
+    )
+    joined = join(rows, known)
+    assert joined["name"].tolist() == ["stripe82", "original", "far"]
+    assert joined["problem"].isna().tolist() == [True, True, False]
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--name", "galaxyzoo2-tiny", "--source", "x"], "means another edition"),
+        (["--name", "gzd5", "--source", "x"], "belongs to another source"),
+        (["--source", "x", "--table", "http://localhost/x"], "--source is for files that are there"),
+        (["--source", "x", "--galaxies", "40"], "--galaxies is read from the server"),
+        (["--images", "hub-tiny", "--galaxies", "40"], "--galaxies is about the archives of Zenodo"),
+        (["--images", "hub-tiny", "--record", "http://localhost/x"], "--record is about the archive of Zenodo"),
+        (["--shards", "2"], "--shards says how much of the Hub's images to take"),
+    ],
+)
+def test_options_that_contradict_each_other(
+    tmp_path: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepare(tmp_path / "made", *options) == 1
+    assert words in refused(capsys)
+
+
+def test_the_help_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["prepare", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Galaxy Zoo 2: 239,695 SDSS galaxies, the counts of every answer" in said

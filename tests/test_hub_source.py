@@ -32,9 +32,9 @@ from galaxy_zoo_decals.check import check
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, SPLITS
-from galaxy_zoo_decals.sources import hub as hub_source
 from galaxy_zoo_decals.sources import hub_repository, hub_shard
-from galaxy_zoo_decals.sources.hub import FromHub, Votes, join, spread
+from galaxy_zoo_decals.sources.hub import FromHub
+from galaxy_zoo_decals.sources.hub_images import Votes, cKDTree, join, spread
 from tests import gz_desi, hub, releases
 from tests.gz_desi import Dataset
 from tests.hub import Hub
@@ -509,7 +509,7 @@ def test_the_commands_of_the_readme_are_understood() -> None:
     assert [command[0] for command in commands] == ["galaxy-zoo-decals"] * 3 + ["accelerate"]
     first, second, third = (cli.parser().parse_args(command[1:]) for command in commands[:3])
     assert first.images == "hub-tiny" and third.out.name == "contact-sheet.png"
-    assert second.edition == prepare_command._name_of_gzd5(first)
+    assert second.edition == prepare_command._name_of_survey(first)
     assert commands[3][1:4] == ["launch", "--quiet", "benchmark/run.py"]
     assert run.parser().parse_args(commands[3][4:]).model == "multiclass"
 
@@ -524,7 +524,7 @@ def rows(places: list[tuple[float, float]], counts: np.ndarray, ids: list[str] |
 
 def votes(places: list[tuple[float, float]], counts: np.ndarray) -> Votes:
     ra, dec = np.array(places, float).T
-    tree = hub_source.cKDTree(splits.directions(ra, dec))
+    tree = cKDTree(splits.directions(ra, dec))
     return Votes(np.array([f"J{i}" for i in range(len(ra))], object), GZD5.answer_columns, counts, tree)
 
 
@@ -583,12 +583,12 @@ def test_a_merging_total_decides_nothing(
     changed["merging_total-votes"] = changed["merging_total-votes"].fillna(0) + 7
     changed.to_parquet(tmp_path / TABLE)
     (tmp_path / "shard.parquet").write_bytes(dataset.files[TINY[1]])
-    read = hub_shard.read_rows(tmp_path / "shard.parquet", "a shard", GZD5, "dr5")
+    read = hub_shard.read_rows(tmp_path / "shard.parquet", "a shard", hub_shard.columns_of(GZD5, "dr5"), 3)
     joined = join(read, Votes.read(tmp_path / TABLE, GZD5.answer_columns))
     assert set(joined["name"][joined["problem"].isna()]) == set(dataset.shards[TINY[1]])
     with monkeypatch.context() as patch, pytest.raises(hub_shard.ShardError, match="of images in one row group"):
         patch.setattr(hub_shard, "LARGEST_GROUP", 1000)
-        hub_shard.read_rows(tmp_path / "shard.parquet", "a shard", GZD5, "dr5")
+        hub_shard.read_rows(tmp_path / "shard.parquet", "a shard", hub_shard.columns_of(GZD5, "dr5"), 3)
     releases.write_table(table, tmp_path / "csv")
     (tmp_path / "csv" / TABLE).unlink()
     again = join(read, Votes.read(tmp_path / "csv" / TABLE.replace(".parquet", ".csv"), GZD5.answer_columns))
@@ -759,7 +759,7 @@ def test_many_rows_that_share_one_large_value(tmp_path: Path, monkeypatch: pytes
     assert sorted(p.name for p in tmp_path.glob("*.arrow*")) == ["set.arrow"]
     path = shard(tmp_path / "name.parquet", pictures(pa.array([b"x"] * 640)), shared("a" * 2**21, 640))
     with pytest.raises(hub_shard.ShardError, match="'id_str' holds a name of 2,097,152 bytes"):
-        hub_shard.read_rows(path, "a shard", GZD5, "dr5")
+        hub_shard.read_rows(path, "a shard", hub_shard.columns_of(GZD5, "dr5"), 3)
     assert len(sizes) > 3 and max(sizes) < 1.1 * hub_shard.MEMORY
 
 
@@ -768,7 +768,7 @@ def test_values_and_columns_that_nobody_expects(made: tuple[pd.DataFrame, Datase
 
     def read(change: object) -> hub_shard.Rows:
         path.write_bytes(gz_desi.rewritten(data, change))
-        return hub_shard.read_rows(path, "a shard", GZD5, "dr5")
+        return hub_shard.read_rows(path, "a shard", hub_shard.columns_of(GZD5, "dr5"), 3)
 
     def put(name: str, values: pa.Array) -> object:
         return lambda table: table.set_column(table.column_names.index(name), name, values)

@@ -599,7 +599,7 @@ def test_a_part_never_takes_the_name_of_the_survey_or_of_another_part(monkeypatc
     ):
         options = cli.parser().parse_args(["prepare", "gzd5", *words])
         prepare_command._check_part(options)
-        options.name = options.name or prepare_command._name_of_gzd5(options)
+        options.name = options.name or prepare_command._name_of_survey(options)
         names.append(options.name)
     assert names == ["gzd5-50", "gzd5-50-seed3", "mine", "gzd5"]
 
@@ -621,7 +621,7 @@ def test_numbers_of_galaxies_and_seeds_that_no_edition_can_have(
         cli.main(["prepare", "simulated", "--seed", "-1"])
     assert not zenodo.requests
     options = cli.parser().parse_args(["prepare", "gzd5", "--galaxies", "1000000", "--seed", str(2**32 - 1)])
-    assert argument_types.edition_name(prepare_command._name_of_gzd5(options)), (
+    assert argument_types.edition_name(prepare_command._name_of_survey(options)), (
         "the longest name is one that an edition can have"
     )
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 from PIL import Image
 
-from galaxy_zoo_decals import archive, download, splits
+from galaxy_zoo_decals import addresses, archive, download, splits
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZ2, Tree
 from galaxy_zoo_decals.sources import Part, gz2_mapping, hart16
-from galaxy_zoo_decals.sources.folder import files_part, image_files
+from galaxy_zoo_decals.sources.folder import PASSED_ON, files_part, image_files
 from galaxy_zoo_decals.sources.gz2_mapping import Pictures
-from galaxy_zoo_decals.sources.zenodo import SourceError
+from galaxy_zoo_decals.sources.record import Record, SourceError, kept_answer, stated_licence
+from galaxy_zoo_decals.sources.runs import RUN, SomeOfArchives
 
 ARCHIVE = "images_gz2.zip"
 FOLDERS = ("images", "images_gz2")
@@ -34,7 +36,7 @@ CITATION = (
 
 
 @dataclass(frozen=True)
-class _Published:
+class Published:
     """Galaxy Zoo 2; where its files come from is left to the classes below."""
 
     debiased: bool = False
@@ -57,28 +59,10 @@ class _Published:
         raise NotImplementedError
 
     @cached_property
-    def mapping(self) -> Path:
-        """Return the file that says which picture shows which galaxy, once it is there."""
-        raise NotImplementedError
-
-    @cached_property
     def _votes(self) -> hart16.Table:
         table = hart16.read(self.table, self.debiased)
         self.say(hart16.summary(table.facts))
         return table
-
-    @cached_property
-    def _pictures(self) -> Pictures:
-        rows = self._votes.rows
-        found = gz2_mapping.read(self.mapping, rows)
-        if not found.galaxies:
-            raise SourceError(f"{self.mapping}: it names no galaxy of {self.table.name}; are they of one release?")
-        if found.without:
-            self.say(
-                f"{self.mapping.name}: {len(found.without):,} of {len(rows):,} galaxies have no picture in it and are "
-                f"left out, as {', '.join(found.without[:5])}."
-            )
-        return found
 
     def describe(self) -> dict[str, object]:
         """Return what edition.json says of this source."""
@@ -98,12 +82,10 @@ class _Published:
             "table": {key: table.facts[key] for key in ("name", "bytes", "sha256", "rows")},
             "checks": table.facts["checks"],
             "split": "sky cell" if table.positions else "dr7objid",
-            "without_picture": {"galaxies": len(self._pictures.without), "first": list(self._pictures.without[:5])},
         }
 
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
         """Return the checked rows of the table."""
-        _ = self._pictures  # it is better to know before
         return self._votes.rows.copy()
 
     def split(self, catalogue: pd.DataFrame) -> pd.Series:
@@ -119,20 +101,181 @@ class _Published:
         """Return which rows are of the original sample and have many votes."""
         return pd.Series(splits.scored_galaxy_zoo_2(catalogue), index=catalogue.index)
 
+
+@dataclass(frozen=True)
+class _Mapped(Published):
+    """Galaxy Zoo 2 with pictures whose galaxies the mapping of Zenodo names."""
+
+    @cached_property
+    def mapping(self) -> Path:
+        """Return the file that says which picture shows which galaxy, once it is there."""
+        raise NotImplementedError
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        rows = self._votes.rows
+        found = gz2_mapping.read(self.mapping, rows)
+        if not found.galaxies:
+            raise SourceError(f"{self.mapping}: it names no galaxy of {self.table.name}; are they of one release?")
+        if found.without:
+            self.say(
+                f"{self.mapping.name}: {len(found.without):,} of {len(rows):,} galaxies have no picture in it and are "
+                f"left out, as {', '.join(found.without[:5])}."
+            )
+        return found
+
+    def describe(self) -> dict[str, object]:
+        """Return what edition.json says of this source."""
+        without = self._pictures.without
+        return {**super().describe(), "without_picture": {"galaxies": len(without), "first": list(without[:5])}}
+
+    def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
+        """Return the checked rows of the table."""
+        _ = self._pictures  # it is better to know before
+        return super().catalogue(work, processes)
+
     def _renamed(self, part: Part) -> Part:
         return gz2_mapping.renamed(part, self._pictures.galaxies)
 
 
 @dataclass(frozen=True)
-class OnDisk(_Published):
+class Downloaded(_Mapped):
+    """Galaxy Zoo 2 as it comes: the votes from where data.galaxyzoo.org links to, pictures and mapping from Zenodo."""
+
+    folder: Path = field(default=Path(), repr=False)
+    record: str = addresses.GALAXY_ZOO_2
+    votes: str = addresses.GALAXY_ZOO_2_VOTES
+    delete_archives: bool = False
+    """Remove the archive once its images are converted."""
+    credit: str = "SDSS and Galaxy Zoo 2, Willett et al. 2013, Zenodo 3565489"
+    may_publish_votes: bool = False
+    pictures: str = PICTURES
+
+    @cached_property
+    def _record(self) -> Record:
+        return Record(self.record, self.folder, self.say, "Is this the address of record 3565489?")
+
+    @cached_property
+    def _stated(self) -> str | None:
+        """The licence that the record states, in Zenodo's spelling; known from an earlier run, or asked."""
+        if (known := kept_answer(self.folder)) is not None:
+            return stated_licence(known)
+        self._record.keep()
+        return stated_licence(self._record.answer)
+
+    @property
+    def licence(self) -> str:
+        """The licence of the pictures as the record states it; "other" where it states none that is known."""
+        return spdx(self._stated)
+
+    @property
+    def may_publish_images(self) -> bool:
+        """Whether that licence allows to pass on what was made of the pictures."""
+        return self.licence in PASSED_ON
+
+    @property
+    def citation(self) -> str:
+        """Whose data these are, what the record says of its licence, and how to cite them."""
+        said = f"states the licence {self._stated}" if self._stated else "states no licence"
+        return (
+            f"The pictures are those of Zenodo record 3565489, which {said}. The votes are a table of its own, of "
+            f"which no licence is known here: those of single galaxies are not passed on. {CITATION}"
+        )
+
+    def describe(self) -> dict[str, object]:
+        """Return what edition.json says of this source."""
+        return {**super().describe(), "doi": "10.5281/zenodo.3565489"}
+
+    @cached_property
+    def table(self) -> Path:
+        """Return the file of the votes, downloading it if it is not there."""
+        return votes_file(self.votes, self._record)
+
+    @cached_property
+    def mapping(self) -> Path:
+        """Return the file that says which picture shows which galaxy, downloading it if it is not there."""
+        return self._record.fetch(gz2_mapping.NAME)
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the pictures as one part; the archive is downloaded unless its work is done."""
+        path = self.folder / ARCHIVE
+        yield self._renamed(archive.lasting_part(path, work, form, SIDE, lambda: self._record.fetch(ARCHIVE)))
+        if self.delete_archives:
+            path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class SurveyPart(Downloaded):
+    """A part of Galaxy Zoo 2: some galaxies, their pictures read from Zenodo by ranges of bytes."""
+
+    galaxies: int = 2000
+    """How many of the galaxies that cleaning keeps."""
+    seed: int = 0
+    """Which ones: fewer galaxies of a seed are part of more galaxies of it."""
+
+    @property
+    def choice(self) -> tuple[str, str]:
+        """What the step is called that leaves out the other galaxies, and why they are left out."""
+        return "not chosen", f"a part of the survey, of up to {self.galaxies:,} galaxies, chosen by seed {self.seed}"
+
+    def describe(self) -> dict[str, object]:
+        """Return what edition.json says of this source."""
+        said = super().describe()
+        part = (
+            f" It is a part of the survey: up to {self.galaxies:,} galaxies in whole runs of {RUN} neighbouring images "
+            f"of the archive, chosen by seed {self.seed}; the last run is cut where the number is reached. The CRC-32 "
+            "of every image was verified; the md5 of the archive cannot be, as it was not read whole."
+        )
+        return {**said, "description": f"{said['description']}{part}", "galaxies": self.galaxies, "seed": self.seed}
+
+    def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
+        """Return the galaxies that have a picture and are not chosen; the chosen ones are noted in ``work``."""
+        return self._archives.left_out(names, work)
+
+    def parts(self, work: Path, form: Form) -> Iterator[Part]:
+        """Yield the pictures as one part, of which the chosen ones are fetched."""
+        for part in self._archives.parts(work, form, SIDE, self.delete_archives):
+            yield self._renamed(part)
+
+    @cached_property
+    def _archives(self) -> SomeOfArchives:
+        galaxies = self._pictures.galaxies
+        return SomeOfArchives(
+            [ARCHIVE], self._record, self.galaxies, self.seed, lambda image: galaxies.get(image, image)
+        )
+
+
+def votes_file(url: str, record: Record) -> Path:
+    """Return the table in a record's folder, downloading it from ``url`` if it is not there.
+
+    No checksum of it is published: what is downloaded is what the server has, and edition.json says what that was.
+    """
+    found = next((record.folder / name for name in hart16.NAMES if (record.folder / name).is_file()), None)
+    if found is not None:
+        return found
+    name = hart16.NAMES[0 if urlsplit(url).path.endswith(".gz") else 1]
+    with record.alone():
+        file = download.look(record.client, name, url, record.say)
+        return download.fetch(record.client, file, record.folder, record.say)
+
+
+def spdx(stated: str | None) -> str:
+    """Return a licence as SPDX spells it, of those that allow to pass on data; "other" for any other, and for none."""
+    return next((name for name in PASSED_ON if stated is not None and name.lower() == stated.lower()), "other")
+
+
+@dataclass(frozen=True)
+class OnDisk(_Mapped):
     """Galaxy Zoo 2 as the user has it: the table, the mapping, and the zip or a folder of pictures."""
 
     licence: str = "other"
-    citation: str = f"The files were there already; their licence is not known here. {CITATION}"
+    citation: str = f"The files were there already, and what licence they have is not known here. {CITATION}"
     credit: str = "SDSS and Galaxy Zoo 2, Willett et al. 2013"
     may_publish_images: bool = False
     may_publish_votes: bool = False
     folder: Path = Path()
+    downloads: Path | None = None
+    """Where table and mapping are too if ``folder`` has none: where a download puts them."""
 
     @cached_property
     def table(self) -> Path:
@@ -147,12 +290,16 @@ class OnDisk(_Published):
     def _file(self, *names: str) -> Path:
         if not self.folder.is_dir():
             raise SourceError(f"{self.folder}: there is no such folder.")
-        found = [self.folder / name for name in names if (self.folder / name).is_file()]
-        if not found:
-            raise SourceError(f"{self.folder}: there is no {' or '.join(names)} in it.")
-        if len(found) > 1:
-            self.say(f"{self.folder}: it holds the votes twice; {found[0].name} is read, {found[1].name} is not.")
-        return found[0]
+        for folder in filter(None, (self.folder, self.downloads)):
+            found = [folder / name for name in names if (folder / name).is_file()]
+            if len(found) > 1:
+                self.say(f"{folder}: it holds the votes twice; {found[0].name} is read, {found[1].name} is not.")
+            if found:
+                return found[0]
+        raise SourceError(
+            f"{self.folder}: there is no {' or '.join(names)} in it. `galaxy-zoo-decals prepare galaxyzoo2 "
+            "--catalogue-only` fetches it to where it is then found."
+        )
 
     @cached_property
     def _files(self) -> list[Path]:

@@ -68,25 +68,25 @@ class Rows:
     """Degrees, float64 (n,); NaN where the shard has no position."""
     dec: np.ndarray
     counts: np.ndarray
-    """Votes, float64 (n, answers), in the order of the tree's answers; 0 where the shard has null."""
+    """Votes, float64 (n, columns), in the order of the columns asked for; 0 where the shard has null."""
 
 
-def columns_of(tree: Tree, campaign: str) -> list[str]:
+def columns_of(tree: Tree, campaign: str) -> tuple[str, ...]:
     """Return the columns of a campaign's votes, one an answer: smooth-or-featured-dr5_smooth."""
-    return [f"{question}-{campaign}_{answer}" for question, answer in tree.answers]
+    return tuple(f"{question}-{campaign}_{answer}" for question, answer in tree.answers)
 
 
-def read_rows(path: Path, name: str, tree: Tree, campaign: str) -> Rows:
+def read_rows(path: Path, name: str, votes: Sequence[str], first: int) -> Rows:
     """Return the rows of a shard that have votes for the first question in a campaign; images are not read.
 
-    ``name`` is what the shard is called in messages. Raises ShardError for a file that is cut short or damaged, and
-    for one that lacks a column or has another type there.
+    ``votes`` are the columns of the campaign, of which the ``first`` ones belong to that question. ``name`` is what
+    the shard is called in messages. Raises ShardError for a file that is cut short or damaged, and for one that lacks
+    a column or has another type there.
     """
-    votes = columns_of(tree, campaign)
     with _opened(path, name) as file, _damage_named(name):
         _check(file, name, votes)
         found: list[tuple[np.ndarray, list[str], np.ndarray]] = []
-        start, first = 0, len(tree.questions[0].answers)
+        start = 0
         rows = _fitting(ROWS, max((_declared(file, g, "id_str") for g in range(file.num_row_groups)), default=0))
         for batch in _batches(file, name, rows, ["ra", "dec", "id_str", *votes]):
             numbers = np.column_stack([_floats(batch[column], float("nan")) for column in ("ra", "dec")])
