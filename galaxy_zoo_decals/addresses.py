@@ -56,7 +56,7 @@ VOTES = (
 
 @dataclass(frozen=True)
 class Config:
-    """A config of a dataset of the Hub as public pages had it by ``stated`` (year and month): files, rows, bytes (about)."""
+    """A config of a dataset of the Hub as public pages had it by ``stated`` (year and month); bytes are about."""
 
     name: str
     folder: str

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from galaxy_zoo_decals.edition import Edition
-from tests.campaigns.scale import loading, page, run
+from tests.campaigns.scale import loading, page, reading, run, table_page
 
 
 def test_the_whole_path_with_archives_made_and_removed_in_turn(tmp_path: Path) -> None:
@@ -20,3 +20,16 @@ def test_the_whole_path_with_archives_made_and_removed_in_turn(tmp_path: Path) -
         for counts in Edition(tmp_path / "edition").facts["counts"].values()  # type: ignore[attr-defined]
     )
     assert f"converted and in the edition | {found['kept']} |" in page(found, loads)
+
+
+def test_the_table_of_galaxy_zoo_2_is_read_and_checked(tmp_path: Path) -> None:
+    """Some rows; `make campaign-scale` takes 240,000."""
+    found = reading(tmp_path, rows=2500)
+    assert found["columns"] == 231 and found["bytes"] > found["packed_bytes"]
+    for which in ("votes", "extra"):
+        assert found[which]["rows"] == found[which]["pictures"] == 2500
+        assert found[which]["not_agreeing"] == found["made_wrong"] == 3
+        assert 100 < found[which]["scored_test"] < 500
+        assert found[which]["peak_mib"] < 1500
+    text = table_page(found)
+    assert "231 columns: 2,500 rows" in text and text.count("\n| votes") == 2
