@@ -420,8 +420,7 @@ def reading(scratch: Path, rows: int = ROWS) -> dict[str, Any]:
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
     found: dict[str, Any] = {
         "commit": commit.stdout.strip(),
-        "columns": columns,
-        "bytes": size,
+        **made,
         "cores": os.cpu_count(),
     }
     found["packed_bytes"] = (folder / hart16.NAMES[0]).stat().st_size
@@ -452,8 +451,9 @@ def table_page(found: dict[str, Any]) -> str:
         f"A stand-in of the table of Hart et al. 2016, with its {found['columns']} columns: {votes['rows']:,} rows, "
         f"{found['bytes'] / 1e6:.0f} MB, {found['packed_bytes'] / 1e6:.0f} MB in gzip as it is published. It is read, "
         f"every count, total and parent is checked ({found['made_wrong']:,} rows were made not to agree, "
-        f"{votes['not_agreeing']:,} were found), then split by sky cells, and joined to the mapping. At commit `{found['commit']}`, on "
-        f"{found['cores']} cores; `python tests/campaigns/scale.py --table-only`. Imports are not counted in time.",
+        f"{votes['not_agreeing']:,} were found), then split by sky cells, and joined to the mapping. At commit "
+        f"`{found['commit']}`, on {found['cores']} cores; `python tests/campaigns/scale.py --table-only`. Imports are "
+        "not counted in time.",
         "",
         "| what is kept | read and checked s | split s | mapping s | processor s, imports too | peak memory MiB | "
         "of it imports | load average |",
