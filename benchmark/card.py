@@ -51,9 +51,9 @@ def _body(facts: dict[str, Any], results: dict[str, Result]) -> str:
         "Scores on other editions are other questions and are not to be compared.",
     ]
     for board, result in results.items():
-        lines += ["", f"### {BOARDS[board].title}, {result.galaxies} galaxies", ""]
+        lines += ["", f"### {result.told.title}, {result.galaxies} galaxies", ""]
         lines += ["| metric | score | 95 % interval |", "|---|--:|---|"]
-        for name, metric in BOARDS[board].metrics.items():
+        for name, metric in result.told.metrics.items():
             found = result.metrics[name]
             if math.isfinite(found.value):
                 value, low, high = (format(x, metric.format) for x in (found.value, found.low, found.high))
@@ -85,7 +85,8 @@ def _body(facts: dict[str, Any], results: dict[str, Result]) -> str:
         settings,
         "```",
         "",
-        "The votes are opinions of volunteers about pictures: what is too small or too faint to see is called smooth. "
-        "The predictions are such opinions too, not physical types.",
+        "Counted votes are opinions of volunteers about pictures: what is too small or too faint to see is called "
+        "smooth. Published likelihoods, as those of the Kaggle Galaxy Challenge, are such opinions corrected for what no "
+        "picture shows. The predictions are of the one or the other, as the edition above is, and not physical types.",
     ]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
-"""Tell what volunteers would say of any galaxy image: `python benchmark/predict.py MODEL IMAGES`.
+"""Tell what a trained model says of any galaxy image: `python benchmark/predict.py MODEL IMAGES`.
 
-Writes a table with one row an image: labels, probabilities, and for a Dirichlet model the fraction of volunteers who
-would give each answer, with intervals, and the path through the decision tree (docs/predicting.md).
+Writes a table with one row an image: labels, probabilities, and for a Dirichlet model the expected fraction of each
+answer, with intervals, and the path through the decision tree (docs/predicting.md).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from datasets.info import DatasetInfosDict
 from datasets.splits import SplitDict, SplitInfo
 from huggingface_hub import DatasetCardData
 
+from galaxy_zoo_decals.edition import Terms
 from galaxy_zoo_decals.features import COMMON, flag, label_columns
 from galaxy_zoo_decals.schema import CLASSES, SPLITS, TREES, VIEWS, Tree
 
@@ -19,6 +20,12 @@ DESCRIPTIONS = {
     "hierarchical": "the answers, fractions and relevance of every question, and the path through the tree",
     "votes": "the vote counts of every answer",
 }
+
+OF_LIKELIHOODS = {
+    "multilabel": "binary labels, with the ones whose question was asked",
+    "votes": "counts of every answer, made of the published likelihoods",
+}
+"""What views are called where the truth is no counts of volunteers."""
 
 
 def card(facts: dict[str, Any], features: Features) -> str:
@@ -59,13 +66,17 @@ def version(facts: dict[str, Any]) -> str:
     return f"{facts['version']}.{int((facts['content_hash'][:4] + facts['image_hash'][:4]), 16)}"
 
 
+def _descriptions(facts: dict[str, Any]) -> dict[str, str]:
+    return DESCRIPTIONS if Terms(truth=facts["truth"]).counted_votes else DESCRIPTIONS | OF_LIKELIHOODS
+
+
 def _configs(facts: dict[str, Any], columns: dict[str, tuple[str, ...]]) -> list[dict[str, Any]]:
     return [
         {
             "config_name": view,
             **({"default": True} if view == "multiclass" else {}),
             "version": version(facts),
-            "description": DESCRIPTIONS[view],
+            "description": _descriptions(facts)[view],
             "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS],
             "columns": list(columns[view]),
             "filters": [[flag(view), "==", True]],
@@ -84,8 +95,9 @@ def _splits(facts: dict[str, Any], view: str) -> SplitDict:
 def _text(facts: dict[str, Any], tree: Tree) -> str:
     cleaning = facts["cleaning"]
     counts = facts["counts"]
+    words = _descriptions(facts)
     views = "\n".join(
-        f"| `{view}` | {DESCRIPTIONS[view]} | {' | '.join(f'{counts[s][view]:,}' for s in SPLITS)} |" for view in VIEWS
+        f"| `{view}` | {words[view]} | {' | '.join(f'{counts[s][view]:,}' for s in SPLITS)} |" for view in VIEWS
     )
     steps = "\n".join(f"| {s['name']} | {s['reason']} | {s['removed']:,} | {s['left']:,} |" for s in cleaning["steps"])
     outside = "\n".join(
@@ -118,7 +130,7 @@ to it.
 
 ## What the labels mean
 
-All labels are functions of the volunteers' votes; a fraction is votes / total, from one vote upward.
+{_COUNTED if Terms(truth=facts["truth"]).counted_votes else _MADE}
 
 - **multiclass** ({", ".join(CLASSES)}): shares multiplied down the tree, so that with `share_artifact` and
   `share_undetermined` they sum to 1. A *lenticular* is here a disc without visible arms, or a disc seen edge-on;
@@ -161,6 +173,14 @@ the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images th
 
 {facts["licence"]}. {facts["citation"]}
 """
+
+
+_COUNTED = "All labels are functions of the volunteers' votes; a fraction is votes / total, from one vote upward."
+
+_MADE = (
+    "All labels are functions of counts that were made of the published likelihoods; a fraction is count / total, from "
+    "one\nupward."
+)
 
 
 def _strangers(cleaning: dict[str, Any]) -> str:
@@ -281,10 +301,13 @@ _BIASES = {
 - Votes are raw: nobody's are weighed, and nothing is corrected for redshift. Published debiased fractions are for
   populations; they are in an edition only as columns beside the votes, where they were asked for.
 - These are SDSS images with the tree of Galaxy Zoo 2: results do not carry over to DECaLS.""",
-    "gz2": _HUMAN
-    + """
-- The published values are weighted fractions; numbers of votes are assumed (see above). Nothing that rests on their
-  noise may be claimed from this edition alone.
+    "gz2": """\
+- The published values are likelihoods, not votes: the fractions of Galaxy Zoo 2, moved by a correction for redshift,
+  size and luminosity (Willett et al. 2013). A picture says none of these, so a part of every value cannot be seen in
+  it, and how well the values can be predicted at all is not known. That models are ranked by how well they predict them
+  is fair to all of them. Nothing about people's votes, their noise or what they allow follows from this edition.
+- Counts are made for an assumed number of votes (see above): whatever rests on that number, such as the likelihood of
+  the counts and the coverage of predictive intervals, is assumed too.
 - These are SDSS images with the tree of Galaxy Zoo 2: results do not carry over to DECaLS.""",
     "simulated": """\
 - No galaxy here exists. Use it to test methods, where the truth must be known, and never as evidence about galaxies or

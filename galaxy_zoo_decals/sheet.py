@@ -1,4 +1,4 @@
-"""Contact sheets: galaxies of each class side by side with what the volunteers said, for looking at an edition."""
+"""Contact sheets: galaxies of each class side by side with their votes, for looking at an edition."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def contact_sheet(edition: Edition, split: str = "test", rows_each: int = 2) -> 
     draw = ImageDraw.Draw(sheet)
     head, small = ImageFont.load_default(20), ImageFont.load_default(12)
     draw.text((MARGIN, 10), f"{edition.title}: {split} split, unselected", INK, head)
-    legend = f"votes: {' / '.join(first.answers)}"
+    word = "votes" if edition.terms.counted_votes else "votes assumed"
+    legend = f"{word}: {' / '.join(first.answers)}"
     if f"visible_{first.columns[0]}" in table.columns:
         legend += "; truth: the probabilities they were drawn with"
     draw.text((MARGIN, 34), f"{legend}. {edition.terms.credit}", QUIET, small)

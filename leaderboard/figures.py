@@ -333,14 +333,15 @@ def risk(rows: list[dict[str, float]], words: str) -> Markup:
 def recovered(rows: list[dict[str, Any]], words: str) -> list[tuple[str, Markup]]:
     """Return a small chart a class of its share over the quarters of one property.
 
-    Predicted shares are solid with dots, the volunteers' dashed; the bars are 95 % intervals of the difference, drawn
-    about the volunteers' share. ``words`` say what all of them show.
+    Predicted shares are solid with dots, the true ones dashed; the bars are 95 % intervals of the difference, drawn
+    about the true share. ``words`` say what all of them show.
     """
     found = []
+    true = "volunteers" if all("volunteers" in row for row in rows) else "truth"
     for name in dict.fromkeys(row["name"] for row in rows):
         own = sorted((row for row in rows if row["name"] == name), key=lambda row: (row["low"], row["high"]))
-        ends = [(r["volunteers"] + r["difference_low"], r["volunteers"] + r["difference_high"]) for r in own]
-        reached = [v for r, e in zip(own, ends) for v in (r["volunteers"], r["predicted"], *e) if math.isfinite(v)]
+        ends = [(r[true] + r["difference_low"], r[true] + r["difference_high"]) for r in own]
+        reached = [v for r, e in zip(own, ends) for v in (r[true], r["predicted"], *e) if math.isfinite(v)]
         across = steps(own[0]["low"], own[-1]["high"], 3)
         axes = Axes(across, steps(0.0, max([*reached, 0.01]), 3), 260, 150)
         middles = [axes.x((row["low"] + row["high"]) / 2) for row in own]
@@ -349,7 +350,7 @@ def recovered(rows: list[dict[str, Any]], words: str) -> list[tuple[str, Markup]
             if math.isfinite(low) and math.isfinite(high):
                 top, bottom = axes.y(max(high, 0)), axes.y(max(low, 0))
                 drawn.append(f'<line class="error" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>')
-        for key, kind in (("volunteers", "train_loss"), ("predicted", "validation_loss")):
+        for key, kind in ((true, "train_loss"), ("predicted", "validation_loss")):
             places = [(x, axes.y(row[key])) for x, row in zip(middles, own) if math.isfinite(row[key])]
             drawn.append(f'<polyline class="{kind}" points="{" ".join(f"{x},{y}" for x, y in places)}"/>')
             if key == "predicted":

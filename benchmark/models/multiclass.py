@@ -1,4 +1,4 @@
-"""Models of four classes, trained on the volunteers' class shares; the classic CNN of three convolutions."""
+"""Models of four classes, trained on the class shares that the votes give; the classic CNN of three convolutions."""
 
 from __future__ import annotations
 

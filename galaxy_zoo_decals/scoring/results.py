@@ -16,7 +16,7 @@ from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import metrics as m
-from galaxy_zoo_decals.scoring.boards import BOARDS
+from galaxy_zoo_decals.scoring.boards import BOARDS, Board
 from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, shared
 from galaxy_zoo_decals.scoring.calibration import reliability, risk_coverage
 from galaxy_zoo_decals.scoring.class_prior import complete, lacks_too_many, prior_values
@@ -81,6 +81,11 @@ class Result:
     counted_votes: bool = True
 
     @property
+    def told(self) -> Board:
+        """The board in the words of its truth, with the metrics that there are."""
+        return BOARDS[self.board].told(self.counted_votes)
+
+    @property
     def primary(self) -> Estimate:
         """The score the board is ranked by."""
         return self.metrics[BOARDS[self.board].primary]
@@ -112,7 +117,7 @@ class Result:
 
     def report(self) -> str:
         """Return readable tables with intervals: the metrics, and the main number of each class, label or question."""
-        board = BOARDS[self.board].told(self.counted_votes)
+        board = self.told
         lines = [f"{board.title} on {self.edition}: {self.galaxies} scored test galaxies"]
         if self.lacking:
             what = "scored on the others alone, no place" if self.partial else "the class prior stands in for them"
@@ -309,12 +314,12 @@ def _stratum(truth: Truth, board: str, columns: m.Columns, quarter: Quarter) -> 
 
 
 def _recovery(truth: Truth, board: str, values: np.ndarray) -> list[dict[str, Any]]:
-    """Return, for every quarter and class, label or answer, what share volunteers and predictions give it.
+    """Return, for every quarter and class, label or answer, what share truth and predictions give it.
 
-    Only galaxies count where the volunteers' answer is known; the interval of the difference is the normal one of
+    Only galaxies count where the true answer is known; the interval of the difference is the normal one of
     a paired mean.
     """
-    tree = truth.tree
+    tree, whose = truth.tree, "truth" if truth.votes_assumed else "volunteers"
     names: tuple[str, ...]
     if board == "multiclass":
         label = truth.classes.label[:, None]
@@ -335,12 +340,12 @@ def _recovery(truth: Truth, board: str, values: np.ndarray) -> list[dict[str, An
     found = []
     for quarter, *sums in zip(truth.quarters, *(inside @ part for part in (asked, true, predicted, gap**2))):
         count, seen, said, squares = sums
-        volunteers, guessed, square = (m.ratio(part, count) for part in (seen, said, squares))
-        mean = guessed - volunteers
+        shares, guessed, square = (m.ratio(part, count) for part in (seen, said, squares))
+        mean = guessed - shares
         error = np.sqrt(np.maximum(m.ratio(square - mean**2, count - 1), 0.0))
         found += [
             quarter.facts | {
-                "name": names[j], "answered": int(count[j]), "volunteers": float(volunteers[j]),
+                "name": names[j], "answered": int(count[j]), whose: float(shares[j]),
                 "predicted": float(guessed[j]), "difference": float(mean[j]),
                 "difference_low": float(mean[j] - 1.96 * error[j]),
                 "difference_high": float(mean[j] + 1.96 * error[j]),
