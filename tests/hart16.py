@@ -50,10 +50,15 @@ def table(votes: np.ndarray, seed: int = 7) -> pd.DataFrame:
         for answer in q.answers:
             index = GZ2.answer_index[q.name, answer]
             stem, counts = hart16.STEMS[index], votes[:, index]
-            fraction = np.round(np.divide(counts, total, out=np.zeros(count), where=total > 0), 3)
-            values = (counts, counts.astype(float), fraction, fraction, np.round(fraction**2, 3), (fraction > 0.8) * 1)
+            fraction = _published(np.divide(counts, total, out=np.zeros(count), where=total > 0))
+            values = (counts, counts.astype(float), fraction, fraction, _published(fraction**2), (fraction > 0.8) * 1)
             columns |= {f"{stem}_{kind}": value for kind, value in zip(KINDS, values)}
     return pd.DataFrame(columns)[list(COLUMNS)]
+
+
+def _published(fraction: np.ndarray) -> np.ndarray:
+    """Fractions as the table has them: three decimals, in the digits of a float32 (0.8180000185966492)."""
+    return fraction.round(3).astype(np.float32).astype(float)
 
 
 def draw(galaxies: int, seed: int = 3) -> tuple[pd.DataFrame, list[np.ndarray]]:
