@@ -106,7 +106,9 @@ def parser() -> argparse.ArgumentParser:
     export.set_defaults(command="export")
 
     references = commands.add_parser(
-        "references", parents=[common], help="compute the noise ceilings and other reference rows of editions"
+        "references",
+        parents=[common],
+        help="compute the reference rows of editions: class prior, noise ceilings where votes are counted",
     )
     references.add_argument("editions", nargs="+", metavar="EDITION", help="names or folders")
     references.add_argument("--draws", type=int, default=100, metavar="N", help="panels of volunteers drawn (100)")

@@ -1,4 +1,4 @@
-"""Every model on real galaxies, three trainings each: `make campaign-gz2 GZ2=FOLDER`.
+"""Every model on the galaxies of the Kaggle challenge, three trainings each: `make campaign-gz2 GZ2=FOLDER`.
 
 Prepares the edition gz2 from the Kaggle challenge's files if it is not there, trains what is not trained yet on a CPU
 (hours; it can be interrupted and goes on), and writes docs/evidence/gz2.{json,md} from the prediction files.
@@ -24,7 +24,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.predictions import read as read_predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
-from galaxy_zoo_decals.sources.gz2 import TABLE, class_columns
+from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES, TABLE, class_columns
 from leaderboard import runs
 
 ROOT = Path(__file__).parents[2]
@@ -38,13 +38,13 @@ MERGED: dict[str, tuple[tuple[str, ...], ...]] = {
     "with and without arms together": (("elliptical",), ("spiral", "lenticular"), ("irregular",)),
     "no arms together": (("elliptical", "lenticular"), ("spiral",), ("irregular",)),
 }
-"""Coarser classes: what is left of the errors where two classes that volunteers confuse are one."""
+"""Coarser classes: what is left of the errors where two classes that are easily confused are one."""
 
 SHOWN: dict[str, tuple[str, ...]] = {
     "multiclass": ("macro_f1", "accuracy", "clear_accuracy", "nll"),
     "multilabel": ("macro_map", "macro_f1", "subset_accuracy"),
     "hierarchical": ("hierarchical_f1", "exact_path", "conditional_accuracy"),
-    "votes": ("nll", "mae", "accuracy", "coverage_90", "equivalent_volunteers"),
+    "votes": ("nll", "mae", "accuracy", "coverage_90"),
 }
 
 
@@ -139,7 +139,7 @@ def _rows(title: str, results: list[dict[str, Result]]) -> list[dict[str, object
 
 
 def merged_accuracy(truth: Truth, predictions: Predictions, groups: tuple[tuple[str, ...], ...]) -> float:
-    """Return the share of labelled galaxies whose likeliest group of classes is that of the volunteers' shares."""
+    """Return the share of labelled galaxies whose likeliest group of classes is that of the true shares."""
     shares = predictions.values
     if predictions.task == "votes":
         shares = views.multiclass(GZ2, views.fractions(GZ2, predictions.values)).shares
@@ -154,7 +154,7 @@ def merged_accuracy(truth: Truth, predictions: Predictions, groups: tuple[tuple[
 def challenge_rmse(source: Path, predictions: Predictions) -> float:
     """Return the challenge's own score on the scored test galaxies: RMSE over its 37 cumulative values.
 
-    A value is the share of all volunteers who came to give the answer; those of odd or not odd sum to 1 (Willett et
+    A value is the likelihood of all that leads to the answer; those of odd or not odd sum to 1 (Willett et
     al. 2013; the challenge's page).
     """
     fractions = views.fractions(GZ2, predictions.values)
@@ -181,18 +181,22 @@ def _markdown(
     truth: Truth,
 ) -> str:
     lines = [
-        "# Every model on real galaxies",
+        "# Every model on the galaxies of the Kaggle challenge",
         "",
-        f"`make campaign-gz2`: {truth.title}; the {len(truth.names):,} test galaxies were never seen in training or in "
-        f"the choice of the epoch. Recipe `best`, {len(SEEDS)} trainings each on CPU cores; the settings that differ "
-        "from the recipe stand in the commands below. A score is the mean over trainings with the 95 % interval of "
-        "sampling galaxies; *spread* is the standard deviation over trainings.",
+        f"`make campaign-gz2`: {truth.title}; the {len(truth.names):,} test galaxies were never seen in training or "
+        f"in the choice of the epoch. Recipe `best`, {len(SEEDS)} trainings each on CPU cores; the settings that "
+        "differ from the recipe stand in the commands below. A score is the mean over trainings with the 95 % "
+        "interval of sampling galaxies; *spread* is the standard deviation over trainings. What the challenge "
+        "published are likelihoods, debiased for redshift, size and luminosity (Willett et al. 2013), and not votes: "
+        "the scores say how well they are predicted. For the classes, labels and paths counts are made of them, for "
+        f"{ROOT_VOTES} assumed votes.",
     ]
     if missing:
         lines += ["", f"Not trained {len(SEEDS)} times yet, and so not here: {', '.join(missing)}."]
     for board, metrics in SHOWN.items():
-        titles = [BOARDS[board].metrics[name].title for name in metrics]
-        lines += ["", f"## {BOARDS[board].title}", "", f"| model | {' | '.join(titles)} |"]
+        told = BOARDS[board].told(not truth.votes_assumed)
+        titles = [told.metrics[name].title for name in metrics]
+        lines += ["", f"## {told.title}", "", f"| model | {' | '.join(titles)} |"]
         lines.append(f"|---|{'---|' * len(titles)}")
         mine = [row for row in rows if row["board"] == board]
         for entry in dict.fromkeys(str(row["entry"]) for row in mine):
@@ -205,7 +209,8 @@ def _markdown(
             lines.append(f"| {entry} | {' | '.join(cells)} |")
     lines += [
         "",
-        "Equivalent volunteers rest on 40 assumed votes a galaxy; docs/evidence/volunteers.md has the band for others.",
+        f"The NLL and the coverage are of counts made for {ROOT_VOTES} assumed votes a galaxy and hold for that "
+        "number alone.",
         "",
         "## Coarser classes",
         "",
@@ -221,8 +226,8 @@ def _markdown(
         "",
         "## The challenge's own score",
         "",
-        "RMSE over its 37 values on these test galaxies. The winner of the challenge had about 0.075 on others, "
-        "trained on eight times the galaxies: an orientation, not a comparison.",
+        "RMSE over its 37 values on these test galaxies. The winner of the challenge had about 0.075 on others "
+        "(Dieleman et al. 2015), trained on eight times the galaxies: an orientation, not a comparison.",
         "",
         "| model | each training |",
         "|---|---|",

@@ -16,9 +16,10 @@ from typing import Any
 
 from benchmark import boards
 from galaxy_zoo_decals import predictions as prediction_files
-from galaxy_zoo_decals.edition import Edition, available
+from galaxy_zoo_decals.edition import Edition, Terms, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from leaderboard import runs, scores, versions
 from leaderboard.differences import Difference, between
 from leaderboard.scores import Score
@@ -188,12 +189,13 @@ def markdown(content: dict[str, Any]) -> str:
     lines = [
         "# What the pixels of an edition buy",
         "",
-        f"`make campaign-image-size GZ2=FOLDER`: {facts[0]['title']}, recipe `best`, on the same galaxies of gz2 in "
-        f"two editions, of {small} and of {large} pixels a side. The network sees {settings['resolution']} pixels of "
-        f"the central half, that is {whole} of a whole image: the small edition is enlarged {whole / small:.1f} times, "
-        f"the large one shrunk. Galaxies, seeds, first weights, order and augmentation are the same. {pairs} "
-        f"training{'s' if pairs > 1 else ''} each, of {settings['galaxies']:,} galaxies for {settings['epochs']} "
-        f"epochs: short ones, so the scores are lower than the leaderboard's. {content['galaxies']:,} test galaxies.",
+        f"`make campaign-image-size GZ2=FOLDER`: {facts[0]['title']}, recipe `best`, on the same galaxies of the "
+        f"Kaggle challenge (gz2) in two editions, of {small} and of {large} pixels a side. The network sees "
+        f"{settings['resolution']} pixels of the central half, that is {whole} of a whole image: the small edition is "
+        f"enlarged {whole / small:.1f} times, the large one shrunk. Galaxies, seeds, first weights, order and "
+        f"augmentation are the same. {pairs} training{'s' if pairs > 1 else ''} each, of {settings['galaxies']:,} "
+        f"galaxies for {settings['epochs']} epochs: short ones, so the scores are lower than the leaderboard's. "
+        f"{content['galaxies']:,} test galaxies.",
         "",
         f"The difference is the score at {large} less that at {small}, the mean over trainings, with the paired 95 % "
         f"interval of which galaxies were tested. {_verdict_words(pairs)}",
@@ -202,7 +204,8 @@ def markdown(content: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in content["scores"]:
-        board, metric = BOARDS[row["board"]], BOARDS[row["board"]].metrics[row["metric"]]
+        board = BOARDS[row["board"]].told(Terms.of(GZ2Challenge).counted_votes)
+        metric = board.metrics[row["metric"]]
         form, less = metric.format, Difference(**{k: v for k, v in row["difference"].items() if k != "verdict"})
         means = [f"{sum(values) / len(values):{form}}" for values in row["values"].values()]
         signed = ", ".join(f"{value:+{form}}" for value in row["by_seed"])

@@ -23,6 +23,7 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.scoring.boards import Board
 from leaderboard import runs, scores, versions
 from leaderboard.differences import between
 from leaderboard.scores import Score
@@ -134,7 +135,7 @@ def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path
     for board in BOARDS:
         on = {step: [seed[board] for seed in found] for step, found in examples.items() if board in found[0]}
         every = list(on.values())
-        for metric in SHOWN[board]:
+        for metric in (name for name in SHOWN[board] if name in _told(edition.name, board)[1].metrics):
             for place, (step, seeds) in enumerate(on.items()):
                 less = [
                     {"than": _name(plan, other)}
@@ -161,6 +162,12 @@ def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path
                     }
                 )
     return rows
+
+
+def _told(edition: str, board: str) -> tuple[str, Board]:
+    """Return what an edition is called in few words, and a board in the words of its truth."""
+    frozen = versions.read(versions.FILES)[-1].editions[edition]
+    return frozen.title.partition(":")[0], BOARDS[board].told(frozen.terms.counted_votes)
 
 
 def _name(plan: boards.Plan, step: Step) -> str:
@@ -217,10 +224,11 @@ def markdown(rows: list[dict[str, Any]], wanted: list[str]) -> str:
     ]
     for edition in dict.fromkeys(row["edition"] for row in rows):
         for board, metrics in SHOWN.items():
-            for metric in metrics:
+            galaxies, told = _told(edition, board)
+            for metric in (name for name in metrics if name in told.metrics):
                 mine = [r for r in rows if (r["edition"], r["board"], r["metric"]) == (edition, board, metric)]
-                kind = BOARDS[board].metrics[metric]
-                lines += ["", f"## {edition}, {BOARDS[board].title}: {kind.title}", ""]
+                kind = told.metrics[metric]
+                lines += ["", f"## {galaxies}, {told.title}: {kind.title}", ""]
                 wholes = list(dict.fromkeys(less["than"] for row in mine for less in row["less"]))
                 head = "".join(f" from {name} |" for name in wholes)
                 lines += [f"| model | galaxies | epochs | trainings | score | spread |{head}"]
@@ -258,7 +266,8 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
         len(editions), len(BOARDS), figsize=(3.4 * len(BOARDS), 3.4 * len(editions)), squeeze=False
     )
     for ax, (edition, board) in zip(axes.ravel(), panels):
-        primary = BOARDS[board].metrics[BOARDS[board].primary]
+        galaxies, told = _told(edition, board)
+        primary = told.metrics[told.primary]
         mine = [r for r in rows if (r["edition"], r["board"], r["metric"]) == (edition, board, primary.name)]
         for number, model in enumerate(dict.fromkeys(r["model"] for r in rows if r["edition"] == edition)):
             of = [r for r in mine if r["model"] == model]
@@ -274,7 +283,7 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
         ax.tick_params(axis="y", labelsize=7)
         ax.set_xlabel("training galaxies", fontsize=8)
         less = "" if primary.higher_is_better else " (less is better)"
-        ax.set_title(f"{BOARDS[board].title}, {edition}\n{primary.title}{less}", fontsize=8)
+        ax.set_title(f"{told.title}, {galaxies}\n{primary.title}{less}", fontsize=8)
         ax.grid(axis="y", color="#e4e4e4", lw=0.6)
         ax.spines[["top", "right"]].set_visible(False)
     for first in axes[:, 0]:

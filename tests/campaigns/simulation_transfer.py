@@ -54,7 +54,7 @@ GALAXIES, VALIDATION = 3000, 400
 SEEDS = (0, 1, 2)
 SIMULATED_SEED = 21
 PANEL = 40
-"""Volunteers of every simulated galaxy: gz2 is assumed to have as many."""
+"""Volunteers of every simulated galaxy: the counts of gz2 are made for as many assumed votes."""
 
 SHARED_QUESTIONS = ("smooth-or-featured", "disk-edge-on", "has-spiral-arms")
 TASKS = {
@@ -105,7 +105,7 @@ def real_sample(edition: Edition, split: str, galaxies: int | None = None) -> Sa
     if split == "test":
         rows = np.flatnonzero(table["scored"])
     else:
-        # A galaxy without votes on arms though volunteers saw a face-on disc is one whose columns are not known.
+        # A galaxy without counts on arms though it has some of a face-on disc is one whose columns are not known.
         featured = votes[:, edition.tree.answer_index["disk-edge-on", "no"]]
         rows = np.flatnonzero((votes[:, edition.tree.slices["has-spiral-arms"]].sum(axis=1) > 0) | (featured == 0))
     if galaxies is not None:
@@ -322,10 +322,11 @@ def report(found: dict[str, dict[str, object]]) -> str:
         "",
         f"`make campaign-transfer GZ2=FOLDER`, simulator version {VERSION}: a multi-label CNN (recipe `quick`, "
         f"{recipe['channels']} channels, {recipe['resolution']} px) trained on {now['galaxies']} simulated galaxies "  # type: ignore[index]
-        f"with {PANEL} volunteers each, and the same CNN trained on {now['galaxies']} real galaxies of gz2; each "
-        f"chose its epoch on {now['validation']} galaxies of its own kind and was trained {len(SEEDS)} times. Both "
-        "are scored on the same real test galaxies, each question on those of which it was asked; real votes are "
-        "fractions of about 40 volunteers (assumed).",
+        f"with {PANEL} volunteers each, and the same CNN trained on {now['galaxies']} real galaxies of the Kaggle "
+        f"challenge (gz2); each chose its epoch on {now['validation']} galaxies of its own kind and was trained "
+        f"{len(SEEDS)} times. Both are scored on the same real test galaxies, each question on those of which it was "
+        "asked. The truth of those is made of what the challenge published: likelihoods, debiased for redshift, size "
+        "and luminosity, and not votes. So the gap holds that step too.",
         "",
         "The gap holds more than what the simulation lacks: also the step from DECaLS (g, r, z) to SDSS "
         "(g, r, i; shallower, with wider seeing and another way to make colours) and from the questions of one "

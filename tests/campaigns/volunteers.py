@@ -2,9 +2,8 @@
 
 Walmsley et al. 2022 find their networks about as accurate as ten volunteers. Here is the same for every model that
 predicts vote fractions (votes and hierarchical files), from run folders and the committed submissions: the number of
-volunteers whose mean has the model's mean squared error, unbiased for the finite number of votes. Where a catalogue
-publishes no numbers of votes it is a band over assumed ones; where the true probabilities are known, what they say
-stands beside it.
+volunteers whose mean has the model's mean squared error, unbiased for the finite number of votes. Editions whose truth
+is no votes of volunteers are left out; where the true probabilities are known, what they say stands beside it.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from galaxy_zoo_decals import panels, views
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals import views
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import MIN_POSITIVES, Truth
 from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.bootstrap import interval, shared
 from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
-from galaxy_zoo_decals.scoring.results import ASSUMED, board_values
+from galaxy_zoo_decals.scoring.results import board_values
 from leaderboard import runs, submission
 from leaderboard.runs import Run
-from leaderboard.truths import Truths
+from leaderboard.truths import Truths, terms_of
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -38,7 +37,7 @@ OUT = ROOT / "docs" / "evidence"
 TASKS = ("votes", "hierarchical")
 """Tasks whose files hold vote fractions, the one that counts first; a class or label probability is no fraction."""
 
-PRIOR = "class prior"
+PRIOR, VOLUNTEERS = "class prior", "volunteers"
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,9 @@ def models(folders: list[Path], truths: Truths) -> tuple[dict[tuple[str, str], d
             left.append(f"{name}: {task} files hold no vote fractions.")
             continue
         truth = truths.truth(key)
+        if not terms_of(key, truths).counted_votes:
+            left.append(f"{name} on {key[0]}: its truth is published likelihoods, which no volunteer voted.")
+            continue
         if truth is None:
             left.append(f"{name} on {key[0]}: {truths.missing(key)}")
             continue
@@ -136,66 +138,46 @@ def models(folders: list[Path], truths: Truths) -> tuple[dict[tuple[str, str], d
     return chosen, sorted(set(left))
 
 
-def recounted(truth: Truth) -> dict[str, Truth]:
-    """Return the truth under each number of votes that it may rest on, by what the column is called."""
-    if not truth.votes_assumed:
-        return {"volunteers": truth}
-    tree, n = truth.tree, len(truth.names)
-    return {
-        f"of {votes} assumed": Truth(
-            truth.edition, truth.title, tree, truth.content_hash, truth.split_hash, truth.names,
-            panels.recount(tree, truth.fractions, np.full(n, votes)), counted_as=truth, votes_assumed=True,
-        )
-        for votes in ASSUMED
-    }  # fmt: skip
-
-
 def rows(truth: Truth, named: dict[str, list[np.ndarray]], known: np.ndarray | None) -> list[dict[str, object]]:
     """Return a row a model, best first on the first question, with the class prior last."""
     tree, n = truth.tree, len(truth.names)
-    columns = recounted(truth)
     prior = np.tile(views.fractions(tree, prior_concentrations(tree, truth.votes)[None]), (n, 1))
     found = []
     for name, seeds in {**named, PRIOR: [prior]}.items():
         by_question = {
-            q.name: {column: Worth.mean([worth(t, f, q.name) for f in seeds]) for column, t in columns.items()}
-            for q in tree.questions
+            q.name: {VOLUNTEERS: Worth.mean([worth(truth, f, q.name) for f in seeds])} for q in tree.questions
         }
         row: dict[str, object] = {"model": name, "seeds": 0 if name == PRIOR else len(seeds)}
         row["questions"] = {q: {c: vars(w) for c, w in worths.items()} for q, worths in by_question.items()}
         if known is not None:
             first = tree.questions[0].name
             row["known"] = float(np.mean([known_worth(truth, f, known, first) for f in seeds]))
-        found.append(
-            (name == PRIOR, -np.nan_to_num(next(iter(by_question[tree.questions[0].name].values())).value), row)
-        )
+        found.append((name == PRIOR, -np.nan_to_num(by_question[tree.questions[0].name][VOLUNTEERS].value), row))
     return [row for *_, row in sorted(found, key=lambda x: x[:2])]
 
 
 def table(truth: Truth, found: list[dict[str, object]], tree: Tree) -> list[str]:
     """Return the tables of one edition as Markdown."""
-    columns = list(recounted(truth))
     known = "known" in found[0]
 
-    def cell(row: dict[str, object], question: str, column: str) -> str:
-        return str(Worth(**row["questions"][question][column]))  # type: ignore[index]
+    def cell(row: dict[str, object], question: str) -> str:
+        return str(Worth(**row["questions"][question][VOLUNTEERS]))  # type: ignore[index]
 
     first = tree.questions[0].name
-    heads = ["model", "seeds", *columns, *(["by the known truth"] if known else [])]
+    heads = ["model", "seeds", VOLUNTEERS, *(["by the known truth"] if known else [])]
     lines = [f"## {truth.title}", "", f"{len(truth.names):,} scored test galaxies; {first}:", ""]
     lines += [f"| {' | '.join(heads)} |", "|---|--:" + "|--:" * (len(heads) - 2) + "|"]
     for row in found:
-        cells = [str(row["model"]), str(row["seeds"] or ""), *(cell(row, first, c) for c in columns)]
+        cells = [str(row["model"]), str(row["seeds"] or ""), cell(row, first)]
         cells += [f"{row['known']:.1f}"] if known else []
         lines.append(f"| {' | '.join(cells)} |")
-    middle = columns[len(columns) // 2]
-    lines += ["", f"Every question, on the galaxies that were asked it ({middle}):", ""]
+    lines += ["", "Every question, on the galaxies that were asked it:", ""]
     lines += [f"| question | {' | '.join(str(row['model']) for row in found)} |", "|---" + "|--:" * len(found) + "|"]
     for q in tree.questions:
-        values = [Worth(**row["questions"][q.name][middle]) for row in found]  # type: ignore[index]
+        values = [cell(row, q.name) for row in found]
         asked = int(truth.asked[:, tree.question_index[q.name]].sum())
         if asked >= MIN_POSITIVES:
-            lines.append(f"| {q.name} ({asked} galaxies) | {' | '.join(map(str, values))} |")
+            lines.append(f"| {q.name} ({asked} galaxies) | {' | '.join(values)} |")
     return [*lines, ""]
 
 
@@ -220,8 +202,9 @@ def main() -> None:
         "`make campaign-volunteers`: the number of volunteers whose mean has the model's mean squared error on the "
         "vote fractions, n = V / E, both freed of the noise of finite votes, with the 95 % interval of the bootstrap "
         "over galaxies; the mean of the seeds. Walmsley et al. 2022 find theirs as accurate as about ten volunteers, "
-        "on 387 galaxies of GZ DECaLS with over 75 votes. Where votes are *assumed* the columns are a band: no claim "
-        "rests on one of them. Models of classes and labels predict no vote fractions and have no such number.",
+        "on 387 galaxies of GZ DECaLS with over 75 votes. The Kaggle challenge published no votes, so that nothing "
+        "is worth volunteers on its galaxies. Models of classes and labels predict no vote fractions and have no "
+        "such number.",
         "",
     ]
     stored = {}
