@@ -84,10 +84,11 @@ GALAXY_ZOO_2_CONFIGS = {
 class Address:
     """One place that data come from.
 
-    ``url`` is below the record's API ({record}) or the Hub ({hub}), as both may be on another server. ``size`` is
-    bytes as public pages had it by ``stated`` (year and month), and ``checksum`` what was published then ("" where the
-    server's own is asked for at run time): ``exact`` sizes must be met to the byte, the others about; 0 is that of a
-    description, which may be of any size.
+    ``url`` is below the record's API ({record}), that of all records ({zenodo}) or the Hub ({hub}), as they may be on
+    another server, or is ``GALAXY_ZOO_2_VOTES`` ({votes_2}). ``size`` is bytes as public pages had it by ``stated``
+    (year and month), and ``checksum`` what was published then ("" where the server's own is asked for at run time):
+    ``exact`` sizes must be met to the byte, the others about; 0 is that of a description, which may be of any size, and
+    of a file whose size is published nowhere.
     """
 
     name: str
@@ -131,5 +132,31 @@ ADDRESSES = (
         f"{{hub}}/datasets/{HUB_MIRROR}/resolve/main/{HUB_MIRROR_VOTES}",
         VOTES[0].size, f"md5:{VOTES[0].md5}", True, "CC-BY-4.0", "2026-11",
     ),
+    Address(
+        "GZ 2 record", "which files there are", "{zenodo}/3565489", 0, "", False, "as it states", "2026-11",
+    ),
+    Address("GZ 2 votes", "votes of 239,695 galaxies", "{votes_2}", 0, "", False, "not stated", "2026-11"),
+    Address(
+        "GZ 2 mapping", "which picture is whose", "{zenodo}/3565489/files/gz2_filename_mapping.csv/content",
+        13_000_000, "md5:7e28465e6dfbf96c0d828c595a5bbd80", False, "as the record states", "2026-11",
+    ),
+    Address(
+        "GZ 2 archive", "JPEGs of Galaxy Zoo 2", "{zenodo}/3565489/files/images_gz2.zip/content", 3_400_000_000,
+        "md5:bc647032d31e50c798770cf4430525c7", False, "as the record states", "2026-11",
+    ),
+    Address(
+        "GZ 2, tiny", "JPEGs of some 1,900 rows", f"{{hub}}/api/datasets/{GALAXY_ZOO_2_HUB}",
+        GALAXY_ZOO_2_CONFIGS["tiny"].size, "", False, "CC-BY-NC-SA-4.0", "2026-11",
+    ),
+    Address(
+        "GZ 2", "JPEGs of 191,000 rows", f"{{hub}}/api/datasets/{GALAXY_ZOO_2_HUB}",
+        GALAXY_ZOO_2_CONFIGS["default"].size, "", False, "CC-BY-NC-SA-4.0", "2026-11",
+    ),
 )  # fmt: skip
 """All of them. Datasets of the Hub are asked through its API, which says what files they have today."""
+
+DATASETS = {HUB_IMAGES: HUB_CONFIGS, GALAXY_ZOO_2_HUB: GALAXY_ZOO_2_CONFIGS}
+"""The configs of the datasets among them."""
+
+RECORDS = {"record": tuple(table.name for table in VOTES), "GZ 2 record": ("images_gz2.zip",)}
+"""A file of which each record among them has one: by that it is known."""

@@ -126,7 +126,8 @@ def examine(record: str, hub: str, folder: Path, token: str | None = None, offli
     user wants nothing from the Hub (HF_HUB_OFFLINE).
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    places = {"record": record.rstrip("/"), "hub": hub.rstrip("/")}
+    places = {"record": record.rstrip("/"), "hub": hub.rstrip("/"), "votes_2": addresses.GALAXY_ZOO_2_VOTES}
+    places["zenodo"] = places["record"].rpartition("/")[0]
     shards: dict[str, str] = {}
     listed: dict[str, int] = {}
     questions: list[Question] = []
@@ -134,7 +135,7 @@ def examine(record: str, hub: str, folder: Path, token: str | None = None, offli
         url, of_hub = address.url.format(**places), address.url.startswith("{hub}")
         if of_hub and offline:
             ask = partial(Seen, address, url, False, "HF_HUB_OFFLINE is set; unset it, and it is asked")
-        elif address.name == "record":
+        elif address.name in addresses.RECORDS:
             ask = partial(_ask_record, address, url, listed)
         elif "/api/datasets/" in url:
             ask = partial(_ask_dataset, address, url, places["hub"], headers, shards)
@@ -147,6 +148,7 @@ def examine(record: str, hub: str, folder: Path, token: str | None = None, offli
     for name, url, more in (
         ("Zenodo", by_name["votes"].url if by_name["votes"].fits else "", {}),
         ("Hub", shards.get("default") or shards.get("tiny", ""), headers),
+        ("Galaxy Zoo 2", by_name["GZ 2 votes"].url if by_name["GZ 2 votes"].fits else "", {}),
     ):
         if url and (rate := _rate(url, more)):
             rates[name] = rate
@@ -213,8 +215,9 @@ def _ask_record(address: Address, url: str, listed: dict[str, int]) -> Seen:
         files = read_record(_described(body), url)
     except DownloadError:
         return Seen(address, url, False, "the answer is no description of a record")
-    if not files.keys() & {votes.name for votes in addresses.VOTES}:
-        return Seen(address, url, False, "it is another record: the votes are not in it")
+    if not files.keys() & set(addresses.RECORDS[address.name]):
+        what = "the votes are" if address.name == "record" else f"{addresses.RECORDS[address.name][0]} is"
+        return Seen(address, url, False, f"it is another record: {what} not in it")
     listed.update({name: file.size for name, file in files.items()})
     return Seen(address, url, True, "", len(body))
 
@@ -222,7 +225,8 @@ def _ask_record(address: Address, url: str, listed: dict[str, int]) -> Seen:
 def _completed(seen: Seen, listed: Mapping[str, int]) -> Seen:
     """Return a file of the record with the size that the record states, where the file's own answer states none."""
     size = listed.get(seen.url.removesuffix("/content").rpartition("/")[2])
-    if not seen.reachable or seen.size is not None or size is None or "{record}" not in seen.address.url:
+    of_record = seen.address.url.startswith(("{record}", "{zenodo}"))
+    if not seen.reachable or seen.size is not None or size is None or not of_record:
         return seen
     return replace(seen, size=size, words=_compared(seen.address, size))
 
@@ -247,7 +251,8 @@ def _described(body: bytes) -> Any:
 
 def _ask_dataset(address: Address, url: str, hub: str, headers: Mapping[str, str], shards: dict[str, str]) -> Seen:
     """Ask the Hub's API what a dataset has, then one of its shards by HEAD; the shard's URL goes into ``shards``."""
-    config = next(c for c in addresses.HUB_CONFIGS.values() if c.size == address.size)
+    repository = address.url.partition("/api/datasets/")[2]
+    config = next(c for c in addresses.DATASETS[repository].values() if c.size == address.size)
     with download.session().get(
         url, params={"blobs": "true"}, headers=dict(headers), stream=True, timeout=TIMEOUT
     ) as answer:
@@ -263,12 +268,13 @@ def _ask_dataset(address: Address, url: str, hub: str, headers: Mapping[str, str
         return Seen(address, url, False, "the answer is no description of a dataset")
     if not held:
         return Seen(address, url, False, f"it has no Parquet files in {config.folder}/ any more")
-    shard = f"{hub}/datasets/{addresses.HUB_IMAGES}/resolve/main/{held[0]}"
+    shard = f"{hub}/datasets/{repository}/resolve/main/{held[0]}"
     size = sum(files[name] for name in held)
     first = _ask_file(address, shard, headers)
     if not first.reachable:
         return Seen(address, url, False, f"listed, but {held[0]}: {first.words}", size)
-    shards[config.name] = shard
+    if repository == addresses.HUB_IMAGES:
+        shards[config.name] = shard
     words = _compared(address, size)
     if len(held) != config.files:
         words = f"{len(held)} files, stated {config.files} in {config.stated}" + (f"; {words}" if words else "")
@@ -279,6 +285,8 @@ def _compared(address: Address, size: int | None) -> str:
     """Return how the size that a server states differs from what was stated; "" if it does not."""
     if size is None:
         return "the server states no size"
+    if not address.size:
+        return ""
     if abs(size - address.size) <= (0 if address.exact else ABOUT * address.size):
         return ""
     stated = f"{address.size:,} bytes" if address.exact else f"about {amount(address.size)}"
@@ -355,15 +363,21 @@ def _ways(seen: Mapping[str, Seen], rates: Mapping[str, float], free: int) -> li
     source = " --images hub" if no_zenodo else ""
 
     def way(
-        name: str, options: str, pieces: list[tuple[int, float | None]], disk: int, closed: str, galaxies: bool = True
+        name: str, options: str, pieces: list[tuple[int, float | None]], disk: int, closed: str, galaxies: bool = True,
+        survey: str = "gzd5",
     ) -> Way:  # fmt: skip
         if not closed and disk > free:
             closed = f"it needs about {amount(disk)} of free disk"
         seconds = sum(n / r for n, r in pieces if r) if all(r for _, r in pieces) else None
-        command = f"galaxy-zoo-decals prepare gzd5 {options}"
+        command = f"galaxy-zoo-decals prepare {survey} {options}"
         return Way(name, command, not closed, closed, sum(n for n, _ in pieces), disk, seconds, galaxies)
 
     tiny_in, whole_in = (_size_of(tiny), hub), (_size_of(whole), hub)
+    table, mapping, pictures, tiny_2, whole_2 = (
+        seen[f"GZ 2{name}"] for name in (" votes", " mapping", " archive", ", tiny", "")
+    )
+    table_in = (table.size or 0, rates.get("Galaxy Zoo 2"))
+    of_zenodo = next(filter(None, map(_why_not, (table, seen["GZ 2 record"], mapping, pictures))), "")
     return [
         way("the votes alone", f"--catalogue-only{source}", [votes_in], votes_in[0], no_votes, False),
         way(
@@ -381,6 +395,19 @@ def _ways(seen: Mapping[str, Seen], rates: Mapping[str, float], free: int) -> li
         way(
             "all, Zenodo" if not parts else f"{len(there)} of 4 parts, Zenodo", f"--delete-archives{parts}",
             [votes_in, (sum(all_of), zenodo)], EDITION + max(all_of), no_zenodo or ("" if there else lost),
+        ),
+        way(
+            "GZ 2, a part, Hub", "--images hub-tiny", [table_in, (_size_of(tiny_2), hub)],
+            table_in[0] + 2 * _size_of(tiny_2), _why_not(table) or _why_not(tiny_2), survey="galaxyzoo2",
+        ),
+        way(
+            "GZ 2, most, Hub", "--images hub --delete-archives", [table_in, (_size_of(whole_2), hub)],
+            EDITION + 10**9, _why_not(table) or _why_not(whole_2), survey="galaxyzoo2",
+        ),
+        way(
+            "GZ 2, all, Zenodo", "--delete-archives",
+            [table_in, (_size_of(mapping) + _size_of(pictures), zenodo)],
+            EDITION + _size_of(pictures), of_zenodo, survey="galaxyzoo2",
         ),
     ]  # fmt: skip
 

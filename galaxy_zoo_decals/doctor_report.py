@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
-from galaxy_zoo_decals import download
+from galaxy_zoo_decals import addresses, download
 from galaxy_zoo_decals.doctor import Findings
 from galaxy_zoo_decals.units import amount, duration
 
@@ -15,15 +15,21 @@ from galaxy_zoo_decals.units import amount, duration
 def report(found: Findings) -> str:
     """Return the findings as a page of text of at most 100 columns."""
     lines = []
-    for server, begins in (("Zenodo", "{record}"), ("Hugging Face Hub", "{hub}")):
+    for server, rated, begins in (
+        ("Zenodo", "Zenodo", ("{record}", "{zenodo}")),
+        ("Hugging Face Hub", "Hub", ("{hub}",)),
+        ("Galaxy Zoo 2", "Galaxy Zoo 2", ("{votes_2}",)),
+    ):
         held = [s for s in found.seen if s.address.url.startswith(begins)]
-        rate = found.rates.get("Zenodo" if server == "Zenodo" else "Hub")
+        rate = found.rates.get(rated)
         speed = f"{amount(rate)}/s" if rate else "no rate measured"
         lines.append(f"{server}, {_host(held[0].url)}: {speed}")
         for seen in held:
             mark = "FAIL" if not seen.reachable else "ok  " if not seen.words else "DIFF"
             size = amount(seen.size) if seen.size is not None else "?"
-            as_stated = f"as stated in {seen.address.stated}" if seen.address.size else "it describes the record"
+            of_record = seen.address.name in addresses.RECORDS
+            unknown = "it describes the record" if of_record else "its size is published nowhere"
+            as_stated = f"as stated in {seen.address.stated}" if seen.address.size else unknown
             words = seen.words or as_stated
             lines += _folded(f"  {mark} {seen.address.name:<15} {seen.address.what:<26} {size:>9}  ", words)
         lines.append("")

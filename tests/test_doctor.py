@@ -26,21 +26,30 @@ SIZES = {VOTES[0].name: VOTES[0].size, VOTES[1].name: VOTES[1].size} | {
 }
 
 
+GALAXY_ZOO_2 = {"gz2_filename_mapping.csv": 13_000_000, "images_gz2.zip": 3_400_000_000}
+
+
+@pytest.fixture(autouse=True)
+def no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing answers for the votes of Galaxy Zoo 2, unless a test serves them."""
+    monkeypatch.setattr(addresses, "GALAXY_ZOO_2_VOTES", "http://127.0.0.1:9/gz2_hart16.csv.gz")
+
+
 class Zenodo:
     """Files of a size, and how the server answers for them: ok, no-head, a status, silence, drops."""
 
     def __init__(self) -> None:
         self.url = ""
         self.sizes = dict(SIZES)
-        self.how: dict[str, str] = {}
+        self.how: dict[str, str] = {"3565489": "404"}
         self.sent = 0
         self.end = threading.Event()
 
-    def record(self) -> bytes:
-        """The description of the record."""
+    def record(self, sizes: dict[str, int] | None = None) -> bytes:
+        """The description of a record: of the survey, unless other files are given."""
         files = [
             {"key": name, "size": size, "checksum": f"md5:{32 * '0'}", "links": {"self": f"{self.url}/files/{name}"}}
-            for name, size in self.sizes.items()
+            for name, size in (sizes or self.sizes).items()
         ]
         return json.dumps({"files": files}).encode()
 
@@ -63,7 +72,9 @@ def zenodo_of_sizes() -> Iterator[Zenodo]:
 
         def answer(self) -> None:
             name = self.path.removesuffix("/content").rsplit("/", 1)[-1]
-            how, size = zenodo.how.get(name, "ok"), zenodo.sizes.get(name, 0)
+            how, size = zenodo.how.get(name, "ok"), (zenodo.sizes | GALAXY_ZOO_2).get(name, 0)
+            if name in GALAXY_ZOO_2:
+                how = zenodo.how.get("3565489", "ok")
             if how == "silence":
                 zenodo.end.wait(20)
                 return
@@ -78,8 +89,8 @@ def zenodo_of_sizes() -> Iterator[Zenodo]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            if name == "4573248":
-                data = zenodo.record()
+            if name in ("4573248", "3565489"):
+                data = zenodo.record() if name == "4573248" else zenodo.record(GALAXY_ZOO_2)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -141,7 +152,9 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Zenodo, Hub]]:
         folder = name.split("/")[0]
         if name == HUB_MIRROR_VOTES and len(data) == 1000:
             held["lfs"]["size"] = VOTES[0].size  # type: ignore[index]
-        if folder in sizes:
+        if folder in sizes and data[:1] in (b"\0", *(bytes([i]) for i in range(6))):  # of Galaxy Zoo 2
+            held["size"] = round(1e6 * {"tiny": 13, "data": 440}[folder])
+        elif folder in sizes:
             held["size"] = round(1e6 * {"tiny": 87.5, "data": 486}[folder])
         return held
 
@@ -161,7 +174,13 @@ def test_all_is_well(
     servers: tuple[Zenodo, Hub], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("galaxy_zoo_decals.doctor.shutil.disk_usage", lambda _: SimpleNamespace(free=200 * 10**9))
-    assert cli.main(["doctor", "--record", servers[0].url, "--json", str(tmp_path / "found.json")]) == 0
+    servers[0].how.clear()
+    held = {"tiny/train-0.parquet": bytes(13), "tiny/test-0.parquet": bytes(13)}
+    held |= {f"data/train-{i}.parquet": bytes([i]) for i in range(6)}
+    servers[1].publish(addresses.GALAXY_ZOO_2_HUB, held)
+    with answering(bytes(2**19)) as url:
+        monkeypatch.setattr(addresses, "GALAXY_ZOO_2_VOTES", f"{url}/gz2_hart16.csv.gz")
+        assert cli.main(["doctor", "--record", servers[0].url, "--json", str(tmp_path / "found.json")]) == 0
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 100
     found = json.loads((tmp_path / "found.json").read_text())
@@ -170,13 +189,22 @@ def test_all_is_well(
     assert all(a["reachable"] for a in found["addresses"])
     assert by_name["votes"]["size"] == VOTES[0].size and by_name["archive 3"]["size"] == 26_100_000_000
     assert by_name["gz_desi, tiny"]["size"] == 175_000_000 and by_name["gz_desi"]["size"] == 36 * 486_000_000
-    assert not any(a["words"] for a in by_name.values())
-    assert set(found["rates"]) == {"Zenodo", "Hub"} and all(rate > 0 for rate in found["rates"].values())
+    assert not any(a["words"] for a in by_name.values()), [a for a in by_name.values() if a["words"]]
+    assert by_name["GZ 2 votes"]["size"] == 2**19 and by_name["GZ 2 archive"]["size"] == 3_400_000_000
+    assert set(found["rates"]) == {"Zenodo", "Hub", "Galaxy Zoo 2"} and all(
+        rate > 0 for rate in found["rates"].values()
+    )
     ways = {way["command"].removeprefix("galaxy-zoo-decals prepare gzd5 "): way for way in found["ways"]}
+    of_2 = "galaxy-zoo-decals prepare galaxyzoo2"
     assert list(ways) == [
         "--catalogue-only", "--images hub-tiny", "--galaxies 2000", "--images hub --delete-archives",
-        "--delete-archives",
+        "--delete-archives", f"{of_2} --images hub-tiny", f"{of_2} --images hub --delete-archives",
+        f"{of_2} --delete-archives",
     ]  # fmt: skip
+    whole_2 = ways[f"{of_2} --delete-archives"]
+    assert whole_2["size"] == 2**19 + 13_000_000 + 3_400_000_000
+    expected = 2**19 / found["rates"]["Galaxy Zoo 2"] + 3_413_000_000 / found["rates"]["Zenodo"]
+    assert whole_2["seconds"] == pytest.approx(expected)
     assert all(way["open"] for way in ways.values())
     whole = ways["--delete-archives"]
     assert whole["size"] == VOTES[0].size + 4 * 26_100_000_000
@@ -188,10 +216,28 @@ def test_all_is_well(
     assert servers[0].sent <= doctor.SAMPLE + 6 * 2**18, "the sample and single bytes, not the files"
 
 
+def test_what_closes_the_ways_to_galaxy_zoo_2(servers: tuple[Zenodo, Hub], tmp_path: Path) -> None:
+    names = ("GZ 2, a part, Hub", "GZ 2, most, Hub", "GZ 2, all, Zenodo")
+    ways = {way.name: way for way in ask(servers, tmp_path).ways}
+    assert [ways[name].words for name in names] == ["GZ 2 votes: no connection"] * 3
+    with answering(bytes(2**19)) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "GALAXY_ZOO_2_VOTES", f"{url}/gz2_hart16.csv.gz")
+        ways = {way.name: way for way in ask(servers, tmp_path).ways}
+        assert ways[names[0]].words == "GZ 2, tiny: not there (404)"
+        assert ways[names[2]].words == "GZ 2 record: not there (404)"
+        servers[0].how.clear()
+        patch.setitem(GALAXY_ZOO_2, "images_gz2.zip", 100_000_000)
+        ways = {way.name: way for way in ask(servers, tmp_path).ways}
+        assert ways[names[2]].words == "GZ 2 archive: 100 MB, stated about 3.4 GB in 2026-11"
+        patch.delitem(GALAXY_ZOO_2, "images_gz2.zip")
+        ways = {way.name: way for way in ask(servers, tmp_path).ways}
+        assert ways[names[2]].words == "GZ 2 record: it is another record: images_gz2.zip is not in it"
+
+
 def test_heads_that_are_not_allowed(servers: tuple[Zenodo, Hub], tmp_path: Path) -> None:
     servers[0].how = dict.fromkeys(SIZES, "no-head")
     found = ask(servers, tmp_path)
-    assert found.well and {s.size for s in found.seen if "archive" in s.address.name} == {26_100_000_000}
+    assert found.well and {s.size for s in found.seen if s.address.name.startswith("archive")} == {26_100_000_000}
 
 
 @pytest.mark.parametrize(

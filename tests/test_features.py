@@ -17,9 +17,9 @@ Every view carries the common columns; its own come after them. A view's rows ar
 `in_multilabel`, `in_hierarchical`, `in_votes`) is true. Types are those of `datasets`. At the end of the votes view
 simulated editions have `true_*` and `visible_*` columns (float32); those of the survey or of a table of your own have
 `merging_published-votes` and `merging_lost-votes` (int16, [lost votes](data.md#lost-votes-the-question-about-merging)),
-and, where labels are made of them, the `_debiased` fractions (float32). Editions of Galaxy Zoo 2 have `..._debiased` and
-`..._weighted-fraction` (float32) of every answer where `--debiased` asked for them; there `iauname` is the dr7objid and
-`upload_group` the sample (original, extra, stripe82).
+and, where labels are made of them, the `_debiased` fractions (float32). Editions of Galaxy Zoo 2 have `..._debiased`
+and `..._weighted-fraction` (float32) of every answer where `--debiased` asked for them; there `iauname` is the dr7objid
+and `upload_group` the sample (original, extra, stripe82).
 """
 
 
