@@ -92,7 +92,7 @@ campaign-numerics: setup  ## does the scorer keep its digits: all of it against 
 campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
 	$(BIN)/python tests/campaigns/scale.py
 
-campaign-gz2: setup  ## every model on real galaxies, three times (hours; GZ2=FOLDER of the Kaggle files; docs/evidence/gz2.md)
+campaign-gz2: setup  ## every model on the Kaggle galaxies, three times (hours; GZ2=FOLDER of the Kaggle files; docs/evidence/gz2.md)
 	$(BIN)/python -m tests.campaigns.gz2 $(GZ2)
 
 campaign-image-size: setup  ## one model on images of 224 and of 424 pixels (an hour; GZ2=FOLDER; docs/evidence/image-size.md)

@@ -16,7 +16,7 @@ from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree
 
 MAX_COMPONENTS = 4
-"""More components than this were never chosen by BIC on simulated or real votes of a thousand galaxies."""
+"""More components than this were never chosen by BIC, on counts of a thousand galaxies."""
 
 CEILING = 1e4
 LEAST_WEIGHT = 1e-9

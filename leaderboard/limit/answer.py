@@ -48,7 +48,7 @@ def answer(
         ("dirichlet-grey", "dirichlet", "Without colours**, against the same model with them"),
     ):
         found = [(b, kaggle.difference(first, second, b, BOARDS[b].primary)) for b in BOARDS]
-        if told := _grouped([(BOARDS[board].title.lower(), d.verdict) for board, d in found if d]):
+        if told := _grouped([(_title(kaggle, board), d.verdict) for board, d in found if d]):
             said.append(f"**{words}, on the Kaggle galaxies: {told}.")
     if few := _few(curve):
         said.append(few)
@@ -96,6 +96,11 @@ def _divided(score: Score) -> float:
     """Return the share of the mistakes on four classes that fall on galaxies where no class has more than 0.6."""
     clear, share, value = (score.metrics[name][0] for name in ("clear_accuracy", "clear_share", "accuracy"))
     return 1 - share * (1 - clear) / (1 - value)
+
+
+def _title(edition: Edition, board: str) -> str:
+    """Return what an edition calls a board, within a sentence."""
+    return BOARDS[board].told(edition.counted_votes).title.lower()
 
 
 def _accuracy(edition: Edition) -> str:
@@ -159,7 +164,7 @@ def _one_network(kaggle: Edition, simulated: Edition) -> str:
             if d is not None:
                 _claim(d.verdict != "worse", f"the Dirichlet model is not worse on {second} of {edition.key[0]}")
                 span = f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
-                parts.append(f"{d.verdict} on {BOARDS[second].title.lower()} of {galaxies} ({span})")
+                parts.append(f"{d.verdict} on {_title(edition, second)} of {galaxies} ({span})")
     same = ""
     if against:
         same = (

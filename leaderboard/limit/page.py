@@ -36,14 +36,14 @@ def write(
 def _chosen(editions: dict[str, Edition]) -> str:
     """Say of how many entries the best was chosen, and by how much that flatters it."""
     told = []
-    for name, edition in editions.items():
+    for edition in editions.values():
         counts = {board: len(edition.on(board)) for board in BOARDS}
         several = [board for board in BOARDS if counts[board] > 1]
         words = []
         for board in several:
             metric = BOARDS[board].metrics[BOARDS[board].primary]
             words.append(f"{edition.flattered(board):+{metric.format}} {metric.title} of {counts[board]}")
-        told.append(f"on {name} {', '.join(words)}")
+        told.append(f"on {edition.title.partition(':')[0]} {', '.join(words)}")
     return (
         "An entry called *the best* was chosen from all of its board on the galaxies that it is scored on, which "
         f"flatters it by about ({'; '.join(told)} entries): the best of every bootstrap draw against its own score."
