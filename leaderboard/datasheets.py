@@ -89,7 +89,7 @@ def nodes(edition: Edition, truth: Truth, images: Images) -> dict[str, Node]:
         choices = []
         for j, answer in enumerate(question.answers):
             counts = np.histogram(on[:, j], bins=BINS, range=(0, 1))[0].tolist()
-            said = f"Fraction of votes for {words(answer)} over {len(on)} galaxies, in tenths: {counts}"
+            said = f"Fraction of {words(answer)} over {len(on)} galaxies, in tenths: {counts}"
             choices.append(
                 Choice(
                     answer,

@@ -60,7 +60,7 @@ def flags(entry: Entry, entries: list[Entry], truths: Truths) -> list[str]:
         share = harder(truth, sorted(every), [_read(t, truth) for t in _one_each(entries, entry, key)])
         if share is not None and share < RARE:
             found.append(
-                f"{edition.name}: other entries are further from the volunteers on the galaxies that it lacks than on "
+                f"{edition.name}: other entries are further from the truth on the galaxies that it lacks than on "
                 f"{1 - share:.1%} of as many drawn at random: were hard ones left away?"
             )
     return found
