@@ -82,6 +82,7 @@ class Published:
             "table": {key: table.facts[key] for key in ("name", "bytes", "sha256", "rows")},
             "checks": table.facts["checks"],
             "split": "sky cell" if table.positions else "dr7objid",
+            **({"beside_votes": list(hart16.EXTRA)} if self.debiased else {}),
         }
 
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
@@ -256,7 +257,10 @@ def votes_file(url: str, record: Record) -> Path:
     name = hart16.NAMES[0 if urlsplit(url).path.endswith(".gz") else 1]
     with record.alone():
         file = download.look(record.client, name, url, record.say)
-        return download.fetch(record.client, file, record.folder, record.say)
+        path = download.fetch(record.client, file, record.folder, record.say)
+        for leftover in record.folder.glob(f"{name}.*.part"):  # of another file of this name
+            leftover.unlink()
+        return path
 
 
 def spdx(stated: str | None) -> str:

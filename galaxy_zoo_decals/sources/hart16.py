@@ -98,6 +98,8 @@ def read(path: Path, extra: bool = False) -> Table:
     texts, whole = ("dr7objid", "sample"), ("total_classifications", "total_votes", *COUNTS)
     table = _columns(path, texts, (*whole, *positions, *kept))
     votes = _whole_numbers(table, whole, path)
+    for column in positions:
+        _check_position(table, column, path)
     names = _identifiers(table, path)
     sample = pd.Series(table["sample"].to_pandas().to_numpy(object)).str.strip()
     columns: dict[str, object] = {"iauname": names, "upload_group": sample}
@@ -115,10 +117,6 @@ def read(path: Path, extra: bool = False) -> Table:
         rows = pd.concat([rows, pd.DataFrame(more)], axis=1)
     rows = rows[~again].reset_index(drop=True)
     checked = catalogues.check(rows, GZ2, str(path))
-    for column in positions:
-        if checked[column].isna().any():
-            name = checked["iauname"][checked[column].isna()].iloc[0]
-            raise CatalogueError(f"{path}: {name} has no {column!r}; splits go by the position in the sky.")
     facts = {
         "name": path.name,
         "bytes": path.stat().st_size,
@@ -229,11 +227,38 @@ def _bad_cell(path: Path, numbers: Sequence[str]) -> CatalogueError:
     return CatalogueError(f"{path}: row {row + 1}, column {column!r} holds {str(value)[:40]!r}, which is no number.")
 
 
+def _check_position(table: pa.Table, column: str, path: Path) -> None:
+    """Raise CatalogueError for a row without a position: splits go by it."""
+    values = table[column].to_numpy()
+    low, high = catalogues.LIMITS[column]
+    bad = ~((values >= low) & (values <= high))
+    if bad.any():
+        row = int(bad.argmax())
+        found = "is empty" if np.isnan(values[row]) else f"holds {values[row]:g}"
+        raise CatalogueError(
+            f"{path}: row {row + 1}, column {column!r} {found}; splits go by the position in the sky, in degrees."
+        )
+
+
+def _unasked(table: pa.Table) -> dict[str, np.ndarray]:
+    """Return for each column of counts the rows where all counts of its question are empty: nobody was asked."""
+    found: dict[str, np.ndarray] = {}
+    for q in GZ2.questions:
+        columns = COUNTS[GZ2.slices[q.name]]
+        if any(table[column].null_count for column in columns):
+            empty = np.logical_and.reduce([np.isnan(table[column].to_numpy()) for column in columns])
+            found |= dict.fromkeys(columns, empty)
+    return found
+
+
 def _whole_numbers(table: pa.Table, columns: Sequence[str], path: Path) -> np.ndarray:
     """Return counts, int32 (rows, columns); CatalogueError naming the first cell that is no count of votes."""
     out = np.empty((len(table), len(columns)), np.int32)
+    unasked = _unasked(table)
     for i, column in enumerate(columns):
         values = table[column].to_numpy()
+        if column in unasked:
+            values = np.where(unasked[column], 0, values)
         for problem, bad in (
             ("is empty", np.isnan(values)),
             ("is negative", values < 0),
