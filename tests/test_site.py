@@ -49,6 +49,7 @@ from leaderboard import (
 from leaderboard.__main__ import main
 from leaderboard.runs import Curve, Point
 from leaderboard.truths import Truths
+from tests.test_claims import claims
 from tests.test_gz2 import write_challenge
 from tests.test_leaderboard import fill_in
 from tests.test_leaderboard_runs import MODELS, guess, write_run
@@ -289,6 +290,9 @@ def test_votes_that_may_not_be_passed_on_leave_no_trace(tmp_path: Path) -> None:
     assert "same answer on" in (tmp_path / "without/compare/gz2-multiclass.html").read_text()
     for site in ("with", "without"):
         assert not [p for p in (tmp_path / site).rglob("*.jpg") if "gz2" in str(p)]
+        # Pages of data are there with the edition alone; what is said of fields of view is said of every edition.
+        said = {path: claims(path.read_text()) for path in (tmp_path / site).rglob("*.html")}
+        assert {path: c for path, c in said.items() if set(c) - {"small: volunteers saw another scale"}} == {}
         check_links(tmp_path / site)
 
 
