@@ -363,6 +363,31 @@ def test_without_positions_the_name_decides_and_the_card_says_so(tmp_path: Path)
     assert cli.main(["check", str(tmp_path / "made")]) == 0
 
 
+def test_what_does_not_agree_and_who_stays_together_in_a_whole_edition(tmp_path: Path) -> None:
+    """One galaxy in two samples, 2 arcsec apart across the border of two cells; three rows with another total."""
+    rows, images = draw(40)
+    rows.loc[[0, 9], "ra"] = 150.0  # row 9 is of stripe82
+    rows.loc[[0, 9], "dec"] = [2 + 1 / 3600, 2 - 1 / 3600]
+    rows.loc[[4, 5, 6], "total_votes"] += 1
+    folder = tmp_path / "files"
+    folder.mkdir()
+    written(folder, rows)
+    mapping(rows).to_csv(folder / gz2_mapping.NAME, index=False)
+    for i, image in enumerate(images):
+        (folder / f"{100 + i}.jpg").write_bytes(jpeg(image, 64))
+    assert prepare(tmp_path / "made", "--source", str(folder)) == 0
+    found, edition = everything(tmp_path / "made"), Edition(tmp_path / "made")
+    assert found.loc[rows["dr7objid"][[0, 9]], "split"].tolist() == ["test", "test"]
+    assert splits.by_sky_cell([150.0], [2 - 1 / 3600]).tolist() == ["train"], "where the second would be alone"
+    assert found.loc[rows["dr7objid"][0], "scored"] and not found.loc[rows["dr7objid"][9], "scored"]
+    checks = edition.facts["source"]["checks"]  # type: ignore[index]
+    assert checks[hart16.ROW_SUM] == {"rows": 3, "first": rows["dr7objid"][4]}
+    assert sum(check["rows"] for check in checks.values()) == 3
+    card = (tmp_path / "made" / "README.md").read_text()
+    assert f"| {hart16.ROW_SUM} | 3 | {rows['dr7objid'][4]} |" in card and f"| {hart16.FIRST} | 0 |  |" in card
+    assert cli.main(["check", str(tmp_path / "made")]) == 0
+
+
 def test_the_hash_of_a_name_by_hand() -> None:
     # printf 587726016142835881 | sha256sum
     digest = 0xAD05D2020292768BAC9152C8EABC67594E97482582B2CFB9E1CD6952A442D319
