@@ -246,8 +246,8 @@ def _unasked(table: pa.Table) -> dict[str, np.ndarray]:
     for q in GZ2.questions:
         columns = COUNTS[GZ2.slices[q.name]]
         if any(table[column].null_count for column in columns):
-            empty = np.logical_and.reduce([np.isnan(table[column].to_numpy()) for column in columns])
-            found.update({column: empty for column in columns})
+            empty: np.ndarray = np.logical_and.reduce([np.isnan(table[column].to_numpy()) for column in columns])
+            found |= dict.fromkeys(columns, empty)
     return found
 
 
