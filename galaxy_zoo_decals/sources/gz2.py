@@ -56,8 +56,8 @@ class GZ2Challenge:
     tree: Tree = GZ2
     licence: str = "other"
     citation: str = (
-        "Images and likelihoods are those of the Kaggle Galaxy Zoo Challenge, under its terms, and may not be passed on. "
-        "Cite Willett et al. 2013, MNRAS 435, 2835."
+        "Images and likelihoods are those of the Kaggle Galaxy Zoo Challenge, under its terms, and may not be passed "
+        "on. Cite Willett et al. 2013, MNRAS 435, 2835."
     )
     credit: str = "SDSS, by the Kaggle Galaxy Zoo Challenge"
     simulated: bool = False
