@@ -86,7 +86,8 @@ def _body(facts: dict[str, Any], results: dict[str, Result]) -> str:
         "```",
         "",
         "Counted votes are opinions of volunteers about pictures: what is too small or too faint to see is called "
-        "smooth. Published likelihoods, as those of the Kaggle Galaxy Challenge, are such opinions corrected for what "
-        "no picture shows. The predictions are of the one or the other, as the edition above is, and not physical types.",
+        "smooth. Published likelihoods, as those of the Kaggle Galaxy Challenge, are such opinions corrected for "
+        "what no picture shows. The predictions are of the one or the other, as the edition above is, and not "
+        "physical types.",
     ]
     return "\n".join(lines) + "\n"
