@@ -40,6 +40,7 @@ from leaderboard.entries import Entry, Trained
 from leaderboard.files import MEBIBYTE, LeaderboardError, read_text, visible
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
+from leaderboard.real_votes import RealVotes
 from leaderboard.submission import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.templates import environment, markdown
 from leaderboard.truths import Key, Truths, terms_of, title_of, tree_of
@@ -168,6 +169,7 @@ def _site(
         happened = history.events(history.read(CHANGELOG), entries)
         compared = {t.slug: c for e in editions for t in e.tables.values() if (c := _compared(t, e, images))}
         common = {"editions": editions, "entries": entries, "compared": compared, "scorer": scores.VERSION}
+        common["real"] = RealVotes.read()
         pages: dict[str, str] = {}
         templates = environment()
 

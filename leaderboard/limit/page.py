@@ -153,7 +153,7 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVo
 
 def _real(real: RealVotes) -> list[str]:
     """Return the section of the galaxies whose votes are known."""
-    head = ("", "Four classes: accuracy", "Labels: macro mAP", "Decision tree: hierarchical F1", "Worth volunteers")
+    head = ("", *real.columns)
     return [
         "## On real votes",
         "",
