@@ -14,7 +14,7 @@ from galaxy_zoo_decals.edition import Edition
 
 SEEDS = (0, 1, 2)
 
-FINETUNING = {"epochs": 15, "warmup": 0.1, "average": 0.95}
+FINETUNING = {"epochs": 10, "warmup": 0.1, "average": 0.95}
 """What differs from the Kaggle training: epochs of 500 galaxies are 15 steps, so that more are needed and the moving
 average of the weights has to follow faster. Chosen before any fold was looked at."""
 
