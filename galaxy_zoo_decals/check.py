@@ -269,11 +269,20 @@ def _cells(edition: Edition, table: pd.DataFrame) -> Finding:
     rows = table[known]
     places, names = (rows["ra"].to_numpy(), rows["dec"].to_numpy()), rows["split"].to_numpy()
     wrong = splits.by_sky_cell(*places) != names
+    problems, besides = [], ""
     if edition.facts["source"].get("kind") == "galaxyzoo2":  # type: ignore[attr-defined]
-        wrong &= ~splits.at_border(*places, names)  # neighbours of other samples are kept together
-    problems = [f"{int(wrong.sum()):,} galaxies lie in a sky cell of another split"] if wrong.any() else []
+        groups, besides = splits.neighbours(*places), ", but neighbours across a border share one"
+        # Neighbours have the split of one of them, which need not be in a part of the survey.
+        right = np.unique(groups[~wrong | splits.at_border(*places, names)])
+        wrong &= ~np.isin(groups, right)
+        apart = pd.Series(names).groupby(groups).nunique().gt(1).sum()
+        if apart:
+            problems.append(f"{apart:,} times galaxies within {splits.TOGETHER:g} arcsec are in two splits")
+    if wrong.any():
+        problems.append(f"{int(wrong.sum()):,} galaxies lie in a sky cell of another split")
     i, j = splits.sky_cell(*places)
-    return _finding("sky cells", problems, f"{len(set(zip(i.tolist(), j.tolist()))):,} cells, each in one split")
+    cells = len(set(zip(i.tolist(), j.tolist())))
+    return _finding("sky cells", problems, f"{cells:,} cells, each in one split{besides}")
 
 
 def _scored(edition: Edition, table: pd.DataFrame) -> Finding:

@@ -66,17 +66,24 @@ def by_sky_cell_together(ra: np.ndarray, dec: np.ndarray, rank: np.ndarray) -> n
     Where the border of a cell runs between them, all take the split of the one of the lowest ``rank``, of the first
     one where several have it. ra and dec in degrees.
     """
+    names, groups = by_sky_cell(ra, dec), neighbours(ra, dec)
+    order = np.argsort(rank, kind="stable")
+    _, first = np.unique(groups[order], return_index=True)
+    return np.asarray(names[order[first]][groups])
+
+
+def neighbours(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Return a number for each position, int (n,): the same within ``TOGETHER``, also by way of others between."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    names = by_sky_cell(ra, dec)
-    pairs = cKDTree(directions(ra, dec)).query_pairs(chord(TOGETHER), output_type="ndarray")
-    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(names), len(names)))
+    # Each place once: pairs of thousands of rows at one place, as 0, 0 for an unknown one, would fill the memory.
+    places, which = np.unique(directions(ra, dec), axis=0, return_inverse=True)
+    pairs = cKDTree(places).query_pairs(chord(TOGETHER), output_type="ndarray")
+    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(places), len(places)))
     _, groups = connected_components(links, directed=False)
-    order = np.argsort(rank, kind="stable")
-    _, first = np.unique(groups[order], return_index=True)
-    return np.asarray(names[order[first]][groups])
+    return np.asarray(groups[which.reshape(-1)])
 
 
 def at_border(ra: np.ndarray, dec: np.ndarray, names: np.ndarray) -> np.ndarray:

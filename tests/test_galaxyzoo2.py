@@ -6,7 +6,7 @@ import io
 import shutil
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from galaxy_zoo_decals import addresses, cli, download, pixels, splits, views
+from galaxy_zoo_decals import addresses, check, cli, download, pixels, splits, views
 from galaxy_zoo_decals.catalogue import CatalogueError
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import GZ2, SPLITS
 from galaxy_zoo_decals.sources import gz2_mapping, hart16, hub_shard
 from galaxy_zoo_decals.sources.hub_images import Votes, join
 from tests import hub, releases
-from tests.hart16 import COLUMNS, draw, hub_files, jpeg, mapping, write
+from tests.hart16 import COLUMNS, FIRST, draw, hub_files, jpeg, mapping, write
 from tests.releases import Zenodo
 
 TRUE_ROWS = Path(__file__).parents[2] / "shared" / "data" / "gz2-true-rows"
@@ -70,7 +70,7 @@ def test_true_rows_with_their_mapping_and_pictures(tmp_path: Path) -> None:
     assert tuple(header) == COLUMNS, "the stand-in has the columns of the published table"
     found = hart16.read(TRUE_ROWS / "gz2_hart16.csv", extra=True)
     assert all(check["rows"] == 0 for check in found.facts["checks"].values())  # type: ignore[attr-defined]
-    assert len(found.facts["checks"]) == 13 and found.positions  # type: ignore[arg-type]
+    assert len(found.facts["checks"]) == 14 and found.positions  # type: ignore[arg-type]
     row = found.rows.set_index("iauname").loc["587726016142835881"]
     # Of its 44 volunteers 36 said smooth and 8 features or disk; its file's row says so.
     assert row[["smooth-or-featured_smooth", "smooth-or-featured_featured-or-disk"]].tolist() == [36, 8]
@@ -156,6 +156,8 @@ def test_what_does_not_agree_is_counted_by_its_kind(tmp_path: Path, column: str,
         (lambda t: put(t, 3, "t03_bar_a06_bar_count", "many"), "row 4, column 't03_bar_a06_bar_count' holds 'many'"),
         (lambda t: put(t, 2, "dr7objid", "5.877e+17"), "row 3, column 'dr7objid' holds '5.877e+17'"),
         (lambda t: put(t, 2, "dr7objid", ""), "row 3, column 'dr7objid' holds ''"),
+        (lambda t: put(t, 2, "dr7objid", "0587722981736120347"), "row 3, column 'dr7objid' holds '058772"),
+        (lambda t: put(t, 2, "dr7objid", "12"), "row 3, column 'dr7objid' holds '12'"),
         (lambda t: put(t, 5, "ra", ""), "row 6, column 'ra' is empty"),
         (lambda t: put(t, 5, "dec", 91), "row 6, column 'dec' holds 91"),
         (lambda t: put(pd.concat([t[:3], t]), 5, "dec", "inf"), "row 9, column 'dec' holds inf"),
@@ -218,6 +220,27 @@ def test_a_galaxy_that_stands_there_twice_is_taken_once_from_the_earlier_sample(
     assert odd[rows["dr7objid"][2]] == rows["t06_odd_a14_yes_count"][2], "not the one of the coadd"
 
 
+@pytest.mark.parametrize("read", [float, lambda name: round(int(name), -3)], ids=["float", "spreadsheet"])
+def test_identifiers_that_lost_their_last_digits_are_refused(tmp_path: Path, read: Callable[[str], float]) -> None:
+    rows, _ = draw(12)
+    rows["dr7objid"] = [str(FIRST + 1001 * i) for i in range(12)]
+    lost = rows.assign(dr7objid=[str(int(read(name))) for name in rows["dr7objid"]])
+    with pytest.raises(CatalogueError, match="'dr7objid' has lost its last digits"):
+        hart16.read(written(tmp_path, lost))
+    mapping(lost).to_csv(tmp_path / gz2_mapping.NAME, index=False)
+    galaxies = hart16.read(written(tmp_path, rows)).rows
+    with pytest.raises(CatalogueError, match="'objid' has lost its last digits"):
+        gz2_mapping.read(tmp_path / gz2_mapping.NAME, galaxies)
+
+
+def test_samples_of_other_names_are_reported(tmp_path: Path) -> None:
+    rows, _ = draw(12)
+    rows.loc[[3, 5], "sample"] = ["Original", ""]
+    found = hart16.read(written(tmp_path, rows))
+    assert found.facts["checks"][hart16.KNOWN] == {"rows": 2, "first": rows["dr7objid"][3]}  # type: ignore[index]
+    assert not splits.scored_galaxy_zoo_2(found.rows)[[3, 5]].any()
+
+
 # --- the pictures ----------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +252,8 @@ def test_a_galaxy_gets_the_picture_of_its_own_sample(tmp_path: Path) -> None:
     rows = pd.DataFrame({"iauname": ["1", "2", "4"], "upload_group": ["stripe82", "original", "original"]})
     found = gz2_mapping.read(path, rows)
     assert found.galaxies == {"11": "1", "13": "2"} and found.without == ("4",)
+    path.write_text(f"{path.read_text()}1,original,10\n")
+    assert gz2_mapping.read(path, rows) == found, "a row that stands there twice says nothing else"
 
 
 @pytest.mark.parametrize(
@@ -239,6 +264,8 @@ def test_a_galaxy_gets_the_picture_of_its_own_sample(tmp_path: Path) -> None:
         ("objid,sample,asset_id\n1,original,10\nx,original,11\n", "row 2, column 'objid' holds 'x'"),
         ("objid,sample,asset_id\n1,original,\n", "row 1, column 'asset_id' holds ''"),
         ("objid,sample,asset_id\n1,original,10\n2,orig", "cut short"),
+        ("objid,sample,asset_id\n1,original\n2,original,10\n", "row 1, column 'asset_id' holds ''"),
+        ("<html>\n<p>one\n<p>a, b\n<p>c\n", r"not a readable table \(.*line 3, saw 2\)\. Download"),
     ],
 )
 def test_what_is_wrong_with_a_mapping_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -332,6 +359,17 @@ def test_what_is_missing_is_named(
     assert prepare(tmp_path / "made", "--source", str(tmp_path / "release")) == 1
     assert words in refused(capsys)
     assert not (tmp_path / "made").exists() and not (tmp_path / "made.partial").exists()
+
+
+def test_pictures_of_other_names_are_named(
+    published: tuple[Path, pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(published[0], tmp_path / "release")
+    with zipfile.ZipFile(tmp_path / "release" / "images_gz2.zip", "w") as made:
+        made.writestr("images/587722981736120347.jpg", jpeg(np.zeros((8, 8, 3), np.uint8)))
+    assert prepare(tmp_path / "made", "--source", str(tmp_path / "release")) == 1
+    said = refused(capsys)
+    assert "of its 1 pictures, as 587722981736120347, none is called by an asset id" in said and "as 100.jpg" in said
 
 
 def test_labels_are_made_of_votes_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -432,6 +470,31 @@ def test_who_is_alone_has_the_split_of_its_cell(seed: int) -> None:
     assert (found[:200] == splits.by_sky_cell(ra, dec)).all()
     assert (found[200:] == found[copies]).all()
     assert splits.at_border(*places, found).all()
+
+
+def test_a_chain_of_neighbours_stays_together_and_is_found_to_be_right(tmp_path: Path) -> None:
+    """Nine entries, each 4 arcsec from the next: they reach further from the border of a cell than neighbours do."""
+    rows, images = draw(60)
+    chain = [i for i in range(60) if i % 10 < 8][:9]
+    rows.loc[chain, "ra"], rows.loc[chain, "dec"] = 150.0, 2 + (4 - 4 * np.arange(9)) / 3600
+    folder = tmp_path / "files"
+    folder.mkdir()
+    written(folder, rows)
+    mapping(rows).to_csv(folder / gz2_mapping.NAME, index=False)
+    for i, image in enumerate(images):
+        (folder / f"{100 + i}.jpg").write_bytes(jpeg(image, 64))
+    assert prepare(tmp_path / "made", "--source", str(folder)) == 0
+    assert set(everything(tmp_path / "made").loc[rows["dr7objid"][chain], "split"]) == {"test"}
+    edition, table = Edition(tmp_path / "made"), everything(tmp_path / "made").reset_index()
+    assert check._cells(edition, table).holds
+    table.loc[table["iauname"] == rows["dr7objid"][chain[4]], "split"] = "train"
+    assert "1 times galaxies within 5 arcsec are in two splits" in check._cells(edition, table).words
+
+
+def test_many_rows_at_one_place_are_one_neighbourhood() -> None:
+    ra = np.concatenate([np.zeros(50_000), [360.0, 1.0]])  # all pairs would be 20 GB
+    found = splits.neighbours(ra, np.zeros(len(ra)))
+    assert len(set(found[:-1])) == 1 and found[-1] != found[0]
 
 
 def test_at_the_border_is_near_the_border() -> None:

@@ -12,7 +12,8 @@ import pandas as pd
 from galaxy_zoo_decals import catalogue as catalogues
 from galaxy_zoo_decals.catalogue import CatalogueError
 from galaxy_zoo_decals.sources import Encoder, ImageError, Part
-from galaxy_zoo_decals.sources.hart16 import rank
+from galaxy_zoo_decals.sources.hart16 import rank, spoiled
+from galaxy_zoo_decals.sources.record import SourceError
 
 NAME = "gz2_filename_mapping.csv"
 
@@ -43,7 +44,8 @@ def read(path: Path, galaxies: pd.DataFrame) -> Pictures:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
-        raise CatalogueError(f"{path}: not a readable table ({error}). Download it again.") from None
+        words = str(error).splitlines()[0][:200]
+        raise CatalogueError(f"{path}: not a readable table ({words}). Download it again.") from None
     for column in COLUMNS:
         if column not in table.columns:
             raise CatalogueError(f"{path}: column {column!r} is missing; this is not {NAME} of Zenodo 3565489.")
@@ -55,7 +57,12 @@ def read(path: Path, galaxies: pd.DataFrame) -> Pictures:
             raise CatalogueError(
                 f"{path}: row {row + 1}, column {column!r} holds {table[column].iloc[row][:40]!r}, which is no number."
             )
-    again = table["asset_id"].duplicated()
+    if spoiled(table["objid"]):
+        raise CatalogueError(
+            f"{path}: column 'objid' has lost its last digits, as {table['objid'].iloc[0]}: a program read it as a "
+            "number. Download the file again."
+        )
+    again = table["asset_id"].duplicated() & ~table.duplicated(["objid", "asset_id"])
     if again.any():
         row = int(again.to_numpy().argmax())
         name = table["asset_id"].iloc[row]
@@ -77,8 +84,15 @@ def read(path: Path, galaxies: pd.DataFrame) -> Pictures:
 def renamed(part: Part, galaxies: Mapping[str, str]) -> Part:
     """Return a part whose images are known by asset id as one whose images are known by galaxy.
 
-    Pictures of no galaxy keep their file's name, so that they are counted as images without a row.
+    Pictures of no galaxy keep their file's name, so that they are counted as images without a row. SourceError where
+    no picture is of any galaxy.
     """
+    if not galaxies.keys() & part.images.keys():
+        example = next((f", as {name}" for name in part.images), "")
+        raise SourceError(
+            f"{part.label}: of its {len(part.images):,} pictures{example}, none is called by an asset id of a galaxy "
+            f"in {NAME}, as {next(iter(galaxies))}.jpg. Are they the pictures of Zenodo 3565489?"
+        )
     names = {asset: galaxies.get(asset, f"{asset}.jpg") for asset in part.images}
     assets = {name: asset for asset, name in names.items()}
 

@@ -59,6 +59,7 @@ SAMPLES = ("original", "extra", "stripe82", "stripe82_coadd_1", "stripe82_coadd_
 ROW_SUM = "the counts of all answers add up to total_votes"
 FIRST = "the counts of t01 add up to total_classifications"
 REPEATED = "no dr7objid stands there twice"
+KNOWN = f"the sample is {', '.join(SAMPLES[:-1])} or {SAMPLES[-1]}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,10 @@ def read(path: Path, extra: bool = False) -> Table:
         part = counts[:, GZ2.slices[q.name]]
         columns |= {q.total: part.sum(axis=1), **dict(zip(q.columns, part.T))}
     again = _repeated(names, sample)
-    checks = _checks(names, votes[:, 0], votes[:, 1], counts) | {REPEATED: _where(names, again)}
+    checks = _checks(names, votes[:, 0], votes[:, 1], counts) | {
+        KNOWN: _where(names, ~sample.isin(SAMPLES).to_numpy()),
+        REPEATED: _where(names, again),
+    }
     rows = pd.DataFrame(columns)
     if kept:
         more = {new: table[old].to_numpy().astype(np.float32) for new, old in zip(extra_columns(), kept)}
@@ -169,7 +173,8 @@ def _header(path: Path) -> list[str]:
 def _unreadable(path: Path, error: BaseException) -> CatalogueError:
     words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return CatalogueError(
-        f"{path}: not a whole table ({words}): it is cut short or damaged. Remove it and download it again."
+        f"{path}: not a whole table in CSV ({words}): it is cut short, damaged, or a file of another kind. Remove it "
+        "and download it again."
     )
 
 
@@ -267,9 +272,9 @@ def _whole_numbers(table: pa.Table, columns: Sequence[str], path: Path) -> np.nd
         ):
             if bad.any():
                 row = int(bad.argmax())
+                found = "" if np.isnan(values[row]) else f" ({values[row]:g})"
                 raise CatalogueError(
-                    f"{path}: row {row + 1}, column {column!r} {problem} ({values[row]:g}); votes are whole numbers "
-                    "from 0."
+                    f"{path}: row {row + 1}, column {column!r} {problem}{found}; votes are whole numbers from 0."
                 )
         out[:, i] = values
     return out
@@ -278,7 +283,7 @@ def _whole_numbers(table: pa.Table, columns: Sequence[str], path: Path) -> np.nd
 def _identifiers(table: pa.Table, path: Path) -> pd.Series:
     """Return the dr7objid of every row as text; CatalogueError naming the first that is none."""
     names = pd.Series(table["dr7objid"].to_pandas().to_numpy(object)).fillna("").str.strip()
-    bad = ~names.str.fullmatch(r"[0-9]{1,20}")
+    bad = ~names.str.fullmatch(r"[1-9][0-9]{17,18}")
     if bad.any():
         row = int(bad.to_numpy().argmax())
         raise CatalogueError(
@@ -286,7 +291,21 @@ def _identifiers(table: pa.Table, path: Path) -> pd.Series:
             "18 or 19 digits. A program that reads it as a number with a decimal point spoils it; take the table as "
             "it was published."
         )
+    if spoiled(names):
+        raise CatalogueError(
+            f"{path}: column 'dr7objid' has lost its last digits, as {names.iloc[0]}: a program read it as a number. "
+            "Take the table as it was published."
+        )
     return names
+
+
+def spoiled(names: pd.Series) -> bool:
+    """Return whether identifiers (digits, as text) have lost their last ones: some would be those of other galaxies.
+
+    A float keeps 17 digits, and of numbers of 18 digits only multiples of 64; all of ten or more are so by no chance.
+    """
+    few = names.unique()
+    return len(few) >= 10 and any(all(int(name) % lost == 0 for name in few) for lost in (10, 64))
 
 
 def rank(samples: pd.Series) -> np.ndarray:

@@ -204,7 +204,7 @@ class HubImages:
             example = f", as {joined['name'].iloc[0]}: {joined['problem'].iloc[0]}" if len(joined) else ""
             raise SourceError(
                 f"{self._called(file)}: none of its {rows.total:,} rows has the place and the votes of a galaxy of "
-                f"GZD-5 ({len(joined):,} have votes for {self.dataset.columns[0]!r}{example}). It "
+                f"{self._known.survey} ({len(joined):,} have votes for {self.dataset.columns[0]!r}{example}). It "
                 "is not the dataset that this program was written for: update galaxy-zoo-decals, or take the images of "
                 "Zenodo."
             )
