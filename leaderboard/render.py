@@ -37,7 +37,7 @@ from leaderboard import (
 )
 from leaderboard.boards import SEEDS, Row, Table
 from leaderboard.entries import Entry, Trained
-from leaderboard.files import MEBIBYTE, LeaderboardError, read_text, visible
+from leaderboard.files import MEBIBYTE, LeaderboardError, read_json, read_text, visible
 from leaderboard.galaxies import Example, Images, Shown
 from leaderboard.ranking import ALPHA
 from leaderboard.real_votes import RealVotes
@@ -60,6 +60,9 @@ PANEL_ENTRIES = 3
 """Entries a task that the panel of galaxies shows: the best of each model and backbone; the others' own pages do."""
 
 CHANGELOG = Path(__file__).resolve().parent / "changelog.yaml"
+
+RANKS = Path(__file__).resolve().parents[1] / "docs" / "evidence" / "ranks.json"
+"""What the campaign of ranks measured."""
 
 LARGEST_BIBTEX = 64 * 2**10
 
@@ -255,7 +258,16 @@ def _numbers() -> dict[str, Any]:
         "scorer": scores.VERSION,
         "scale": prediction_files.SCALE,
         "root_votes": ROOT_VOTES,
+        "separated": _separated(),
     }
+
+
+def _separated() -> dict[str, float]:
+    """Return how often equal entries came out different at most, by the number of their trainings, as measured."""
+    worst: dict[str, float] = {}
+    for row in read_json(RANKS)["false"]:
+        worst[row["seeds"]] = max(worst.get(row["seeds"], 0.0), float(row["separated"]))
+    return worst
 
 
 def place(name: str) -> tuple[int, str]:
