@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from galaxy_zoo_decals.sources import ImageError
 
@@ -71,6 +71,8 @@ def decode(data: bytes) -> Image.Image:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError("it claims more pixels than a cutout has, as a decompression bomb does") from None
+    except UnidentifiedImageError:  # its words name a place in memory, another one each time
+        raise ImageError("not a readable JPEG or PNG image") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"not a readable JPEG or PNG image ({error})") from None
     return image.convert("RGB")

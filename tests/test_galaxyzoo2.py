@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import io
 import shutil
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -341,6 +343,35 @@ def test_small_pictures_are_not_called_those_of_zenodo(tmp_path: Path) -> None:
     assert edition.facts["pictures"] == "96 px, files on disk" and edition.galaxies == 30
     assert edition.terms.licence == "other" and not edition.terms.may_publish_images
     assert not edition.terms.may_publish_votes
+
+
+def test_bad_files_in_a_folder_are_left_out_and_nothing_of_the_machine_is_said(
+    published: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    folder = tmp_path / "files"
+    shutil.copytree(published[0], folder)
+    with zipfile.ZipFile(folder / "images_gz2.zip") as held:
+        held.extractall(folder)
+    (folder / "images_gz2.zip").unlink()
+    images = folder / "images"
+    # A PNG of 40,000 pixels a side: header and no content.
+    head = b"IHDR" + struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    (images / "100.jpg").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+        + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    )  # fmt: skip
+    (images / "101.jpg").write_bytes(b"no picture")
+    (images / "102.jpg").write_bytes(jpeg(np.zeros((8, 8, 3), np.uint8), 64))
+    (images / "more").mkdir()
+    shutil.copy(images / "104.jpg", images / "more" / "103.jpg")
+    assert prepare(tmp_path / "made", "--source", str(folder)) == 0
+    edition = Edition(tmp_path / "made")
+    assert edition.facts["pictures"] == "JPEG, Zenodo" and edition.galaxies == GALAXIES - 2 - 4
+    said = [s["examples"] for s in edition.facts["cleaning"]["steps"] if s["name"] == "unusable image"]  # type: ignore[index]
+    bomb, text, small, two = (said[0][name] for name in published[1]["dr7objid"][:4])
+    assert "more pixels than a cutout has" in bomb and text == "not a readable JPEG or PNG image"
+    assert "64 x 64" in small and two == "there are two different images of it, 103.jpg and more/103.jpg"
+    assert str(tmp_path) not in (tmp_path / "made" / "edition.json").read_text()
 
 
 @pytest.mark.parametrize(

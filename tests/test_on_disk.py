@@ -198,7 +198,7 @@ def test_of_several_files_of_one_galaxy(tmp_path: Path) -> None:
     put(tmp_path / "a" / f"{four}.png", image(6))
     part = folder_part(tmp_path, FORM)
     found = levels(part)
-    words = f"there are two different images of it, {tmp_path / 'a' / three}.png and {tmp_path / 'b' / three}.png"
+    words = f"there are two different images of it, a/{three}.png and b/{three}.png"
     assert found == {one: 2, two: 3, three: words, four: 6}
     before = part.images[three]
     os.utime(tmp_path / "b" / f"{three}.png", ns=(1, 1))

@@ -219,7 +219,7 @@ class FileEncoder:
             data = _read(paths[0])
             for other in paths[1:]:
                 if _read(other) != data:
-                    return ImageError(f"there are two different images of it, {paths[0]} and {other}")
+                    return ImageError(f"there are two different images of it, {_apart(paths[0], other)}")
             return self.form.make(data, self.side)
         except FileNotFoundError:
             return ImageError(MISSING)
@@ -227,6 +227,12 @@ class FileEncoder:
             return ImageError(f"the file cannot be read ({error.strerror or error})")
         except ImageError as error:
             return error
+
+
+def _apart(one: Path, other: Path) -> str:
+    """Return two paths from the folder that both are in: an edition that names them says nothing of the machine."""
+    folder = os.path.commonpath([one.parent, other.parent])
+    return f"{os.path.relpath(one, folder)} and {os.path.relpath(other, folder)}"
 
 
 def _read(path: Path) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import mode
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -318,14 +320,18 @@ class OnDisk(_Mapped):
     @cached_property
     def pictures(self) -> str:
         """What its images are in few words: files of another size than the published ones are others."""
-        if self._zip.is_file() or not self._files:
+        if self._zip.is_file() or not self._files or self._side == SIDE:
             return PICTURES
-        try:
-            with Image.open(self._files[0]) as image:
-                side = image.width
-        except OSError:
-            return "files on disk"
-        return PICTURES if side == SIDE else f"{side} px, files on disk"
+        return f"{self._side} px, files on disk" if self._side else "files on disk"
+
+    @cached_property
+    def _side(self) -> int | None:
+        """Pixels a side that most of the first hundred picture files have; None if none of them can be read."""
+        sides = []
+        for path in self._files[:100]:
+            with contextlib.suppress(OSError, Image.DecompressionBombError), Image.open(path) as image:
+                sides.append(image.width)
+        return mode(sides) if sides else None
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the pictures as one part, from the archive if it is there, else from the folder."""
@@ -336,4 +342,5 @@ class OnDisk(_Mapped):
             raise SourceError(
                 f"{self.folder}: it holds neither {ARCHIVE} nor pictures in a folder, as in {FOLDERS[0]}/16126.jpg."
             )
-        yield self._renamed(files_part(FOLDERS[0], self._files, form))
+        # Where they are called those of Zenodo, a file of another size is none of them.
+        yield self._renamed(files_part(FOLDERS[0], self._files, form, SIDE if self._side == SIDE else None))
