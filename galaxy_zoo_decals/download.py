@@ -289,8 +289,8 @@ def get(client: requests.Session, url: str, headers: dict[str, str]) -> requests
     except ValueError:  # what requests and urllib3 raise of URLs, of the user's own and of those a redirect leads to
         raise DownloadError(
             f"{printable(url)}: this is no URL of a web server, or the server sends on to one that is none, or the "
-            "environment names such a proxy. Look at --record and HTTPS_PROXY if you set them; else try again later. "
-            "`galaxy-zoo-decals doctor` says what is open."
+            "environment names such a proxy. Look at --record, --table and HTTPS_PROXY if you set them; else try again "
+            "later. `galaxy-zoo-decals doctor` says what is open."
         ) from None
     except urllib3.exceptions.HTTPError:
         raise Passing("the connection was cut") from None

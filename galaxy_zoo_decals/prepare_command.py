@@ -178,7 +178,7 @@ def _run(options: argparse.Namespace) -> None:
     settle(out)
     check_target(out)
     if survey:
-        _keep_another_edition(source, out)
+        _keep_another_edition(source, out, options.again)
     form = {"size": size, "quality": options.quality, "original": options.keep_original}
     # 104 GB are not downloaded again because someone is not sure whether the command has run.
     if survey and not options.again and is_made(source, out, name=options.name, rules=rules, **form):
@@ -343,8 +343,11 @@ def _meant(name: str) -> str:
     return found[0] if found else ""
 
 
-def _keep_another_edition(source: Source, out: Path) -> None:
-    """Raise UserError if ``out`` holds another edition of the survey: other pictures or another part of it."""
+def _keep_another_edition(source: Source, out: Path, again: bool) -> None:
+    """Raise UserError if ``out`` holds another edition of the survey: other pictures, votes, or another part of it.
+
+    Other votes may replace it where it is made ``again``: a table may have been corrected.
+    """
     from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
 
     if not is_edition(out):
@@ -354,14 +357,16 @@ def _keep_another_edition(source: Source, out: Path) -> None:
         said, pictures = edition.facts["source"], edition.terms.pictures
     except EditionError:  # of an older version of the package: it is made anew
         return
-    same = pictures == source.pictures
+    same, more = pictures == source.pictures, ""
     if same:  # else nobody has to be asked what this one would hold
         mine = source.describe()
         same = all(said.get(key) == mine.get(key) for key in ("kind", "galaxies", "seed"))  # type: ignore[attr-defined]
+        if same and not again and said.get("table") != mine.get("table"):  # type: ignore[attr-defined]
+            same, more = False, " It was made of another table of votes: --again makes it anew of this one."
     if not same:
         raise UserError(
             f"{out} holds the edition {edition.name} ({edition.galaxies:,} galaxies, {pictures}), which this one "
-            "would replace. Choose another --name or --out, or remove that folder."
+            f"would replace. Choose another --name or --out, or remove that folder.{more}"
         )
 
 

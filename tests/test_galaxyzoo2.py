@@ -654,6 +654,16 @@ def test_other_columns_make_another_edition_and_the_same_ones_none(
     assert "odd_yes_debiased" in Edition(tmp_path / "made").facts["extra_columns"]  # type: ignore[operator]
 
 
+def test_another_table_does_not_replace_an_edition_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "large", 60), write(tmp_path / "small", 40)
+    assert prepare(tmp_path / "made", "--source", str(tmp_path / "large")) == 0
+    assert prepare(tmp_path / "made", "--source", str(tmp_path / "small")) == 1
+    assert "holds the edition galaxyzoo2 (58 galaxies" in (said := refused(capsys)) and "--again" in said
+    assert Edition(tmp_path / "made").galaxies == 58
+    assert prepare(tmp_path / "made", "--source", str(tmp_path / "small"), "--again") == 0
+    assert Edition(tmp_path / "made").galaxies == 38
+
+
 @pytest.mark.parametrize("name", ["images_gz2.zip", gz2_mapping.NAME])
 def test_a_wrong_checksum_is_named(
     zenodo: Zenodo, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
