@@ -797,6 +797,16 @@ def test_images_of_the_hub_need_positions(
     assert "it has no positions (ra, dec); images of the Hub are found by them" in refused(capsys)
 
 
+def test_a_hub_with_other_galaxies_is_refused_by_name(
+    hub_server: hub.Hub, zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, images = draw(GALAXIES, 9)  # other places
+    hub_server.publish(addresses.GALAXY_ZOO_2_HUB, hub_files(rows, images))
+    assert from_server(zenodo, tmp_path, "--images", "hub-tiny") == 1
+    said = refused(capsys)
+    assert "has the place and the votes of a galaxy of Galaxy Zoo 2 (" in said and "GZD-5" not in said
+
+
 def test_of_two_entries_at_one_place_the_votes_say_which_it_is() -> None:
     """A galaxy of original that stands in stripe82 too: the row of the Hub is the one of its counts."""
     ra, dec = np.array([10.0, 10.0, 50.0]), np.array([0.0, 0.3 / 3600, 0.0])
