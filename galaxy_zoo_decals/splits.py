@@ -63,11 +63,11 @@ def _of_buckets(buckets: np.ndarray) -> np.ndarray:
 def by_sky_cell_together(ra: np.ndarray, dec: np.ndarray, rank: np.ndarray) -> np.ndarray:
     """Return the split of each position by its sky cell, but one split for entries within ``TOGETHER`` of each other.
 
-    Where the border of a cell runs between them, all take the split of the one of the lowest ``rank``, of the first
-    one where several have it. ra and dec in degrees.
+    Where the border of a cell runs between them, all take the split of the one of the lowest ``rank``, of the lowest
+    position where several have it: the order of the rows changes nothing. ra and dec in degrees.
     """
     names, groups = by_sky_cell(ra, dec), neighbours(ra, dec)
-    order = np.argsort(rank, kind="stable")
+    order = np.lexsort((dec, ra, rank))
     _, first = np.unique(groups[order], return_index=True)
     return np.asarray(names[order[first]][groups])
 
