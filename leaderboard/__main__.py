@@ -307,6 +307,7 @@ def _schema(options: argparse.Namespace, truths: Truths) -> int:
 
 def _results(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard import entries, render, results, scores, versions
+    from leaderboard.real_votes import RealVotes
 
     shown, warnings = entries.submitted(options.root, truths)
     for warning in warnings:
@@ -315,6 +316,8 @@ def _results(options: argparse.Namespace, truths: Truths) -> int:
     names = sorted(newest.editions, key=render.place)
     editions = {(name, newest.editions[name].content_hash): newest.editions[name] for name in names}
     table = results.markdown(shown, editions, scores.read_references(options.root / "scores"))
+    if (real := RealVotes.read()) is not None:
+        table += f"\n\n{results.of_real_votes(real)}"
     if options.into:
         results.write(options.into, table)
     else:

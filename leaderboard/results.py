@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from pathlib import Path
 
 from galaxy_zoo_decals.scoring import BOARDS
@@ -12,6 +13,7 @@ from leaderboard import boards
 from leaderboard.boards import Row, Table
 from leaderboard.entries import Entry
 from leaderboard.files import LeaderboardError, read_text
+from leaderboard.real_votes import RealVotes
 from leaderboard.scores import Score
 from leaderboard.truths import Key
 from leaderboard.versions import Frozen
@@ -74,6 +76,12 @@ def markdown(
                 lines.append(f"| *{reference}* | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
+
+
+def of_real_votes(real: RealVotes) -> str:
+    """Return what real votes said of the models and their ceiling, in one paragraph."""
+    study = "[The study](docs/evidence/real-votes.md) has every model and question."
+    return textwrap.fill(f"{real.finding()} {real.caution()} {study}", 120, break_long_words=False)
 
 
 def _plain(title: str) -> str:
