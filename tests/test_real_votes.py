@@ -226,7 +226,7 @@ def test_the_study_from_predictions_to_tables(tmp_path: Path, monkeypatch: pytes
         "questions": study.questions(tested, scored, 20, 2),
         "failures": study.failures(tested, scored),
         "ceilings": {k: {"galaxies": 88, "boards": study.boards(tested, found, [])} for k in ("all", "agreeing")},
-        "question_ceilings": {k: study.question_ceilings(found) for k in ("all", "agreeing")},
+        "question_ceilings": {k: study.question_ceilings(tested, found) for k in ("all", "agreeing", "tested")},
         "two_computations": study.two_computations(sample, found, 2),
         "likelihoods": {
             "matched": likelihoods.of_matched(

@@ -103,7 +103,7 @@ def measure(votes: Path, kaggle: Path, runs: Path, train: list[str] | None) -> d
             name: {"galaxies": len(sets[name]), "boards": study.boards(sample.truth(sets[name]), found[name], [])}
             for name in ("all", "agreeing")
         },
-        "question_ceilings": {name: study.question_ceilings(found[name]) for name in ("all", "agreeing")},
+        "question_ceilings": {name: study.question_ceilings(sample.truth(sets[name]), found[name]) for name in sets},
         "two_computations": study.two_computations(sample, found["all"], DRAWS),
         "likelihoods": {
             "matched": likelihoods.of_matched(matched),

@@ -139,7 +139,15 @@ def markdown(m: dict[str, Any]) -> str:
             for g in m["gaps"]
         ],
     )  # fmt: skip
-    lines += ["## Question by question", ""]
+    lines += ["## Question by question", "", "Accuracy of the class prior, of panels and of the ceiling:", ""]
+    titles_of = ("prior", *VOLUNTEERS)
+    rows = [[row["name"], *(cell(row.get(one)) for one in titles_of)] for row in m["question_ceilings"]["tested"]]
+    lines += table(["", "class prior", *VOLUNTEERS], rows)
+    lines += [
+        "The models, each beside a ceiling of the same prior that plain code scored on the same galaxies, so that the "
+        "difference is paired:",
+        "",
+    ]
     models = [(x["name"], x["condition"]) for x in m["questions"][0]["models"]]
     for name, condition in models:
         rows = []

@@ -295,13 +295,15 @@ def failures(truth: Truth, scored: Iterable[Scored]) -> list[dict[str, Any]]:
     return out
 
 
-def question_ceilings(found: dict[str, dict[str, Reference]]) -> list[dict[str, Any]]:
-    """Return, for each question of the votes board, the accuracy of the panels and the ceiling, with intervals."""
-    tables = {title: {row["name"]: row for row in reference.rows} for title, reference in found["votes"].items()}
+def question_ceilings(truth: Truth, found: dict[str, dict[str, Reference]]) -> list[dict[str, Any]]:
+    """Return, for each question of the votes board, the accuracy of class prior, panels and ceiling, with intervals."""
+    tables = {title: reference.rows for title, reference in found["votes"].items()}
+    tables = {"prior": references(truth)["votes"]["class prior"].rows, **tables}
+    by_name = {title: {row["name"]: row for row in rows} for title, rows in tables.items()}
     out = []
     for q in GZ2.questions:
         row: dict[str, Any] = {"name": q.name}
-        for title, table in tables.items():
+        for title, table in by_name.items():
             if (given := table.get(q.name)) and "accuracy" in given:
                 row[title] = {"value": given["accuracy"], "low": given["accuracy_low"], "high": given["accuracy_high"]}
         out.append(row)
