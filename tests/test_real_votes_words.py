@@ -28,8 +28,9 @@ def numbers() -> dict[str, Any]:
     rows = {"prior": one(0.68), "5 volunteers": one(0.85), "10 volunteers": one(0.88), "40 volunteers": one(0.92)}
     row = {**rows, "noise ceiling": one(0.95), "models": scores}
     gap = {"model": MODEL, "condition": "finetuned", "board": "multiclass", "metric": "accuracy", **one(0.07, 0.03)}
-    question = {"ceiling": one(0.95), "models": [
-        {"name": MODEL, "condition": "finetuned", "accuracy": one(0.8), "gap": {**one(0.15, 0.05)}}
+    other = {"gap_plain": {**one(0.06, 0.02), "low_of_all": 0.02, "high_of_all": 0.1}}
+    question = {"ceiling": one(0.95), "plain": one(0.94), "models": [
+        {"name": MODEL, "condition": "finetuned", "accuracy": one(0.8), "gap": {**one(0.15, 0.05)}, **other}
     ]}  # fmt: skip
     return {
         "tested": 660,
@@ -51,6 +52,7 @@ def test_the_finding_is_of_the_model_that_was_told_most(numbers: dict[str, Any])
     assert words.startswith("**On real votes the volunteers allow more.** On 660 galaxies")
     assert "finetuned on others of them, names the volunteers' class of 88.0% [86.0%, 90.0%]" in words
     assert "7.0 [4.0, 10.0] points above the model; with all 40 comparisons of the study together [1.0, 13.0]." in words
+    assert words.endswith("has 94.0% and 6.0 [4.0, 8.0] points.")
     assert "67% of them are elliptical, so that the class prior alone has 68.0%" in RealVotes(numbers).caution()
     assert RealVotes(numbers).worth() == "6.0 [6.0, 6.0] zero-shot, 9.0 [9.0, 9.0] finetuned"
 
@@ -71,6 +73,12 @@ def test_nothing_is_claimed_that_the_interval_does_not_hold(
 ) -> None:
     numbers["gaps"][0] |= {"low": low, "low_of_all": low_of_all}
     assert RealVotes(numbers).finding().startswith(head)
+
+
+def test_both_computations_have_to_bear_it_out(numbers: dict[str, Any]) -> None:
+    numbers["questions"] = copy.deepcopy(numbers["questions"])
+    numbers["questions"][0]["models"][0]["gap_plain"]["low_of_all"] = -0.001
+    assert RealVotes(numbers).head().endswith("by the interval of this one comparison alone")
 
 
 def test_questions_are_named_only_where_they_are_told_apart(numbers: dict[str, Any]) -> None:

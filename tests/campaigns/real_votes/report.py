@@ -50,9 +50,9 @@ def markdown(m: dict[str, Any]) -> str:
         "of Galaxy Zoo 2 with their volunteers' answers. Models trained on the Kaggle challenge's values (debiased "
         f"likelihoods) are shown {m['tested']} of them: those that are also among the challenge's pictures are left "
         "out. *Zero-shot*: as they are. *Recalibrated*: a scale and a shift of the log probabilities of each question, "
-        f"fitted on the other folds. *Finetuned*: trained on in {m['folds']} folds; the epoch is chosen on galaxies of "
-        f"the other folds. {len(m['seeds'])} trainings each. An interval is the 95 % interval of which galaxies were "
-        "tested.",
+        f"fitted on the other folds. *Finetuned*: trained further on the other folds ({m['folds']} in all), on some of "
+        f"which the epoch is chosen. {len(m['seeds'])} trainings each. An interval is the 95 % interval of which "
+        "galaxies were tested.",
         "",
         "The galaxies were picked by somebody for a project, not at random: "
         + ", ".join(f"{n} {name}" for name, n in sample["classes"].items())
@@ -144,8 +144,9 @@ def markdown(m: dict[str, Any]) -> str:
     rows = [[row["name"], *(cell(row.get(one)) for one in titles_of)] for row in m["question_ceilings"]["tested"]]
     lines += table(["", "class prior", *VOLUNTEERS], rows)
     lines += [
-        "The models, each beside a ceiling of the same prior that plain code scored on the same galaxies, so that the "
-        "difference is paired:",
+        "The models, beside two ceilings: draws of the product's posterior scored by the plain code, and those of the "
+        "plain prior. The differences are paired over galaxies; the uncertainty of the priors themselves is not in "
+        "their intervals, but is what the two differ by.",
         "",
     ]
     models = [(x["name"], x["condition"]) for x in m["questions"][0]["models"]]
@@ -156,12 +157,13 @@ def markdown(m: dict[str, Any]) -> str:
             rows.append(
                 [
                     row["name"], str(row["galaxies"]), cell(one["accuracy"]), cell(row["ceiling"]), cell(one["gap"]),
-                    f"[{one['gap']['low_of_all']:.3f}, {one['gap']['high_of_all']:.3f}]",
-                    cell(one.get("volunteers"), 1),
+                    f"[{one['gap']['low_of_all']:.3f}, {one['gap']['high_of_all']:.3f}]", cell(row["plain"]),
+                    cell(one["gap_plain"]), cell(one.get("volunteers"), 1),
                 ]
             )  # fmt: skip
         lines += [f"{name}, {condition}:", ""]
-        head = ["", "galaxies", "accuracy", "ceiling", "ceiling minus model", "all together", "worth volunteers"]
+        head = ["", "galaxies", "accuracy", "ceiling", "minus model", "all together", "plain ceiling", "minus model"]
+        head += ["worth volunteers"]
         lines += table(head, rows)
     lines += ["## Where they fail", ""]
     rows = []
@@ -177,9 +179,10 @@ def markdown(m: dict[str, Any]) -> str:
         "",
         f"{matched['galaxies']} of the galaxies are also among the challenge's pictures (correlation of their detail "
         f"{k['correlation']['least']:.3f} and more; of the next pair {k['correlation']['next']:.3f}). At *smooth* the "
-        f"challenge's value is {cell(matched['raw']['mean_difference'])} from the raw fraction (below it in "
-        f"{matched['raw']['below']}), {cell(matched['debiased']['mean_difference'])} from the debiased one of 2016; "
-        f"without sign {cell(matched['raw']['mean_absolute_difference'])} and "
+        f"challenge's value minus the raw fraction is on average {cell(matched['raw']['mean_difference'])} (it is "
+        f"below it in {matched['raw']['below']}), minus the debiased one of 2016 "
+        f"{cell(matched['debiased']['mean_difference'])}; without sign "
+        f"{cell(matched['raw']['mean_absolute_difference'])} and "
         f"{cell(matched['debiased']['mean_absolute_difference'])}. So few galaxies are an illustration.",
         "",
         f"On all {sample['galaxies']}: how far the debiased fractions of 2016 are from the raw ones, and which part of "

@@ -201,7 +201,8 @@ def _around(value: float, error: float, claims: int) -> dict[str, float]:
 def questions(truth: Truth, scored: list[Scored], claims: int, draws: int, seed: int = 0) -> list[dict[str, Any]]:
     """Return, for the four classes and each question: accuracy of the ceiling and the models, and volunteers.
 
-    The ceiling is the product's posterior scored by the plain code of independent.py, paired with the models.
+    The ceiling is the product's posterior scored by the plain code of independent.py, paired with the models;
+    ``plain`` is that of the other prior too, and ``gap_plain`` what it says of the same difference.
     """
     rng = np.random.default_rng(seed)
     priors = fit_priors(GZ2, truth.votes)
@@ -212,13 +213,16 @@ def questions(truth: Truth, scored: list[Scored], claims: int, draws: int, seed:
             for f in (draw_probabilities(GZ2, priors, truth.votes, rng) for _ in range(draws))
         ]
     )
+    plain = independent.ceiling(truth.votes, draws, seed)
     takes = rng.multinomial(len(first), np.full(len(first), 1 / len(first)), size=1000)
     weights = np.vstack([np.ones(len(first), int), takes])
     rows = []
     for name, asked in asked_often(truth).items():
         i = independent.NAMES.index(name)
         ceiling = _mean(limit[:, :, i], weights)
-        row: dict[str, Any] = {"name": name, "galaxies": asked, "ceiling": numbers(ceiling), "models": []}
+        other = _mean(plain[:, :, i], weights)
+        row: dict[str, Any] = {"name": name, "galaxies": asked, "ceiling": numbers(ceiling), "plain": numbers(other)}
+        row["models"] = []
         for one in scored:
             said = _said(one, truth)
             if said is None:
@@ -226,10 +230,11 @@ def questions(truth: Truth, scored: list[Scored], claims: int, draws: int, seed:
             hits = np.array([independent.right(f, truth.votes)[:, i] for f in said])
             model = _mean(hits, weights)
             each = [float(np.nanmean(h)) for h in hits]
-            error = float(np.sqrt(np.var(ceiling[1:] - model[1:], ddof=1) + np.var(each, ddof=1) / len(each)))
-            gap = float(ceiling[0] - model[0])
             told = {"name": one.model.name, "condition": one.condition, "accuracy": numbers(model)}
-            told["gap"] = {"value": gap, **_around(gap, error, claims)}
+            for key, oracle in (("gap", ceiling), ("gap_plain", other)):
+                error = float(np.sqrt(np.var(oracle[1:] - model[1:], ddof=1) + np.var(each, ddof=1) / len(each)))
+                gap = float(oracle[0] - model[0])
+                told[key] = {"value": gap, **_around(gap, error, claims)}
             if i:
                 told["volunteers"] = numbers(worth(truth, name, said, weights))
             row["models"].append(told)
