@@ -71,7 +71,7 @@ def _body(facts: dict[str, Any], results: dict[str, Result]) -> str:
         'pipeline("image-classification", model="path/to/this/folder")("galaxy.jpg", top_k=10)',
         "```",
         "",
-        "`benchmark/predict.py` writes a table of labels, vote fractions with intervals and the path through the tree "
+        "`benchmark/predict.py` writes a table of labels, fractions with intervals and the path through the tree "
         "for a folder of images, which it first brings to the size and form of the edition's. Images must look like "
         "those of training: the galaxy in the centre, scaled to its Petrosian radius as Galaxy Zoo shows it.",
         "",

@@ -81,7 +81,7 @@ def markdown(
 def of_real_votes(real: RealVotes) -> str:
     """Return what real votes said of the models and their ceiling, in one paragraph."""
     study = "[The study](docs/evidence/real-votes.md) has every model and question."
-    return textwrap.fill(f"{real.finding()} {real.caution()} {study}", 120, break_long_words=False)
+    return textwrap.fill(f"{real.finding()} {study}", 120, break_long_words=False)
 
 
 def _plain(title: str) -> str:

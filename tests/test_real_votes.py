@@ -16,7 +16,8 @@ from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth
-from galaxy_zoo_decals.scoring.ceilings import CEILING, ceilings
+from galaxy_zoo_decals.scoring.ceilings import CEILING, Reference, ceilings
+from galaxy_zoo_decals.scoring.results import Estimate
 from galaxy_zoo_decals.sources.hart16 import ANSWERS, STEMS
 from tests.campaigns.real_votes import bound, folds, independent, likelihoods, matches, report, study, training
 from tests.campaigns.real_votes.recalibration import recalibrated
@@ -208,7 +209,8 @@ def test_the_study_from_predictions_to_tables(tmp_path: Path, monkeypatch: pytes
     boards = study.boards(tested, found, scored)
     accuracy = boards["multiclass"]["accuracy"]
     assert accuracy["prior"]["value"] < 0.7 < accuracy["models"][0]["value"]
-    gaps = study.gaps(found, scored, 20)
+    narrow = study.ceiling_tables(tested, draws=3, refits=0)
+    gaps = study.gaps(found, narrow, scored, 20)
     assert {gap["metric"] for gap in gaps} == set(study.CLAIMED)
     for gap in gaps:
         assert gap["low_of_all"] < gap["low"] < gap["value"] < gap["high"] < gap["high_of_all"]
@@ -223,6 +225,8 @@ def test_the_study_from_predictions_to_tables(tmp_path: Path, monkeypatch: pytes
         "claims": 20,
         "boards": boards,
         "gaps": gaps,
+        "labelled": int((tested.classes.label >= 0).sum()),
+        "halves": study.halves(tested, scored, 2),
         "questions": study.questions(tested, scored, 20, 2),
         "failures": study.failures(tested, scored),
         "ceilings": {k: {"galaxies": 88, "boards": study.boards(tested, found, [])} for k in ("all", "agreeing")},
@@ -241,6 +245,39 @@ def test_the_study_from_predictions_to_tables(tmp_path: Path, monkeypatch: pytes
     assert "### multiclass" in words and "not measurable" not in words.split("## Models")[0]
     for name in sample.names:
         assert name not in words and name not in json.dumps(study.known(measured), allow_nan=False)
+
+
+def test_the_uncertainty_of_the_prior_makes_a_gap_less_certain() -> None:
+    """Widened draws that are paired with the model's would make it more certain: they may not be subtracted."""
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0, 0.01, 400)
+    model = 0.8 + 1.5 * shared + rng.normal(0, 0.002, 400)
+    narrow = (0.9 + shared).astype(np.float32)
+    wide = (0.9 + 1.4 * shared).astype(np.float32)
+    estimates = {metric: Estimate(0.9, 0.88, 0.92) for metrics in study.SHOWN.values() for metric in metrics}
+
+    def table(draws: np.ndarray) -> dict[str, dict[str, Reference]]:
+        all_draws = dict.fromkeys(estimates, draws)
+        return {board: {CEILING: Reference(CEILING, estimates, [], all_draws)} for board in study.SHOWN}
+
+    class Known:
+        model = training.MODELS[2]
+        condition = "zero-shot"
+        results = ({"multiclass": None},) * 3
+
+        def draws(self, board: str, metric: str) -> np.ndarray:
+            return np.concatenate([[0.8], model])
+
+        def spread(self, board: str, metric: str) -> float:
+            return 0.003
+
+    def width(found: dict[str, dict[str, Reference]]) -> float:
+        row = next(g for g in study.gaps(found, table(narrow), [Known()], 10) if g["metric"] == "accuracy")  # type: ignore[list-item]
+        return float(row["high"] - row["low"])
+
+    by_hand = 2 * 1.96 * np.sqrt(np.var(narrow - model, ddof=1) + np.var(wide) - np.var(narrow) + 0.003**2 / 3)
+    assert width(table(wide)) == pytest.approx(by_hand, rel=0.02)
+    assert width(table(wide)) > width(table(narrow))
 
 
 def test_what_lies_beyond_the_picture_is_found_by_who_knows_it() -> None:

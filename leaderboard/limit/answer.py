@@ -24,13 +24,18 @@ def answer(
     """Return the short answer; raises LeaderboardError where the scores do not bear it out."""
     far = worth = ""
     if real is not None:
-        worth = f" On the {real.galaxies} galaxies with real votes the Dirichlet model is worth {real.worth()}."
-        questions = real.furthest()
-        far = f" On real votes they are {listed(questions)}." if questions else ""
+        worth = (
+            f" On the {real.galaxies} galaxies with real votes the Dirichlet model is worth {real.worth()}. That is "
+            "the squared error of the fractions of one question; it is not how often the class is right."
+        )
+        questions = real.furthest(4)
+        far = " On real votes none is told below the oracle with all comparisons at once."
+        if questions:
+            far = f" On real votes those told below the oracle, with all comparisons at once, are {listed(questions)}."
     said = [
-        *([f"{real.finding()} {real.caution()}"] if real is not None else []),
+        *_real(real),
         _volunteers(kaggle, simulated, real is not None),
-        "**What is missing are details.** On simulated galaxies the questions furthest from the ceiling are "
+        "**On simulated galaxies what is missing are details.** The questions furthest from the ceiling are "
         f"{_furthest(simulated)}.{far} On the Kaggle galaxies those with the lowest accuracy are {_lowest(kaggle)}, "
         f"and the commonest mistake there is {_commonest(kaggle)}.",
         _one_network(kaggle, simulated),
@@ -53,6 +58,13 @@ def answer(
     if few := _few(curve):
         said.append(few)
     return [f"{place}. {words}" for place, words in enumerate(said, 1)]
+
+
+def _real(real: RealVotes | None) -> list[str]:
+    """Return what real votes said, nothing where they were not measured."""
+    if real is None:
+        return []
+    return [f"{real.finding()} {real.checks()}", f"**The Kaggle values are not votes.** {real.shifted()}"]
 
 
 def _volunteers(kaggle: Edition, simulated: Edition, apart: bool) -> str:
@@ -172,7 +184,7 @@ def _one_network(kaggle: Edition, simulated: Edition) -> str:
             f"{listed(against)}."
         )
     return (
-        "**One network for all answers is worse than none of those made for one board**, as far as can be told."
+        "**No network made for one board is significantly better than the one network for all answers.**"
         f"{same} Against the smaller CNNs made for labels and for the tree it is {listed(parts)}."
     )
 

@@ -159,10 +159,10 @@ def _real(real: RealVotes) -> list[str]:
         "",
         f"{real.galaxies} galaxies of Galaxy Zoo 2 with the answers of their volunteers, none of them among the "
         "pictures that the models were trained on. The models were trained on the Kaggle galaxies, three times each, "
-        "and then met these: *zero-shot* as they were, *recalibrated* by a scale and a shift a question, *finetuned* "
-        "in five folds, each galaxy predicted by who never saw it. How it was done, the two computations of the "
-        "ceiling, every question, and how much of a Kaggle value a picture can show: "
-        "[real-votes.md](evidence/real-votes.md).",
+        "and then met these: *zero-shot* as they were, *recalibrated* by one scale a question and one shift an "
+        "answer, *finetuned* in five folds, so that each galaxy is predicted by a model that never saw its votes. "
+        "How it was done, the two computations of the ceiling, every question, and how much of a Kaggle value a "
+        "picture can show: [real-votes.md](evidence/real-votes.md).",
         "",
         f"| {' | '.join(head)} |",
         f"| --- |{' --: |' * (len(head) - 1)}",

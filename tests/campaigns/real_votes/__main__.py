@@ -29,6 +29,10 @@ DRAWS = 60
 """Draws of fractions and panels of the plain ceiling, as many as the product's."""
 
 
+HALVES = 20
+"""Random halves of the volunteers that models are scored against."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Match, train, finetune, score and write; return the exit status."""
     parser = argparse.ArgumentParser(prog="real_votes", description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
@@ -84,7 +88,8 @@ def measure(votes: Path, kaggle: Path, runs: Path, train: list[str] | None) -> d
     found = {name: study.ceiling_tables(sample.truth(at)) for name, at in sets.items()}
     truth = sample.truth(rows)
     at_questions = len(study.asked_often(truth)) * sum(one.model.task == "votes" for one in scored)
-    claims = len(study.gaps(found["tested"], scored, 1)) + at_questions
+    narrow = study.ceiling_tables(truth, refits=0)
+    claims = len(study.gaps(found["tested"], narrow, scored, 1)) + at_questions
     return {
         "commit": subprocess.run(
             ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
@@ -96,7 +101,9 @@ def measure(votes: Path, kaggle: Path, runs: Path, train: list[str] | None) -> d
         "finetuning": training.FINETUNING,
         "claims": claims,
         "boards": study.boards(truth, found["tested"], scored),
-        "gaps": study.gaps(found["tested"], scored, claims),
+        "labelled": int((truth.classes.label >= 0).sum()),
+        "gaps": study.gaps(found["tested"], narrow, scored, claims),
+        "halves": study.halves(truth, scored, HALVES),
         "questions": study.questions(truth, scored, claims, DRAWS),
         "failures": study.failures(truth, scored),
         "ceilings": {

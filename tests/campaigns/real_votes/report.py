@@ -56,9 +56,11 @@ def markdown(m: dict[str, Any]) -> str:
         "",
         "The galaxies were picked by somebody for a project, not at random: "
         + ", ".join(f"{n} {name}" for name, n in sample["classes"].items())
-        + f" by their volunteers; {sample['clear']:.0%} have a class with more than 0.6 of the voices. A ceiling "
-        "depends on how many galaxies divide the volunteers, so that these numbers are of these galaxies and not of "
-        "all of Galaxy Zoo 2. No picture and no single galaxy's votes are shown or kept here.",
+        + f" by their volunteers; {sample['clear']:.0%} have a class whose share is above 0.6. By the samples of "
+        f"Galaxy Zoo 2 they are {', '.join(f'{n} {name}' for name, n in sample['samples'].items())}; {sample['few']} "
+        "have fewer than 30 volunteers. This study takes them all, a board would not. A ceiling depends on how many "
+        "galaxies divide the volunteers; these numbers hold for these galaxies only. No picture and no single "
+        "galaxy's votes are shown or kept here.",
         "",
         "## The counts",
         "",
@@ -123,8 +125,8 @@ def markdown(m: dict[str, Any]) -> str:
         "## How far below the ceiling",
         "",
         f"{m['claims']} differences are computed here and below. The first interval is that of one; the second holds "
-        "for all of them together (Bonferroni). Both hold the spread of the trainings. Above zero: the votes leave "
-        "room for a better model.",
+        "for all of them at once (Bonferroni). Both hold the spread of the trainings (Student's t, since few "
+        "trainings tell it) and the uncertainty of the prior. Above zero: the votes leave room for a better model.",
         "",
     ]
     titles = {(b, k): row["title"] for b, metrics in m["boards"].items() for k, row in metrics.items()}
@@ -139,14 +141,21 @@ def markdown(m: dict[str, Any]) -> str:
             for g in m["gaps"]
         ],
     )  # fmt: skip
-    lines += ["## Question by question", "", "Accuracy of the class prior, of panels and of the ceiling:", ""]
+    lines += ["## Question by question", "", ""]
+    lines += [
+        "Accuracy of the class prior, of panels and of the ceiling. The class prior is the mean of the fractions "
+        "over all galaxies with votes at a question, so that its commonest answer need not be that of the galaxies "
+        "scored:",
+        "",
+    ]
     titles_of = ("prior", *VOLUNTEERS)
     rows = [[row["name"], *(cell(row.get(one)) for one in titles_of)] for row in m["question_ceilings"]["tested"]]
     lines += table(["", "class prior", *VOLUNTEERS], rows)
     lines += [
-        "The models, beside two ceilings: draws of the product's posterior scored by the plain code, and those of the "
-        "plain prior. The differences are paired over galaxies; the uncertainty of the priors themselves is not in "
-        "their intervals, but is what the two differ by.",
+        "The models, beside two ceilings: draws of the product's posterior scored by the plain code, and those of "
+        "the plain prior. The differences are paired over galaxies; the uncertainty of the priors themselves is not "
+        "in their intervals, but is what the two differ by. The differences to the plain ceiling are a second look "
+        "at the same claims and are not counted among them.",
         "",
     ]
     models = [(x["name"], x["condition"]) for x in m["questions"][0]["models"]]
@@ -165,6 +174,18 @@ def markdown(m: dict[str, Any]) -> str:
         head = ["", "galaxies", "accuracy", "ceiling", "minus model", "all together", "plain ceiling", "minus model"]
         head += ["worth volunteers"]
         lines += table(head, rows)
+    lines += [
+        "## Against real halves of the volunteers",
+        "",
+        "No oracle and no prior: a random half of each galaxy's volunteers names the class that the other half "
+        "names, and so does a model. How often, on galaxies where the other half has a class:",
+        "",
+    ]
+    rows = []
+    for one in m["halves"]:
+        name = f"{one['name']}, {one['condition']}" if one["condition"] else one["name"]
+        rows.append([name, cell(one["accuracy"]), cell(one.get("gap"))])
+    lines += table(["", "accuracy on four classes", "half of the volunteers minus it"], rows)
     lines += ["## Where they fail", ""]
     rows = []
     for f in m["failures"]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition
@@ -126,6 +126,7 @@ def described(sample: Sample) -> dict[str, Any]:
         "volunteers": {"median": float(np.median(sample.classifications)), "least": int(sample.classifications.min()),
                        "most": int(sample.classifications.max())},
         "classes": {name: int((label == i).sum()) for i, name in enumerate(CLASSES)} | {"none": int((label < 0).sum())},
+        "few": int((sample.classifications < 30).sum()),
         "clear": float(np.mean(truth.classes.confidence > 0.6)),
         "counts": {
             "whole_at_first_question": int(sample.first_is_whole.sum()),
@@ -169,11 +170,18 @@ def boards(truth: Truth, found: dict[str, dict[str, Reference]], scored: Iterabl
     return out
 
 
-def gaps(found: dict[str, dict[str, Reference]], scored: Iterable[Scored], claims: int) -> list[dict[str, Any]]:
+def gaps(
+    found: dict[str, dict[str, Reference]],
+    narrow: dict[str, dict[str, Reference]],
+    scored: Iterable[Scored],
+    claims: int,
+) -> list[dict[str, Any]]:
     """Return by how much the ceiling is above each model, with the interval of one claim and of all ``claims``.
 
-    Paired draws over galaxies; the spread of the trainings is added to the variance. Signs are such that a positive
-    gap is room that the votes leave to a better model.
+    ``narrow`` are the same ceilings without refits of the prior. Their draws are paired with the model's galaxy by
+    galaxy; what the prior's uncertainty adds to the variance of ``found``, and the spread of the trainings, are added.
+    (Differences of the widened draws themselves would be too narrow: what is wider is paired, too.) Signs are such that
+    a positive gap is room that the votes leave to a better model.
     """
     out = []
     for one in scored:
@@ -181,17 +189,26 @@ def gaps(found: dict[str, dict[str, Reference]], scored: Iterable[Scored], claim
             for metric in (m for m in metrics if m in CLAIMED and board in one.results[0]):
                 sign = 1 if BOARDS[board].metrics[metric].higher_is_better else -1
                 limit, model = found[board][CEILING], one.draws(board, metric)
-                drawn = sign * (limit.draws[metric][:RESAMPLES] - model[1 : 1 + RESAMPLES])
+                plain = narrow[board][CEILING].draws[metric][:RESAMPLES]
+                galaxies = float(np.var(plain - model[1 : 1 + RESAMPLES], ddof=1))
+                prior = max(float(np.var(limit.draws[metric], ddof=1) - np.var(plain, ddof=1)), 0.0)
                 value = sign * (limit.metrics[metric].value - float(model[0]))
-                error = float(np.sqrt(np.var(drawn, ddof=1) + one.spread(board, metric) ** 2 / len(one.results)))
+                trainings = one.spread(board, metric) ** 2 / len(one.results)
                 row = {"model": one.model.name, "condition": one.condition, "board": board, "metric": metric}
-                out.append({**row, "value": value, **_around(value, error, claims)})
+                around = _around(value, galaxies + prior, trainings, len(one.results), claims)
+                out.append({**row, "value": value, **around})
     return out
 
 
-def _around(value: float, error: float, claims: int) -> dict[str, float]:
-    """Return the 95 % interval of one claim, and that which holds for all ``claims`` together (Bonferroni)."""
-    one, every = (NormalDist().inv_cdf(1 - 0.025 / m) for m in (1, claims))
+def _around(value: float, sampled: float, trainings: float, seeds: int, claims: int) -> dict[str, float]:
+    """Return the 95 % interval of one claim, and that which holds for all ``claims`` together (Bonferroni).
+
+    From the variance of the sampled galaxies and that of the mean over ``seeds`` trainings, which few trainings tell
+    badly: Student's t with Welch and Satterthwaite's degrees of freedom.
+    """
+    error = float(np.sqrt(sampled + trainings))
+    freedom = (sampled + trainings) ** 2 / max(trainings**2 / (seeds - 1), 1e-300)
+    one, every = (float(student.ppf(1 - 0.025 / m, freedom)) for m in (1, claims))
     return {
         "low": value - one * error, "high": value + one * error,
         "low_of_all": value - every * error, "high_of_all": value + every * error,
@@ -232,9 +249,9 @@ def questions(truth: Truth, scored: list[Scored], claims: int, draws: int, seed:
             each = [float(np.nanmean(h)) for h in hits]
             told = {"name": one.model.name, "condition": one.condition, "accuracy": numbers(model)}
             for key, oracle in (("gap", ceiling), ("gap_plain", other)):
-                error = float(np.sqrt(np.var(oracle[1:] - model[1:], ddof=1) + np.var(each, ddof=1) / len(each)))
+                sampled, trainings = float(np.var(oracle[1:] - model[1:], ddof=1)), np.var(each, ddof=1) / len(each)
                 gap = float(oracle[0] - model[0])
-                told[key] = {"value": gap, **_around(gap, error, claims)}
+                told[key] = {"value": gap, **_around(gap, sampled, float(trainings), len(each), claims)}
             if i:
                 told["volunteers"] = numbers(worth(truth, name, said, weights))
             row["models"].append(told)
@@ -271,6 +288,37 @@ def worth(truth: Truth, question: str, said: list[np.ndarray], weights: np.ndarr
         v, e = weights[:, asked] @ variance, weights[:, asked] @ error
         found.append(np.where(e > 0, ratio(v, e), np.nan))
     return np.asarray(np.mean(found, axis=0))
+
+
+def halves(truth: Truth, scored: list[Scored], draws: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Return how often a random half of the volunteers, and each model, name the class that the other half names.
+
+    Neither an oracle nor a prior is asked: the labels are those of real halves, the same for all. ``gap`` is the half
+    of the volunteers minus the model, paired over galaxies, with the interval of this one claim.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = [independent.halves(truth.votes, rng) for _ in range(draws)]
+    takes = rng.multinomial(len(truth.names), np.full(len(truth.names), 1 / len(truth.names)), size=1000)
+    weights = np.vstack([np.ones(len(truth.names), int), takes])
+
+    def right(said: list[np.ndarray]) -> np.ndarray:
+        hits = np.array([independent.right(f, other)[:, 0] for f, (_, other) in zip(said, pairs)])
+        return _mean(hits, weights)
+
+    people = right([independent.fractions_of(one) for one, _ in pairs])
+    out: list[dict[str, Any]] = [{"name": "half of the volunteers", "condition": "", "accuracy": numbers(people)}]
+    for one in scored:
+        said = _said(one, truth)
+        if said is None:
+            continue
+        each = [right([f] * draws) for f in said]
+        model = np.mean(each, axis=0)
+        sampled, trainings = float(np.var(people[1:] - model[1:], ddof=1)), np.var([e[0] for e in each], ddof=1)
+        gap = float(people[0] - model[0])
+        around = _around(gap, sampled, float(trainings) / len(each), len(each), 1)
+        row = {"name": one.model.name, "condition": one.condition, "accuracy": numbers(model)}
+        out.append({**row, "gap": {"value": gap, **{key: around[key] for key in ("low", "high")}}})
+    return out
 
 
 def failures(truth: Truth, scored: Iterable[Scored]) -> list[dict[str, Any]]:
