@@ -75,7 +75,7 @@ def _volunteers(kaggle: Edition, simulated: Edition, apart: bool) -> str:
     best, score = _best(kaggle, "multiclass")
     value, low, high = score.metrics["accuracy"]
     oracle, ten = (simulated.reference("multiclass", "accuracy", title) for title in (CEILING, PANELS[0]))
-    head = "On simulated galaxies the volunteers allow more; on the Kaggle galaxies nobody can tell."
+    head = "On simulated galaxies the volunteers allow more."
     if not apart:  # the real votes have no sentence of their own
         head = "On simulated galaxies the volunteers allow more; on real ones these scores cannot say."
     return (
