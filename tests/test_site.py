@@ -962,7 +962,8 @@ def test_rows_and_galaxies_have_addresses(browser: Browser, site: Path) -> None:
     row = page.locator("table.board tbody tr").first
     row.locator(".anchor").focus()
     page.keyboard.press("Enter")
-    assert page.url.endswith(f"#{row.get_attribute('id')}") and page.locator("tr:target").count() == 1
+    page.wait_for_url(f"**#{row.get_attribute('id')}")
+    assert page.locator("tr:target").count() == 1
     page.goto((site / "entries/local-toy-dirichlet.html").as_uri())
     galaxy = page.locator(".examples li[id] .anchor").first
     galaxy.focus()
