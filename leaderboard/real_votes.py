@@ -142,7 +142,7 @@ class RealVotes:
         )
 
     def checks(self) -> str:
-        """Return what bears the answer out beside the ceiling, and where the room is."""
+        """Return the second ceiling, the comparison with real halves, and the scores on clear galaxies."""
         condition = self.condition
         ceiling, plain, _ = self.plain(condition)
         clear = [self.model("multiclass", "clear_accuracy", condition)]

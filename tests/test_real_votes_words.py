@@ -1,4 +1,4 @@
-"""What is said of real votes: no more than the numbers bear out, whatever they are."""
+"""What is said of real votes: no more than the numbers support, whatever they are."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_nothing_is_claimed_that_the_interval_does_not_hold(
     assert RealVotes(numbers).finding().startswith(head)
 
 
-def test_both_computations_have_to_bear_it_out(numbers: dict[str, Any]) -> None:
+def test_both_computations_have_to_support_it(numbers: dict[str, Any]) -> None:
     numbers["questions"] = copy.deepcopy(numbers["questions"])
     numbers["questions"][0]["models"][0]["gap_plain"]["low_of_all"] = -0.001
     assert RealVotes(numbers).head().endswith("by the interval of this one comparison alone")

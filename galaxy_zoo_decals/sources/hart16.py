@@ -76,7 +76,7 @@ class Table:
 
 
 def extra_columns() -> tuple[str, ...]:
-    """Return the names of the columns that may be kept beside the votes: smooth-or-featured_smooth_debiased."""
+    """Return the names of the further columns that an edition may keep: smooth-or-featured_smooth_debiased."""
     return tuple(f"{column}_{kind.replace('_', '-')}" for kind in EXTRA for column in GZ2.answer_columns)
 
 

@@ -24,7 +24,7 @@ LARGEST_FILE = 10**15
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 KEPT = "record.json"
-"""What the description of a record is called where it is kept beside its files."""
+"""File beside the downloads that holds the record's description as its API gave it."""
 
 
 class SourceError(UserError):

@@ -1,4 +1,4 @@
-"""The short answer of the report: sentences that the scores have to bear out."""
+"""The short answer of the report: sentences that the scores have to support."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEAR = 0.03
 def answer(
     kaggle: Edition, simulated: Edition, curve: list[dict[str, Any]], real: RealVotes | None = None
 ) -> list[str]:
-    """Return the short answer; raises LeaderboardError where the scores do not bear it out."""
+    """Return the short answer; raises LeaderboardError where the scores do not support it."""
     far = worth = ""
     if real is not None:
         worth = (
@@ -97,7 +97,7 @@ def _grouped(told: list[tuple[str, str]]) -> str:
 
 
 def _claim(right: bool, words: str) -> None:
-    """Raise LeaderboardError unless the scores bear out what the report says."""
+    """Raise LeaderboardError unless the scores support what the report says."""
     if not right:
         raise LeaderboardError(
             f"the scores do not say (any more) that {words}: leaderboard/limit/answer.py has to say it otherwise."

@@ -73,7 +73,7 @@ def finetune(root: Path, model: Model, editions: list[Edition]) -> None:
 
 
 def zero_shot(root: Path, model: Model, seed: int, editions: list[Edition]) -> list[np.ndarray]:
-    """Return what a model that never saw these votes says of each fold's test galaxies; kept beside its run."""
+    """Return what a model that never saw these votes says of each fold's test galaxies; the predictions are stored."""
     kept, found, loaded = root / "real-votes" / "zero-shot" / model.runs / f"seed{seed}", [], None
     for edition in editions:
         path = kept / f"{edition.name}.parquet"
