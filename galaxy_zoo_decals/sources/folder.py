@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -103,6 +103,22 @@ class Folder:
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the folder's images as one part."""
         yield folder_part(self.images, form)
+
+
+def find(folder: Path, downloads: Path | None, names: Sequence[str], say: Callable[[str], object]) -> Path | None:
+    """Return the first file of these names in ``folder``, else in ``downloads``; None where neither has one.
+
+    Raises FolderError if there is no ``folder``; where it holds several, ``say`` is told which is read.
+    """
+    if not folder.is_dir():
+        raise FolderError(f"{folder}: there is no such folder.")
+    for place in filter(None, (folder, downloads)):
+        found = [place / name for name in names if (place / name).is_file()]
+        if len(found) > 1:
+            say(f"{place}: it holds the votes twice; {found[0].name} is read, {found[1].name} is not.")
+        if found:
+            return found[0]
+    return None
 
 
 def sha256(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,11 @@ from galaxy_zoo_decals import addresses, archive, download, splits
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZ2, Tree
 from galaxy_zoo_decals.sources import Part, gz2_mapping, hart16
-from galaxy_zoo_decals.sources.folder import PASSED_ON, files_part, image_files
+from galaxy_zoo_decals.sources.folder import PASSED_ON, files_part, find, image_files
 from galaxy_zoo_decals.sources.gz2_mapping import Pictures
 from galaxy_zoo_decals.sources.record import Record, SourceError, kept_answer, stated_licence
-from galaxy_zoo_decals.sources.runs import RUN, SomeOfArchives
+from galaxy_zoo_decals.sources.runs import RUN
+from galaxy_zoo_decals.sources.survey_part import SomeGalaxies, SomeOfArchives
 
 ARCHIVE = "images_gz2.zip"
 FOLDERS = ("images", "images_gz2")
@@ -208,18 +209,8 @@ class Downloaded(_Mapped):
 
 
 @dataclass(frozen=True)
-class SurveyPart(Downloaded):
+class SurveyPart(SomeGalaxies, Downloaded):
     """A part of Galaxy Zoo 2: some galaxies, their pictures read from Zenodo by ranges of bytes."""
-
-    galaxies: int = 2000
-    """How many of the galaxies that cleaning keeps."""
-    seed: int = 0
-    """Which ones: fewer galaxies of a seed are part of more galaxies of it."""
-
-    @property
-    def choice(self) -> tuple[str, str]:
-        """What the step is called that leaves out the other galaxies, and why they are left out."""
-        return "not chosen", f"a part of the survey, of up to {self.galaxies:,} galaxies, chosen by seed {self.seed}"
 
     def describe(self) -> dict[str, object]:
         """Return what edition.json says of this source."""
@@ -229,11 +220,7 @@ class SurveyPart(Downloaded):
             f"of the archive, chosen by seed {self.seed}; the last run is cut where the number is reached. The CRC-32 "
             "of every image was verified; the md5 of the archive cannot be, as it was not read whole."
         )
-        return {**said, "description": f"{said['description']}{part}", "galaxies": self.galaxies, "seed": self.seed}
-
-    def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
-        """Return the galaxies that have a picture and are not chosen; the chosen ones are noted in ``work``."""
-        return self._archives.left_out(names, work)
+        return self._described(said, part)
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the pictures as one part, of which the chosen ones are fetched."""
@@ -294,14 +281,8 @@ class OnDisk(_Mapped):
         return self._file(gz2_mapping.NAME)
 
     def _file(self, *names: str) -> Path:
-        if not self.folder.is_dir():
-            raise SourceError(f"{self.folder}: there is no such folder.")
-        for folder in filter(None, (self.folder, self.downloads)):
-            found = [folder / name for name in names if (folder / name).is_file()]
-            if len(found) > 1:
-                self.say(f"{folder}: it holds the votes twice; {found[0].name} is read, {found[1].name} is not.")
-            if found:
-                return found[0]
+        if (found := find(self.folder, self.downloads, names, self.say)) is not None:
+            return found
         raise SourceError(
             f"{self.folder}: there is no {' or '.join(names)} in it. `galaxy-zoo-decals prepare galaxyzoo2 "
             "--catalogue-only` fetches it to where it is then found."

@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from galaxy_zoo_decals.download import File
 from galaxy_zoo_decals.folders import sync
 from galaxy_zoo_decals.pixels import MAX_BYTES, Form
 from galaxy_zoo_decals.sources import ImageError, Part
-from galaxy_zoo_decals.sources.record import Record
 from galaxy_zoo_decals.sources.remote import CHANGED, ChangedError, Ranges, RemoteFile
 
 RUN = 100
@@ -272,77 +270,6 @@ class RemoteArchive:
         finally:
             beside.unlink(missing_ok=True)
         return problems
-
-
-class SomeOfArchives:
-    """Archives of a record of which some images are wanted: which of them, and how they become parts.
-
-    ``called`` gives the galaxy that an image of the archives shows, by the name that it has there; without it they are
-    named by their galaxies.
-    """
-
-    def __init__(
-        self,
-        archives: Sequence[str],
-        record: Record,
-        galaxies: int,
-        seed: int,
-        called: Callable[[str], str] = str,
-    ) -> None:
-        self.record, self.galaxies, self.seed, self.called = record, galaxies, seed, called
-        self.archives = [
-            RemoteArchive(name, record.folder, partial(record.find, name), record.client, record.say)
-            for name in archives
-        ]
-
-    def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
-        """Return the galaxies that have an image and are not chosen; the chosen images are noted in ``work``."""
-        with self._reading():
-            held = {remote.name: [member.name for member in remote.members()] for remote in self.archives}
-        shown = {self.called(image): image for images in reversed(held.values()) for image in images}
-        by_galaxy = {archive_name: [self.called(image) for image in images] for archive_name, images in held.items()}
-        chosen = choose(by_galaxy, frozenset(names), self.galaxies, self.seed)
-        note = _note(work)
-        note.write_text(json.dumps([shown[name] for name in chosen]))
-        sync(note)
-        if len(chosen) < self.galaxies:
-            self.record.say(
-                f"{self.galaxies:,} galaxies were asked for; there are {len(chosen):,} that can be used, all taken."
-            )
-        return frozenset(names) & shown.keys() - frozenset(chosen)
-
-    def parts(self, work: Path, form: Form, side: int, delete: bool) -> Iterator[Part]:
-        """Yield the images archive by archive, of which the chosen ones are fetched when it is their turn.
-
-        ``side``: the pixels they must have; ``delete``: what was fetched of an archive is removed once it is converted.
-        """
-        left = set(json.loads(_note(work).read_text()))
-        for remote in self.archives:
-            part = remote.part(left, form, side)
-            left -= part.images.keys()
-            yield replace(part, fetch=lambda fetch=part.fetch: self._fetch_alone(fetch))  # type: ignore[misc]
-            if delete:
-                remote.discard()
-
-    def _fetch_alone(self, fetch: Callable[[], object]) -> None:
-        with self._reading():
-            fetch()
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Let nobody else download into the folder; where an archive has changed, begin with all of them anew."""
-        with self.record.alone():
-            try:
-                yield
-            except ChangedError:
-                for remote in self.archives:
-                    remote.forget()
-                raise
-
-
-def _note(work: Path) -> Path:
-    """Return where the names of the chosen images are noted."""
-    return work / "chosen.json"
 
 
 def _bar(name: str, what: str, total: int | None = None) -> tqdm:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,10 @@ from galaxy_zoo_decals import catalogue as catalogues
 from galaxy_zoo_decals.pixels import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part
-from galaxy_zoo_decals.sources.folder import files_part, image_files, read_with_positions, sha256
+from galaxy_zoo_decals.sources.folder import files_part, find, image_files, read_with_positions, sha256
 from galaxy_zoo_decals.sources.record import Record, SourceError
-from galaxy_zoo_decals.sources.runs import RUN, SomeOfArchives
+from galaxy_zoo_decals.sources.runs import RUN
+from galaxy_zoo_decals.sources.survey_part import SomeGalaxies, SomeOfArchives
 
 RECORD = addresses.ZENODO
 """The record's API: Walmsley et al. 2022, data release of Galaxy Zoo DECaLS."""
@@ -146,18 +147,8 @@ class Downloaded(_Published):
 
 
 @dataclass(frozen=True)
-class SurveyPart(Downloaded):
+class SurveyPart(SomeGalaxies, Downloaded):
     """A part of the data release: some galaxies of all four archives, read from Zenodo by ranges of bytes."""
-
-    galaxies: int = 2000
-    """How many of the galaxies that cleaning keeps."""
-    seed: int = 0
-    """Which ones: fewer galaxies of a seed are part of more galaxies of it."""
-
-    @property
-    def choice(self) -> tuple[str, str]:
-        """What the step is called that leaves out the other galaxies, and why they are left out."""
-        return "not chosen", f"a part of the survey, of up to {self.galaxies:,} galaxies, chosen by seed {self.seed}"
 
     def describe(self) -> dict[str, object]:
         """Return what edition.json says of this source."""
@@ -168,11 +159,7 @@ class SurveyPart(Downloaded):
             "number is reached. The CRC-32 of every image was verified; the md5 of the archives cannot be, as "
             "they were not read whole."
         )
-        return {**said, "description": f"{said['description']}{part}", "galaxies": self.galaxies, "seed": self.seed}
-
-    def left_out(self, names: Sequence[str], work: Path) -> frozenset[str]:
-        """Return the galaxies that have an image and are not chosen; the chosen ones are noted in ``work``."""
-        return self._archives.left_out(names, work)
+        return self._described(said, part)
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the images archive by archive, of which the chosen ones are fetched when it is their turn."""
@@ -200,14 +187,8 @@ class OnDisk(_Published):
     @cached_property
     def table(self) -> Path:
         """Return the file of the votes."""
-        if not self.folder.is_dir():
-            raise SourceError(f"{self.folder}: there is no such folder.")
-        for folder in filter(None, (self.folder, self.downloads)):
-            found = [folder / name for name in TABLES if (folder / name).is_file()]
-            if len(found) > 1:
-                self.say(f"{folder}: it holds the votes twice; {found[0].name} is read, {found[1].name} is not.")
-            if found:
-                return found[0]
+        if (found := find(self.folder, self.downloads, TABLES, self.say)) is not None:
+            return found
         raise SourceError(
             f"{self.folder}: there is no {TABLES[0]} and no .csv of that name. `galaxy-zoo-decals prepare gzd5 "
             "--catalogue-only` fetches it (41 MB) to where it is then found."
