@@ -10,12 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from leaderboard.files import LeaderboardError, read_text
+from leaderboard.files import LeaderboardError
 from leaderboard.runs import Label, Line, Name, Paragraph
-from leaderboard.strict import Strict
+from leaderboard.strict import Strict, read_yaml
 
 FILE = Path(__file__).resolve().parent / "display.yaml"
 """Lies with the scorer, never with the data that is checked."""
@@ -47,14 +46,7 @@ def read(path: Path) -> dict[str, Shown]:
 
     Every entry must lie in ``submissions`` beside the file, and be named once.
     """
-    try:
-        entries = _File.model_validate(yaml.safe_load(read_text(path))).entries
-    except yaml.YAMLError as error:
-        raise LeaderboardError(f"{path}: not YAML ({error}).") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise LeaderboardError(f"{path}: {where}: {first['msg']}.") from None
+    entries = read_yaml(path, _File).entries
     found: dict[str, Shown] = {}
     for shown in entries:
         if shown.slug in found:

@@ -7,13 +7,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from leaderboard import columns
 from leaderboard.entries import Entry
-from leaderboard.files import LeaderboardError, read_text
 from leaderboard.runs import Line, Paragraph
+from leaderboard.strict import read_yaml
 from leaderboard.submission import Strict
 
 
@@ -46,14 +45,7 @@ def read(path: Path) -> list[Change]:
     """Read changelog.yaml, none if there is no such file; raises LeaderboardError naming file and key."""
     if not path.exists():
         return []
-    try:
-        return Changes.model_validate(yaml.safe_load(read_text(path))).changes
-    except yaml.YAMLError as error:
-        raise LeaderboardError(f"{path}: not YAML ({error}).") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise LeaderboardError(f"{path}: {where}: {first['msg']}.") from None
+    return read_yaml(path, Changes).changes
 
 
 def events(changes: list[Change], entries: list[Entry]) -> list[Event]:
