@@ -79,7 +79,7 @@ def test_better_needs_both_the_interval_and_the_seeds(
     assert Difference(0.03, low, high, apart, better).verdict == verdict
 
 
-def test_a_sentence_that_the_scores_do_not_bear_out_stops_the_report(editions: dict[str, Edition]) -> None:
+def test_a_sentence_that_the_scores_do_not_support_stops_the_report(editions: dict[str, Edition]) -> None:
     known = editions["simulated"]
     rows = known.references["multiclass"]
     lower = known.references | {"multiclass": rows | {standings.CEILING: rows[standings.PRIOR]}}

@@ -79,6 +79,10 @@ def test_a_count_that_does_not_add_up_is_seen(tmp_path: Path) -> None:
     sample = Sample(tmp_path)
     assert sample.off.tolist()[:3] == [0, 0, -3]
     assert sample.first_is_whole.tolist() == [True, True, True, False, True]
+    for column in ("dr7objid", "asset_id"):
+        table.assign(**{column: ["../../out", *table[column][1:]]}).to_csv(tmp_path / "votes.csv", index=False)
+        with pytest.raises(UserError, match="which is no number"):
+            _ = Sample(tmp_path).table
     with pytest.raises(UserError, match="total_votes"):
         table.drop(columns="total_votes").to_csv(tmp_path / "votes.csv", index=False)
         _ = Sample(tmp_path).table

@@ -146,7 +146,8 @@ def skill(model: Draws, prior: Draws, ceiling: Draws) -> Estimate:
     """Return where a score stands between the class prior (0) and the noise ceiling (1), with its interval.
 
     (prior - model) / (prior - ceiling), in whichever direction the metric is better; only the first RESAMPLES draws
-    are used.
+    are used. The ceiling's draws hold its prior's uncertainty as a wider spread over the same galaxies, which a paired
+    ratio partly cancels: the interval is somewhat too narrow.
     """
     given = (np.concatenate([[value], draws[:RESAMPLES]]).astype(float) for value, draws in (model, prior, ceiling))
     scored, low, high = given

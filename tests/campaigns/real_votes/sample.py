@@ -40,6 +40,11 @@ class Sample:
         for column in wanted:
             if column not in table.columns:
                 raise UserError(f"{path}: column {column!r} is missing; it has {', '.join(table.columns[:6])}, ...")
+        # Both become names of files: nothing that could leave a folder.
+        for column in ("dr7objid", "asset_id"):
+            odd = ~table[column].fillna("").str.fullmatch(r"[0-9]{1,20}")
+            if odd.any():
+                raise UserError(f"{path}: column {column!r} holds {table[column][odd].iloc[0]!r}, which is no number.")
         if table["dr7objid"].duplicated().any():
             raise UserError(f"{path}: a dr7objid stands there twice; keep one row a galaxy.")
         there = [(self.folder / "images" / f"{name}.jpg").is_file() for name in table["asset_id"]]
