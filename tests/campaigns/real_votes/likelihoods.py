@@ -19,7 +19,6 @@ from tests.campaigns.real_votes.matches import Match
 from tests.campaigns.real_votes.sample import Sample
 
 RESAMPLES = 2000
-MAJORITY_QUESTIONS = ("smooth-or-featured", "disk-edge-on", "bar", "has-spiral-arms", "odd")
 LEAST_ASKED = 10
 """Votes at a question from which its fractions are compared: below, a fraction is mostly chance."""
 

@@ -35,8 +35,6 @@ SHOWN = {
 CLAIMED = ("macro_f1", "accuracy", "macro_map", "hierarchical_f1", "nll")
 """Metrics of which it is said whether the ceiling is above a model, one or two a board."""
 
-CONDITIONS = ("zero-shot", "recalibrated", "finetuned")
-
 Numbers = dict[str, float]
 
 

@@ -43,13 +43,16 @@ MODELS = (
 )
 
 
-def train(root: Path, names: tuple[str, ...]) -> None:
-    """Train the named models on the Kaggle galaxies as benchmark/boards.yaml says; finished runs are kept."""
-    plan = boards.read()
-    for name in names:
-        entry = next(one for one in plan.entries if (one.edition, one.runs) == ("gz2", name))
-        for folder in entry.folders(root, list(SEEDS)):
-            boards.call(entry.command(root, list(SEEDS), folder))
+def _entry(model: Model) -> boards.Entry:
+    """Return the model's entry of benchmark/boards.yaml."""
+    return next(one for one in boards.read().entries if (one.edition, one.runs) == ("gz2", model.runs))
+
+
+def train(root: Path, model: Model) -> None:
+    """Train a model on the Kaggle galaxies as benchmark/boards.yaml says; finished runs are kept."""
+    entry = _entry(model)
+    for folder in entry.folders(root, list(SEEDS)):
+        boards.call(entry.command(root, list(SEEDS), folder))
 
 
 def finetuned(root: Path, model: Model, seed: int, fold: int) -> Path:
@@ -59,7 +62,7 @@ def finetuned(root: Path, model: Model, seed: int, fold: int) -> Path:
 
 def finetune(root: Path, model: Model, editions: list[Edition]) -> None:
     """Finetune a model's trainings on every fold; finished runs are kept."""
-    entry = next(one for one in boards.read().entries if (one.edition, one.runs) == ("gz2", model.runs))
+    entry = _entry(model)
     for seed in SEEDS:
         for fold, edition in enumerate(editions):
             out = finetuned(root, model, seed, fold)
