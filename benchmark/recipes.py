@@ -69,6 +69,9 @@ class Recipe:
     """Galaxies a forward pass in each process; gradients are summed up to the whole batch. 0 is all at once."""
     compile: bool = False
     """Compile the network (on CUDA only: elsewhere compiling costs more than it saves)."""
+    weights: str = "none"
+    """First weights: "none" (random ones), a file of them, or a finished run; of a backbone also "imagenet", the
+    pretrained ones. The last layer is always new."""
 
     def __post_init__(self) -> None:
         for name in ("resolution", "epochs", "batch", "learning_rate"):
@@ -83,7 +86,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Convolutional(Recipe):
-    """A plain CNN trained from scratch: 3x3 convolutions with max pooling, then one hidden layer."""
+    """A plain CNN: 3x3 convolutions with max pooling, then one hidden layer."""
 
     channels: tuple[int, ...]
     hidden: int
@@ -97,6 +100,10 @@ class Convolutional(Recipe):
         _check(min(self.channels, default=1) > 0 and self.hidden > 0, "channels and hidden must be above 0")
         smallest = 2 ** len(self.channels)
         _check(self.resolution >= smallest, f"resolution must be at least {smallest} for {len(self.channels)} poolings")
+        _check(
+            self.weights != "imagenet",
+            "there are no ImageNet weights of a plain CNN. Leave --weights out, or give a finished run of the same CNN",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +130,6 @@ class Backbone(Recipe):
     backbone: str
     """Any model name of timm."""
     weights: str = "imagenet"
-    """First weights: "imagenet" (the pretrained ones of this backbone), "none", a file of them, or a finished run."""
     drop_path: float = 0.0
     """Rate of stochastic depth."""
     layer_decay: float = 1.0

@@ -68,6 +68,11 @@ class Run:
         except ValueError:
             return False
         mine = {"model": self.model, "seed": self.seed, "edition": self.edition_facts(), "recipe": self.resolved()}
+        # A run does not know the settings that are younger than itself; their defaults change nothing.
+        younger = {
+            one.name: one.default for one in dataclasses.fields(self.recipe) if one.default != dataclasses.MISSING
+        }
+        found["recipe"] = younger | (found.get("recipe") or {})
         return _fixed(found) == _fixed(json.loads(json.dumps(mine)))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import shutil
 import sys
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--backbone", help="any timm backbone, for efficientnetv2 and dirichlet")
     out.add_argument(
         "--weights",
-        help='its first weights: "imagenet", "none", a file, or a finished run; default: imagenet',
+        help='first weights: "none", a file, a finished run, or (of a backbone, its default) "imagenet"',
     )
     out.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     out.add_argument("--resume", action="store_true", help="go on with a run that was interrupted; keep finished ones")
@@ -127,9 +128,8 @@ def _train(args: argparse.Namespace, edition: Edition, runs: list[record.Run], m
     if not runs:
         return
     for run in runs:
-        if isinstance(run.recipe, recipes.Backbone):
-            # With --model all: better now than after the first models are trained.
-            weights.find(run.recipe)
+        # With --model all: better now than after the first models are trained.
+        weights.find(run.recipe)
 
     from benchmark import pixels, training
     from galaxy_zoo_decals.scoring import Truth
@@ -209,7 +209,7 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     model = kind.from_recipe(recipe, edition.tree)
     kept = pixels.form(edition)
     model.config.edition_size, model.config.edition_quality = kept.size, None if kept.original else kept.quality
-    source = load_first_weights(model.network, recipe) if isinstance(recipe, recipes.Backbone) else "none"
+    source = load_first_weights(model, recipe)
     train, validation, test = (
         evaluation.Data.of(edition, split, recipe, accelerator, run.seed) for split in ("train", "validation", "test")
     )
@@ -230,7 +230,7 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     facts = {
         "model": run.model,
         "title": title,
-        "backbone": recipe.backbone if isinstance(recipe, recipes.Backbone) else title,
+        "backbone": getattr(recipe, "backbone", None) or kind.title(dataclasses.replace(recipe, weights="none")),
         "weights": source,
         "tasks": [kind.task],
         "edition": run.edition_facts(),

@@ -113,7 +113,7 @@ def _run(args: argparse.Namespace) -> None:
 
 def _random(recipe: Recipe) -> Recipe:
     """Return the recipe with random first weights: others need not be fetched to train as fast."""
-    return replace(recipe, weights="none") if isinstance(recipe, recipes.Backbone) else recipe
+    return replace(recipe, weights="none")
 
 
 def measure(edition: Edition, wanted: list[tuple[str, Recipe]], seconds: float, rounds: int) -> dict[str, Any]:

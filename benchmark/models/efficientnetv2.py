@@ -32,7 +32,7 @@ class EfficientNetClassifier(ClassModel):
 
     @classmethod
     def from_recipe(cls, recipe: Backbone, tree: Tree) -> Self:
-        """Return the network with random weights; ``networks.load_first_weights`` gives it better ones."""
+        """Return the network with random weights; ``networks.load_first_weights`` gives it others."""
         return cls(
             EfficientNetConfig(
                 backbone=recipe.backbone,

@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
-from benchmark.models.networks import convolutional, convolutional_values
+from benchmark.models.networks import convolutional, convolutional_title, convolutional_values
 from benchmark.recipes import Hierarchical
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree
@@ -61,7 +61,8 @@ class HierarchicalCNN(GalaxyModel):
     def title(cls, recipe: Hierarchical) -> str:
         """Return what is trained."""
         shape = "-".join(map(str, recipe.channels))
-        return f"One CNN {shape} for the whole tree" if recipe.shared_trunk else f"Five CNNs {shape} along the tree"
+        name = f"One CNN {shape} for the whole tree" if recipe.shared_trunk else f"Five CNNs {shape} along the tree"
+        return convolutional_title(name, recipe)
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the CNN of each scored question, in the tree's order, or the one of all."""

@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
-from benchmark.models.networks import convolutional, convolutional_values
+from benchmark.models.networks import convolutional, convolutional_title, convolutional_values
 from benchmark.recipes import Convolutional
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
@@ -87,4 +87,4 @@ class MulticlassCNN(ClassModel):
     @classmethod
     def title(cls, recipe: Convolutional) -> str:
         """Return what is trained."""
-        return f"CNN {'-'.join(map(str, recipe.channels))}"
+        return convolutional_title(f"CNN {'-'.join(map(str, recipe.channels))}", recipe)

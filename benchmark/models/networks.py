@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from benchmark import BenchmarkError, record, weights
-from benchmark.recipes import Backbone, Convolutional
+from benchmark.recipes import Backbone, Convolutional, Recipe
+
+if TYPE_CHECKING:
+    from benchmark.models.model import GalaxyModel
 
 NAMES = {
     "tf_efficientnet_lite0": "EfficientNet-Lite0",
@@ -22,6 +25,9 @@ NAMES = {
     "tf_efficientnetv2_l": "EfficientNetV2-L",
 }
 """Proper names of common backbones; any other bears its timm name."""
+
+ONE = "network"
+"""Where a saved model with one network keeps it."""
 
 
 def convolutional(config: Any, outputs: int) -> nn.Sequential:
@@ -104,25 +110,60 @@ def backbone_title(recipe: Backbone) -> str:
     name = NAMES.get(architecture, architecture)
     if recipe.weights == "imagenet":
         return f"{name}, {'ImageNet-21k' if 'in21k' in tag else 'ImageNet'}"
+    return f"{name}, {_begun(recipe) or 'from scratch'}"
+
+
+def convolutional_title(name: str, recipe: Convolutional) -> str:
+    """Return the name of plain CNNs with their first weights, if these are not random."""
+    begun = _begun(recipe)
+    return f"{name}, {begun}" if begun else name
+
+
+def _begun(recipe: Recipe) -> str:
+    """Return in words which run or file the first weights come from; "" for random ones."""
+    if recipe.weights == "none":
+        return ""
     if (run := weights.first_run(recipe)) is not None:
-        return f"{name}, {record.read(run)['edition']['name']} first"
-    return f"{name}, {'from scratch' if recipe.weights == 'none' else f'weights of {Path(recipe.weights).name}'}"
+        return f"{record.read(run)['edition']['name']} first"
+    return f"weights of {Path(recipe.weights).name}"
 
 
-def load_first_weights(network: nn.Module, recipe: Backbone) -> str:
-    """Give a backbone its first weights, all but the head, and return where they came from.
+def load_first_weights(model: GalaxyModel, recipe: Recipe) -> str:
+    """Give the networks of a model their first weights, all but the last layer, and return where they came from.
 
-    Raises BenchmarkError if they cannot be had or do not fit.
+    A network takes the weights that a saved model keeps under the same name, or those of the saved model's one network.
+    Of several networks, those that the saved model does not have stay random; what is returned names them. Raises
+    BenchmarkError if the weights cannot be had or do not fit.
     """
     found = weights.find(recipe)
     if found is None:
         return "none"
-    state, own = _read(found.path), network.state_dict()
+    state, own = _read(found.path), model.networks()
+    places = {id(module): place for place, module in model.named_modules()}
+    parts = {name: _under(state, places[id(network)]) for name, network in own.items()}
+    if not any(parts.values()):
+        parts = dict.fromkeys(own, _under(state, ONE) or state)
     if found.by_order:
-        state = dict(zip(own, state.values()))
-    head = str(network.pretrained_cfg["classifier"])  # type: ignore[index]
+        parts = {name: dict(zip(network.state_dict(), state.values())) for name, network in own.items()}
+    for name, part in parts.items():
+        if part:
+            _fill(own[name], part, recipe, found.source)
+    fresh = ", ".join(name for name, part in parts.items() if not part)
+    return f"{found.source} ({fresh}: random)" if fresh else found.source
+
+
+def _under(state: dict[str, torch.Tensor], place: str) -> dict[str, torch.Tensor]:
+    """Return the tensors that a saved model keeps under the name of one of its parts, by their names in that part."""
+    start = f"{place}."
+    return {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+
+
+def _fill(network: Any, state: dict[str, torch.Tensor], recipe: Recipe, source: str) -> None:
+    """Give one network its first weights, all but the last layer."""
+    own, plain = network.state_dict(), isinstance(recipe, Convolutional)
+    head = str(len(network) - 1 if plain else network.pretrained_cfg["classifier"])
     state = {key: value for key, value in state.items() if not key.startswith(f"{head}.")}
-    if any(value.shape != own[key].shape for key, value in state.items() if key in own):
+    if not plain and any(value.shape != own[key].shape for key, value in state.items() if key in own):
         # Positions that were learned at one size of image are interpolated to another, once they are loaded.
         _set_size(network, _made_for(network))
         own = network.state_dict()
@@ -130,21 +171,25 @@ def load_first_weights(network: nn.Module, recipe: Backbone) -> str:
     wrong = [key for key in body if getattr(state.get(key), "shape", None) != own[key].shape]
     if wrong or len(state) > len(body):
         first = f", first {wrong[0]}" if wrong else ""
+        if isinstance(recipe, Backbone):
+            name, advice = recipe.backbone, "Give --backbone and --weights that belong together."
+        else:
+            name = f"a CNN {'-'.join(map(str, recipe.channels))}" if isinstance(recipe, Convolutional) else "this model"
+            advice = "A plain CNN takes those of the same channels, hidden, batch_norm and resolution."
         raise BenchmarkError(
-            f"{found.source}: these are not weights of {recipe.backbone} ({len(wrong)} of {len(body)} tensors are "
-            f"missing or have another shape{first}). Give --backbone and --weights that belong together."
+            f"{source}: these are not weights of {name} ({len(wrong)} of {len(body)} tensors are missing or have "
+            f"another shape{first}). {advice}"
         )
     network.load_state_dict(state, strict=False)
-    _set_size(network, recipe.resolution)
-    return found.source
+    if not plain:
+        _set_size(network, recipe.resolution)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a safetensors file or of a PyTorch file of tensors alone."""
     try:
         if path.suffix == ".safetensors":
-            # Our own models keep their backbone under this name.
-            return {key.removeprefix("network."): value for key, value in load_file(path).items()}
+            return dict(load_file(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
         return dict(state.get("state_dict", state))
     except Exception as error:  # Damaged files raise anything from UnpicklingError to AttributeError.

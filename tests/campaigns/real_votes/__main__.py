@@ -76,8 +76,7 @@ def measure(votes: Path, kaggle: Path, runs: Path, train: list[str] | None) -> d
         chosen = [model for model in training.MODELS if not train or model.runs in train]
         for model in chosen:
             training.train(runs, model)
-            if model.finetuned:
-                training.finetune(runs, model, editions)
+            training.finetune(runs, model, editions)
     rows = study.order(editions, sample)
     scored = study.all_models(runs, editions, sample)
     sets = {

@@ -101,7 +101,7 @@ def all_models(root: Path, editions: list[Edition], sample: Sample) -> list[Scor
             mapped.append(np.concatenate(fixed))
         out.append(_scored(model, "recalibrated", truth, mapped))
         folders = [training.finetuned(root, model, s, f) for s in training.SEEDS for f in range(FOLDS)]
-        if model.finetuned and all((folder / "run.json").is_file() for folder in folders):
+        if all((folder / "run.json").is_file() for folder in folders):
             found = [training.after_finetuning(root, model, seed, editions) for seed in training.SEEDS]
             out.append(_scored(model, "finetuned", truth, [np.concatenate(parts) for parts in found]))
     return out

@@ -26,8 +26,6 @@ class Model:
     runs: str
     name: str
     task: str
-    finetuned: bool
-    """Whether the harness can begin a training at its weights: backbones can, the plain CNNs cannot."""
 
     def run(self, root: Path, seed: int) -> Path:
         """Return where its training on the Kaggle galaxies lies below the folder of all runs."""
@@ -35,11 +33,11 @@ class Model:
 
 
 MODELS = (
-    Model("dirichlet", "Dirichlet EfficientNet-Lite0", "votes", True),
-    Model("efficientnetv2-unbalanced", "EfficientNet-Lite0, four classes", "multiclass", True),
-    Model("multiclass", "CNN, four classes", "multiclass", False),
-    Model("multilabel", "CNN, labels", "multilabel", False),
-    Model("hierarchical", "Five CNNs, decision tree", "hierarchical", False),
+    Model("dirichlet", "Dirichlet EfficientNet-Lite0", "votes"),
+    Model("efficientnetv2-unbalanced", "EfficientNet-Lite0, four classes", "multiclass"),
+    Model("multiclass", "CNN, four classes", "multiclass"),
+    Model("multilabel", "CNN, labels", "multilabel"),
+    Model("hierarchical", "Five CNNs, decision tree", "hierarchical"),
 )
 
 
@@ -69,7 +67,8 @@ def finetune(root: Path, model: Model, editions: list[Edition]) -> None:
             command = ["accelerate", "launch", "--quiet", "--num_processes", "1", "--num_machines", "1"]
             command += ["--mixed_precision", "no", "--dynamo_backend", "no", "benchmark/run.py"]
             command += ["--model", str(entry.model), "--recipe", str(entry.recipe), "--edition", str(edition.path)]
-            command += ["--backbone", str(entry.backbone), "--weights", str(model.run(root, seed)), "--seed", str(seed)]
+            command += ["--backbone", str(entry.backbone)] if entry.backbone else []
+            command += ["--weights", str(model.run(root, seed)), "--seed", str(seed)]
             for key, value in {**entry.settings, **FINETUNING}.items():
                 command += ["--set", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
             boards.call([*command, "--out", str(out), "--resume"])
