@@ -23,7 +23,7 @@ from galaxy_zoo_decals.pixels import MAX_PIXELS, Form, encode, is_encoded
 from galaxy_zoo_decals.sheet import contact_sheet
 from galaxy_zoo_decals.sources import ImageError
 from galaxy_zoo_decals.sources.folder import Folder
-from leaderboard.galaxies import _bounded
+from leaderboard.render.galaxies import _bounded
 from tests.harness import TINY_CNN
 
 FORMS = {"224": Form(224, 90), "424": Form(424, 90), "original": Form(424, original=True)}

@@ -261,7 +261,7 @@ def test_an_ensemble_is_the_mixture_of_its_members(
     assert [member["seed"] for member in facts["members"]] == [0, 1] and len(facts["curves"]) == 2
     assert ensemble.main(arguments) == 2
     assert "--overwrite" in capsys.readouterr().err
-    from leaderboard.runs import read
+    from leaderboard.entry.run_json import read
 
     assert read(out / "run.json").title == facts["title"]
 

@@ -10,8 +10,8 @@ import pytest
 
 from benchmark import boards
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import differences
-from leaderboard.scores import Score
+from leaderboard.ranking import differences
+from leaderboard.ranking.stored_scores import Score
 from tests.campaigns import learning_curve as campaign
 
 

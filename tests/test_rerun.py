@@ -22,9 +22,10 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import evidence, fresh, rerun
 from leaderboard.__main__ import main
+from leaderboard.entry import evidence
 from leaderboard.files import LeaderboardError, sha256
+from leaderboard.repeat import fresh, rerun
 from tests.harness import TINY_CNN
 
 ROOT = Path(__file__).parents[1] / "leaderboard"
@@ -308,7 +309,7 @@ def test_answers_by_hand() -> None:
 
 
 def test_the_interval_of_a_difference_by_hand() -> None:
-    from leaderboard.scores import Score
+    from leaderboard.ranking.stored_scores import Score
 
     draws = np.array([-1.0, 1.0], np.float32)
 

@@ -20,9 +20,10 @@ from galaxy_zoo_decals.edition import Edition, Terms, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
-from leaderboard import runs, scores, versions
-from leaderboard.differences import Difference, between
-from leaderboard.scores import Score
+from leaderboard.entry import run_json, versions
+from leaderboard.ranking import stored_scores
+from leaderboard.ranking.differences import Difference, between
+from leaderboard.ranking.stored_scores import Score
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -128,9 +129,11 @@ def measure(editions: dict[int, Edition], folder: Path, seeds: int) -> dict[str,
         truth = Truth.of(edition)
         for seed in both:
             run = run_folder(folder, size, seed)
-            about = runs.read(run / "run.json")
-            path = run / runs.prediction_path(edition.name, about.tasks[0], about.seed)
-            found[size].append(scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path)))
+            about = run_json.read(run / "run.json")
+            path = run / run_json.prediction_path(edition.name, about.tasks[0], about.seed)
+            found[size].append(
+                stored_scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path))
+            )
             facts.append(
                 {
                     "size": size,

@@ -935,7 +935,13 @@ class Outcome:
     commit: str
 
 
-LIBRARIES = ("leaderboard.checks", "leaderboard.report", "bibtexparser", "markdown_it", "scipy.optimize")
+LIBRARIES = (
+    "leaderboard.check.submission_check",
+    "leaderboard.check.report",
+    "bibtexparser",
+    "markdown_it",
+    "scipy.optimize",
+)
 """What a check loads: loaded once, before the forks."""
 
 

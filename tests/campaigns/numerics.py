@@ -32,8 +32,9 @@ from galaxy_zoo_decals.scoring.calibration import Counted, beta_binomial_cdf, in
 from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
 from galaxy_zoo_decals.scoring.priors import CEILING, FLOOR, Prior
 from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
-from leaderboard import entries, scores
-from leaderboard.truths import Truths
+from leaderboard.entry.truths import Truths
+from leaderboard.ranking import entries
+from leaderboard.ranking import stored_scores as scores
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"

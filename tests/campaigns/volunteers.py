@@ -27,9 +27,9 @@ from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.bootstrap import interval, shared
 from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
 from galaxy_zoo_decals.scoring.results import board_values
-from leaderboard import runs, submission
-from leaderboard.runs import Run
-from leaderboard.truths import Truths, terms_of
+from leaderboard.entry import run_json, submission
+from leaderboard.entry.run_json import Run
+from leaderboard.entry.truths import Truths, terms_of
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -85,15 +85,15 @@ def found_files(folders: list[Path]) -> Iterator[tuple[str, Run, str, Path]]:
     A submission's model is called as on the leaderboard; runs of one folder are seeds of one model.
     """
     for top in folders:
-        for folder in runs.find(top):
-            run = runs.read(folder / "run.json")
+        for folder in run_json.find(top):
+            run = run_json.read(folder / "run.json")
             name = f"{run.title}, {run.resolution} px, recipe {run.recipe_name}, {folder.parent.relative_to(top)}"
             for task in run.tasks:
-                yield name, run, task, folder / runs.prediction_path(run.edition.name, task, run.seed)
+                yield name, run, task, folder / run_json.prediction_path(run.edition.name, task, run.seed)
         for said in sorted(top.glob("**/submission.yaml")):
             name = submission.read(said).name
             for path in sorted(said.parent.glob("predictions/*/*/*.parquet")):
-                run = runs.read(said.parent / submission.run_path(path.relative_to(said.parent)))
+                run = run_json.read(said.parent / submission.run_path(path.relative_to(said.parent)))
                 yield name, run, path.parts[-2], path
 
 
