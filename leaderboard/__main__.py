@@ -76,7 +76,7 @@ def _template(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _submit(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard.entry import external, rebind, submission
+    from leaderboard.entry import draft, external, rebind, submission
     from leaderboard.files import LeaderboardError
 
     facts = submission.read_facts(options.facts) if options.facts else submission.Facts()
@@ -85,18 +85,18 @@ def _submit(options: argparse.Namespace, truths: Truths) -> int:
     name = options.name or facts.name
     if not name:
         raise LeaderboardError("give the entry a name with --name, or in the file of facts.")
-    slug = submission.slug(name, options.date or datetime.now(UTC).date())
+    slug = draft.slug(name, options.date or datetime.now(UTC).date())
     folder = options.root / "submissions" / slug
     with tempfile.TemporaryDirectory() as work:
         folders = options.runs
         if options.predictions:
             folders = [f for f, _ in external.gather(options.predictions, facts, truths, Path(work))]
         folders = [rebind.adopt(f, truths, Path(work) / f"{i}-{'-'.join(f.parts[-3:])}") for i, f in enumerate(folders)]
-        found = submission.gather(folders, truths)
-        made = submission.draft(found, name, options.authors, facts)
+        found = draft.gather(folders, truths)
+        made = draft.draft(found, name, options.authors, facts)
         if sys.stdin.isatty() and sys.stdout.isatty():
             made = _ask(made)
-        submission.create(folder, found, made)
+        draft.create(folder, found, made)
     print(f"Made {folder} from {len(found)} {'run' if len(found) == 1 else 'runs'}.")
     remaining = made.remaining()
     if remaining:
@@ -112,7 +112,7 @@ def _submit(options: argparse.Namespace, truths: Truths) -> int:
 
 def _ask(made: Submission) -> Submission:
     """Ask the person at the terminal for what remains; an empty answer leaves it for later."""
-    from leaderboard.entry import submission
+    from leaderboard.entry import draft
     from leaderboard.files import LeaderboardError
 
     remaining = made.remaining()
@@ -121,7 +121,7 @@ def _ask(made: Submission) -> Submission:
     for key, hint in remaining.items():
         while key in made.remaining() and (answer := input(f"  {key} ({hint})\n  > ").strip()):
             try:
-                made = submission.with_answer(made, key, answer)
+                made = draft.with_answer(made, key, answer)
             except LeaderboardError as error:
                 print(f"  {error}; once more:")
                 continue

@@ -14,7 +14,7 @@ from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.sources.gz2 import FOLDER, TABLE, GZ2Challenge
 from leaderboard.check import flags, submission_check
-from leaderboard.entry import external, rebind, run_json, submission, versions
+from leaderboard.entry import draft, external, prediction_file, rebind, run_json, submission, versions
 from leaderboard.entry.truths import Truths
 from leaderboard.files import LeaderboardError
 from leaderboard.ranking import entries, stored_scores
@@ -74,8 +74,8 @@ def test_a_run_on_more_training_galaxies_is_bound_to_the_frozen_edition(
     # The way from there is that of any submission; it is scored by whoever holds the truth, and stays what it is.
     root = tmp_path / "board"
     folder = root / "submissions" / "20261128-mine"
-    found = submission.gather(adopted, truths)
-    submission.create(folder, found, submission.draft(found, "Mine", ["A. Nonymous"]))
+    found = draft.gather(adopted, truths)
+    draft.create(folder, found, draft.draft(found, "Mine", ["A. Nonymous"]))
     fill_in(folder)
     keeper = truths_with(editions, part)
     stored, problems = score_submission(folder, keeper)
@@ -127,13 +127,13 @@ def test_galaxies_and_their_order_are_checked_where_the_truth_is_not_at_hand(
     run = write_run(part.path, tmp_path / "runs", "multiclass")
     path = run / run_json.prediction_path("gz2", "multiclass", 0)
     nobody = truths_with(editions)
-    submission.check_predictions(path, run_json.read(run / "run.json"), "multiclass", nobody)
+    prediction_file.checked(path, run_json.read(run / "run.json"), "multiclass", nobody)
     table = pq.read_table(path)
     pq.write_table(
         table.slice(0, len(table) - 1) if damage == "short" else table.take(list(range(len(table)))[::-1]), path
     )
     with pytest.raises(LeaderboardError, match="scored test galaxies of gz2 in the edition's order"):
-        submission.check_predictions(path, run_json.read(run / "run.json"), "multiclass", nobody)
+        prediction_file.checked(path, run_json.read(run / "run.json"), "multiclass", nobody)
 
 
 def test_a_submission_put_together_by_hand_of_seeds_with_other_training_galaxies_is_a_fault(
@@ -143,8 +143,8 @@ def test_a_submission_put_together_by_hand_of_seeds_with_other_training_galaxies
     truths = truths_with(editions, part)
     given = [write_run(part.path, tmp_path / "runs", "multiclass", seed) for seed in (0, 1)]
     folder = tmp_path / "submissions" / "20261128-mine"
-    found = submission.gather(given, truths)
-    submission.create(folder, found, submission.draft(found, "Mine", ["A. Nonymous"]))
+    found = draft.gather(given, truths)
+    draft.create(folder, found, draft.draft(found, "Mine", ["A. Nonymous"]))
     fill_in(folder)
     change_run(folder / "runs" / "gz2" / "multiclass" / "seed1.json", edition={"trained_on": "f" * 64})
     faults = submission_check.check(folder, tmp_path / "scores" / folder.name, truths, [], new=True).faults
@@ -169,7 +169,7 @@ def test_other_test_galaxies_are_refused(editions: tuple[Edition, Edition, Path]
     run = write_run(other.path, tmp_path / "runs", "multiclass")
     assert rebind.adopt(run, truths, tmp_path / "work") == run
     with pytest.raises(LeaderboardError, match="is no edition of the benchmark"):
-        submission.gather([run], truths)
+        draft.gather([run], truths)
 
 
 def test_without_its_edition_a_run_is_refused_with_the_way_out(
@@ -180,7 +180,7 @@ def test_without_its_edition_a_run_is_refused_with_the_way_out(
     truths = truths_with(editions, part)
     assert rebind.adopt(run, truths, tmp_path / "work") == run
     with pytest.raises(LeaderboardError, match="name its folder with --edition"):
-        submission.gather([run], truths)
+        draft.gather([run], truths)
 
 
 def test_seeds_with_other_training_galaxies_are_no_seeds_of_one_entry(
@@ -194,7 +194,7 @@ def test_seeds_with_other_training_galaxies_are_no_seeds_of_one_entry(
     ]
     folders = [rebind.adopt(folder, truths, tmp_path / f"work{i}") for i, folder in enumerate(given)]
     with pytest.raises(LeaderboardError, match="different training galaxies"):
-        submission.gather(folders, truths)
+        draft.gather(folders, truths)
 
 
 def test_predictions_of_another_content_than_the_run_says_are_refused(

@@ -25,10 +25,10 @@ from galaxy_zoo_decals.scoring import Truth, score
 from galaxy_zoo_decals.sheet import contact_sheet
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from leaderboard.__main__ import main
-from leaderboard.arguments import HERE
 from leaderboard.check import report
 from leaderboard.entry import versions
 from leaderboard.entry.truths import BENCHMARK, Truths
+from leaderboard.files import DATA as HERE
 from leaderboard.ranking import entries, stored_scores
 from leaderboard.render import hub_export
 from tests.test_gz2 import challenge  # noqa: F401 (a fixture)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from leaderboard.__main__ import main
-from leaderboard.arguments import HERE
 from leaderboard.check import lookalikes, submission_check
 from leaderboard.entry import display
 from leaderboard.entry.display import Shown
 from leaderboard.entry.truths import Truths
+from leaderboard.files import DATA as HERE
 from leaderboard.files import LeaderboardError
 from leaderboard.ranking import entries, stored_scores
 

@@ -20,7 +20,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard.__main__ import main
 from leaderboard.check import submission_check
-from leaderboard.entry import submission, versions
+from leaderboard.entry import draft, prediction_file, submission, versions
 from leaderboard.entry.truths import Truths
 from leaderboard.ranking import stored_scores, ties
 from leaderboard.ranking.ties import Scored
@@ -102,9 +102,7 @@ def test_a_draft_says_what_remains(toy_edition: Path, tmp_path: Path, capsys: py
 def test_stored_scores_come_back_whole(finished: Path, toy_edition: Path) -> None:
     stored = stored_scores.read(finished / "scores" / only(finished).name)
     truth = Truth.of(Edition(toy_edition))
-    fresh = stored_scores.of_predictions(
-        truth, stored_scores.read_predictions(only(finished) / PREDICTIONS, truth), "here"
-    )
+    fresh = stored_scores.of_predictions(truth, prediction_file.read(only(finished) / PREDICTIONS, truth), "here")
     assert stored_scores.differences(stored[0].boards["multiclass"], fresh["multiclass"]) == []
     assert stored[0].boards["multiclass"].draws["accuracy"].dtype == np.float32
 
@@ -312,7 +310,7 @@ def test_the_mean_of_seeds_averages_draws_and_adds_counts(finished: Path) -> Non
 
 def test_a_submission_and_its_yaml_are_the_same_twice(finished: Path, tmp_path: Path) -> None:
     said = submission.read(only(finished) / "submission.yaml")
-    submission.write_yaml(tmp_path / "submission.yaml", said)
+    draft.write_yaml(tmp_path / "submission.yaml", said)
     assert submission.read(tmp_path / "submission.yaml") == said
 
 

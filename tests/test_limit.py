@@ -12,8 +12,8 @@ import pytest
 
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard.__main__ import main
-from leaderboard.arguments import HERE
 from leaderboard.entry.truths import Truths
+from leaderboard.files import DATA as HERE
 from leaderboard.files import LeaderboardError
 from leaderboard.ranking import board_table, stored_scores, ties
 from leaderboard.ranking.differences import Difference

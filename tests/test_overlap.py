@@ -12,9 +12,9 @@ import yaml
 
 from galaxy_zoo_decals.edition import Edition
 from leaderboard.__main__ import main
-from leaderboard.arguments import HERE
 from leaderboard.check import overlap
 from leaderboard.entry.truths import Truths
+from leaderboard.files import DATA as HERE
 from leaderboard.ranking import stored_scores
 from tests.test_leaderboard import board as board  # fixtures
 from tests.test_leaderboard import finished as finished

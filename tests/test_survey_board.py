@@ -23,7 +23,7 @@ from galaxy_zoo_decals.sources.folder import Folder
 from galaxy_zoo_decals.sources.zenodo import Catalogue
 from leaderboard.__main__ import main
 from leaderboard.check import left_out, report, submission_check
-from leaderboard.entry import external, rebind, submission, versions
+from leaderboard.entry import draft, external, prediction_file, rebind, submission, versions
 from leaderboard.entry.truths import Truths
 from leaderboard.files import LeaderboardError
 from leaderboard.ranking import board_table, entries, stored_scores
@@ -173,10 +173,10 @@ def submit(board: Path, known: Truths, run: Path, work: Path, name: str) -> str:
     """Send a run in as `submit` does, score it, and return its slug."""
 
     adopted = rebind.adopt(run, known, work / name)
-    found = submission.gather([adopted], known)
+    found = draft.gather([adopted], known)
     slug = f"20260101-{name}"
-    made = submission.draft(found, name, ["Ada Astronomer"])
-    submission.create(board / "submissions" / slug, found, made)
+    made = draft.draft(found, name, ["Ada Astronomer"])
+    draft.create(board / "submissions" / slug, found, made)
     fill_in(board / "submissions" / slug)
     stored, problems = score_submission(board / "submissions" / slug, known)
     assert not problems
@@ -232,7 +232,7 @@ def test_from_editions_that_lack_pictures_to_one_board(
     assert truth is not None
     held = np.arange(40, len(truth.names))
     first = next(e for e in everyone if e.slug == slugs["gzd5"]).trained[0]
-    by_hand = score(truth.take(held), stored_scores.read_predictions(first.predictions, truth).take(held))["votes"]
+    by_hand = score(truth.take(held), prediction_file.read(first.predictions, truth).take(held))["votes"]
     assert f"{by_hand.primary.value:.2f}" in tiny
     for page in pages.values():
         if 'src="../images/' in page or 'src="images/' in page:
@@ -348,7 +348,7 @@ def test_files_of_one_entry_lack_the_same_galaxies(survey: Path, editions: dict[
     given = prediction_files.read(path, truth.tree)
     prediction_files.write(path, given.take(np.arange(1)), truth.tree)
     with pytest.raises(LeaderboardError, match="lacks other galaxies than"):
-        submission.gather(found, known)
+        draft.gather(found, known)
     # By hand into a submission: the check names it, and the site does not fall over it.
     prediction_files.write(path, given, truth.tree)
     slug = submit(tmp_path / "board", known, found[0], tmp_path / "work", "seeds")

@@ -15,6 +15,7 @@ from galaxy_zoo_decals.scoring.boards import Metric
 from galaxy_zoo_decals.scoring.ceilings import CEILING
 from leaderboard.check import leaked_votes, left_out, near_copies
 from leaderboard.check.report import Difference, Standing, number
+from leaderboard.entry import prediction_file
 from leaderboard.entry.run_json import Curve, Run
 from leaderboard.entry.truths import Truths
 from leaderboard.files import visible
@@ -123,7 +124,7 @@ def _better_than_winner(entry: Entry, truths: Truths) -> list[str]:
         truth = truths.truth(trained.key)
         if trained.task != "votes" or truth is None or truth.tree is not GZ2 or not truth.votes_assumed:
             continue
-        error = challenge_rmse(truth, stored_scores.read_predictions(trained.predictions, truth))
+        error = challenge_rmse(truth, prediction_file.read(trained.predictions, truth))
         if error < WINNER:
             said.append(
                 f"{trained.run.edition.name}, votes, seed {trained.run.seed}: RMSE {error:.4f} over the 37 values of "

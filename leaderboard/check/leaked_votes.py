@@ -20,8 +20,8 @@ from galaxy_zoo_decals.edition import EditionError, default_path
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import Truth
+from leaderboard.entry import prediction_file
 from leaderboard.entry.truths import Key, Truths, terms_of
-from leaderboard.ranking import stored_scores
 from leaderboard.ranking.entries import Entry, Trained
 
 SUSPECT = 3.5
@@ -85,7 +85,7 @@ def _largest(trained: Trained, truths: Truths) -> tuple[str, float]:
     truth, known = truths.truth(trained.key), visible(trained.key, truths)
     if truth is None or known is None:
         return "", math.nan
-    found = z_scores(truth, known, stored_scores.read_predictions(trained.predictions, truth))
+    found = z_scores(truth, known, prediction_file.read(trained.predictions, truth))
     return max(found.items(), key=lambda item: -math.inf if math.isnan(item[1]) else item[1])
 
 

@@ -14,9 +14,9 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, disagreement
+from leaderboard.entry import prediction_file
 from leaderboard.entry.truths import Key, Truths
 from leaderboard.files import read_json, write_json
-from leaderboard.ranking import stored_scores
 from leaderboard.ranking.entries import Entry, Trained
 
 SUBSETS = 2000
@@ -97,4 +97,4 @@ def _one_each(entries: list[Entry], entry: Entry, key: Key) -> list[Trained]:
 
 
 def _read(trained: Trained, truth: Truth) -> Predictions:
-    return stored_scores.read_predictions(trained.predictions, truth)
+    return prediction_file.read(trained.predictions, truth)

@@ -9,12 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import ceilings
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS
 from leaderboard.check import allowed_files, lookalikes, plausibility, sandbox
-from leaderboard.entry import run_json, submission
+from leaderboard.entry import prediction_file, run_json, submission
 from leaderboard.entry.run_json import Run
 from leaderboard.entry.strict_yaml import YamlError
 from leaderboard.entry.submission import Submission
@@ -86,7 +85,7 @@ def check(
             0, f"{folder.name}: has no scores yet: it stands as reported, without a rank, until someone with the truth "
             "scores it.",
         )  # fmt: skip
-    if not report.faults and (words := submission.other_galaxies(read.items(), truths)):
+    if not report.faults and (words := prediction_file.other_galaxies(read.items(), truths)):
         report.faults.append(words)
     _surplus(folder, scored, stored, report)
     report.faults = [visible(fault) for fault in report.faults]
@@ -350,11 +349,7 @@ def _file(
     if refused := truths.refused(key, new):
         raise LeaderboardError(f"{path}: {refused}")
     truth = truths.truth(key)
-    submission.check_predictions(path, run, task, truths)
-    if truth is not None:
-        predictions = stored_scores.read_predictions(path, truth)
-    else:
-        predictions = prediction_files.read(path, tree_of(edition, truths))
+    predictions = prediction_file.checked(path, run, task, truths)
     plausibility.check(path, predictions, seen)
     again = f"run `python -m leaderboard score {folder.name}`."
     mine = next((s for s in stored if (s.key, s.task, s.seed) == (key, task, seed)), None)

@@ -14,7 +14,7 @@ import yaml
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.folders import settle
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard.entry import display, evidence, run_json, submission
+from leaderboard.entry import display, evidence, prediction_file, run_json, submission
 from leaderboard.entry.display import Shown
 from leaderboard.entry.evidence import Evidence
 from leaderboard.entry.run_json import Run, RunEdition, prediction_path
@@ -209,7 +209,7 @@ def _proven(run: Run, path: Path, truths: Truths) -> bool:
     truth = truths.truth(key)
     if truth is None:
         return False
-    lacking = frozenset(truth.names[row] for row in stored_scores.read_predictions(path, truth).lacking)
+    lacking = frozenset(truth.names[row] for row in prediction_file.read(path, truth).lacking)
     return lacking == truths.lacking(key).get(run.edition.pictures or "")
 
 
@@ -257,11 +257,10 @@ def scored(folder: Path, truths: Truths) -> list[Trained]:
     found = []
     for task in run.tasks:
         path = folder / prediction_path(run.edition.name, task, run.seed)
-        submission.check_predictions(path, run, task, truths)
+        values = prediction_file.checked(path, run, task, truths)
         if truth is None:
             found.append(Trained(run, task, path, sha256(path), {}, truths.missing(key)))
             continue
-        values = stored_scores.read_predictions(path, truth)
         found.append(Trained(run, task, path, sha256(path), stored_scores.of_predictions(truth, values, str(path))))
     return found
 
@@ -286,8 +285,8 @@ def score_submission(folder: Path, truths: Truths) -> tuple[list[stored_scores.S
             truth = truths.truth(key)
             if truth is None:
                 raise AbsentTruth(f"{run.edition.name}: {truths.missing(key)}")
-            submission.check_predictions(path, run, task, truths)
-            found = stored_scores.of_predictions(truth, stored_scores.read_predictions(path, truth), str(path))
+            values = prediction_file.checked(path, run, task, truths)
+            found = stored_scores.of_predictions(truth, values, str(path))
             stored.append(stored_scores.Stored(run.edition.facts(), task, run.seed, sha256(path), found, day))
         except UserError as error:
             problems.append(error)

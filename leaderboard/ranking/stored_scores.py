@@ -12,15 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import NAME, Edition
 from galaxy_zoo_decals.folders import in_place, settle
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
-from galaxy_zoo_decals.scoring.class_prior import complete
 from leaderboard.entry import versions
-from leaderboard.entry.bounded_parquet import bounded, read_draws
+from leaderboard.entry.bounded_parquet import read_draws
 from leaderboard.entry.run_json import prediction_path
 from leaderboard.files import LeaderboardError, read_json, sha256, write_json
 
@@ -148,16 +146,6 @@ def of_predictions(truth: Truth, predictions: Predictions, where: str) -> dict[s
 def of_references(truth: Truth) -> dict[str, dict[str, Score]]:
     """Return the reference rows of each board, {board: {name: Score}}."""
     return {board: {k: Score.of(r) for k, r in rows.items()} for board, rows in references(truth).items()}
-
-
-def read_predictions(path: Path, truth: Truth) -> Predictions:
-    """Read a prediction file of an edition whose truth is known; galaxies that it may lack are filled in.
-
-    The footer is looked at first, so that a file which claims far more rows or bytes than the edition can have is
-    refused before it is unpacked. Raises PredictionError naming file, row and column.
-    """
-    bounded(path, len(truth.names), truth.may_lack)
-    return complete(truth, prediction_files.read(path, truth.tree), str(path))
 
 
 @dataclass(frozen=True)

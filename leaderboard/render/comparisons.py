@@ -13,7 +13,8 @@ from markupsafe import Markup
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, interval
-from leaderboard.ranking import stored_scores, ties
+from leaderboard.entry import prediction_file
+from leaderboard.ranking import ties
 from leaderboard.ranking.board_table import Row, Table
 from leaderboard.render import galaxies
 from leaderboard.render.galaxies import Images, Shown
@@ -165,7 +166,7 @@ def compare(table: Table, truth: Truth | None, edition: Edition | None, images: 
     if truth is not None:
         judged = []
         for row in rows:
-            values = stored_scores.read_predictions(row.seeds[0].predictions, truth)
+            values = prediction_file.read(row.seeds[0].predictions, truth)
             judged.append(galaxies.judge(truth, values, table.board.task))
         agreement = shares_alike([j.answers for j in judged])
         kept = galaxies.by_hash(truth.names, np.arange(len(truth.names)))[:POOL]

@@ -23,7 +23,7 @@ from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from galaxy_zoo_decals.scoring.class_prior import MAY_LACK
 from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES
 from leaderboard.check import leaked_votes
-from leaderboard.entry import literature
+from leaderboard.entry import literature, prediction_file
 from leaderboard.entry.submission import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.entry.truths import Key, Truths, terms_of, title_of, tree_of
 from leaderboard.files import DATA, MEBIBYTE, ROOT, LeaderboardError, read_json, read_text, visible
@@ -370,7 +370,7 @@ def _faces(table: Table, page: EditionPage, images: Images) -> list[tuple[Shown,
 
 
 def _predictions(trained: Trained, truth: Truth) -> Predictions:
-    return stored_scores.read_predictions(trained.predictions, truth)
+    return prediction_file.read(trained.predictions, truth)
 
 
 def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
@@ -425,12 +425,12 @@ def _on_the_same(table: Table, seeds: list[Trained], truth: Truth | None) -> lis
     mine = [t for t in seeds if task in t.scores]
     if truth is None or not mine:
         return []
-    lacking = {row for t in mine for row in stored_scores.read_predictions(t.predictions, truth).lacking}
+    lacking = {row for t in mine for row in prediction_file.read(t.predictions, truth).lacking}
     held = np.setdiff1d(np.arange(len(truth.names)), sorted(lacking))
     part = truth.take(held)
     found = []
     for row in table.rows:
-        files = [stored_scores.read_predictions(t.predictions, truth).take(held) for t in row.seeds]
+        files = [prediction_file.read(t.predictions, truth).take(held) for t in row.seeds]
         found.append((row, stored_scores.mean([stored_scores.of_predictions(part, f, row.title)[task] for f in files])))
     return found
 

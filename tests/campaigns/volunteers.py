@@ -27,7 +27,7 @@ from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.bootstrap import interval, shared
 from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
 from galaxy_zoo_decals.scoring.results import board_values
-from leaderboard.entry import run_json, submission
+from leaderboard.entry import prediction_file, run_json, submission
 from leaderboard.entry.run_json import Run
 from leaderboard.entry.truths import Truths, terms_of
 
@@ -124,7 +124,7 @@ def models(folders: list[Path], truths: Truths) -> tuple[dict[tuple[str, str], d
             left.append(f"{name} on {key[0]}: {truths.missing(key)}")
             continue
         try:
-            submission.check_predictions(path, run, task, truths)
+            prediction_file.checked(path, run, task, truths)
             # A votes file enters the decision tree as the fractions of all questions.
             values = board_values(truth.tree, prediction_files.read(path, truth.tree))["hierarchical"]
         except UserError as error:
