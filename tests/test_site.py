@@ -37,7 +37,7 @@ from leaderboard.__main__ import main
 from leaderboard.entry.run_json import Curve, Point
 from leaderboard.entry.truths import Truths
 from leaderboard.ranking import entries, stored_scores, ties
-from leaderboard.render import columns, comparisons, costs, data_page, galaxies, jinja, svg
+from leaderboard.render import columns, comparisons, costs, data_page, forest, galaxies, jinja, svg
 from leaderboard.render import site as render
 from tests.test_claims import claims
 from tests.test_gz2 import write_challenge
@@ -337,7 +337,7 @@ def test_seeds_are_one_entry_and_recipes_are_two(bare: Path, toy_edition: Path, 
     [(0.0, 1.0, [0, 0.5, 1]), (0.42, 0.58, [0.4, 0.45, 0.5, 0.55, 0.6]), (3.0, 3.0, [1, 2, 3, 4, 5]), (0, 47, None)],
 )
 def test_axes_have_round_numbers_that_span_the_data(low: float, high: float, expected: list[float] | None) -> None:
-    ticks = svg.steps(low, high)
+    ticks = forest.steps(low, high)
     assert ticks[0] <= low and ticks[-1] >= high and 2 <= len(ticks) <= 5
     assert expected is None or ticks == expected
 
@@ -357,10 +357,10 @@ def test_axes_have_round_numbers_that_span_the_data(low: float, high: float, exp
 def test_intervals_fill_their_axis_and_its_numbers_do_not_touch(
     values: list[float], low: float | None, high: float | None, ends: tuple[float, float]
 ) -> None:
-    scale = svg.Scale.over(values, low, high)
+    scale = forest.Scale.over(values, low, high)
     assert (scale.low, scale.high) == pytest.approx(ends, rel=1e-4)
     assert len(scale.ticks) >= 2 and all(scale.low <= t <= scale.high for t in scale.ticks)
-    widths = [svg.LETTER * len(f"{t:g}") for t in scale.ticks]
+    widths = [forest.LETTER * len(f"{t:g}") for t in scale.ticks]
     gaps = np.diff([scale.x(t) for t in scale.ticks])
     assert (gaps >= [(a + b) / 2 for a, b in pairwise(widths)]).all()
 
@@ -374,7 +374,7 @@ def test_names_in_a_scatter_plot_keep_clear_of_marks_and_names() -> None:
     assert len(marks) == 40 and 5 < len(names) < 40
     boxes = []
     for x, y, anchor, name in names:
-        width = svg.LETTER * len(name)
+        width = forest.LETTER * len(name)
         left = float(x) - (width if anchor == "end" else 0)
         boxes.append((left, left + width, float(y)))
     for i, (left, right, y) in enumerate(boxes):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
-
-from markupsafe import Markup
 
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.scoring.boards import Board, Metric
@@ -17,7 +14,6 @@ from leaderboard.ranking import stored_scores, ties
 from leaderboard.ranking.entries import Entry, Trained
 from leaderboard.ranking.stored_scores import Interval, Score
 from leaderboard.ranking.ties import Place, Scored
-from leaderboard.render.svg import Forest, Scale
 
 PER_ROW = {
     "multiclass": "f1",
@@ -74,7 +70,8 @@ class Table:
     reported: list[Entry]
     """Entries with predictions that main has not scored yet: they stand apart, without a number."""
     works: list[tuple[Work, list[int]]]
-    scale: Scale
+    ends: list[float]
+    """Scores and ends of intervals of everything on the board, also of what has no place."""
     smallest: float
     galaxies: int
     counted_votes: bool
@@ -89,17 +86,6 @@ class Table:
         """Return the primary score of a reference, None where it has none."""
         found = (r.score.metrics[self.primary.name][0] for r in self.references if r.title == title)
         return next((value for value in found if math.isfinite(value)), None)
-
-    @cached_property
-    def forest(self) -> Forest:
-        """The chart of all rows on one wide axis, with class prior and noise ceiling drawn through them."""
-        found = [(name, self.reference(name)) for name in ("class prior", "noise ceiling")]
-        return Forest(self.scale, [(name, value) for name, value in found if value is not None])
-
-    def forest_row(self, row: Row) -> Markup:
-        """Return the chart of one row on that axis; what has no place is drawn as a reference."""
-        kind = "reference" if row.place is None else "entry"
-        return self.forest.row(*row.score.metrics[self.primary.name], interval_words(row.score, self.primary), kind)
 
     @property
     def per_row(self) -> tuple[str, list[str]]:
@@ -124,7 +110,6 @@ def table(
     places, smallest = _places(key, board, [e for e, _ in standing])
     everything = [s for _, s in present] + list(references.values())
     ends = [v for s in everything for v in s.metrics[primary.name]]
-    scale = Scale.over(ends, primary.low, primary.high)
 
     rows = [
         Row(e.title, s, e, e.seeds(key, task), place, stored_scores.spread(
@@ -147,7 +132,7 @@ def table(
     cited = [(w, found) for w, found in mine if found]
     reported = [e for e in entries if e.reported(key, task)]
     below_it = (below, retired, partial, reported)
-    return Table(key, edition, slug, board, rows, *below_it, cited, scale, smallest, galaxies, counted_votes)
+    return Table(key, edition, slug, board, rows, *below_it, cited, ends, smallest, galaxies, counted_votes)
 
 
 def scored(key: Key, board: Board, entry: Entry) -> Scored:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from leaderboard.ranking import board_table
 from leaderboard.ranking.board_table import Row, Table
 from leaderboard.render import svg
+from leaderboard.render.forest import forest
 from leaderboard.render.svg import Dot
 
 LONGEST_NAME = 40
@@ -50,7 +51,7 @@ def charts(table: Table, root: str) -> list[Chart]:
         drawn = svg.scatter(
             [d if id(row) in kept else Dot(d.x, d.y, d.title, d.href, "", d.group) for row, d in dots],
             fronts,
-            [(n, v) for n, v in table.forest.lines if n != "class prior"],
+            [(n, v) for n, v in forest(table).lines if n != "class prior"],
             f"{table.primary.title} against {title.lower()} of {len(dots)} entries, {table.edition}",
             across,
             table.primary.higher_is_better,

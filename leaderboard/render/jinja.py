@@ -16,7 +16,7 @@ from leaderboard.ranking import board_table, stored_scores, ties
 from leaderboard.ranking.board_table import SEEDS
 from leaderboard.ranking.entries import Trained
 from leaderboard.render import columns, galaxies, svg
-from leaderboard.render.svg import Forest, Scale
+from leaderboard.render.forest import Forest, Scale, forest, forest_row
 
 TEMPLATES = ROOT / "site" / "templates"
 
@@ -116,6 +116,8 @@ def environment() -> Environment:
         "columns": columns.columns,
         "cells": columns.cells,
         "spread": _spread,
+        "forest": forest,
+        "forest_row": forest_row,
         "strata": _strata,
         "recovery": _recovery,
         "zip": zip,
