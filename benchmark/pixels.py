@@ -21,10 +21,9 @@ from tqdm import tqdm
 from benchmark import BenchmarkError, augmentation
 from benchmark.recipes import Recipe
 from benchmark.values import or_none, whole
-from galaxy_zoo_decals import pixels as editions
+from galaxy_zoo_decals import image_files as editions
 from galaxy_zoo_decals.edition import Edition, digest, home
-from galaxy_zoo_decals.pixels import Form
-from galaxy_zoo_decals.sources import ImageError
+from galaxy_zoo_decals.image_files import Form, ImageError
 
 try:
     import simplejpeg

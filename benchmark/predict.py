@@ -225,7 +225,7 @@ def _values(model: GalaxyModel, count: int, images: Iterable[bytes | Path], batc
     from tqdm import tqdm
 
     from benchmark.evaluation import in_parts, inputs
-    from galaxy_zoo_decals.sources import ImageError
+    from galaxy_zoo_decals.image_files import ImageError
 
     problems, parts = [], []
     waiting: list[np.ndarray] = []
@@ -261,8 +261,8 @@ def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
     It becomes first what the edition would have kept of it, then what the network sees of that.
     """
     from benchmark.pixels import as_kept, cut, form_of
-    from galaxy_zoo_decals import pixels
-    from galaxy_zoo_decals.sources import ImageError
+    from galaxy_zoo_decals import image_files as pixels
+    from galaxy_zoo_decals.image_files import ImageError
 
     if isinstance(file, Path):
         try:

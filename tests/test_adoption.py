@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from galaxy_zoo_decals import predictions as prediction_files
-from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.sources.gz2 import FOLDER, TABLE, GZ2Challenge
 from leaderboard.check import flags, submission_check
 from leaderboard.entry import draft, external, prediction_file, rebind, run_json, submission, versions

@@ -22,7 +22,7 @@ from benchmark.pixels import decode, normalise
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.pixels import encode
+from galaxy_zoo_decals.image_files import encode
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, Tree
 from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
 

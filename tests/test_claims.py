@@ -17,12 +17,12 @@ import html5lib
 import numpy as np
 import pytest
 
-from galaxy_zoo_decals.builder import build
-from galaxy_zoo_decals.croissant import croissant
+from galaxy_zoo_decals.contact_sheet import contact_sheet
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.prepare.builder import build
+from galaxy_zoo_decals.prepare.croissant import croissant
 from galaxy_zoo_decals.scoring import Truth, score
-from galaxy_zoo_decals.sheet import contact_sheet
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from leaderboard.__main__ import main
 from leaderboard.check import report

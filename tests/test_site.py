@@ -27,9 +27,9 @@ import html5lib
 import numpy as np
 import pytest
 
-from galaxy_zoo_decals.builder import build as build_edition
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.prepare.builder import build as build_edition
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge

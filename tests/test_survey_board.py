@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from galaxy_zoo_decals import predictions as prediction_files
-from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
+from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.scoring import Truth, score
 from galaxy_zoo_decals.scoring.class_prior import complete, prior_values
 from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, disagreement, references

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import metrics as m
@@ -101,11 +101,11 @@ def ceilings(
 
     def score(priors: tuple[QuestionPrior, ...], into: _Mean, weights: Weights) -> None:
         probabilities = draw_probabilities(tree, priors, votes, rng)
-        panel = panels.draw(tree, probabilities, votes_first(truth), rng)
+        panel = drawn_votes.draw(tree, probabilities, votes_first(truth), rng)
         fresh = replace(truth, votes=panel, counted_as=truth)
         into.add(CEILING, fresh, probabilities, probabilities * SURE, weights)
         for k in volunteers:
-            said = panels.draw(tree, probabilities, np.full(n, k), rng)
+            said = drawn_votes.draw(tree, probabilities, np.full(n, k), rng)
             fractions = views.fractions(tree, said)
             unasked = np.isnan(fractions)
             fractions[unasked] = np.broadcast_to(views.fractions(tree, flat[None]), fractions.shape)[unasked]
@@ -132,7 +132,7 @@ def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS, s
     rng, n, found = np.random.default_rng(seed), len(truth.names), _Mean()
     weights = shared(n).take(np.arange(n), 1 + RESAMPLES)
     for _ in range(draws):
-        panel = panels.draw(truth.tree, probabilities, votes_first(truth), rng)
+        panel = drawn_votes.draw(truth.tree, probabilities, votes_first(truth), rng)
         fresh = replace(truth, votes=panel, counted_as=truth)
         found.add(KNOWN, fresh, probabilities, probabilities * SURE, weights)
     return {board: found.reference(KNOWN, board, []) for board in BOARDS}

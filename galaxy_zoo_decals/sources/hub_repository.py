@@ -32,10 +32,11 @@ from huggingface_hub.errors import (  # HTTPError is that of the HTTP library th
 from huggingface_hub.utils import logging
 from tqdm import tqdm
 
-from galaxy_zoo_decals import addresses, download
-from galaxy_zoo_decals.download import BusyError, DownloadError, Say
+from galaxy_zoo_decals import addresses
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.folders import sync
+from galaxy_zoo_decals.sources import download
+from galaxy_zoo_decals.sources.download import BusyError, DownloadError, Say
 
 CARD = "README.md"
 LARGEST_CARD = 2**20

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.edition import EditionError, default_path
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
@@ -153,7 +153,7 @@ def fresh_votes(truth: Truth, visible: np.ndarray, rng: np.random.Generator) -> 
 
     Questions whose votes the edition does not know stay unknown.
     """
-    votes = panels.draw(truth.tree, visible, truth.totals[:, 0], rng)
+    votes = drawn_votes.draw(truth.tree, visible, truth.totals[:, 0], rng)
     for question, unknown in zip(truth.tree.questions, _unknown(truth).T):
         votes[unknown, truth.tree.slices[question.name]] = 0
     return votes
@@ -161,7 +161,7 @@ def fresh_votes(truth: Truth, visible: np.ndarray, rng: np.random.Generator) -> 
 
 def _unknown(truth: Truth) -> np.ndarray:
     """Return which questions have no votes though volunteers came to them, bool (galaxies, questions)."""
-    came = [panels.asked(truth.tree, q, truth.votes, truth.totals[:, 0]) for q in truth.tree.questions]
+    came = [drawn_votes.asked(truth.tree, q, truth.votes, truth.totals[:, 0]) for q in truth.tree.questions]
     return (truth.totals == 0) & (np.column_stack(came) > 0)
 
 

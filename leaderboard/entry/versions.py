@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, StringConstraints, ValidationError
 
-from galaxy_zoo_decals.cleaning import Rules
 from galaxy_zoo_decals.edition import Edition, Terms, digest
+from galaxy_zoo_decals.prepare.cleaning import Rules
 from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.truth import PROPERTIES
@@ -234,8 +234,8 @@ def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> t
     Which galaxies are scored follows from the votes and the rule, so results on pictures of any source meet on one
     board. Where fewer than MIN_CLASSIFIED scored test galaxies have a class, no board of four classes is frozen.
     """
-    from galaxy_zoo_decals.builder import clean_catalogue
     from galaxy_zoo_decals.edition_hashes import content_hash, split_hash
+    from galaxy_zoo_decals.prepare.builder import clean_catalogue
 
     catalogue, _ = clean_catalogue(source, Rules())
     table = catalogue[catalogue["scored"] & (catalogue["split"] == "test")]

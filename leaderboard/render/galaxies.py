@@ -122,8 +122,7 @@ class Images:
 def _bounded(data: bytes) -> bytes:
     if len(data) <= LARGEST_IMAGE and data[:3] == b"\xff\xd8\xff":
         return data
-    from galaxy_zoo_decals.pixels import decode
-    from galaxy_zoo_decals.sources import ImageError
+    from galaxy_zoo_decals.image_files import ImageError, decode
     from leaderboard.files import LeaderboardError
 
     out = io.BytesIO()

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from galaxy_zoo_decals import splits
-from galaxy_zoo_decals.builder import build
-from galaxy_zoo_decals.cleaning import Rules
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.prepare.builder import build
+from galaxy_zoo_decals.prepare.cleaning import Rules
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.simulation import survey
 from galaxy_zoo_decals.simulation.scene import VERSION, Stream, generator

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth, ceilings, score
@@ -86,7 +86,7 @@ def first_totals(votes: str, galaxies: int, rng: np.random.Generator) -> np.ndar
 
 def truth_of(probabilities: np.ndarray, votes: str, rng: np.random.Generator, counted_as: Truth | None = None) -> Truth:
     """Return what one panel says of the galaxies."""
-    drawn = panels.draw(GZD5, probabilities, first_totals(votes, len(probabilities), rng), rng)
+    drawn = drawn_votes.draw(GZD5, probabilities, first_totals(votes, len(probabilities), rng), rng)
     return Truth("sky", "Sky", GZD5, "c", "s", tuple(map(str, range(len(drawn)))), drawn, counted_as)
 
 
@@ -251,7 +251,7 @@ def priors(population: np.ndarray, votes: str, galaxies: int, draws: int = 5) ->
     p = sky.draw(ASKED, rng)
     truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
     given, first = truth.votes, ceilings.votes_first(truth)
-    rich = panels.draw(GZD5, p[:RICH], np.full(len(p[:RICH]), MANY), rng)
+    rich = drawn_votes.draw(GZD5, p[:RICH], np.full(len(p[:RICH]), MANY), rng)
     alike = tuple(ceilings.QuestionPrior(np.empty(0), (fit(rich[:, GZD5.slices[q.name]]),)) for q in GZD5.questions)
     fitted = ceilings.fit_priors(GZD5, given)
     ways: dict[str, Callable[[], np.ndarray]] = {
@@ -266,7 +266,7 @@ def priors(population: np.ndarray, votes: str, galaxies: int, draws: int = 5) ->
         found = []
         for _ in range(draws):
             probabilities = drawn()
-            fresh = replace(truth, votes=panels.draw(GZD5, probabilities, first, rng))
+            fresh = replace(truth, votes=drawn_votes.draw(GZD5, probabilities, first, rng))
             found.append(numbers(fresh, probabilities, np.maximum(probabilities, 1e-9) * ceilings.SURE))
         out[name] = {number: float(np.mean([f[number] for f in found])) for number in found[0]}
     return out

@@ -16,15 +16,25 @@ import datasets
 import pandas as pd
 import pyarrow as pa
 
-from galaxy_zoo_decals import cleaning, pixels
-from galaxy_zoo_decals.card import card
-from galaxy_zoo_decals.cleaning import Rules
-from galaxy_zoo_decals.conversion import Converted, convert
+from galaxy_zoo_decals import image_files
 from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
-from galaxy_zoo_decals.edition_hashes import hashes
-from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, holdings, outside, to_arrow, view_labels
 from galaxy_zoo_decals.folders import sync_tree
-from galaxy_zoo_decals.placement import alone, check_target, done, put_in_place
+from galaxy_zoo_decals.prepare import cleaning
+from galaxy_zoo_decals.prepare.card import card
+from galaxy_zoo_decals.prepare.cleaning import Rules
+from galaxy_zoo_decals.prepare.conversion import Converted, convert
+from galaxy_zoo_decals.prepare.features import (
+    Counts,
+    balance,
+    edition_features,
+    flag,
+    holdings,
+    outside,
+    to_arrow,
+    view_labels,
+)
+from galaxy_zoo_decals.prepare.hashes import hashes
+from galaxy_zoo_decals.prepare.placement import alone, check_target, done, put_in_place
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Choosing, Source
 
@@ -49,8 +59,8 @@ def build(
     out: Path,
     *,
     name: str,
-    size: int = pixels.SIZE,
-    quality: int = pixels.QUALITY,
+    size: int = image_files.SIZE,
+    quality: int = image_files.QUALITY,
     original: bool = False,
     rules: Rules = Rules(),  # noqa: B008
     processes: int = 1,
@@ -63,7 +73,7 @@ def build(
     another run works on it.
     """
     with alone(out):
-        return _build(source, out, name, pixels.Form(size, quality, original), rules, processes)
+        return _build(source, out, name, image_files.Form(size, quality, original), rules, processes)
 
 
 def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, original: bool, rules: Rules) -> bool:
@@ -86,7 +96,9 @@ def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, or
     return found == wanted and facts["cleaning"].get("rules") == asdict(rules)  # type: ignore[attr-defined]
 
 
-def _build(source: Source, out: Path, name: str, form: pixels.Form, rules: Rules, processes: int) -> cleaning.Report:
+def _build(
+    source: Source, out: Path, name: str, form: image_files.Form, rules: Rules, processes: int
+) -> cleaning.Report:
     put_in_place(out)
     check_target(out)
     work = out.with_name(out.name + ".partial")
@@ -250,7 +262,7 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
         if [name for name, _ in found] != rows["iauname"].tolist():
             raise EditionError("images and catalogue rows are out of step; remove the .partial folder and retry.")
         self.image_hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in found}
-        stored = [{"bytes": data, "path": f"{name}.{pixels.suffix(data)}"} for name, data in found]
+        stored = [{"bytes": data, "path": f"{name}.{image_files.suffix(data)}"} for name, data in found]
         schema = self.features.arrow_schema
         columns = {}
         for part in schema:
@@ -282,7 +294,7 @@ def _write_shards(
     source: Source,
     catalogue: pd.DataFrame,
     rules: Rules,
-    form: pixels.Form,
+    form: image_files.Form,
     converted: dict[str, Converted],
     fresh: Path,
 ) -> dict[str, str]:
@@ -306,7 +318,7 @@ def _write_shards(
 def _facts(
     source: Source,
     name: str,
-    form: pixels.Form,
+    form: image_files.Form,
     rules: Rules,
     catalogue: pd.DataFrame,
     report: cleaning.Report,

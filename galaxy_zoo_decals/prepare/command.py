@@ -14,7 +14,7 @@ from galaxy_zoo_decals.errors import UserError
 
 # Everything else is imported where it is used: --help and a wrong argument answer at once.
 if TYPE_CHECKING:
-    from galaxy_zoo_decals.cleaning import Rules
+    from galaxy_zoo_decals.prepare.cleaning import Rules
     from galaxy_zoo_decals.sources import Source
 
 
@@ -134,10 +134,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _run(options: argparse.Namespace) -> None:
-    from galaxy_zoo_decals.builder import build, is_made
-    from galaxy_zoo_decals.cleaning import PRESETS
     from galaxy_zoo_decals.edition import NAMES, default_path
-    from galaxy_zoo_decals.placement import check_target, settle
+    from galaxy_zoo_decals.prepare.builder import build, is_made
+    from galaxy_zoo_decals.prepare.cleaning import PRESETS
+    from galaxy_zoo_decals.prepare.placement import check_target, settle
 
     survey = options.source_name in SURVEYS
     if survey:
@@ -371,7 +371,7 @@ def _keep_another_edition(source: Source, out: Path, again: bool) -> None:
 
 
 def _report_catalogue(source: Source, rules: Rules) -> None:
-    from galaxy_zoo_decals.builder import survey_catalogue
+    from galaxy_zoo_decals.prepare.builder import survey_catalogue
     from galaxy_zoo_decals.splits import MIN_CLASSIFIED
 
     report = survey_catalogue(source, rules)

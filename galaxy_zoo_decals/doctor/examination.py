@@ -17,9 +17,10 @@ from typing import Any
 import requests
 import urllib3
 
-from galaxy_zoo_decals import addresses, download
+from galaxy_zoo_decals import addresses
 from galaxy_zoo_decals.addresses import ADDRESSES, Address
-from galaxy_zoo_decals.download import DownloadError
+from galaxy_zoo_decals.sources import download
+from galaxy_zoo_decals.sources.download import DownloadError
 from galaxy_zoo_decals.sources.record import read_record
 from galaxy_zoo_decals.units import amount
 

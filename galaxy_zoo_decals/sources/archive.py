@@ -16,10 +16,10 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from galaxy_zoo_decals.conversion import write_whole
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.pixels import MAX_BYTES, Form
-from galaxy_zoo_decals.sources import ImageError, Part
+from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
+from galaxy_zoo_decals.prepare.conversion import write_whole
+from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.folder import SUFFIXES
 
 MAX_DIRECTORY = 256 * 2**20

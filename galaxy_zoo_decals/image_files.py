@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
-from galaxy_zoo_decals.sources import ImageError
-
 SIZE = 224
 QUALITY = 90
 SAMPLING = 2
@@ -23,6 +21,10 @@ MAX_PIXELS = 4096 * 4096
 
 MAX_BYTES = 64 * 2**20
 """Larger files are refused before they are read: the PNG of a cutout of 424 pixels has at most half a megabyte."""
+
+
+class ImageError(ValueError):
+    """An image that cannot be used; the message says why. The galaxy is left out, counted and named."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from galaxy_zoo_decals.edition import Edition, EditionError
-from galaxy_zoo_decals.pixels import decode
+from galaxy_zoo_decals.image_files import ImageError, decode
 from galaxy_zoo_decals.schema import CLASSES
-from galaxy_zoo_decals.sources import ImageError
 
 THUMBNAIL = 160
 COLUMNS = 8

@@ -18,10 +18,10 @@ from huggingface_hub.errors import (  # HTTPError is that of the HTTP library th
     RepositoryNotFoundError,
 )
 
-from galaxy_zoo_decals.croissant import croissant
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.placement import PARTS
+from galaxy_zoo_decals.prepare.croissant import croissant
+from galaxy_zoo_decals.prepare.placement import PARTS
 from galaxy_zoo_decals.schema import SPLITS, VIEWS
 
 REPO = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")

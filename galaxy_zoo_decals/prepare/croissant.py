@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from galaxy_zoo_decals.card import biases, version
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.features import edition_features, flag
+from galaxy_zoo_decals.prepare.card import biases, version
+from galaxy_zoo_decals.prepare.features import edition_features, flag
 from galaxy_zoo_decals.schema import CLASSES, SPLITS, VIEWS, Tree
 
 RECORDS = "galaxies"

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
-from galaxy_zoo_decals import addresses, download
-from galaxy_zoo_decals.doctor import Findings
+from galaxy_zoo_decals import addresses
+from galaxy_zoo_decals.doctor.examination import Findings
+from galaxy_zoo_decals.sources import download
 from galaxy_zoo_decals.units import amount, duration
 
 

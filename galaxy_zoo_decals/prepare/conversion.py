@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from galaxy_zoo_decals import workers
 from galaxy_zoo_decals.folders import sync
-from galaxy_zoo_decals.pixels import Form
-from galaxy_zoo_decals.sources import MISSING, Encoder, ImageError, Part, Source
+from galaxy_zoo_decals.image_files import Form, ImageError
+from galaxy_zoo_decals.sources import MISSING, Encoder, Part, Source
 
 PIECE = 256
 """Galaxies a piece: some seconds of work, so that an interrupt loses little."""

@@ -20,16 +20,17 @@ import yaml
 from PIL import Image
 from tqdm import tqdm
 
-from galaxy_zoo_decals import cleaning, pixels, splits, workers
-from galaxy_zoo_decals.builder import BLOCK, board_holdings
-from galaxy_zoo_decals.card import card, version
-from galaxy_zoo_decals.catalogue import too_much_lost
+from galaxy_zoo_decals import image_files, splits, workers
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.edition_hashes import hashes
-from galaxy_zoo_decals.features import edition_features, flag, to_arrow, view_labels
-from galaxy_zoo_decals.near_duplicates import GRID, alike, fingerprints
+from galaxy_zoo_decals.image_files import ImageError
+from galaxy_zoo_decals.prepare import cleaning
+from galaxy_zoo_decals.prepare.builder import BLOCK, board_holdings
+from galaxy_zoo_decals.prepare.card import card, version
+from galaxy_zoo_decals.prepare.features import edition_features, flag, to_arrow, view_labels
+from galaxy_zoo_decals.prepare.hashes import hashes
+from galaxy_zoo_decals.prepare.near_duplicates import GRID, alike, fingerprints
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
-from galaxy_zoo_decals.sources import ImageError
+from galaxy_zoo_decals.sources.catalogue import too_much_lost
 from galaxy_zoo_decals.sources.folder import PASSED_ON
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from galaxy_zoo_decals.sources.hub import FromHub
@@ -370,7 +371,7 @@ def _look(split: str, path: Path, group: int, size: int) -> _Looked:
         data = (image or {}).get("bytes") or b""
         shas.append(hashlib.sha256(data).hexdigest())
         try:
-            decoded = pixels.decode(data)
+            decoded = image_files.decode(data)
         except ImageError as error:
             problems[name] = str(error)
             continue
