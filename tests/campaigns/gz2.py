@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark import boards
+from benchmark import plan
 from benchmark.recipes import MODELS
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, available
@@ -30,7 +30,7 @@ from leaderboard.entry import run_json
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
 
-PLAN = boards.read()
+PLAN = plan.read()
 """Where the settings stand: what is measured here are the leaderboard's entries on gz2."""
 SEEDS, TOGETHER = tuple(PLAN.seeds), "dirichlet-of-three"
 
@@ -61,7 +61,7 @@ def main() -> None:
     folder = args.runs.resolve()
     for entry in () if args.report else PLAN.entries:
         if entry.edition == "gz2" and entry.runs in (*MODELS, TOGETHER):
-            boards.train(PLAN, entry, folder, boards.LEADERBOARD)
+            plan.train(PLAN, entry, folder, plan.LEADERBOARD)
     report(Edition.open("gz2"), args.source, folder / "gz2", folder / "gz2" / TOGETHER / "seed0")
 
 

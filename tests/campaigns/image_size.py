@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmark import boards
+from benchmark import plan
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, Terms, available
 from galaxy_zoo_decals.errors import UserError
@@ -82,13 +82,13 @@ def main(arguments: list[str] | None = None) -> int:
         for size in SIZES:
             if edition_name(size) not in available():
                 words = ["--source", str(args.source.resolve()), "--only", str(GALAXIES), "--size", str(size)]
-                boards.call(["galaxy-zoo-decals", "prepare", "gz2", *words, "--name", edition_name(size)])
+                plan.call(["galaxy-zoo-decals", "prepare", "gz2", *words, "--name", edition_name(size)])
         editions = {size: Edition.open(edition_name(size)) for size in SIZES}
         _check(editions)
         # Seed by seed: what is finished is pairs.
         for seed in () if args.report else range(args.seeds):
             for size in SIZES:
-                boards.call(command(size, seed, folder))
+                plan.call(command(size, seed, folder))
         content = measure(editions, folder, args.seeds)
         with tempfile.TemporaryDirectory(dir=OUT, prefix=".image-size.") as work:
             Path(work, "image-size.json").write_text(json.dumps(content, indent=1) + "\n")
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _check(editions: dict[int, Edition]) -> None:
     """Raise UserError unless the editions hold the benchmark's galaxies in the sizes they are named by."""
-    content = boards.frozen(boards.LEADERBOARD)["gz2"]["content_hash"]
+    content = plan.frozen(plan.LEADERBOARD)["gz2"]["content_hash"]
     for size, edition in editions.items():
         if edition.content_hash != content or edition.facts["image_size"] != size:
             raise UserError(

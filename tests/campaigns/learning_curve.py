@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark import boards
-from benchmark.boards import Entry
+from benchmark import plan as boards
+from benchmark.plan import Entry
 from benchmark.recipes import RECIPES
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, available

@@ -226,7 +226,7 @@ def learned(
 
 def _data(accelerator: Accelerator, pictures: np.ndarray, votes: np.ndarray) -> evaluation.Data:
     from benchmark import evaluation
-    from benchmark.pixels import Pixels
+    from benchmark.device_batches import Pixels
 
     names = tuple(str(i) for i in range(len(votes)))
     return evaluation.Data(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from benchmark.image_cache import LARGEST, QUALITY, SIDE
 from benchmark.models.model import GalaxyConfig
-from benchmark.pixels import LARGEST, QUALITY, SIDE
 from benchmark.recipes import LEAST
-from benchmark.values import FLAG, TEXT, Kind, choice, number, several, whole
+from benchmark.value_kinds import FLAG, TEXT, Kind, choice, number, several, whole
 from galaxy_zoo_decals.schema import TREES
 
 KINDS: dict[str, Kind] = {

@@ -23,8 +23,8 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmark import BenchmarkError, augmentation, evaluation
-from benchmark.curves import Curve, Point, Training
 from benchmark.evaluation import Data
+from benchmark.learning_curves import Curve, Point, Training
 from benchmark.models.model import Examples, GalaxyModel
 from benchmark.recipes import Recipe
 

@@ -24,7 +24,7 @@ if not __package__:
     # Run as a script: the clone's root, not benchmark/, is where the packages lie.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmark import BenchmarkError, record
+from benchmark import BenchmarkError, run_folder
 from benchmark.recipes import MODELS, RECIPES
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.errors import UserError
@@ -199,7 +199,7 @@ def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[s
     if (entry.edition, entry.name) not in standing(leaderboard, plan.signed):
         if not plan.signed.authors or not plan.signed.contact:
             raise BenchmarkError("nobody signs the entries: fill in authors and contact under `signed` of the plan.")
-        if record.git()["dirty"]:
+        if run_folder.git()["dirty"]:
             raise BenchmarkError("files differ from the last commit, and results have to be found again: commit first.")
         train(plan, entry, runs, leaderboard)
         given = runs / entry.edition / entry.runs / "facts.yaml"
@@ -235,7 +235,7 @@ def call(command: list[str]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Make the entries that do not stand yet; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="benchmark/boards.py", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
+        prog="benchmark/plan.py", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
     )
     parser.add_argument("--list", action="store_true", help="say what stands and what does not, and do nothing")
     parser.add_argument("--edition", action="append", help="only entries of this edition; may be repeated")
@@ -259,13 +259,13 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"\n{number} of {len(due)}: {entry.name}, on {entry.edition}", flush=True)
             make(plan, entry, runs, leaderboard, truths)
     except UserError as error:
-        print(f"benchmark/boards.py: error: {error}", file=sys.stderr)
+        print(f"benchmark/plan.py: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"benchmark/boards.py: error: {error.strerror or error} ({error.filename})", file=sys.stderr)
+        print(f"benchmark/plan.py: error: {error.strerror or error} ({error.filename})", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("benchmark/boards.py: interrupted; the same command goes on.", file=sys.stderr)
+        print("benchmark/plan.py: interrupted; the same command goes on.", file=sys.stderr)
         return 130
     return 0
 
