@@ -78,9 +78,10 @@ def test_strata_are_scores_of_their_own_galaxies() -> None:
             rows = np.flatnonzero(size // 200 == quarter)
             assert row["n"] == len(rows)
             weights = shared(800).take(rows, STRATUM_DRAWS)
-            scored = results.metrics_of(truth.take(rows), board, values[board][rows], weights)
-            alone = results.unbiased(board, scored.metrics)
-            for key in ("value", *results.STRATUM_METRICS[board]):
+            alone = BOARDS[board].unbiased(BOARDS[board].score(truth.take(rows), values[board][rows], weights).metrics)
+            shown = [metric.name for metric in BOARDS[board].all_metrics if metric.in_quarters]
+            assert shown
+            for key in ("value", *shown):
                 draws = alone[BOARDS[board].primary if key == "value" else key]
                 assert row[key] == pytest.approx(draws[0], abs=1e-7 if key == "ece" else 1e-9, nan_ok=True)
                 assert (row[f"{key}_low"], row[f"{key}_high"]) == pytest.approx(interval(draws[1:]), abs=1e-5)

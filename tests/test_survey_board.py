@@ -17,8 +17,9 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.scoring import Truth, score
+from galaxy_zoo_decals.scoring.boards import VOTES
 from galaxy_zoo_decals.scoring.class_prior import complete, prior_values
-from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, disagreement, references
+from galaxy_zoo_decals.scoring.results import board_values, references
 from galaxy_zoo_decals.sources.folder import Folder
 from galaxy_zoo_decals.sources.zenodo import Catalogue
 from leaderboard.__main__ import main
@@ -280,7 +281,7 @@ def test_hard_galaxies_left_away_are_seen_and_random_ones_are_not(editions: dict
         values = guess(truth, "votes", skill, np.random.default_rng(seed))
         others.append(Predictions("votes", "gzd5", truth.content_hash, truth.split_hash, seed, truth.names, values))
     own = board_values(truth.tree, others[0])["votes"]
-    hardest = np.argsort(-disagreement(truth, "votes", own, COLUMNS["votes"](truth, own)))[:8].tolist()
+    hardest = np.argsort(-VOTES.disagreement(truth, own, VOTES.columns(truth, own)))[:8].tolist()
     found = left_out.harder(truth, hardest, others)
     assert found is not None and found < left_out.RARE
     rng = np.random.default_rng(9)

@@ -12,8 +12,8 @@ import numpy as np
 
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
-from galaxy_zoo_decals.scoring import Truth
-from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, disagreement
+from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.scoring.results import board_values
 from leaderboard.entry import prediction_file
 from leaderboard.entry.truths import Key, Truths
 from leaderboard.files import read_json, write_json
@@ -84,7 +84,7 @@ def harder(truth: Truth, rows: list[int], others: list[Predictions]) -> float | 
         board = given.task
         values = board_values(truth.tree, given)[board]
         # Ranks: a single galaxy that nobody could guess must not decide.
-        ranks += disagreement(truth, board, values, COLUMNS[board](truth, values)).argsort().argsort()
+        ranks += BOARDS[board].disagreement(truth, values, BOARDS[board].columns(truth, values)).argsort().argsort()
     rng = np.random.default_rng(0)
     drawn = [ranks[rng.choice(len(ranks), len(rows), replace=False)].mean() for _ in range(SUBSETS)]
     return float((np.array(drawn) >= ranks[rows].mean()).mean())

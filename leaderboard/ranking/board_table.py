@@ -15,14 +15,6 @@ from leaderboard.ranking.entries import Entry, Trained
 from leaderboard.ranking.stored_scores import Interval, Score
 from leaderboard.ranking.ties import Place, Scored
 
-PER_ROW = {
-    "multiclass": "f1",
-    "multilabel": "average_precision",
-    "hierarchical": "conditional_accuracy",
-    "votes": "accuracy",
-}
-"""The column of a board's per-class table that entries are compared by."""
-
 SEEDS = 3
 """Seeds from which the spread of training can be told; fewer bear a badge."""
 
@@ -91,7 +83,7 @@ class Table:
     def per_row(self) -> tuple[str, list[str]]:
         """The column that per-class tables compare by, and the names of the classes."""
         scored = [*self.rows, *self.references]
-        return PER_ROW[self.board.task], [str(row["name"]) for row in scored[0].score.rows] if scored else []
+        return self.board.row_metric, [str(row["name"]) for row in scored[0].score.rows] if scored else []
 
 
 def table(

@@ -14,7 +14,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, SPLITS, Tree
 from galaxy_zoo_decals.scoring import Truth
-from galaxy_zoo_decals.scoring.metrics import path_sets
+from galaxy_zoo_decals.scoring.boards.hierarchical import path_sets
 from galaxy_zoo_decals.scoring.results import board_values
 
 DECK = ("J004507.95+002116.0", "J024227.38-075931.0", "J015144.90+010544.4", "J100355.04+072645.4")

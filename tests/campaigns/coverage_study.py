@@ -15,10 +15,10 @@ from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth, ceilings, score
+from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import plain
-from galaxy_zoo_decals.scoring.metrics import votes_metrics
 from galaxy_zoo_decals.scoring.priors import fit
-from galaxy_zoo_decals.scoring.results import fraction_values, metrics_of
+from galaxy_zoo_decals.scoring.results import fraction_values
 
 LARGE, SKIES = 200_000, 4
 """Galaxies of a sky that known values are computed on, and how many skies: one galaxy in thirty comes to the rarest
@@ -105,8 +105,10 @@ def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> 
     """Return the studied metrics, and the accuracy of every question, of fractions against one panel."""
     found: dict[str, float] = {}
     once_each = plain(len(truth.names))
-    scores = {b: metrics_of(truth, b, values, once_each) for b, values in fraction_values(GZD5, fractions).items()}
-    scores["votes"] = votes_metrics(truth, concentrations, once_each, levels=())
+    scores = {b: BOARDS[b].score(truth, values, once_each) for b, values in fraction_values(GZD5, fractions).items()}
+    votes = BOARDS["votes"]
+    columns = votes.columns_of_fractions(truth, views.fractions(GZD5, concentrations), concentrations, False)
+    scores["votes"] = votes.scored(truth, columns, once_each)
     for board, scored in scores.items():
         found |= {f"{board}.{name}": float(scored.metrics[name][0]) for name in METRICS_STUDIED[board]}
     return found | {f"votes.accuracy.{row['name']}": float(row["accuracy"][0]) for row in scores["votes"].rows}

@@ -23,10 +23,10 @@ from galaxy_zoo_decals import views
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import MIN_POSITIVES, Truth
-from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.bootstrap import interval, shared
-from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
+from galaxy_zoo_decals.scoring.priors import prior_concentrations
 from galaxy_zoo_decals.scoring.results import board_values
+from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
 from leaderboard.entry import prediction_file, run_json, submission
 from leaderboard.entry.run_json import Run
 from leaderboard.entry.truths import Truths, terms_of
@@ -67,9 +67,9 @@ def worth(truth: Truth, fractions: np.ndarray, question: str) -> np.ndarray:
     weights = shared(len(truth.names))
     if asked.sum() < MIN_POSITIVES or np.isnan(fractions[:, columns]).any():
         return np.full(weights.draws, np.nan)
-    variance, error = m.volunteer_errors(truth.votes[:, columns], fractions[:, columns])
+    variance, error = volunteer_errors(truth.votes[:, columns], fractions[:, columns])
     s = weights.sums(variance=np.where(asked, variance, 0.0), error=np.where(asked, error, 0.0))
-    return m.equivalent_volunteers(s["variance"], s["error"])
+    return equivalent_volunteers(s["variance"], s["error"])
 
 
 def known_worth(truth: Truth, fractions: np.ndarray, probabilities: np.ndarray, question: str) -> float:
