@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galaxy_zoo_decals import interruption
+from leaderboard.ranking import stored_references
 
 if __name__ == "__main__":
     interruption.until_ready("python -m leaderboard")
@@ -240,15 +241,14 @@ def _export(options: argparse.Namespace, truths: Truths) -> int:
 
 def _references(options: argparse.Namespace, truths: Truths) -> int:
     from galaxy_zoo_decals.edition import Edition
-    from leaderboard.ranking import stored_scores
 
     for name in options.editions:
         key = next((k for k in truths.frozen if k[0] == name and truths.frozen[k][1].bound_by == "votes"), None)
         truth = truths.truth(key) if key else None
         if truth is not None:  # frozen by its catalogue: no edition on this machine need have all of its galaxies
-            print(stored_scores.write_references(options.root / "scores", truth, options.draws))
+            print(stored_references.write(options.root / "scores", truth, options.draws))
         else:
-            print(stored_scores.write_references(options.root / "scores", Edition.open(name), options.draws))
+            print(stored_references.write(options.root / "scores", Edition.open(name), options.draws))
     return 0
 
 
@@ -311,7 +311,7 @@ def _schema(options: argparse.Namespace, truths: Truths) -> int:
 
 def _results(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard.entry import versions
-    from leaderboard.ranking import entries, stored_scores
+    from leaderboard.ranking import entries
     from leaderboard.render import readme_table, site
     from leaderboard.render.real_votes import RealVotes
 
@@ -321,7 +321,7 @@ def _results(options: argparse.Namespace, truths: Truths) -> int:
     newest = versions.read(options.root / "benchmark")[-1]
     names = sorted(newest.editions, key=site.place)
     editions = {(name, newest.editions[name].content_hash): newest.editions[name] for name in names}
-    table = readme_table.markdown(shown, editions, stored_scores.read_references(options.root / "scores"))
+    table = readme_table.markdown(shown, editions, stored_references.read(options.root / "scores"))
     if (real := RealVotes.read()) is not None:
         table += f"\n\n{readme_table.of_real_votes(real)}"
     if options.into:
@@ -345,14 +345,14 @@ def _limit(options: argparse.Namespace, truths: Truths) -> int:
 
 def _site(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard.entry import literature
-    from leaderboard.ranking import entries, stored_scores
+    from leaderboard.ranking import entries
     from leaderboard.render import site
 
     shown, warnings = entries.submitted(options.root, truths)
     if options.runs is not None:
         found, more = entries.local(options.runs, truths)
         shown, warnings = shown + found, warnings + more
-    references = stored_scores.read_references(options.root / "scores")
+    references = stored_references.read(options.root / "scores")
     works = literature.read(options.root / "literature")
     made = site.site(shown, truths, references, options.out, works)
     for warning in warnings + made.warnings:

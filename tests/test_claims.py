@@ -29,7 +29,7 @@ from leaderboard.check import report
 from leaderboard.entry import versions
 from leaderboard.entry.truths import BENCHMARK, Truths
 from leaderboard.files import DATA as HERE
-from leaderboard.ranking import entries, stored_scores
+from leaderboard.ranking import entries, stored_references
 from leaderboard.render import hub_export
 from tests.test_gz2 import challenge  # noqa: F401 (a fixture)
 
@@ -118,7 +118,7 @@ def test_no_table_beside_the_pages_holds_one(site: Path) -> None:
 
 
 def test_the_references_and_scores_that_are_read_hold_none() -> None:
-    for key, boards in stored_scores.read_references(HERE / "scores").items():
+    for key, boards in stored_references.read(HERE / "scores").items():
         for board, rows in boards.items():
             assert (rows.keys() == {"class prior"}) == (key[0] == "gz2"), (key, board)
     stored = json.loads(next((HERE / "scores" / "references").glob("gz2-*.json")).read_text())
@@ -180,7 +180,7 @@ def test_no_report_of_a_command_claims_one(tmp_path: Path, capsys: pytest.Captur
     truths = Truths.on_this_machine([], [])
     shown, _ = entries.submitted(HERE, truths)
     mine = [e for e in shown if any(key[0] == "gz2" for key in e.editions)]
-    references = stored_scores.read_references(HERE / "scores")
+    references = stored_references.read(HERE / "scores")
     for entry in mine[:3]:
         places = report.standings(entry, shown, references)
         assert places and {d.name for place in places for d in place.references} == {"class prior"}

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import recipes
-from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard.ranking.stored_scores import Score
+from galaxy_zoo_decals.scoring import BOARDS, Estimate, Result
 from tests.campaigns import image_size as campaign
 
 
@@ -23,13 +22,13 @@ def test_both_sizes_are_trained_alike_and_closer_than_the_small_one_goes() -> No
     assert recipe.crop == 0.5 and 224 < recipe.resolution / recipe.crop < 424
 
 
-def scored(shift: float, seed: int) -> dict[str, Score]:
+def scored(shift: float, seed: int) -> dict[str, Result]:
     """Scores of every metric shown: 0.5 and a shift, with the same draws for one seed of the bootstrap."""
     found = {}
     for board, metrics in campaign.SHOWN.items():
         draws = {name: 0.5 + shift + 0.01 * np.random.default_rng(5).standard_normal(2000) for name in metrics}
-        values = dict.fromkeys(metrics, (0.5 + shift + 0.0024 * seed, 0.48, 0.52))
-        found[board] = Score(10, values, [], {}, {}, draws)
+        values = dict.fromkeys(metrics, Estimate(0.5 + shift + 0.0024 * seed, 0.48, 0.52))
+        found[board] = Result(board, "toy", 10, values, [], {}, {}, draws)
     return found
 
 

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring import Result, Truth
 from leaderboard.__main__ import main
 from leaderboard.check import submission_check
 from leaderboard.entry import draft, prediction_file, submission, versions
@@ -102,7 +103,7 @@ def test_a_draft_says_what_remains(toy_edition: Path, tmp_path: Path, capsys: py
 def test_stored_scores_come_back_whole(finished: Path, toy_edition: Path) -> None:
     stored = stored_scores.read(finished / "scores" / only(finished).name)
     truth = Truth.of(Edition(toy_edition))
-    fresh = stored_scores.of_predictions(truth, prediction_file.read(only(finished) / PREDICTIONS, truth), "here")
+    fresh = scoring.score(truth, prediction_file.read(only(finished) / PREDICTIONS, truth), "here")
     assert stored_scores.differences(stored[0].boards["multiclass"], fresh["multiclass"]) == []
     assert stored[0].boards["multiclass"].draws["accuracy"].dtype == np.float32
 
@@ -301,8 +302,8 @@ def test_identical_and_undefined_scores_have_places() -> None:
 def test_the_mean_of_seeds_averages_draws_and_adds_counts(finished: Path) -> None:
     stored = stored_scores.read(finished / "scores" / only(finished).name)
     both = [s.boards["multiclass"] for s in stored]
-    mean = stored_scores.mean(both)
-    assert mean.metrics["accuracy"][0] == pytest.approx(np.mean([s.metrics["accuracy"][0] for s in both]))
+    mean = Result.mean(both)
+    assert mean.metrics["accuracy"].value == pytest.approx(np.mean([s.metrics["accuracy"].value for s in both]))
     assert np.allclose(mean.draws["accuracy"], (both[0].draws["accuracy"] + both[1].draws["accuracy"]) / 2)
     total = np.sum([s.confusions["class"][1] for s in both], axis=0)
     assert (np.array(mean.confusions["class"][1]) == total).all()

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from benchmark import plan
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Estimate, Result
 from leaderboard.ranking import differences
-from leaderboard.ranking.stored_scores import Score
 from tests.campaigns import learning_curve as campaign
 
 
@@ -26,9 +25,10 @@ def test_fewer_galaxies_are_seen_more_often_and_the_whole_is_the_entry_of_the_bo
     assert "--set galaxies=1000" in command and "--out runs/gz2/learning-curve/dirichlet-1000/seed0" in command
 
 
-def scored(value: float, noise: float, seed: int) -> Score:
+def scored(value: float, noise: float, seed: int) -> Result:
     draws = value + 0.001 * np.random.default_rng(seed).standard_normal(2000)
-    return Score(10, {"macro_f1": (value + noise, value - 0.002, value + 0.002)}, [], {}, {}, {"macro_f1": draws})
+    found = {"macro_f1": Estimate(value + noise, value - 0.002, value + 0.002)}
+    return Result("multiclass", "toy", 10, found, [], {}, {}, {"macro_f1": draws})
 
 
 def test_differences_by_hand() -> None:

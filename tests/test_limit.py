@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Estimate, Result
 from leaderboard.__main__ import main
 from leaderboard.entry.truths import Truths
 from leaderboard.files import DATA as HERE
 from leaderboard.files import LeaderboardError
 from leaderboard.ranking import board_table, stored_scores, ties
 from leaderboard.ranking.differences import Difference
-from leaderboard.ranking.stored_scores import Score
 from leaderboard.render.limit import page, standings
 from leaderboard.render.limit.standings import Edition
 from leaderboard.render.real_votes import RealVotes
@@ -54,7 +53,7 @@ def test_a_difference_is_paired_and_of_the_means_of_the_seeds(editions: dict[str
     means, draws = [], []
     for name in ("dirichlet", "multiclass"):
         stored = stored_scores.read(HERE / "scores" / edition.entries[name].slug)
-        means.append(np.mean([s.boards["multiclass"].metrics["accuracy"][0] for s in stored]))
+        means.append(np.mean([s.boards["multiclass"].metrics["accuracy"].value for s in stored]))
         draws.append(np.mean([s.boards["multiclass"].draws["accuracy"].astype(float) for s in stored], axis=0))
     assert found.value == pytest.approx(means[0] - means[1])
     assert [found.low, found.high] == pytest.approx(np.quantile(draws[0] - draws[1], [0.025, 0.975]), abs=1e-6)
@@ -117,7 +116,7 @@ def test_the_findings_of_the_readme_hold(editions: dict[str, Edition]) -> None:
         return {board: d.verdict for board, d in found.items() if d}
 
     ceiling = editions["simulated"].reference("multiclass", "macro_f1", standings.CEILING)
-    assert max(s.metrics["macro_f1"][2] for s in editions["simulated"].on("multiclass").values()) < ceiling
+    assert max(s.metrics["macro_f1"].high for s in editions["simulated"].on("multiclass").values()) < ceiling
     assert np.isnan(real.reference("multiclass", "macro_f1", standings.CEILING))
     assert verdicts("dirichlet", "multiclass") == {"multiclass": "better"}
     assert verdicts("dirichlet", "multilabel") == {"multilabel": "statistically tied"}
@@ -133,7 +132,16 @@ def test_the_findings_of_the_readme_hold(editions: dict[str, Edition]) -> None:
 def test_the_best_of_many_is_flattered_by_hand(editions: dict[str, Edition], monkeypatch: pytest.MonkeyPatch) -> None:
     draws = {"one": [0.5, 0.9, 0.7], "two": [0.8, 0.6, 0.6]}
     scored = {
-        name: Score(10, {"macro_f1": (value, 0, 1)}, [], {}, {}, {"macro_f1": np.array(draws[name])})
+        name: Result(
+            "multiclass",
+            "toy",
+            10,
+            {"macro_f1": Estimate(value, 0, 1)},
+            [],
+            {},
+            {},
+            {"macro_f1": np.array(draws[name])},
+        )
         for name, value in (("one", 0.7), ("two", 0.65))
     }
     monkeypatch.setattr(Edition, "on", lambda self, board: scored)
@@ -149,7 +157,7 @@ def test_what_does_not_stand_is_listed(editions: dict[str, Edition]) -> None:
 def test_without_entries_there_is_no_report(
     editions: dict[str, Edition], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(standings.stored_scores, "read_references", lambda root: {})
+    monkeypatch.setattr(standings.stored_references, "read_references", lambda root: {})
     assert main(["limit", "--out", str(tmp_path / "docs")]) == 1
     assert "gz2 has no references yet" in capsys.readouterr().err
     assert not (tmp_path / "docs").exists()
@@ -158,5 +166,5 @@ def test_without_entries_there_is_no_report(
 def test_every_board_has_a_row_that_is_best(editions: dict[str, Edition]) -> None:
     for edition in editions.values():
         for board, kind in BOARDS.items():
-            values = [s.metrics[kind.primary][0] for s in edition.on(board).values()]
+            values = [s.metrics[kind.primary].value for s in edition.on(board).values()]
             assert values == sorted(values, reverse=kind.metrics[kind.primary].higher_is_better)

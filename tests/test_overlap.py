@@ -95,7 +95,7 @@ def test_results_for_the_hub_are_what_the_hub_reads(tmp_path: Path) -> None:
     words = ["export", slug, "--dataset", "someone/galaxies", "--revision", "a" * 40, "--out", str(folder)]
     assert main(words) == 0
     stored = [s.boards["multiclass"] for s in stored_scores.read(HERE / "scores" / slug)]
-    expected = np.mean([s.metrics["macro_f1"][0] for s in stored])
+    expected = np.mean([s.metrics["macro_f1"].value for s in stored])
     content = yaml.safe_load((folder / ".eval_results" / "galaxy-zoo-decals.yaml").read_text())
     (entry,) = huggingface_hub.parse_eval_result_entries(content)
     assert (entry.dataset_id, entry.task_id, entry.dataset_revision) == ("someone/galaxies", "multiclass", "a" * 40)

@@ -15,8 +15,8 @@ from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
-from galaxy_zoo_decals.scoring import Truth
-from galaxy_zoo_decals.scoring.ceilings import CEILING, Reference, ceilings
+from galaxy_zoo_decals.scoring import Result, Truth
+from galaxy_zoo_decals.scoring.ceilings import CEILING, ceilings
 from galaxy_zoo_decals.scoring.results import Estimate
 from galaxy_zoo_decals.sources.hart16 import ANSWERS, STEMS
 from tests.campaigns.real_votes import bound, folds, independent, likelihoods, matches, report, study, training
@@ -260,9 +260,9 @@ def test_the_uncertainty_of_the_prior_makes_a_gap_less_certain() -> None:
     wide = (0.9 + 1.4 * shared).astype(np.float32)
     estimates = {metric: Estimate(0.9, 0.88, 0.92) for metrics in study.SHOWN.values() for metric in metrics}
 
-    def table(draws: np.ndarray) -> dict[str, dict[str, Reference]]:
+    def table(draws: np.ndarray) -> dict[str, dict[str]]:
         all_draws = dict.fromkeys(estimates, draws)
-        return {board: {CEILING: Reference(CEILING, estimates, [], all_draws)} for board in study.SHOWN}
+        return {board: {CEILING: Result(board, "toy", 10, estimates, [], {}, {}, all_draws)} for board in study.SHOWN}
 
     class Known:
         model = training.MODELS[2]
@@ -275,7 +275,7 @@ def test_the_uncertainty_of_the_prior_makes_a_gap_less_certain() -> None:
         def spread(self, board: str, metric: str) -> float:
             return 0.003
 
-    def width(found: dict[str, dict[str, Reference]]) -> float:
+    def width(found: dict[str, dict[str]]) -> float:
         row = next(g for g in study.gaps(found, table(narrow), [Known()], 10) if g["metric"] == "accuracy")  # type: ignore[list-item]
         return float(row["high"] - row["low"])
 

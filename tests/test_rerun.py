@@ -309,12 +309,13 @@ def test_answers_by_hand() -> None:
 
 
 def test_the_interval_of_a_difference_by_hand() -> None:
-    from leaderboard.ranking.stored_scores import Score
+    from galaxy_zoo_decals.scoring import Estimate, Result
 
     draws = np.array([-1.0, 1.0], np.float32)
 
-    def score(value: float, error: float, metric: str) -> Score:
-        return Score(50, {metric: (value, 0.0, 1.0)}, [], {}, {}, {metric: (value + error * draws).astype(np.float32)})
+    def score(value: float, error: float, metric: str) -> Result:
+        around = {metric: (value + error * draws).astype(np.float32)}
+        return Result("multiclass", "toy", 50, {metric: Estimate(value, 0.0, 1.0)}, [], {}, {}, around)
 
     # s.e. 0.03 and 0.04: together 0.05, times 1.96.
     found = rerun._difference(

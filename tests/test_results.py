@@ -35,7 +35,7 @@ def test_a_cell_is_the_mean_of_the_stored_scores(capsys: pytest.CaptureFixture[s
     assert [bool(cell) for cell in cells[1:]] == [i == place for i in range(1, 5)]
     (slug,) = (p.name for p in (ROOT / "leaderboard" / "scores").glob("*-multi-label-cnn-32-64-128-128-best"))
     stored = [
-        s.boards["multilabel"].metrics["macro_map"][0]
+        s.boards["multilabel"].metrics["macro_map"].value
         for s in stored_scores.read(ROOT / "leaderboard" / "scores" / slug)
     ]
     assert cells[place].startswith(f"{np.mean(stored):.3f} [")

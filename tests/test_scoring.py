@@ -20,8 +20,8 @@ from galaxy_zoo_decals.scoring.boards import Metric
 from galaxy_zoo_decals.scoring.boards.hierarchical import HIERARCHICAL, path_sets, valid_paths
 from galaxy_zoo_decals.scoring.boards.multiclass import bin_gaps, calibration_error
 from galaxy_zoo_decals.scoring.bootstrap import BLOCK, DRAWS, Patterns, Weights, plain, ratio, shared
-from galaxy_zoo_decals.scoring.priors import prior_concentrations
 from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
+from galaxy_zoo_decals.scoring.priors import prior_concentrations
 from galaxy_zoo_decals.scoring.results import board_values
 from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
 from tests.toys import draw_votes

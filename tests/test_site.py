@@ -36,7 +36,7 @@ from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from leaderboard.__main__ import main
 from leaderboard.entry.run_json import Curve, Point
 from leaderboard.entry.truths import Truths
-from leaderboard.ranking import entries, stored_scores, ties
+from leaderboard.ranking import entries, stored_references, ties
 from leaderboard.render import columns, comparisons, costs, data_page, forest, galaxies, jinja, svg
 from leaderboard.render import site as render
 from tests.test_claims import claims
@@ -476,7 +476,7 @@ def test_names_of_any_length_and_direction_stay_text(
     said = found[0].submission.model_copy(update={"name": name, "authors": [name], "description": name})
     hostile = [dataclasses.replace(found[0], title=name, submission=said, readme=name)]
     other, _ = entries.local(board / "runs", truths)
-    render.site([*hostile, *other], truths, stored_scores.read_references(board / "scores"), tmp_path / "site", [])
+    render.site([*hostile, *other], truths, stored_references.read(board / "scores"), tmp_path / "site", [])
     check_links(tmp_path / "site")
     slug = found[0].slug
     for path in ("index.html", "boards/toy-multiclass.html", f"entries/{slug}.html", "compare/toy-multiclass.html"):
@@ -496,7 +496,7 @@ def test_an_entry_that_breaks_a_page_is_left_out_and_said(board: Path, toy_editi
     broken = dataclasses.replace(
         found[0], slug="20261128-broken", trained=[dataclasses.replace(found[0].trained[0], run=run)]
     )
-    references = stored_scores.read_references(board / "scores")
+    references = stored_references.read(board / "scores")
     made = render.site([*found, broken], truths, references, tmp_path / "site", [])
     (warning,) = made.warnings
     assert warning.startswith("20261128-broken is left out: no page can be made of it")

@@ -230,7 +230,7 @@ def test_a_stored_summary_taken_apart(slug: str) -> None:
             for name in told if whole else ():
                 assert whole is not None
                 value, low, high = whole.metrics[name]
-                expected = np.mean([score.metrics[name][0] for score in seeds])
+                expected = np.mean([score.metrics[name].value for score in seeds])
                 drawn = np.mean([score.draws[name].astype(float) for score in seeds], axis=0)
                 known = drawn[~np.isnan(drawn)]
                 ends = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)

@@ -14,7 +14,7 @@ panel: nobody gave those votes, and a part of what was published may not be seen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring.boards import BOARDS
-from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, plain, ratio, shared
+from galaxy_zoo_decals.scoring.bootstrap import Weights, plain, ratio, shared
 from galaxy_zoo_decals.scoring.priors import (
     QuestionPrior,
     asked_share,
@@ -34,7 +34,6 @@ from galaxy_zoo_decals.scoring.priors import (
 from galaxy_zoo_decals.scoring.results import (
     Estimate,
     Result,
-    finite,
     references,
     spread_row,
 )
@@ -71,24 +70,10 @@ def require_volunteers(truth: Truth) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Reference:
-    """An unranked row of a board: metrics with intervals, and means of the numbers by class, label or question.
-
-    ``rows`` have for every number ``x`` also ``x_low`` and ``x_high``. ``draws`` are the metrics' bootstrap draws
-    (RESAMPLES,), paired with the first ones of any entry's.
-    """
-
-    title: str
-    metrics: dict[str, Estimate]
-    rows: list[dict[str, Any]]
-    draws: dict[str, np.ndarray] = field(repr=False)
-
-
 def ceilings(
     truth: Truth, draws: int = DRAWS, volunteers: tuple[int, ...] = VOLUNTEERS, seed: int = 0, refits: int = REFITS
-) -> dict[str, dict[str, Reference]]:
-    """Return the noise ceiling and the scores of k volunteers on every board, {board: {title: Reference}}.
+) -> dict[str, dict[str, Result]]:
+    """Return the noise ceiling and the scores of k volunteers on every board, {board: {title: Result}}.
 
     k volunteers are a panel of their own, whose fractions are the prediction; where none of them came to a question
     they say the prior's mean, and for the likelihood they are read with a Dirichlet prior. Raises NoVolunteers where
@@ -122,10 +107,12 @@ def ceilings(
         refitted.append(_Mean())
         for _ in range(REFIT_DRAWS):
             score(priors, refitted[-1], plain(n))
-    return {board: {title: found.reference(title, board, refitted) for title in found.titles} for board in BOARDS}
+    return {
+        board: {title: found.reference(truth, title, board, refitted) for title in found.titles} for board in BOARDS
+    }
 
 
-def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str, Reference]:
+def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str, Result]:
     """Return the known ceiling of a simulated edition on every board, from its probabilities (galaxies, answers).
 
     It is what the estimated ceiling estimates: the same mean over fresh panels, without prior and posterior.
@@ -136,7 +123,7 @@ def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS, s
         panel = drawn_votes.draw(truth.tree, probabilities, votes_first(truth), rng)
         fresh = replace(truth, votes=panel, counted_as=truth)
         found.add(KNOWN, fresh, probabilities, probabilities * SURE, weights)
-    return {board: found.reference(KNOWN, board, []) for board in BOARDS}
+    return {board: found.reference(truth, KNOWN, board, []) for board in BOARDS}
 
 
 Draws = tuple[float, np.ndarray]
@@ -153,10 +140,10 @@ def skill(model: Draws, prior: Draws, ceiling: Draws) -> Estimate:
     given = (np.concatenate([[value], draws[:RESAMPLES]]).astype(float) for value, draws in (model, prior, ceiling))
     scored, low, high = given
     shares = ratio(low - scored, low - high)
-    return Estimate(float(shares[0]), *interval(shares[1:]))
+    return Estimate.of(shares[0], shares[1:])
 
 
-def skills(results: dict[str, Result], truth: Truth, found: dict[str, dict[str, Reference]]) -> dict[str, Estimate]:
+def skills(results: dict[str, Result], truth: Truth, found: dict[str, dict[str, Result]]) -> dict[str, Estimate]:
     """Return the skill of each board's primary score, {board: Estimate}, from the references that are ``found``."""
     out, priors = {}, references(truth)
     for board, result in results.items():
@@ -166,8 +153,8 @@ def skills(results: dict[str, Result], truth: Truth, found: dict[str, dict[str, 
     return out
 
 
-def of_edition(edition: Edition, draws: int = DRAWS) -> dict[str, dict[str, Reference]]:
-    """Return all that is known of an edition's ceilings, {board: {title: Reference}}.
+def of_edition(edition: Edition, draws: int = DRAWS) -> dict[str, dict[str, Result]]:
+    """Return all that is known of an edition's ceilings, {board: {title: Result}}.
 
     A simulated edition adds what its known probabilities score. Raises NoVolunteers where the truth is no counts.
     """
@@ -181,7 +168,7 @@ def of_edition(edition: Edition, draws: int = DRAWS) -> dict[str, dict[str, Refe
     return found
 
 
-def report(edition: Edition, found: dict[str, dict[str, Reference]]) -> str:
+def report(edition: Edition, found: dict[str, dict[str, Result]]) -> str:
     """Return the ceilings as text to print, with the check of the priors."""
     lines = [f"{edition.title}: what an oracle scores against a fresh panel of volunteers"]
     for board, rows in found.items():
@@ -204,19 +191,11 @@ def report(edition: Edition, found: dict[str, dict[str, Reference]]) -> str:
     return "\n".join(lines)
 
 
-def to_json(found: dict[str, dict[str, Reference]]) -> dict[str, Any]:
+def to_json(found: dict[str, dict[str, Result]]) -> dict[str, Any]:
     """Return the references as JSON-ready values; undefined numbers are null."""
+    kept = ("metrics", "rows")
     return {
-        board: {
-            title: {
-                "metrics": {
-                    k: {"value": finite(e.value), "low": finite(e.low), "high": finite(e.high)}
-                    for k, e in reference.metrics.items()
-                },
-                "rows": [{k: finite(v) for k, v in row.items()} for row in reference.rows],
-            }
-            for title, reference in rows.items()
-        }
+        board: {title: {key: row.to_json()[key] for key in kept} for title, row in rows.items()}
         for board, rows in found.items()
     }
 
@@ -289,7 +268,7 @@ class _Mean:
             for summed, table in zip(self._sums[key], tables):
                 summed.add(table)
 
-    def reference(self, title: str, board: str, refitted: list[_Mean]) -> Reference:
+    def reference(self, truth: Truth, title: str, board: str, refitted: list[_Mean]) -> Result:
         """Return the means with their intervals, widened by what the refits say of the prior's uncertainty."""
         key = (board, title)
         tables = [summed.means([other._sums[key][i] for other in refitted]) for i, summed in enumerate(self._sums[key])]
@@ -297,9 +276,10 @@ class _Mean:
             {k: table.get(k, v) for k, v in row.items() if k not in ("n", "positives", "n_confident")}
             for row, table in zip(self._rows[key], tables[1:])
         ]
-        metrics = {name: Estimate(float(v[0]), *interval(v[1:])) for name, v in tables[0].items()}
+        metrics = {name: Estimate.of(v[0], v[1:]) for name, v in tables[0].items()}
         draws = {name: v[1:].astype(np.float32) for name, v in tables[0].items()}
-        return Reference(title, metrics, [spread_row(row) for row in rows], draws)
+        galaxies = BOARDS[board].galaxies(truth)
+        return Result(board, truth.edition, galaxies, metrics, [spread_row(row) for row in rows], {}, {}, draws)
 
 
 class _Sum:

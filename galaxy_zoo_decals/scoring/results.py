@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,18 +23,34 @@ DISAGREEMENTS = 24
 """Galaxies named for the largest disagreement, to be looked at."""
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A score with its 95 % interval from the bootstrap over test galaxies; NaN where it is undefined."""
 
     value: float
     low: float
     high: float
 
+    @classmethod
+    def of(cls, value: float, draws: np.ndarray) -> Estimate:
+        """Return a value with the percentiles of its draws (draws,)."""
+        return cls(float(value), *interval(draws))
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Estimate:
+        """Read the JSON form, where null is NaN."""
+        return cls(*(float(known(stored[key])) for key in ("value", "low", "high")))
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return value, low and high; null where undefined."""
+        return {"value": finite(self.value), "low": finite(self.low), "high": finite(self.high)}
+
+
+UNDEFINED = Estimate(math.nan, math.nan, math.nan)
+
 
 @dataclass(frozen=True)
 class Result:
-    """All that a prediction file scores on one board.
+    """All that a prediction file, the mean of several seeds or a reference scores on one board.
 
     ``rows`` tell of each class, label or question, with ``x_low`` and ``x_high`` beside every score ``x``.
     ``curves`` are further tables by name: "reliability" and "risk_coverage" (multiclass; see calibration.py),
@@ -77,10 +94,7 @@ class Result:
             "board": self.board,
             "edition": self.edition,
             "galaxies": self.galaxies,
-            "metrics": {
-                k: {"value": finite(e.value), "low": finite(e.low), "high": finite(e.high)}
-                for k, e in self.metrics.items()
-            },
+            "metrics": {k: e.to_json() for k, e in self.metrics.items()},
             "rows": [{k: finite(v) for k, v in row.items()} for row in self.rows],
             "confusions": {
                 k: {"labels": list(c.labels), "counts": [list(r) for r in c.counts]} for k, c in self.confusions.items()
@@ -90,6 +104,54 @@ class Result:
             },
             **({"lacking": self.lacking, "partial": self.partial} if self.lacking else {}),
         }
+
+    @classmethod
+    def from_json(
+        cls, board: str, edition: str, stored: dict[str, Any], draws: dict[str, np.ndarray], counted_votes: bool = True
+    ) -> Result:
+        """Read what ``to_json`` wrote (null is NaN), with the draws that lie beside it."""
+        return cls(
+            board=board,
+            edition=edition,
+            galaxies=int(stored["galaxies"]),
+            metrics={k: Estimate.from_json(v) for k, v in stored["metrics"].items()},
+            rows=[known_row(row) for row in stored["rows"]],
+            confusions={
+                k: Confusion(tuple(c["labels"]), tuple(tuple(int(v) for v in row) for row in c["counts"]))
+                for k, c in stored["confusions"].items()
+            },
+            curves={k: [known_row(row) for row in rows] for k, rows in stored["curves"].items()},
+            draws=draws,
+            lacking=int(stored.get("lacking", 0)),
+            partial=bool(stored.get("partial", False)),
+            counted_votes=counted_votes,
+        )
+
+    @classmethod
+    def mean(cls, seeds: Sequence[Result]) -> Result:
+        """Return the mean over seeds: values, paired draws, rows and curves are averaged, confusion counts added."""
+        first = seeds[0]
+        if len(seeds) == 1:
+            return first
+        draws = {k: np.stack([s.draws[k] for s in seeds]).astype(float).mean(axis=0) for k in first.draws}
+        # A file that lacks many galaxies may be without a table that takes many.
+        common = [name for name in first.curves if all(name in s.curves for s in seeds)]
+        confusions = {}
+        for name, (labels, _) in first.confusions.items():
+            total = np.sum([s.confusions[name].counts for s in seeds], axis=0)
+            confusions[name] = Confusion(labels, tuple(tuple(int(v) for v in row) for row in total))
+        return replace(
+            first,
+            metrics={
+                k: Estimate.of(float(np.mean([s.metrics[k].value for s in seeds])), draws[k]) for k in first.metrics
+            },
+            rows=_mean_rows([s.rows for s in seeds]),
+            confusions=confusions,
+            curves={name: _mean_rows([s.curves[name] for s in seeds]) for name in common},
+            draws={k: v.astype(np.float32) for k, v in draws.items()},
+            lacking=max(s.lacking for s in seeds),
+            partial=any(s.partial for s in seeds),
+        )
 
     def report(self) -> str:
         """Return readable tables with intervals: the metrics, and the main number of each class, label or question."""
@@ -111,6 +173,20 @@ class Result:
             span = f"[{row[f'{main}_low']:.3f}, {row[f'{main}_high']:.3f}]"
             lines.append(f"     {row['name']:<26} {row[main]:>8.3f}   {span}  {count} galaxies{few}")
         return "\n".join(lines)
+
+
+def seed_spread(seeds: Sequence[Result], metric: str) -> float:
+    """Return the standard deviation of a metric over seeds, NaN for a single one."""
+    values = [s.metrics[metric].value for s in seeds]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+
+def _mean_rows(tables: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [{k: _mean_cell([part[k] for part in parts]) for k in parts[0]} for parts in zip(*tables)]
+
+
+def _mean_cell(values: list[Any]) -> Any:
+    return float(np.mean(values)) if isinstance(values[0], float) else values[0]
 
 
 def score(truth: Truth, predictions: Predictions, where: str = "predictions") -> dict[str, Result]:
@@ -172,7 +248,7 @@ def _score(truth: Truth, task: str, values: np.ndarray) -> Result:
         board=task,
         edition=truth.edition,
         galaxies=board.galaxies(truth),
-        metrics={name: Estimate(float(draws[0]), *interval(draws[1:])) for name, draws in drawn.items()},
+        metrics={name: Estimate.of(draws[0], draws[1:]) for name, draws in drawn.items()},
         rows=[spread_row(row) for row in found.rows],
         confusions=board.confusions(truth, values),
         curves=_curves(truth, board, values, columns),
@@ -246,3 +322,13 @@ def _recovery(truth: Truth, answers: Answers) -> list[dict[str, Any]]:
 def finite(value: Any) -> Any:
     """Return a value for JSON, which has no NaN: an undefined number is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def known(value: Any) -> Any:
+    """Return a value read from JSON: null is NaN."""
+    return math.nan if value is None else value
+
+
+def known_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row read from JSON, with NaN for null."""
+    return {k: known(v) for k, v in row.items()}

@@ -9,13 +9,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from galaxy_zoo_decals.scoring import Result
 from leaderboard.check import flags, plausibility, pull_request, report, submission_check
 from leaderboard.check.pull_request import Changes
 from leaderboard.entry.truths import Key, Truths
 from leaderboard.files import LeaderboardError, visible
-from leaderboard.ranking import entries, stored_scores
+from leaderboard.ranking import entries, stored_references
 from leaderboard.ranking.entries import Entry
-from leaderboard.ranking.stored_scores import Score
 
 
 def run(options: argparse.Namespace, truths: Truths) -> int:
@@ -43,7 +43,7 @@ class _Around:
     truths: Truths
     seen: list[plausibility.Seen]
     others: list[Entry]
-    references: dict[Key, dict[str, dict[str, Score]]]
+    references: dict[Key, dict[str, dict[str, Result]]]
     changed: Changes | None
     private: bool
     """Whether the root is a folder of this process alone, whose place says nothing to anybody."""
@@ -71,7 +71,7 @@ def _check(options: argparse.Namespace, truths: Truths, root: Path, changed: Cha
         root, truths,
         plausibility.sightings([p for p in folders if p.resolve() not in inside], truths) if trusted else [],
         entries.submitted(root, truths)[0] if trusted else [],
-        stored_scores.read_references(root / "scores") if trusted else {},
+        stored_references.read(root / "scores") if trusted else {},
         changed, options.pull is not None,
     )  # fmt: skip
     told = [_submission(folder, around, trusted) for folder in wanted]

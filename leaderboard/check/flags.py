@@ -10,7 +10,7 @@ import numpy as np
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
-from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.scoring import BOARDS, Result, Truth
 from galaxy_zoo_decals.scoring.boards import Metric
 from galaxy_zoo_decals.scoring.ceilings import CEILING
 from leaderboard.check import leaked_votes, left_out, near_copies
@@ -19,7 +19,6 @@ from leaderboard.entry import prediction_file
 from leaderboard.entry.run_json import Curve, Run
 from leaderboard.entry.truths import Truths
 from leaderboard.files import visible
-from leaderboard.ranking import stored_scores
 from leaderboard.ranking.entries import Entry
 
 SUSPICIOUS = 0.05
@@ -156,7 +155,7 @@ def _ahead(d: Difference, metric: Metric) -> float:
     return (d.difference or 0.0) * (1 if metric.higher_is_better else -1)
 
 
-def _over_validation(run: Run, task: str, score: stored_scores.Score | None) -> list[str]:
+def _over_validation(run: Run, task: str, score: Result | None) -> list[str]:
     """Return where the test score leads the best validation score by more than chance and by more than is usual."""
     if score is None:
         return []
@@ -171,9 +170,7 @@ def _over_validation(run: Run, task: str, score: stored_scores.Score | None) -> 
     return said
 
 
-def _compared(
-    run: Run, task: str, score: stored_scores.Score
-) -> Iterator[tuple[str, tuple[float, float], list[Curve]]]:
+def _compared(run: Run, task: str, score: Result) -> Iterator[tuple[str, tuple[float, float], list[Curve]]]:
     """Yield what both a board and the curves of a run measure: its name, value and low end, and the curves."""
     if task in VALIDATED:
         value, low, _ = score.metrics[VALIDATED[task]]

@@ -12,14 +12,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, StringConstraints
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Result, seed_spread
 from galaxy_zoo_decals.scoring.boards import Metric
 from leaderboard.entry import versions
 from leaderboard.entry.run_json import Task
 from leaderboard.entry.strict import Strict
 from leaderboard.entry.truths import Key
 from leaderboard.files import visible
-from leaderboard.ranking import stored_scores, ties
+from leaderboard.ranking import ties
 from leaderboard.ranking.board_table import scored
 from leaderboard.ranking.entries import Entry
 
@@ -96,7 +96,7 @@ def bounded(texts: list[str]) -> list[str]:
 
 
 def standings(
-    entry: Entry, entries: list[Entry], references: dict[Key, dict[str, dict[str, stored_scores.Score]]]
+    entry: Entry, entries: list[Entry], references: dict[Key, dict[str, dict[str, Result]]]
 ) -> list[Standing]:
     """Return where an entry stands among all others, board by board."""
     found = []
@@ -107,9 +107,7 @@ def standings(
     return found
 
 
-def _standing(
-    entry: Entry, entries: list[Entry], key: Key, task: str, references: dict[str, stored_scores.Score]
-) -> Standing:
+def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, references: dict[str, Result]) -> Standing:
     metric = BOARDS[task].metrics[BOARDS[task].primary]
     active = [e for e in entries if e.slug != entry.slug and e.submission and e.submission.status == "active"]
     others = [(e, s) for e in active if (s := e.ranked(key, task)) is not None]
@@ -122,12 +120,12 @@ def _standing(
     value, low, high = mine.metrics[metric.name]
     spread = [one.training / len(one.seeds) for one in every]
     compared = [
-        _difference(e.title, value, s.metrics[metric.name][0], draws[0] - d, spread[0] + spread[i])
+        _difference(e.title, value, s.metrics[metric.name].value, draws[0] - d, spread[0] + spread[i])
         for i, ((e, s), d) in enumerate(zip(others, draws[1:]), start=1)
     ]
     compared.sort(key=lambda d: abs(d.difference) if d.difference is not None else math.inf)
     below = [
-        _difference(name, value, s.metrics[metric.name][0], _paired(draws[0], s.draws.get(metric.name)), spread[0])
+        _difference(name, value, s.metrics[metric.name].value, _paired(draws[0], s.draws.get(metric.name)), spread[0])
         for name, s in references.items()
         if metric.name in s.metrics
     ]
@@ -136,7 +134,7 @@ def _standing(
     return Standing(
         edition=visible(entry.editions[key].name, 100), board=BOARDS[task].task, seeds=len(every[0].seeds),  # type: ignore[arg-type]
         value=_real(value), low=_real(low), high=_real(high),
-        spread=_real(stored_scores.spread([t.scores[task] for t in entry.seeds(key, task)], metric.name)),
+        spread=_real(seed_spread([t.scores[task] for t in entry.seeds(key, task)], metric.name)),
         first=ranked.places[0].first, last=ranked.places[0].last, of=len(rows), smallest=_real(ranked.smallest),
         entries=compared[:MOST_COMPARED], references=below[:MOST],
         counted_votes=versions.counted_votes(key) is not False,

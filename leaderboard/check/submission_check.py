@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import ceilings
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS
@@ -364,7 +365,7 @@ def _file(
             report.scored.append(mine)
         return
     plausibility.check_columns(path, truth, predictions)
-    fresh = stored_scores.of_predictions(truth, predictions, str(path))
+    fresh = scoring.score(truth, predictions, str(path))
     day = datetime.now(UTC).date().isoformat()
     report.scored.append(stored_scores.Stored(run.edition.facts(), task, seed, sha256(path), fresh, day))
     report.rescored += 1

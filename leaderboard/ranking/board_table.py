@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, UNDEFINED, Estimate, Result, seed_spread
 from galaxy_zoo_decals.scoring.boards import Board, Metric
 from leaderboard.entry import versions
 from leaderboard.entry.literature import Work
 from leaderboard.entry.truths import Key
-from leaderboard.ranking import stored_scores, ties
+from leaderboard.ranking import stored_references, ties
 from leaderboard.ranking.entries import Entry, Trained
-from leaderboard.ranking.stored_scores import Interval, Score
 from leaderboard.ranking.ties import Place, Scored
 
 SEEDS = 3
@@ -24,7 +23,7 @@ def number(value: float, metric: Metric) -> str:
     return format(value, metric.format) if math.isfinite(value) else "–"
 
 
-def interval_words(score: Score, metric: Metric) -> str:
+def interval_words(score: Result, metric: Metric) -> str:
     """Return a score with its interval in words."""
     value, low, high = score.metrics[metric.name]
     if not math.isfinite(value):
@@ -37,12 +36,12 @@ class Row:
     """One entry, or one reference (``entry`` None), on a board."""
 
     title: str
-    score: Score
+    score: Result
     entry: Entry | None = None
     seeds: list[Trained] = field(default_factory=list)
     place: Place | None = None
     spread: float = math.nan
-    skill: Interval = (math.nan, math.nan, math.nan)
+    skill: Estimate = UNDEFINED
     """Where the score stands between the class prior (0) and the noise ceiling (1), with its interval."""
 
 
@@ -76,7 +75,7 @@ class Table:
 
     def reference(self, title: str) -> float | None:
         """Return the primary score of a reference, None where it has none."""
-        found = (r.score.metrics[self.primary.name][0] for r in self.references if r.title == title)
+        found = (r.score.metrics[self.primary.name].value for r in self.references if r.title == title)
         return next((value for value in found if math.isfinite(value)), None)
 
     @property
@@ -87,8 +86,8 @@ class Table:
 
 
 def table(
-    key: Key, edition: str, slug: str, task: str, entries: list[Entry], references: dict[str, Score], works: list[Work],
-    tree: str, counted_votes: bool = True,
+    key: Key, edition: str, slug: str, task: str, entries: list[Entry], references: dict[str, Result],
+    works: list[Work], tree: str, counted_votes: bool = True,
 ) -> Table:  # fmt: skip
     """Return the board of a task on an edition; superseded and withdrawn entries stand below, without a place.
 
@@ -104,14 +103,16 @@ def table(
     ends = [v for s in everything for v in s.metrics[primary.name]]
 
     rows = [
-        Row(e.title, s, e, e.seeds(key, task), place, stored_scores.spread(
-            [t.scores[task] for t in e.seeds(key, task)], primary.name), stored_scores.skill(task, s, references))
+        Row(e.title, s, e, e.seeds(key, task), place, seed_spread(
+            [t.scores[task] for t in e.seeds(key, task)], primary.name), stored_references.skill(task, s, references))
         for (e, s), place in zip(standing, places)
     ]  # fmt: skip
     sign = -1 if primary.higher_is_better else 1
-    rows.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title, r.entry.slug if r.entry else ""))
+    rows.sort(
+        key=lambda r: (*_last(sign * r.score.metrics[primary.name].value), r.title, r.entry.slug if r.entry else "")
+    )
     below = [Row(name, score) for name, score in references.items()]
-    below.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name][0]), r.title))
+    below.sort(key=lambda r: (*_last(sign * r.score.metrics[primary.name].value), r.title))
     retired = [Row(e.title, s, e, e.seeds(key, task)) for e, s in present if not _active(e)]
     mine = [
         (w, [i for i, n in enumerate(w.numbers) if n.board == task])
@@ -132,7 +133,7 @@ def scored(key: Key, board: Board, entry: Entry) -> Scored:
     task = board.task
     found, mean = entry.seeds(key, task), entry.score(key, task)
     assert mean is not None
-    values = [t.scores[task].metrics[board.primary][0] for t in found]
+    values = [t.scores[task].metrics[board.primary].value for t in found]
     return Scored(values, mean.draws[board.primary], versions.training(key, task))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from galaxy_zoo_decals.scoring import Result
 from galaxy_zoo_decals.scoring.boards import Metric
 from galaxy_zoo_decals.scoring.bootstrap import interval
-from leaderboard.ranking import stored_scores, ties
-from leaderboard.ranking.stored_scores import Score
+from leaderboard.ranking import ties
 from leaderboard.ranking.ties import Scored
 
 
@@ -34,20 +34,20 @@ class Difference:
 
 
 def between(
-    metric: Metric, every: list[list[Score]], first: int, second: int, training: float, members: bool = False
+    metric: Metric, every: list[list[Result]], first: int, second: int, training: float, members: bool = False
 ) -> Difference:
     """Return the difference of two entries, by position among ``every`` one of a board (each the scores of its seeds).
 
     ``training`` is the usual spread of trainings on the board (versions.training). With ``members`` the one is an
     ensemble of the other's very trainings: galaxies alone vary then.
     """
-    pair = [stored_scores.mean(every[k]) for k in (first, second)]
-    value = pair[0].metrics[metric.name][0] - pair[1].metrics[metric.name][0]
+    pair = [Result.mean(every[k]) for k in (first, second)]
+    value = pair[0].metrics[metric.name].value - pair[1].metrics[metric.name].value
     low, high = interval(pair[0].draws[metric.name].astype(float) - pair[1].draws[metric.name])
     apart = not low <= 0 <= high
     if not members:
         one, two = (
-            Scored([score.metrics[metric.name][0] for score in every[k]], mean.draws[metric.name], training)
+            Scored([score.metrics[metric.name].value for score in every[k]], mean.draws[metric.name], training)
             for k, mean in zip((first, second), pair)
         )
         apart = abs(value) > ties.between(one, two, len(every))

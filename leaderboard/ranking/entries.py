@@ -11,9 +11,10 @@ from pathlib import Path
 
 import yaml
 
+from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.folders import settle
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Result
 from leaderboard.entry import display, evidence, prediction_file, run_json, submission
 from leaderboard.entry.display import Shown
 from leaderboard.entry.evidence import Evidence
@@ -22,7 +23,6 @@ from leaderboard.entry.submission import Submission
 from leaderboard.entry.truths import Key, Truths
 from leaderboard.files import DATA, LeaderboardError, read_text, sha256
 from leaderboard.ranking import stored_scores
-from leaderboard.ranking.stored_scores import Score
 
 OFFICIAL = DATA / "official.yaml"
 """Lies with the scorer, never with the data that is checked."""
@@ -52,7 +52,7 @@ class Trained:
     task: str
     predictions: Path
     sha256: str
-    scores: dict[str, Score]
+    scores: dict[str, Result]
     unscored: str = ""
     unproven: bool = False
     scored: str = ""
@@ -111,20 +111,20 @@ class Entry:
         return self._by_board.get((key, board), [])
 
     @cached_property
-    def _scores(self) -> dict[tuple[Key, str], Score]:
+    def _scores(self) -> dict[tuple[Key, str], Result]:
         return {
-            (key, board): stored_scores.mean([t.scores[board] for t in seeds])
+            (key, board): Result.mean([t.scores[board] for t in seeds])
             for (key, board), seeds in self._by_board.items()
         }
 
-    def ranked(self, key: Key, board: str) -> Score | None:
+    def ranked(self, key: Key, board: str) -> Result | None:
         """Return that mean if the entry may have a place there, None if it is not on the board or lacks galaxies."""
         score = self.score(key, board)
         if score is None or score.partial or any(t.unproven for t in self.trained if t.key == key):
             return None
         return score
 
-    def score(self, key: Key, board: str) -> Score | None:
+    def score(self, key: Key, board: str) -> Result | None:
         """Return the mean over seeds on a board of an edition, None if the entry is not on it."""
         return self._scores.get((key, board))
 
@@ -261,7 +261,7 @@ def scored(folder: Path, truths: Truths) -> list[Trained]:
         if truth is None:
             found.append(Trained(run, task, path, sha256(path), {}, truths.missing(key)))
             continue
-        found.append(Trained(run, task, path, sha256(path), stored_scores.of_predictions(truth, values, str(path))))
+        found.append(Trained(run, task, path, sha256(path), scoring.score(truth, values, str(path))))
     return found
 
 
@@ -286,7 +286,7 @@ def score_submission(folder: Path, truths: Truths) -> tuple[list[stored_scores.S
             if truth is None:
                 raise AbsentTruth(f"{run.edition.name}: {truths.missing(key)}")
             values = prediction_file.checked(path, run, task, truths)
-            found = stored_scores.of_predictions(truth, values, str(path))
+            found = scoring.score(truth, values, str(path))
             stored.append(stored_scores.Stored(run.edition.facts(), task, run.seed, sha256(path), found, day))
         except UserError as error:
             problems.append(error)

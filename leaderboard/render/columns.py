@@ -69,7 +69,7 @@ def columns(table: Table) -> list[Column]:
         Column(m.name, m.title, m.definition, shown=i < 1, better="" if m.higher_is_better else "lower is better")
         for i, m in enumerate(m for m in table.board.metrics.values() if m.name != table.primary.name)
     ]
-    skilled = any(math.isfinite(row.skill[0]) for row in table.rows)
+    skilled = any(math.isfinite(row.skill.value) for row in table.rows)
     skill = Column(
         "skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=skilled
     )
@@ -104,14 +104,14 @@ def columns(table: Table) -> list[Column]:
 
 def cells(table: Table, row: Row) -> dict[str, Cell]:
     """Return the cells of a row by the key of their column."""
-    primary, skill = table.primary, row.skill[0]
+    primary, skill = table.primary, row.skill.value
     found = {
         "skill": Cell(f"{skill:.2f}" if math.isfinite(skill) else "–", _finite(skill)),
         "seeds": Cell(str(len(row.seeds)) if row.seeds else "–", len(row.seeds) or None),
         "spread": Cell(number(row.spread, primary), _finite(row.spread)),
     }
     for name, metric in table.board.metrics.items():
-        value = row.score.metrics[name][0]
+        value = row.score.metrics[name].value
         found[name] = Cell(number(value, metric), _finite(value))
     entry = row.entry
     if entry is None:

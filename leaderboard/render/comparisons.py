@@ -60,7 +60,7 @@ class Comparison:
 
     def difference(self, metric: str, i: int, j: int) -> tuple[float, float, float]:
         """Return the score of i less that of j with its paired interval."""
-        a, b = (self.rows[k].score.metrics[metric][0] for k in (i, j))
+        a, b = (self.rows[k].score.metrics[metric].value for k in (i, j))
         return a - b, float(self.low[metric][i, j]), float(self.high[metric][i, j])
 
     def _parted(self, i: int, j: int) -> list[int]:
@@ -112,7 +112,7 @@ class Comparison:
                     "digits": int(m.format.removeprefix(".").removesuffix("f")),
                     "ranked": m.name == self.table.primary.name,
                     "higher": None if m.target is not None else m.higher_is_better,
-                    "values": [_rounded(r.score.metrics[m.name][0]) for r in self.rows],
+                    "values": [_rounded(r.score.metrics[m.name].value) for r in self.rows],
                     "low": _triangle(self.low[m.name]),
                     "high": _triangle(self.high[m.name]),
                 }

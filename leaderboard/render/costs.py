@@ -32,7 +32,7 @@ def charts(table: Table, root: str) -> list[Chart]:
     """Return the charts of a board: training time by device, and parameters; none where there is nothing to draw."""
     found = []
     for title, across in (("Training time", "seconds of one training"), ("Parameters", "parameters")):
-        scored = [r for r in table.rows if math.isfinite(r.score.metrics[table.primary.name][0])]
+        scored = [r for r in table.rows if math.isfinite(r.score.metrics[table.primary.name].value)]
         placed = [(row, x, _device(row)) for row in scored if (x := _cost(row, title)) is not None]
         if not placed:
             continue
@@ -72,7 +72,7 @@ def _device(row: Row) -> str:
 
 
 def _dot(table: Table, row: Row, x: float, group: int, root: str) -> Dot:
-    value = row.score.metrics[table.primary.name][0]
+    value = row.score.metrics[table.primary.name].value
     text = f"{row.title}: {board_table.number(value, table.primary)}, {_device(row)}"
     short = row.title if len(row.title) <= LONGEST_NAME else f"{row.title[: LONGEST_NAME - 1].rstrip(' ,.;:-')}…"
     slug = row.entry.slug if row.entry else ""

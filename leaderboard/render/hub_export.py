@@ -40,13 +40,13 @@ def write(entry: Entry, truths: Truths, dataset: str, revision: str | None, fold
         if score is None:
             continue
         metric = board.metrics[board.primary]
-        if not math.isfinite(score.metrics[metric.name][0]):
+        if not math.isfinite(score.metrics[metric.name].value):
             continue
         results.append(
             hub.EvalResultEntry(
                 dataset_id=dataset,
                 task_id=task,
-                value=round(score.metrics[metric.name][0], 6),
+                value=round(score.metrics[metric.name].value, 6),
                 dataset_revision=revision,
                 date=date,
                 notes=_notes(entry, key, task),

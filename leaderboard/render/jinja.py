@@ -9,10 +9,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Result, seed_spread
 from galaxy_zoo_decals.scoring.boards import Board, Metric
 from leaderboard.files import ROOT
-from leaderboard.ranking import board_table, stored_scores, ties
+from leaderboard.ranking import board_table, ties
 from leaderboard.ranking.board_table import SEEDS
 from leaderboard.ranking.entries import Trained
 from leaderboard.render import columns, galaxies, svg
@@ -126,7 +126,7 @@ def environment() -> Environment:
 
 
 def _spread(seeds: list[Trained], board: str, metric: str) -> float:
-    return stored_scores.spread([t.scores[board] for t in seeds], metric)
+    return seed_spread([t.scores[board] for t in seeds], metric)
 
 
 def _options(table: board_table.Table, key: str) -> list[str]:
@@ -150,7 +150,7 @@ class Stratum:
     axis: Markup
 
 
-def _strata(score: stored_scores.Score, metric: Metric) -> dict[str, list[Stratum]]:
+def _strata(score: Result, metric: Metric) -> dict[str, list[Stratum]]:
     """Return the quarters of redshift, size, magnitude and votes with a chart each, on one axis, by property."""
     rows = score.curves.get("strata", [])
     reached = [row[k] for row in rows for k in ("value", "value_low", "value_high")]
@@ -188,7 +188,7 @@ class Recovery:
         return found
 
 
-def _recovery(score: stored_scores.Score, board: Board) -> list[Recovery]:
+def _recovery(score: Result, board: Board) -> list[Recovery]:
     """Return the recovered shares of a score by property."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in score.curves.get("recovery", []):
@@ -213,7 +213,7 @@ def _plain_columns(row: dict[str, Any]) -> list[str]:
     return sorted(found, key=lambda c: COUNTS.index(c) if c in COUNTS else len(COUNTS))
 
 
-def _confusions(score: stored_scores.Score) -> dict[str, Any]:
+def _confusions(score: Result) -> dict[str, Any]:
     """Return the confusion matrices in the order of the table by label or question."""
     order = [row["name"] for row in score.rows]
     found = score.confusions.items()

@@ -7,7 +7,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Result
 from galaxy_zoo_decals.scoring.boards import Metric
 from leaderboard.entry.truths import Key
 from leaderboard.entry.versions import Frozen
@@ -15,7 +15,6 @@ from leaderboard.files import LeaderboardError, read_text
 from leaderboard.ranking import board_table
 from leaderboard.ranking.board_table import Row, Table
 from leaderboard.ranking.entries import Entry
-from leaderboard.ranking.stored_scores import Score
 from leaderboard.render.real_votes import RealVotes
 
 BEGIN, END = "<!-- results: written by `python -m leaderboard results` -->", "<!-- /results -->"
@@ -25,7 +24,7 @@ REFERENCES = ("noise ceiling", "10 volunteers", "class prior")
 
 
 def markdown(
-    entries: list[Entry], editions: dict[Key, Frozen], references: dict[Key, dict[str, dict[str, Score]]]
+    entries: list[Entry], editions: dict[Key, Frozen], references: dict[Key, dict[str, dict[str, Result]]]
 ) -> str:
     """Return a table an edition: the official entries and the reference rows on all four boards.
 
@@ -98,9 +97,9 @@ def _cell(row: Row, table: Table) -> str:
     return f"{board_table.number(value, table.primary)} {ends}{letters}"
 
 
-def _number(score: Score | None, metric: Metric) -> str:
+def _number(score: Result | None, metric: Metric) -> str:
     """Return a reference's score, nothing where it has none."""
-    value = score.metrics[metric.name][0] if score else math.nan
+    value = score.metrics[metric.name].value if score else math.nan
     return f"*{board_table.number(value, metric)}*" if math.isfinite(value) else ""
 
 

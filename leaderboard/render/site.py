@@ -12,13 +12,13 @@ import numpy as np
 from markupsafe import Markup
 
 from galaxy_zoo_decals import predictions as prediction_files
-from galaxy_zoo_decals import views
+from galaxy_zoo_decals import scoring, views
 from galaxy_zoo_decals.edition import Edition, Terms
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.folders import in_place
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import Tree
-from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth
+from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Result, Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from galaxy_zoo_decals.scoring.class_prior import MAY_LACK
 from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES
@@ -27,7 +27,7 @@ from leaderboard.entry import literature, prediction_file
 from leaderboard.entry.submission import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.entry.truths import Key, Truths, terms_of, title_of, tree_of
 from leaderboard.files import DATA, MEBIBYTE, ROOT, LeaderboardError, read_json, read_text, visible
-from leaderboard.ranking import board_table, stored_scores
+from leaderboard.ranking import board_table, stored_references, stored_scores
 from leaderboard.ranking.board_table import SEEDS, Row, Table
 from leaderboard.ranking.entries import Entry, Trained
 from leaderboard.ranking.ties import ALPHA
@@ -123,7 +123,7 @@ class Site:
 
 
 def site(
-    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, stored_scores.Score]]], out: Path,
+    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, Result]]], out: Path,
     works: list[literature.Work],
 ) -> Site:  # fmt: skip
     """Render the whole site into ``out``, in place of the site that lies there.
@@ -151,7 +151,7 @@ def site(
 
 
 def _site(
-    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, stored_scores.Score]]], out: Path,
+    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, Result]]], out: Path,
     works: list[literature.Work],
 ) -> list[Path]:  # fmt: skip
     inside = {p.name for p in out.iterdir()} if out.is_dir() else set()
@@ -267,7 +267,7 @@ def place(name: str) -> tuple[int, str]:
 
 
 def _editions(
-    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, stored_scores.Score]]],
+    entries: list[Entry], truths: Truths, references: dict[Key, dict[str, dict[str, Result]]],
     works: list[literature.Work],
 ) -> list[EditionPage]:  # fmt: skip
     """Return the editions that entries stand on, and the sample; real ones first."""
@@ -282,10 +282,11 @@ def _editions(
         slug = key[0] if names.count(key[0]) == 1 else f"{key[0]}-{key[1][:8]}"
         truth = truths.truth(key)
         tree, terms = tree_of(key[0], truths), terms_of(key, truths)
-        below = references.get(key) or (stored_scores.of_references(truth) if truth is not None else {})
+        below = references.get(key) or (scoring.references(truth) if truth is not None else {})
         if not terms.counted_votes:
             below = {
-                board: {n: row for n, row in rows.items() if n == stored_scores.PRIOR} for board, rows in below.items()
+                board: {n: row for n, row in rows.items() if n == stored_references.PRIOR}
+                for board, rows in below.items()
             }
         tables = {
             task: board_table.table(
@@ -419,7 +420,7 @@ def _entry(entry: Entry, editions: list[EditionPage], images: Images, truths: Tr
     }
 
 
-def _on_the_same(table: Table, seeds: list[Trained], truth: Truth | None) -> list[tuple[Row, stored_scores.Score]]:
+def _on_the_same(table: Table, seeds: list[Trained], truth: Truth | None) -> list[tuple[Row, Result]]:
     """Return what the ranked entries of a board score on the galaxies that a partial entry has, the best first."""
     task = table.board.task
     mine = [t for t in seeds if task in t.scores]
@@ -431,7 +432,7 @@ def _on_the_same(table: Table, seeds: list[Trained], truth: Truth | None) -> lis
     found = []
     for row in table.rows:
         files = [prediction_file.read(t.predictions, truth).take(held) for t in row.seeds]
-        found.append((row, stored_scores.mean([stored_scores.of_predictions(part, f, row.title)[task] for f in files])))
+        found.append((row, Result.mean([scoring.score(part, f, row.title)[task] for f in files])))
     return found
 
 

@@ -111,13 +111,13 @@ def _compare(entry: Entry, folder: Path, truths: Truths) -> list[Again]:
             raise LeaderboardError(f"{folder}: not scored: {one.unscored}")
         for board, score in one.scores.items():
             primary = BOARDS[board].primary
-            seeds = {t.run.seed: t.scores[board].metrics[primary][0] for t in entry.seeds(where, board)}
+            seeds = {t.run.seed: t.scores[board].metrics[primary].value for t in entry.seeds(where, board)}
             if not seeds:
                 continue
             if len(seeds) < 2:
                 raise LeaderboardError(f"{entry.slug} has one seed: nothing tells how far its trainings differ.")
             spread = math.sqrt(scored(where, BOARDS[board], entry).training)
-            found.append(Again(folder, run.seed, board, score.metrics[primary][0], seeds, spread))
+            found.append(Again(folder, run.seed, board, score.metrics[primary].value, seeds, spread))
     return found
 
 

@@ -20,11 +20,11 @@ import numpy as np
 from scipy.stats import norm
 
 from galaxy_zoo_decals import predictions as files
-from galaxy_zoo_decals import views
+from galaxy_zoo_decals import scoring, views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import Tree
-from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.scoring import BOARDS, Result, Truth
 from galaxy_zoo_decals.simulation.scene import VERSION
 from leaderboard.entry import evidence
 from leaderboard.entry.submission import Weights
@@ -32,7 +32,6 @@ from leaderboard.entry.truths import Key, Truths
 from leaderboard.files import ROOT, LeaderboardError, sha256, visible
 from leaderboard.ranking import stored_scores
 from leaderboard.ranking.entries import Entry, Trained
-from leaderboard.ranking.stored_scores import Score
 from leaderboard.repeat import fresh
 
 SAME = 0.995
@@ -202,17 +201,17 @@ def _values(given: Predictions) -> np.ndarray:
 def _apart(trained: Trained, truth: Truth, mine: Predictions, where: str) -> dict[str, float]:
     bound = replace(mine, edition=truth.edition, content_hash=truth.content_hash, split_hash=truth.split_hash)
     found = {}
-    for board, again in stored_scores.of_predictions(truth, bound, where).items():
+    for board, again in scoring.score(truth, bound, where).items():
         if board not in trained.scores:
             continue
         name = BOARDS[board].primary
         stored = trained.scores[board]
-        gap, error = abs(stored.metrics[name][0] - again.metrics[name][0]), _error(stored, name)
+        gap, error = abs(stored.metrics[name].value - again.metrics[name].value), _error(stored, name)
         found[board] = gap / error if error > 0 else (0.0 if gap < stored_scores.TOLERANCE else math.inf)
     return found
 
 
-def _error(score: Score, metric: str) -> float:
+def _error(score: Result, metric: str) -> float:
     """Return the standard error of a score over test galaxies."""
     return float(np.nanstd(score.draws[metric], dtype=float))
 
@@ -224,7 +223,7 @@ def on_fresh(found: list[Again], text: str, galaxies: int | None, truths: Truths
     intervals hold together with 95 %. ``galaxies`` is their number, that of the board if None. Raises LeaderboardError
     if there is no such edition, or a score is not defined on so few galaxies.
     """
-    pairs: list[tuple[Key, str, Score, Score]] = []
+    pairs: list[tuple[Key, str, Result, Result]] = []
     for key in dict.fromkeys(one.trained.key for one in found if one.edition.terms.simulated):
         here = [one for one in found if one.trained.key == key]
         board = truths.truth(key)
@@ -232,23 +231,21 @@ def on_fresh(found: list[Again], text: str, galaxies: int | None, truths: Truths
         edition = fresh.draw(here[0].edition, text, galaxies or len(board.names), work / f"{key[0]}-fresh")
         truth = fresh.truth(edition, board)
         drawn = [predict(one.weights, edition, work / f"{key[0]}-fresh-{i}.parquet") for i, one in enumerate(here)]
-        again = [stored_scores.of_predictions(truth, made, str(one.weights)) for made, one in zip(drawn, here)]
+        again = [scoring.score(truth, made, str(one.weights)) for made, one in zip(drawn, here)]
         for name in BOARDS:
             both = [
                 (one.trained.scores[name], new[name]) for one, new in zip(here, again) if name in one.trained.scores
             ]
             if both:
-                pairs.append(
-                    (key, name, stored_scores.mean([b for b, _ in both]), stored_scores.mean([n for _, n in both]))
-                )
+                pairs.append((key, name, Result.mean([b for b, _ in both]), Result.mean([n for _, n in both])))
     if not pairs:
         raise LeaderboardError("no edition among these is simulated and scored: there are no fresh galaxies to draw.")
     return [_difference(*pair, len(pairs)) for pair in pairs]
 
 
-def _difference(key: Key, board: str, old: Score, new: Score, judged: int) -> evidence.Board:
+def _difference(key: Key, board: str, old: Result, new: Result, judged: int) -> evidence.Board:
     metric = BOARDS[board].metrics[BOARDS[board].primary]
-    before, after = (score.metrics[metric.name][0] for score in (old, new))
+    before, after = (score.metrics[metric.name].value for score in (old, new))
     if not math.isfinite(after):
         raise LeaderboardError(f"{BOARDS[board].title}: not defined on {new.galaxies} fresh galaxies: ask for more.")
     better = after - before if metric.higher_is_better else before - after

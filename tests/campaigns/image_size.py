@@ -16,14 +16,13 @@ from typing import Any
 
 from benchmark import plan
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.edition import Edition, Terms, available
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.scoring import BOARDS, Result, Truth
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from leaderboard.entry import run_json, versions
-from leaderboard.ranking import stored_scores
 from leaderboard.ranking.differences import Difference, between
-from leaderboard.ranking.stored_scores import Score
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -123,7 +122,7 @@ def measure(editions: dict[int, Edition], folder: Path, seeds: int) -> dict[str,
     both = [seed for seed in range(seeds) if all((run_folder(folder, s, seed) / "run.json").is_file() for s in SIZES)]
     if not both:
         raise UserError(f"{folder}: no seed is trained on both editions yet.")
-    found: dict[int, list[dict[str, Score]]] = {size: [] for size in SIZES}
+    found: dict[int, list[dict[str, Result]]] = {size: [] for size in SIZES}
     facts = []
     for size, edition in editions.items():
         truth = Truth.of(edition)
@@ -131,9 +130,7 @@ def measure(editions: dict[int, Edition], folder: Path, seeds: int) -> dict[str,
             run = run_folder(folder, size, seed)
             about = run_json.read(run / "run.json")
             path = run / run_json.prediction_path(edition.name, about.tasks[0], about.seed)
-            found[size].append(
-                stored_scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path))
-            )
+            found[size].append(scoring.score(truth, prediction_files.read(path, edition.tree), str(path)))
             facts.append(
                 {
                     "size": size,
@@ -153,7 +150,7 @@ def measure(editions: dict[int, Edition], folder: Path, seeds: int) -> dict[str,
     }
 
 
-def rows(found: dict[int, list[dict[str, Score]]]) -> list[dict[str, Any]]:
+def rows(found: dict[int, list[dict[str, Result]]]) -> list[dict[str, Any]]:
     """Return a row for every board and metric: values by size and seed, and the larger size's less the smaller's."""
     made = []
     for board, metrics in SHOWN.items():
@@ -164,9 +161,11 @@ def rows(found: dict[int, list[dict[str, Score]]]) -> list[dict[str, Any]]:
                 {
                     "board": board,
                     "metric": name,
-                    "values": {str(size): [score.metrics[name][0] for score in of] for size, of in zip(SIZES, every)},
+                    "values": {
+                        str(size): [score.metrics[name].value for score in of] for size, of in zip(SIZES, every)
+                    },
                     "difference": vars(less) | {"verdict": less.verdict if len(every[0]) > 1 else "open"},
-                    "by_seed": [b.metrics[name][0] - a.metrics[name][0] for a, b in zip(*every)],
+                    "by_seed": [b.metrics[name].value - a.metrics[name].value for a, b in zip(*every)],
                 }
             )
     return made

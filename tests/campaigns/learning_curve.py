@@ -20,14 +20,14 @@ from benchmark import plan as boards
 from benchmark.plan import Entry
 from benchmark.recipes import RECIPES
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.scoring import BOARDS, Truth
+from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, seed_spread
 from galaxy_zoo_decals.scoring.boards import Board
 from leaderboard.entry import run_json, versions
 from leaderboard.ranking import stored_scores
 from leaderboard.ranking.differences import between
-from leaderboard.ranking.stored_scores import Score
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -144,8 +144,8 @@ def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path
                     for k, other in enumerate(on)
                     if other.entry is None and k != place
                 ]
-                mean, low, high = stored_scores.mean(seeds).metrics[metric]
-                spread = stored_scores.spread(seeds, metric)
+                mean, low, high = Result.mean(seeds).metrics[metric]
+                spread = seed_spread(seeds, metric)
                 rows.append(
                     {
                         "edition": edition.name,
@@ -158,7 +158,7 @@ def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path
                         "low": low,
                         "high": high,
                         "spread": spread if len(seeds) > 1 else None,
-                        "values": [score.metrics[metric][0] for score in seeds],
+                        "values": [score.metrics[metric].value for score in seeds],
                         "less": less,
                     }
                 )
@@ -188,18 +188,18 @@ def _missing(plan: boards.Plan, planned: list[Step], folder: Path) -> list[str]:
     return found
 
 
-def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, edition: Edition) -> list[dict[str, Score]]:
+def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, edition: Edition) -> list[dict[str, Result]]:
     """Return the scores of the seeds that are finished, {board: score} each."""
     found = []
     for run in entry.folders(folder, plan.seeds):
         if (run / "run.json").is_file():
             facts = run_json.read(run / "run.json")
             path = run / run_json.prediction_path(edition.name, facts.tasks[0], facts.seed)
-            found.append(stored_scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path)))
+            found.append(scoring.score(truth, prediction_files.read(path, edition.tree), str(path)))
     return found
 
 
-def _whole(plan: boards.Plan, edition: str, name: str) -> list[dict[str, Score]]:
+def _whole(plan: boards.Plan, edition: str, name: str) -> list[dict[str, Result]]:
     """Return the scores of the seeds of the leaderboard's entry."""
     (entry,) = (e for e in plan.entries if (e.edition, e.runs) == (edition, name))
     slug = boards.standing(boards.LEADERBOARD, plan.signed).get((edition, entry.name))

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Result
 from leaderboard.files import LeaderboardError
 from leaderboard.ranking.board_table import SEEDS
-from leaderboard.ranking.stored_scores import Score
 from leaderboard.render.limit.standings import CEILING, PANELS, Edition
 from leaderboard.render.limit.tables import listed
 from leaderboard.render.real_votes import RealVotes
@@ -69,8 +68,8 @@ def _real(real: RealVotes | None) -> list[str]:
 
 def _volunteers(kaggle: Edition, simulated: Edition, apart: bool) -> str:
     """Return whether it is the volunteers' noise that stops the models: told where their votes are counted alone."""
-    top = simulated.references["multiclass"][CEILING].metrics["accuracy"][1]
-    highest = max(score.metrics["accuracy"][2] for score in simulated.on("multiclass").values())
+    top = simulated.references["multiclass"][CEILING].metrics["accuracy"].low
+    highest = max(score.metrics["accuracy"].high for score in simulated.on("multiclass").values())
     _claim(highest < top, f"every model's accuracy on {simulated.key[0]} is below the ceiling")
     best, score = _best(kaggle, "multiclass")
     value, low, high = score.metrics["accuracy"]
@@ -85,7 +84,7 @@ def _volunteers(kaggle: Edition, simulated: Edition, apart: bool) -> str:
         "luminosity: a part of every target cannot be seen in the picture, and how large that part is is not known. "
         f"There the best entry ({best}) names the likeliest class of {value:.1%} [{low:.1%}, {high:.1%}] of the "
         f"galaxies. {_divided(score):.0%} of its mistakes are where no class has more than 0.6 of the likelihood; "
-        f"elsewhere it is right in {score.metrics['clear_accuracy'][0]:.1%}. How far that is from the best possible "
+        f"elsewhere it is right in {score.metrics['clear_accuracy'].value:.1%}. How far that is from the best possible "
         "nobody can tell from these values."
     )
 
@@ -104,9 +103,9 @@ def _claim(right: bool, words: str) -> None:
         )
 
 
-def _divided(score: Score) -> float:
+def _divided(score: Result) -> float:
     """Return the share of the mistakes on four classes that fall on galaxies where no class has more than 0.6."""
-    clear, share, value = (score.metrics[name][0] for name in ("clear_accuracy", "clear_share", "accuracy"))
+    clear, share, value = (score.metrics[name].value for name in ("clear_accuracy", "clear_share", "accuracy"))
     return 1 - share * (1 - clear) / (1 - value)
 
 
@@ -142,7 +141,7 @@ def _lowest(edition: Edition, most: int = 3) -> str:
     )
 
 
-def _best(edition: Edition, board: str) -> tuple[str, Score]:
+def _best(edition: Edition, board: str) -> tuple[str, Result]:
     """Return name and score of the entry that is best on a board."""
     name, score = next(iter(edition.on(board).items()))
     return edition.entries[name].title, score
@@ -203,8 +202,8 @@ def gap(edition: Edition, curve: list[dict[str, Any]]) -> list[str]:
             f"{edition.entries[name].title} predicts no votes: what it lacks is to be said otherwise."
         )
     value, low, high = score.metrics["macro_f1"]
-    worth = votes.metrics["equivalent_volunteers"][0]
-    panels = {n: edition.references["multiclass"][f"{n} volunteers"].metrics["macro_f1"][0] for n in (5, 10, 40)}
+    worth = votes.metrics["equivalent_volunteers"].value
+    panels = {n: edition.references["multiclass"][f"{n} volunteers"].metrics["macro_f1"].value for n in (5, 10, 40)}
     top = edition.references["multiclass"][CEILING].metrics["macro_f1"]
     _claim(high < top[1] - NEAR, f"the macro F1 on {edition.key[0]} is more than {NEAR} below the ceiling")
     _claim(5 < worth < 10 and panels[5] < value < panels[10], "the best entry lies between 5 and 10 volunteers")

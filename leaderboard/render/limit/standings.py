@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Result
 from leaderboard.entry import versions
 from leaderboard.entry.truths import Key, Truths
 from leaderboard.files import ROOT, LeaderboardError, read_text
-from leaderboard.ranking import entries, stored_scores
+from leaderboard.ranking import entries, stored_references
 from leaderboard.ranking.differences import Difference, between
 from leaderboard.ranking.entries import Entry
-from leaderboard.ranking.stored_scores import Score
 
 PLAN = ROOT / "benchmark" / "boards.yaml"
 
@@ -36,7 +35,7 @@ class Edition:
     title: str
     galaxies: int
     entries: dict[str, Entry]
-    references: dict[str, dict[str, Score]]
+    references: dict[str, dict[str, Result]]
     counted_votes: bool
     """Whether its truth is votes of volunteers: else it has no ceiling, no panel and no number of volunteers."""
     members: dict[str, str]
@@ -44,22 +43,22 @@ class Edition:
     missing: list[str] = field(default_factory=list)
     """Names of the plan's entries that do not stand."""
 
-    def score(self, name: str, board: str) -> Score | None:
+    def score(self, name: str, board: str) -> Result | None:
         """Return an entry's mean score on a board, None where it has none."""
         entry = self.entries.get(name)
         return entry.score(self.key, board) if entry else None
 
-    def on(self, board: str) -> dict[str, Score]:
+    def on(self, board: str) -> dict[str, Result]:
         """Return the entries of a board, {folder of runs: mean score}, the best first."""
         primary = BOARDS[board].metrics[BOARDS[board].primary]
         found = {name: score for name in self.entries if (score := self.score(name, board)) is not None}
         sign = -1 if primary.higher_is_better else 1
-        return dict(sorted(found.items(), key=lambda item: sign * item[1].metrics[primary.name][0]))
+        return dict(sorted(found.items(), key=lambda item: sign * item[1].metrics[primary.name].value))
 
     def reference(self, board: str, metric: str, title: str) -> float:
         """Return a reference's score, NaN where there is no such row."""
         row = self.references[board].get(title)
-        return row.metrics[metric][0] if row else math.nan
+        return row.metrics[metric].value if row else math.nan
 
     def reference_of(self, board: str, row: str, column: str, title: str) -> float:
         """Return a reference's score on one class, label or question, NaN where there is no such row."""
@@ -76,7 +75,7 @@ class Edition:
         on = list(self.on(board).values())
         drawn = np.array([score.draws[metric.name] for score in on], dtype=float)
         best = np.argmax(sign * drawn, axis=0)
-        own = np.array([score.metrics[metric.name][0] for score in on])
+        own = np.array([score.metrics[metric.name].value for score in on])
         return float(np.mean(drawn[best, np.arange(drawn.shape[1])] - own[best]))
 
     def difference(self, first: str, second: str, board: str, metric: str) -> Difference | None:
@@ -98,7 +97,7 @@ def read(root: Path, truths: Truths) -> tuple[dict[str, Edition], list[str]]:
     """
     plan = yaml.safe_load(read_text(PLAN))["entries"]
     standing, warnings = entries.submitted(root, truths)
-    references = stored_scores.read_references(root / "scores")
+    references = stored_references.read(root / "scores")
     newest = versions.read(root / "benchmark")[-1]
     found = {}
     for name in EDITIONS:

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring import BOARDS, Result
 from galaxy_zoo_decals.scoring.boards import Metric
 from leaderboard.ranking.board_table import SEEDS
-from leaderboard.ranking.stored_scores import Score
 from leaderboard.render.limit.standings import CEILING, PANELS, PRIOR, Edition
 
 
@@ -20,7 +19,7 @@ def number(value: float, metric: Metric, sign: str = "") -> str:
     return format(value, f"{sign}{metric.format}") if math.isfinite(value) else "–"
 
 
-def spanned(score: Score, metric: Metric) -> str:
+def spanned(score: Result, metric: Metric) -> str:
     """Return a score with its interval."""
     value, low, high = (number(v, metric) for v in score.metrics[metric.name])
     return f"{value} [{low}, {high}]"

@@ -16,7 +16,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Truth, score
 from galaxy_zoo_decals.scoring.bootstrap import interval, ratio
-from galaxy_zoo_decals.scoring.ceilings import CEILING, DRAWS, REFITS, RESAMPLES, VOLUNTEERS, Reference, ceilings
+from galaxy_zoo_decals.scoring.ceilings import CEILING, DRAWS, REFITS, RESAMPLES, VOLUNTEERS, ceilings
 from galaxy_zoo_decals.scoring.priors import draw_probabilities, fit_priors
 from galaxy_zoo_decals.scoring.results import Result, board_values, finite, references
 from galaxy_zoo_decals.scoring.volunteers import volunteer_errors
@@ -136,12 +136,12 @@ def described(sample: Sample) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ceiling_tables(truth: Truth, draws: int = DRAWS, refits: int = REFITS) -> dict[str, dict[str, Reference]]:
+def ceiling_tables(truth: Truth, draws: int = DRAWS, refits: int = REFITS) -> dict[str, dict[str, Result]]:
     """Return the product's ceilings and panels of a set of galaxies."""
     return ceilings(truth, draws, VOLUNTEERS, refits=refits)
 
 
-def boards(truth: Truth, found: dict[str, dict[str, Reference]], scored: Iterable[Scored]) -> dict[str, Any]:
+def boards(truth: Truth, found: dict[str, dict[str, Result]], scored: Iterable[Scored]) -> dict[str, Any]:
     """Return the rows of every board: class prior, panels, ceiling and models, with intervals."""
     priors, scored = references(truth), list(scored)
     out: dict[str, Any] = {}
@@ -169,8 +169,8 @@ def boards(truth: Truth, found: dict[str, dict[str, Reference]], scored: Iterabl
 
 
 def gaps(
-    found: dict[str, dict[str, Reference]],
-    narrow: dict[str, dict[str, Reference]],
+    found: dict[str, dict[str, Result]],
+    narrow: dict[str, dict[str, Result]],
     scored: Iterable[Scored],
     claims: int,
 ) -> list[dict[str, Any]]:
@@ -346,7 +346,7 @@ def failures(truth: Truth, scored: Iterable[Scored]) -> list[dict[str, Any]]:
     return out
 
 
-def question_ceilings(truth: Truth, found: dict[str, dict[str, Reference]]) -> list[dict[str, Any]]:
+def question_ceilings(truth: Truth, found: dict[str, dict[str, Result]]) -> list[dict[str, Any]]:
     """Return, for each question of the votes board, the accuracy of class prior, panels and ceiling, with intervals."""
     tables = {title: reference.rows for title, reference in found["votes"].items()}
     tables = {"prior": references(truth)["votes"]["class prior"].rows, **tables}
@@ -362,7 +362,7 @@ def question_ceilings(truth: Truth, found: dict[str, dict[str, Reference]]) -> l
 
 
 def two_computations(
-    sample: Sample, found: dict[str, dict[str, Reference]], draws: int, seed: int = 0
+    sample: Sample, found: dict[str, dict[str, Result]], draws: int, seed: int = 0
 ) -> list[dict[str, Any]]:
     """Return both ceilings of all galaxies, and halves of real votes beside those that both posteriors draw."""
     votes, rng = sample.counts, np.random.default_rng(seed)
