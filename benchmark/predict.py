@@ -26,6 +26,7 @@ if __name__ == "__main__":
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, hub, record
+from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.errors import UserError
 
 # torch and transformers are imported where they are needed: --help and wrong arguments are answered without them.
@@ -309,15 +310,11 @@ def _edition(edition: Any) -> tuple[list[str], Iterator[bytes]]:
 
 def _write(table: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with atomic_file(path) as beside:
         if path.suffix == ".parquet":
             table.to_parquet(beside, index=False)
         else:
             table.to_csv(beside, index=False, float_format="%.6g")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

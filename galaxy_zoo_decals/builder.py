@@ -17,13 +17,13 @@ import pandas as pd
 import pyarrow as pa
 
 from galaxy_zoo_decals import cleaning, pixels
+from galaxy_zoo_decals.atomic import sync_tree
 from galaxy_zoo_decals.card import card
 from galaxy_zoo_decals.cleaning import Rules
 from galaxy_zoo_decals.conversion import Converted, convert
 from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
 from galaxy_zoo_decals.edition_hashes import hashes
 from galaxy_zoo_decals.features import Counts, balance, edition_features, flag, holdings, outside, to_arrow, view_labels
-from galaxy_zoo_decals.folders import sync_tree
 from galaxy_zoo_decals.placement import alone, check_target, done, put_in_place
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Choosing, Source

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from galaxy_zoo_decals.atomic import finish_interrupted
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import settle
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard import display, evidence, runs, scores, submission
 from leaderboard.display import Shown
@@ -142,7 +142,7 @@ def submitted(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     entries, warnings = [], []
     for folder in sorted(p for p in (root / "submissions").glob("*") if p.is_dir() and not p.name.startswith(".")):
         try:
-            scored = settle(root / "scores" / folder.name)
+            scored = finish_interrupted(root / "scores" / folder.name)
             entry = of_submission(folder, scores.read(scored) if scored.is_dir() else [], truths)
             found, ignored = evidence.of(entry.slug, root, {t.sha256: t.key for t in entry.trained})
             entries.append(replace(entry, evidence=tuple(found)))

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.atomic import atomic_file, atomic_folder, finish_interrupted
 from galaxy_zoo_decals.edition import NAME, Edition
-from galaxy_zoo_decals.folders import in_place, settle
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result, Truth, ceilings, references, score
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
@@ -180,7 +180,7 @@ class Stored:
 
 def write(folder: Path, stored: list[Stored]) -> None:
     """Write all scores of an entry: summary.json and draws/<edition>/<task>/seed<k>.parquet (float32)."""
-    with in_place(folder) as beside:
+    with atomic_folder(folder) as beside:
         files = []
         for item in sorted(stored, key=lambda s: (s.edition["name"], s.task, s.seed)):
             draws = {f"{board}/{name}": d for board, s in item.boards.items() for name, d in s.draws.items()}
@@ -210,7 +210,7 @@ def read(folder: Path) -> list[Stored]:
 
     Of an edition whose truth is no counts, numbers of volunteers that an older scorer stored are not taken over.
     """
-    path = settle(folder) / "summary.json"
+    path = finish_interrupted(folder) / "summary.json"
     if not path.is_file():
         raise LeaderboardError(f"{folder}: no summary.json: run `python -m leaderboard score {folder.name}`.")
     summary = read_json(path)
@@ -362,10 +362,9 @@ def write_references(root: Path, edition: Edition | Truth, draws: int = ceilings
     }
     path = root / "references" / f"{truth.edition}-{truth.content_hash[:12]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".parquet.partial")
-    pq.write_table(pa.table({k: pa.array(v, pa.float32()) for k, v in drawn.items()}), beside, compression="zstd")
-    content["draws_sha256"] = sha256(beside)
-    beside.replace(path.with_suffix(".parquet"))
+    with atomic_file(path.with_suffix(".parquet")) as beside:
+        pq.write_table(pa.table({k: pa.array(v, pa.float32()) for k, v in drawn.items()}), beside, compression="zstd")
+        content["draws_sha256"] = sha256(beside)
     write_json(path, content)
     return path
 

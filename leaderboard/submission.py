@@ -13,8 +13,8 @@ import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from galaxy_zoo_decals import predictions as prediction_files
+from galaxy_zoo_decals.atomic import atomic_folder
 from galaxy_zoo_decals.edition import digest
-from galaxy_zoo_decals.folders import in_place
 from leaderboard import documents, runs, scores
 from leaderboard.files import LeaderboardError, read_text, write_json
 from leaderboard.parquet import bounded
@@ -365,7 +365,7 @@ def create(folder: Path, found: list[tuple[Path, Run]], submission: Submission) 
     if folder.exists():
         raise LeaderboardError(f"{folder} exists already: choose another --name, or remove it if it is a draft.")
     run = found[0][1]
-    with in_place(folder) as beside:
+    with atomic_folder(folder) as beside:
         write_yaml(beside / "submission.yaml", submission)
         (beside / "README.md").write_text(
             f"# {submission.name}\n\n{run.title}, recipe {run.recipe_name}.\n", encoding="utf-8"
