@@ -36,7 +36,7 @@ serve: setup     ## the site at http://127.0.0.1:8000, with your own runs if the
 
 # make boards TRUTH=gz2=PATH of training_solutions_rev1.csv, where the edition gz2 is not on the machine
 boards: setup  ## train, send in and score the entries of benchmark/boards.yaml that do not stand yet (hours, resumable)
-	$(BIN)/python benchmark/boards.py $(foreach t,$(TRUTH),--truth $(t))
+	$(BIN)/python benchmark/plan.py $(foreach t,$(TRUTH),--truth $(t))
 
 report: setup  ## write docs/limit.md, "Is 80 % the data's limit?", and its figures from the stored scores
 	$(BIN)/python -m leaderboard limit

@@ -14,7 +14,7 @@ if not __package__:
     # Run as a script: the clone's root, not benchmark/, is where the packages lie.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmark import BenchmarkError, record
+from benchmark import BenchmarkError, run_folder
 from galaxy_zoo_decals.atomic import atomic_folder
 from galaxy_zoo_decals.errors import UserError
 
@@ -52,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    record.check_target(args.out, args.overwrite)
-    facts = [record.read(folder) for folder in args.runs]
+    run_folder.check_target(args.out, args.overwrite)
+    facts = [run_folder.read(folder) for folder in args.runs]
     for folder, run in zip(args.runs, facts):
         if lacking := sorted({*ALIKE, "seed", "curves", "command", "git"} - run.keys()):
             raise BenchmarkError(f"{folder}: its run.json lacks {', '.join(lacking)}.")
@@ -81,10 +81,10 @@ def _run(args: argparse.Namespace) -> None:
     values = MODELS[first["model"]].combine(edition.tree, stacked).numpy()
     seed = min(run["seed"] for run in facts)
     combined = files.Predictions(task, edition.name, truth.content_hash, truth.split_hash, seed, truth.names, values)
-    with record.alone(args.out), atomic_folder(args.out) as work:
+    with run_folder.alone(args.out), atomic_folder(args.out) as work:
         path = work / "predictions" / edition.name / task / f"seed{seed}.parquet"
         files.write(path, combined, edition.tree)
-        record.write(work, ensemble_facts(facts, seed))
+        run_folder.write(work, ensemble_facts(facts, seed))
         results = score(truth, files.read(path, edition.tree))
     for result in results.values():
         print(result.report())
@@ -121,9 +121,9 @@ def ensemble_facts(facts: list[dict[str, Any]], seed: int) -> dict[str, Any]:
         "images_per_second": None,
         "peak_memory_bytes": max(run["peak_memory_bytes"] for run in facts),
         "members": [{"seed": run["seed"], "command": run["command"], "git": run["git"]} for run in facts],
-        "versions": record.versions(),
-        "git": record.git(),
-        "command": record.command(),
+        "versions": run_folder.versions(),
+        "git": run_folder.git(),
+        "command": run_folder.command(),
         "curves": [
             {**curve, "name": f"{curve['name']}, seed {run['seed']}"} for run in facts for curve in run["curves"]
         ],

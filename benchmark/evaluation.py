@@ -11,8 +11,9 @@ import torch
 from accelerate import Accelerator
 
 from benchmark import BenchmarkError
+from benchmark.device_batches import Pixels, normalise
+from benchmark.image_cache import galaxies, store
 from benchmark.models.model import GalaxyModel
-from benchmark.pixels import Pixels, galaxies, normalise, store
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth

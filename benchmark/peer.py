@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from benchmark import BenchmarkError
 from benchmark.timing import MOST, synchronize
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.pixels import suffix
+from galaxy_zoo_decals.image_files import suffix
 
 PEER = "galaxy-datasets"
 """The PyPI package that loads Galaxy Zoo images for Zoobot."""

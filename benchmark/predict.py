@@ -19,14 +19,14 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from galaxy_zoo_decals import interruption
+from galaxy_zoo_decals.atomic import atomic_file
 
 if __name__ == "__main__":
     interruption.until_ready("benchmark/predict.py")
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from benchmark import BenchmarkError, hub, record
-from galaxy_zoo_decals.atomic import atomic_file
+from benchmark import BenchmarkError, hub, run_folder
 from galaxy_zoo_decals.errors import UserError
 
 # torch and transformers are imported where they are needed: --help and wrong arguments are answered without them.
@@ -116,7 +116,7 @@ def _run_board(args: argparse.Namespace) -> int:
 def _seed(model: Path) -> int:
     """Return the seed of a run's folder; 0 for a saved model, which does not know its own."""
     run = model if (model / "run.json").is_file() else model.parent
-    return int(record.read(run)["seed"]) if (run / "run.json").is_file() else 0
+    return int(run_folder.read(run)["seed"]) if (run / "run.json").is_file() else 0
 
 
 def load(model: str) -> GalaxyModel:
@@ -125,7 +125,7 @@ def load(model: str) -> GalaxyModel:
     from transformers import AutoConfig, AutoModelForImageClassification
     from transformers.utils import logging
 
-    from benchmark.models import values
+    from benchmark.models import saved_config
     from benchmark.models.model import GalaxyConfig
 
     logging.disable_progress_bar()
@@ -144,7 +144,7 @@ def load(model: str) -> GalaxyModel:
         config = AutoConfig.from_pretrained(where, **given)
     if not isinstance(config, GalaxyConfig):
         raise BenchmarkError(f"{model} is a model of type {config.model_type}, not one of this harness.")
-    if problem := values.problem(config):
+    if problem := saved_config.problem(config):
         file = folder / "config.json" if folder.exists() else f"config.json of {model}"
         raise BenchmarkError(f"{file}: {problem}; write there what the training wrote, or get the model anew.")
     with _loading(model):
@@ -201,7 +201,7 @@ def board_predictions(model: GalaxyModel, edition: Edition, seed: int, batch: in
 
     Raises BenchmarkError if the model follows another tree or an image cannot be read.
     """
-    from benchmark.pixels import batches, galaxies
+    from benchmark.image_cache import batches, galaxies
     from galaxy_zoo_decals.predictions import Predictions
 
     if model.tree != edition.tree:
@@ -226,7 +226,7 @@ def _values(model: GalaxyModel, count: int, images: Iterable[bytes | Path], batc
     from tqdm import tqdm
 
     from benchmark.evaluation import in_parts, inputs
-    from galaxy_zoo_decals.sources import ImageError
+    from galaxy_zoo_decals.image_files import ImageError
 
     problems, parts = [], []
     waiting: list[np.ndarray] = []
@@ -261,9 +261,9 @@ def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
 
     It becomes first what the edition would have kept of it, then what the network sees of that.
     """
-    from benchmark.pixels import as_kept, cut, form_of
-    from galaxy_zoo_decals import pixels
-    from galaxy_zoo_decals.sources import ImageError
+    from benchmark.image_cache import as_kept, cut, form_of
+    from galaxy_zoo_decals import image_files as pixels
+    from galaxy_zoo_decals.image_files import ImageError
 
     if isinstance(file, Path):
         try:
@@ -300,7 +300,7 @@ def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
 
 
 def _edition(edition: Any) -> tuple[list[str], Iterator[bytes]]:
-    from benchmark.pixels import batches
+    from benchmark.image_cache import batches
     from galaxy_zoo_decals.schema import SPLITS
 
     shards = [shard for split in SPLITS for shard in edition.shards(split)]

@@ -27,7 +27,7 @@ if __name__ == "__main__":
 # runs on it. OpenMP reads this when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from benchmark import BenchmarkError, hub, recipes, record, weights
+from benchmark import BenchmarkError, hub, recipes, run_folder, weights
 from benchmark.recipes import MODELS, RECIPES
 from galaxy_zoo_decals.atomic import atomic_folder, finish_interrupted
 from galaxy_zoo_decals.errors import UserError
@@ -108,12 +108,14 @@ def _run(args: argparse.Namespace) -> None:
         targets = {args.model: args.out.absolute()}
     if args.resume and args.overwrite:
         raise BenchmarkError("--resume goes on with a run and --overwrite starts it anew: give one of them.")
-    runs = [record.Run(name, args.recipe, recipe, args.seed, edition, targets[name]) for name, recipe in chosen.items()]
+    runs = [
+        run_folder.Run(name, args.recipe, recipe, args.seed, edition, targets[name]) for name, recipe in chosen.items()
+    ]
     with contextlib.ExitStack() as mine:
         _train(args, edition, runs, mine)
 
 
-def _train(args: argparse.Namespace, edition: Edition, runs: list[record.Run], mine: contextlib.ExitStack) -> None:
+def _train(args: argparse.Namespace, edition: Edition, runs: list[run_folder.Run], mine: contextlib.ExitStack) -> None:
     """Train the runs that are due, in folders that are ``mine`` alone until all of them are done."""
     accelerator = None
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -131,14 +133,14 @@ def _train(args: argparse.Namespace, edition: Edition, runs: list[record.Run], m
         # With --model all: better now than after the first models are trained.
         weights.find(run.recipe)
 
-    from benchmark import pixels, training
+    from benchmark import image_cache, training
     from galaxy_zoo_decals.scoring import Truth
 
     truth = Truth.of(edition)
     if not truth.names:
         raise BenchmarkError(f"{edition.path} has no scored test galaxy: there is nothing to predict.")
     accelerator = accelerator or training.accelerator(args.deterministic)
-    if words := pixels.enlarged({run.model: run.recipe for run in runs}, edition):
+    if words := image_cache.enlarged({run.model: run.recipe for run in runs}, edition):
         accelerator.print(words)
     try:
         for run in runs:
@@ -147,15 +149,15 @@ def _train(args: argparse.Namespace, edition: Edition, runs: list[record.Run], m
         accelerator.end_training()
 
 
-def _due(runs: list[record.Run], args: argparse.Namespace, mine: contextlib.ExitStack) -> list[str]:
+def _due(runs: list[run_folder.Run], args: argparse.Namespace, mine: contextlib.ExitStack) -> list[str]:
     """Return the models that are to be trained, their folders locked; raises BenchmarkError if one may not be."""
     due = []
     for run in runs:
         if args.resume and run.finished():
             print(f"{run.model}: finished already in {run.out}")
             continue
-        record.check_target(finish_interrupted(run.out), args.overwrite)
-        mine.enter_context(record.alone(run.out))
+        run_folder.check_target(finish_interrupted(run.out), args.overwrite)
+        mine.enter_context(run_folder.alone(run.out))
         checkpoint = run.checkpoint()
         if args.overwrite:
             checkpoint.remove()
@@ -188,12 +190,12 @@ def open_edition(edition: str | None) -> Edition:
     return Edition.open(edition)
 
 
-def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: bool = False) -> None:
+def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resume: bool = False) -> None:
     """Train one model, write its run folder and print its scores."""
     from accelerate.utils import set_seed
     from transformers.utils import logging
 
-    from benchmark import card, evaluation, pixels, training
+    from benchmark import evaluation, image_cache, model_card, training
     from benchmark.models import MODELS
     from benchmark.models.networks import load_first_weights
     from galaxy_zoo_decals import predictions as files
@@ -207,7 +209,7 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
     accelerator.print(f"\n{run.model}: {title}, recipe {run.recipe_name}, seed {run.seed}, on {edition.title}")
     set_seed(run.seed)
     model = kind.from_recipe(recipe, edition.tree)
-    kept = pixels.form(edition)
+    kept = image_cache.form(edition)
     model.config.edition_size, model.config.edition_quality = kept.size, None if kept.original else kept.quality
     source = load_first_weights(model, recipe)
     train, validation, test = (
@@ -239,9 +241,9 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
         "resolution": recipe.resolution,
         "parameters": sum(p.numel() for p in model.parameters()),
         **training.measured(accelerator, done),
-        "versions": record.versions(),
-        "git": record.git(),
-        "command": record.command(),
+        "versions": run_folder.versions(),
+        "git": run_folder.git(),
+        "command": run_folder.command(),
         "curves": [curve.to_json() for curve in done.curves],
     }
     with atomic_folder(run.out) as work:
@@ -250,8 +252,8 @@ def run_model(accelerator: Accelerator, run: record.Run, truth: Truth, resume: b
         path = work / "predictions" / edition.name / kind.task / f"seed{run.seed}.parquet"
         files.write(path, predictions, edition.tree)
         results = score(truth, files.read(path, edition.tree))
-        (work / "model" / "README.md").write_text(card.text(facts, results), encoding="utf-8")
-        record.write(work, facts)
+        (work / "model" / "README.md").write_text(model_card.text(facts, results), encoding="utf-8")
+        run_folder.write(work, facts)
         if (checkpoint.folder / "tensorboard").is_dir():
             shutil.copytree(checkpoint.folder / "tensorboard", work / "tensorboard")
     checkpoint.remove()

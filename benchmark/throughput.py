@@ -26,7 +26,7 @@ if not __package__:
 # As in run.py, before torch is loaded: what is measured is what it trains with.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from benchmark import BenchmarkError, recipes, record
+from benchmark import BenchmarkError, recipes, run_folder
 from benchmark.recipes import MODELS, RECIPES, Recipe
 from benchmark.run import open_edition
 from galaxy_zoo_decals.errors import UserError
@@ -99,8 +99,8 @@ def _run(args: argparse.Namespace) -> None:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {
-        "recipe": {"name": args.recipe, "set": args.set}, "edition": edition.title, "command": record.command(),
-        "git": record.git(), "versions": record.versions(),
+        "recipe": {"name": args.recipe, "set": args.set}, "edition": edition.title, "command": run_folder.command(),
+        "git": run_folder.git(), "versions": run_folder.versions(),
     }  # fmt: skip
     found |= measure(edition, wanted, args.seconds, args.rounds)
     text = table(found)

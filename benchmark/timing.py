@@ -25,13 +25,14 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 from tqdm import tqdm
 
 from benchmark import augmentation, training
-from benchmark.curves import Training
+from benchmark.device_batches import Pixels
 from benchmark.evaluation import Data
-from benchmark.fit import Fit
+from benchmark.image_cache import store
+from benchmark.learning_curves import Training
 from benchmark.models import MODELS
 from benchmark.models.model import Examples
-from benchmark.pixels import Pixels, store
 from benchmark.recipes import Recipe
+from benchmark.trainer import Fit
 from galaxy_zoo_decals.edition import Edition
 
 DATA_PATHS = ("streamed", "resident")

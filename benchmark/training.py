@@ -17,11 +17,11 @@ from accelerate.utils import broadcast_object_list
 
 from benchmark import BenchmarkError
 from benchmark.checkpoint import Checkpoint
-from benchmark.curves import Curve, Training
 from benchmark.evaluation import Data
-from benchmark.fit import Fit, on_cpu
+from benchmark.learning_curves import Curve, Training
 from benchmark.models.model import GalaxyModel
 from benchmark.recipes import Recipe
+from benchmark.trainer import Fit, on_cpu
 
 
 def accelerator(deterministic: bool = False) -> Accelerator:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from benchmark import BenchmarkError, hub, record
+from benchmark import BenchmarkError, hub, run_folder
 from benchmark.recipes import Backbone, Recipe
 from galaxy_zoo_decals import addresses
 
@@ -31,7 +31,7 @@ def find(recipe: Recipe) -> Weights | None:
     if recipe.weights == "none":
         return None
     if (first := first_run(recipe)) is not None:
-        run, path = record.read(first), first / "model" / "model.safetensors"
+        run, path = run_folder.read(first), first / "model" / "model.safetensors"
         if not path.is_file():
             raise BenchmarkError(f"{first} holds no model: the run of an ensemble trains none.")
         return Weights(path, f"{run['title']}, trained on {run['edition']['name']}")

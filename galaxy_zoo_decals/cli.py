@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from galaxy_zoo_decals import interruption, prepare_command
+from galaxy_zoo_decals import interruption
 from galaxy_zoo_decals.argument_types import file, positive
 from galaxy_zoo_decals.errors import FULL, UserError, failure
+from galaxy_zoo_decals.prepare import command
 from galaxy_zoo_decals.workers import one_thread_of_blas
 
 # Everything else is imported where it is used: --help and a wrong argument answer at once.
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="galaxy-zoo-decals", description=__doc__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    prepare_command.add_to(commands)
+    command.add_to(commands)
 
     info = commands.add_parser("info", help="which editions there are, which is in use, what is in one")
     info.add_argument("edition", nargs="?", help="a name or a folder; without it, all editions")
@@ -156,8 +157,8 @@ def _use(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from galaxy_zoo_decals.check import check, report
     from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.prepare.audit import check, report
 
     _check_parent(options.json)
     edition = Edition.open(options.edition)
@@ -172,8 +173,8 @@ def _doctor(options: argparse.Namespace) -> int:
     from huggingface_hub import constants, get_token
 
     from galaxy_zoo_decals import addresses
-    from galaxy_zoo_decals.doctor import examine
-    from galaxy_zoo_decals.doctor_report import report, to_json
+    from galaxy_zoo_decals.doctor.examination import examine
+    from galaxy_zoo_decals.doctor.report import report, to_json
     from galaxy_zoo_decals.edition import home
 
     _check_parent(options.json)
@@ -186,9 +187,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _push(options: argparse.Namespace) -> None:
-    from galaxy_zoo_decals.check import check, report
     from galaxy_zoo_decals.edition import Edition
-    from galaxy_zoo_decals.publish import PublishError, plan, push
+    from galaxy_zoo_decals.prepare.audit import check, report
+    from galaxy_zoo_decals.prepare.publish import PublishError, plan, push
 
     edition = Edition.open(options.edition)
     planned = plan(edition, options.repo, private=not options.public)
@@ -207,8 +208,8 @@ def _push(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.contact_sheet import contact_sheet
     from galaxy_zoo_decals.edition import Edition
-    from galaxy_zoo_decals.sheet import contact_sheet
 
     _check_parent(options.out)
     if options.out.suffix.lower() not in (".png", ".jpg", ".jpeg"):

@@ -21,8 +21,8 @@ from galaxy_zoo_decals.workers import one_thread_of_blas
 from leaderboard.arguments import parser
 
 if TYPE_CHECKING:
-    from leaderboard.submission import Submission
-    from leaderboard.truths import Truths
+    from leaderboard.entry.submission import Submission
+    from leaderboard.entry.truths import Truths
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         interruption.ready()
         # Heavy imports come after the arguments are known to be good, so that --help answers at once.
-        from leaderboard.truths import Truths
+        from leaderboard.entry.truths import Truths
 
         truths = Truths.on_this_machine(options.edition, options.truth)
         status = COMMANDS[options.command](options, truths)
@@ -57,7 +57,7 @@ def _files(count: int) -> str:
 
 
 def _template(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import tables
+    from leaderboard.entry import external
     from leaderboard.files import LeaderboardError
 
     keys = [key for key in truths.known() if key[0] == options.name and not truths.refused(key, new=True)]
@@ -68,7 +68,7 @@ def _template(options: argparse.Namespace, truths: Truths) -> int:
     truth = truths.truth(keys[0])
     if truth is None:
         raise LeaderboardError(f"{options.name} {truths.missing(keys[0])}")
-    table, facts = tables.template(truth, options.task, options.out)
+    table, facts = external.template(truth, options.task, options.out)
     print(f"Fill in {table}: one row for each of the {len(truth.names)} scored test galaxies of {options.name}, in any")
     print(f"order; .parquet is as welcome. Tell of the model in {facts}. Then")
     print(f"  python -m leaderboard submit --predictions {table} --facts {facts}")
@@ -76,7 +76,7 @@ def _template(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _submit(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import adoption, submission, tables
+    from leaderboard.entry import draft, external, rebind, submission
     from leaderboard.files import LeaderboardError
 
     facts = submission.read_facts(options.facts) if options.facts else submission.Facts()
@@ -85,20 +85,18 @@ def _submit(options: argparse.Namespace, truths: Truths) -> int:
     name = options.name or facts.name
     if not name:
         raise LeaderboardError("give the entry a name with --name, or in the file of facts.")
-    slug = submission.slug(name, options.date or datetime.now(UTC).date())
+    slug = draft.slug(name, options.date or datetime.now(UTC).date())
     folder = options.root / "submissions" / slug
     with tempfile.TemporaryDirectory() as work:
         folders = options.runs
         if options.predictions:
-            folders = [f for f, _ in tables.gather(options.predictions, facts, truths, Path(work))]
-        folders = [
-            adoption.adopt(f, truths, Path(work) / f"{i}-{'-'.join(f.parts[-3:])}") for i, f in enumerate(folders)
-        ]
-        found = submission.gather(folders, truths)
-        made = submission.draft(found, name, options.authors, facts)
+            folders = [f for f, _ in external.gather(options.predictions, facts, truths, Path(work))]
+        folders = [rebind.adopt(f, truths, Path(work) / f"{i}-{'-'.join(f.parts[-3:])}") for i, f in enumerate(folders)]
+        found = draft.gather(folders, truths)
+        made = draft.draft(found, name, options.authors, facts)
         if sys.stdin.isatty() and sys.stdout.isatty():
             made = _ask(made)
-        submission.create(folder, found, made)
+        draft.create(folder, found, made)
     print(f"Made {folder} from {len(found)} {'run' if len(found) == 1 else 'runs'}.")
     remaining = made.remaining()
     if remaining:
@@ -114,7 +112,7 @@ def _submit(options: argparse.Namespace, truths: Truths) -> int:
 
 def _ask(made: Submission) -> Submission:
     """Ask the person at the terminal for what remains; an empty answer leaves it for later."""
-    from leaderboard import submission
+    from leaderboard.entry import draft
     from leaderboard.files import LeaderboardError
 
     remaining = made.remaining()
@@ -123,7 +121,7 @@ def _ask(made: Submission) -> Submission:
     for key, hint in remaining.items():
         while key in made.remaining() and (answer := input(f"  {key} ({hint})\n  > ").strip()):
             try:
-                made = submission.with_answer(made, key, answer)
+                made = draft.with_answer(made, key, answer)
             except LeaderboardError as error:
                 print(f"  {error}; once more:")
                 continue
@@ -132,9 +130,9 @@ def _ask(made: Submission) -> Submission:
 
 
 def _score(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import scores
-    from leaderboard.entries import AbsentTruth, score_submission, to_store
     from leaderboard.files import LeaderboardError
+    from leaderboard.ranking import stored_scores
+    from leaderboard.ranking.entries import AbsentTruth, score_submission, to_store
 
     submissions = options.root / "submissions"
     slugs = options.slugs or sorted(p.name for p in submissions.glob("20*") if p.is_dir())
@@ -156,7 +154,7 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
             continue
         changed = to_store(folder, stored, place)
         if changed:
-            scores.write(place, changed)
+            stored_scores.write(place, changed)
         print(f"{slug}: {_files(len(stored))} scored, {'see' if changed else 'as they stand in'} {place}")
     for problem, kept in left.items():
         print(f"{kept[0] if len(kept) == 1 else f'{len(kept)} submissions'}: not scored: {problem}", file=sys.stderr)
@@ -164,13 +162,13 @@ def _score(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _check(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import check_command
+    from leaderboard.check import command
 
-    return check_command.run(options, truths)
+    return command.run(options, truths)
 
 
 def _overlap(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import overlap
+    from leaderboard.check import overlap
 
     listed = overlap.read(options.list)
     print(f"{len(listed):,} galaxies in {options.list}.")
@@ -189,7 +187,9 @@ def _overlap(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _reproduce(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import entries, evidence, reproduction
+    from leaderboard.entry import evidence
+    from leaderboard.ranking import entries
+    from leaderboard.repeat import reproduction
 
     entry = entries.named(options.slug, *entries.submitted(options.root, truths))
     found = reproduction.compare(entry, options.runs, truths)
@@ -200,8 +200,10 @@ def _reproduce(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _rerun(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import entries, evidence, rerun
+    from leaderboard.entry import evidence
     from leaderboard.files import LeaderboardError
+    from leaderboard.ranking import entries
+    from leaderboard.repeat import rerun
 
     entry = entries.named(options.slug, *entries.submitted(options.root, truths))
     models = rerun.models(options.weights)
@@ -226,10 +228,11 @@ def _rerun(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _export(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import entries, export
+    from leaderboard.ranking import entries
+    from leaderboard.render import hub_export
 
     entry = entries.named(options.slug, *entries.submitted(options.root, truths))
-    for path in export.write(entry, truths, options.dataset, options.revision, options.out):
+    for path in hub_export.write(entry, truths, options.dataset, options.revision, options.out):
         print(path)
     print("Upload both into the model's repository: `hf upload ORG/MODEL` with that folder.")
     return 0
@@ -237,21 +240,21 @@ def _export(options: argparse.Namespace, truths: Truths) -> int:
 
 def _references(options: argparse.Namespace, truths: Truths) -> int:
     from galaxy_zoo_decals.edition import Edition
-    from leaderboard import scores
+    from leaderboard.ranking import stored_scores
 
     for name in options.editions:
         key = next((k for k in truths.frozen if k[0] == name and truths.frozen[k][1].bound_by == "votes"), None)
         truth = truths.truth(key) if key else None
         if truth is not None:  # frozen by its catalogue: no edition on this machine need have all of its galaxies
-            print(scores.write_references(options.root / "scores", truth, options.draws))
+            print(stored_scores.write_references(options.root / "scores", truth, options.draws))
         else:
-            print(scores.write_references(options.root / "scores", Edition.open(name), options.draws))
+            print(stored_scores.write_references(options.root / "scores", Edition.open(name), options.draws))
     return 0
 
 
 def _freeze(options: argparse.Namespace, truths: Truths) -> int:
     from galaxy_zoo_decals.edition import Edition
-    from leaderboard import versions
+    from leaderboard.entry import versions
 
     benchmark = options.root / "benchmark"
     if options.catalogue is None:
@@ -282,7 +285,8 @@ def _freeze(options: argparse.Namespace, truths: Truths) -> int:
 
 def _lacking(options: argparse.Namespace, truths: Truths) -> int:
     from galaxy_zoo_decals.edition import Edition
-    from leaderboard import lacking, versions
+    from leaderboard.check import left_out
+    from leaderboard.entry import versions
     from leaderboard.files import LeaderboardError
 
     edition = Edition.open(options.name)
@@ -292,34 +296,36 @@ def _lacking(options: argparse.Namespace, truths: Truths) -> int:
     truth = truths.truth(home)
     assert truth is not None
     path = versions.lacking_path(options.root / "benchmark", truths.frozen[home][0], home[0])
-    count = lacking.write(path, truth, edition)
+    count = left_out.write(path, truth, edition)
     print(f"{edition.terms.pictures}: {count:,} of {len(truth.names):,} scored test galaxies are lacking.\n{path}")
     return 0
 
 
 def _schema(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import schema
+    from leaderboard.entry import json_schema
 
-    for path in schema.write(options.root / "schema"):
+    for path in json_schema.write(options.root / "schema"):
         print(path)
     return 0
 
 
 def _results(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import entries, render, results, scores, versions
-    from leaderboard.real_votes import RealVotes
+    from leaderboard.entry import versions
+    from leaderboard.ranking import entries, stored_scores
+    from leaderboard.render import readme_table, site
+    from leaderboard.render.real_votes import RealVotes
 
     shown, warnings = entries.submitted(options.root, truths)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     newest = versions.read(options.root / "benchmark")[-1]
-    names = sorted(newest.editions, key=render.place)
+    names = sorted(newest.editions, key=site.place)
     editions = {(name, newest.editions[name].content_hash): newest.editions[name] for name in names}
-    table = results.markdown(shown, editions, scores.read_references(options.root / "scores"))
+    table = readme_table.markdown(shown, editions, stored_scores.read_references(options.root / "scores"))
     if (real := RealVotes.read()) is not None:
-        table += f"\n\n{results.of_real_votes(real)}"
+        table += f"\n\n{readme_table.of_real_votes(real)}"
     if options.into:
-        results.write(options.into, table)
+        readme_table.write(options.into, table)
     else:
         print(table)
     return 0
@@ -327,8 +333,8 @@ def _results(options: argparse.Namespace, truths: Truths) -> int:
 
 def _limit(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard.files import read_json
-    from leaderboard.limit import page, standings
-    from leaderboard.real_votes import RealVotes
+    from leaderboard.render.limit import page, standings
+    from leaderboard.render.real_votes import RealVotes
 
     editions, warnings = standings.read(options.root, truths)
     for warning in warnings:
@@ -338,15 +344,17 @@ def _limit(options: argparse.Namespace, truths: Truths) -> int:
 
 
 def _site(options: argparse.Namespace, truths: Truths) -> int:
-    from leaderboard import entries, literature, render, scores
+    from leaderboard.entry import literature
+    from leaderboard.ranking import entries, stored_scores
+    from leaderboard.render import site
 
     shown, warnings = entries.submitted(options.root, truths)
     if options.runs is not None:
         found, more = entries.local(options.runs, truths)
         shown, warnings = shown + found, warnings + more
-    references = scores.read_references(options.root / "scores")
+    references = stored_scores.read_references(options.root / "scores")
     works = literature.read(options.root / "literature")
-    made = render.site(shown, truths, references, options.out, works)
+    made = site.site(shown, truths, references, options.out, works)
     for warning in warnings + made.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     pages = made.pages

@@ -6,7 +6,7 @@ import argparse
 from datetime import date, datetime
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from leaderboard.files import DATA, ROOT
 
 TASKS = ("multiclass", "multilabel", "hierarchical", "votes")
 
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         help="file that holds a truth which may not be passed on: gz2=training_solutions_rev1.csv",
     )  # fmt: skip
     common.add_argument(
-        "--root", type=Path, default=_near(HERE), metavar="DIR", help="leaderboard folder (the one in use)"
+        "--root", type=Path, default=_near(DATA), metavar="DIR", help="leaderboard folder (the one in use)"
     )
 
     template = commands.add_parser(
@@ -141,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
     results.set_defaults(command="results")
 
     limit = commands.add_parser("limit", parents=[common], help="write docs/limit.md, on the data's limit")
-    limit.add_argument("--out", type=Path, default=_near(HERE.parent / "docs"), metavar="DIR", help="its folder (docs)")
+    limit.add_argument("--out", type=Path, default=_near(ROOT / "docs"), metavar="DIR", help="its folder (docs)")
     limit.set_defaults(command="limit")
 
     site = commands.add_parser("site", parents=[common], help="render the site")

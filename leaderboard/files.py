@@ -15,6 +15,13 @@ LARGEST_TEXT = 4 * MEBIBYTE
 """Largest text file that is read at all; the checks set tighter bounds for submissions."""
 
 
+ROOT = Path(__file__).resolve().parents[1]
+"""The clone."""
+
+DATA = Path(__file__).resolve().parent
+"""Where submissions, scores, versions and the maintainers' lists lie."""
+
+
 class LeaderboardError(UserError):
     """Something that cannot be submitted, scored or shown; the message says where and what to do."""
 

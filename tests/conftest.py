@@ -48,7 +48,7 @@ def toy_catalogue(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 @pytest.fixture(scope="session")
 def toy_edition(toy_catalogue: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an edition made of the toy catalogue."""
-    from galaxy_zoo_decals.builder import build
+    from galaxy_zoo_decals.prepare.builder import build
     from galaxy_zoo_decals.sources.folder import Folder
 
     out = tmp_path_factory.mktemp("editions") / "toy"

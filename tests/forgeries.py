@@ -9,10 +9,10 @@ from pathlib import Path
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.predictions import Predictions
-from leaderboard import entries
-from leaderboard.entries import Entry
+from leaderboard.entry.truths import Truths, tree_of
 from leaderboard.files import sha256
-from leaderboard.truths import Truths, tree_of
+from leaderboard.ranking import entries
+from leaderboard.ranking.entries import Entry
 
 ROOT = Path(__file__).parents[1]
 CNN = "20261128-cnn-16-32-64-quick"

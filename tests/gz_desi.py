@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image, ImageOps
 
-from galaxy_zoo_decals import addresses, pixels
+from galaxy_zoo_decals import addresses, image_files
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.simulation import survey
 from tests.releases import draw
@@ -67,7 +67,7 @@ def galaxies(drawn: int = 12, seed: int = 3) -> tuple[pd.DataFrame, dict[str, by
 
 def jpeg(png: bytes) -> bytes:
     """The pixels of a PNG as the JPEG of a Parquet row."""
-    return pixels.encode(pixels.decode(png), 424, 95)
+    return image_files.encode(image_files.decode(png), 424, 95)
 
 
 def write(table: pd.DataFrame, images: dict[str, bytes], seed: int = 5) -> Dataset:

@@ -7,7 +7,7 @@ from unittest import mock
 import torch
 from accelerate import Accelerator
 
-from benchmark import curves, evaluation, fit, recipes, training
+from benchmark import evaluation, learning_curves, recipes, trainer, training
 from benchmark.checkpoint import Checkpoint
 from benchmark.models import MODELS, GalaxyModel
 from benchmark.recipes import Recipe
@@ -33,7 +33,7 @@ def train(
     seed: int = 0,
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
-) -> tuple[GalaxyModel, curves.Training, evaluation.Data]:
+) -> tuple[GalaxyModel, learning_curves.Training, evaluation.Data]:
     """Train a model and return it with its measurements and the validation split."""
     torch.manual_seed(seed)
     network = MODELS[model].from_recipe(settings, edition.tree)
@@ -49,12 +49,12 @@ def first_gradients(
     torch.manual_seed(0)
     model = MODELS["multiclass"].from_recipe(settings, edition.tree).to(accelerator.device)
     data, validation = (evaluation.Data.of(edition, s, settings, accelerator) for s in ("train", "validation"))
-    found = fit.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, validation)
+    found = trainer.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, validation)
     found.accelerator = mock.Mock(wraps=accelerator, device=accelerator.device, is_main_process=False)
     found.accelerator.num_processes, found.accelerator.process_index = processes, process
     with mock.patch.object(found.optimizer, "step", side_effect=KeyboardInterrupt):
         try:
-            next(found.epochs(curves.Training(), lambda epoch, numbers: None))
+            next(found.epochs(learning_curves.Training(), lambda epoch, numbers: None))
         except KeyboardInterrupt:
             return {name: p.grad.clone() for name, p in model.network.named_parameters() if p.grad is not None}
     raise AssertionError("no step was taken")

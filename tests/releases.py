@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from galaxy_zoo_decals import catalogue, pixels
+from galaxy_zoo_decals import image_files
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.simulation import survey
+from galaxy_zoo_decals.sources import catalogue
 from galaxy_zoo_decals.sources.simulated import simulate
 from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, SIDE
 
@@ -35,7 +36,7 @@ TABLE = "gz_decals_volunteers_5.parquet"
 def png(image: bytes) -> bytes:
     """The pixels of a JPEG as PNG, as the archives hold them."""
     buffer = io.BytesIO()
-    pixels.decode(image).save(buffer, "PNG", compress_level=1)
+    image_files.decode(image).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -98,7 +99,7 @@ def write_release(folder: Path, galaxies: int, seed: int = 3) -> list[str]:
 def small(image: bytes) -> bytes:
     """A PNG of as many pixels that takes a few kilobytes."""
     buffer = io.BytesIO()
-    coarse = pixels.decode(image).resize((30, 30))
+    coarse = image_files.decode(image).resize((30, 30))
     coarse.resize((SIDE, SIDE), Image.Resampling.NEAREST).save(buffer, "PNG")
     return buffer.getvalue()
 

@@ -10,13 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from galaxy_zoo_decals import predictions as prediction_files
-from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.sources.gz2 import FOLDER, TABLE, GZ2Challenge
-from leaderboard import adoption, checks, entries, flags, runs, scores, submission, tables, versions
-from leaderboard.entries import score_submission
+from leaderboard.check import flags, submission_check
+from leaderboard.entry import draft, external, prediction_file, rebind, run_json, submission, versions
+from leaderboard.entry.truths import Truths
 from leaderboard.files import LeaderboardError
-from leaderboard.truths import Truths
+from leaderboard.ranking import entries, stored_scores
+from leaderboard.ranking.entries import score_submission
 from tests.test_gz2 import write_challenge
 from tests.test_leaderboard import fill_in
 from tests.test_leaderboard_runs import change_run, write_run
@@ -56,11 +58,11 @@ def test_a_run_on_more_training_galaxies_is_bound_to_the_frozen_edition(
     assert part.content_hash != whole.content_hash
     truths = truths_with(editions, whole)
     trained = [write_run(whole.path, tmp_path / "runs", "dirichlet", seed=seed) for seed in (0, 1)]
-    adopted = [adoption.adopt(folder, truths, tmp_path / f"work{i}") for i, folder in enumerate(trained)]
+    adopted = [rebind.adopt(folder, truths, tmp_path / f"work{i}") for i, folder in enumerate(trained)]
     for before, after in zip(trained, adopted):
         run, place = (
-            runs.read(after / "run.json"),
-            runs.prediction_path("gz2", "votes", runs.read(after / "run.json").seed),
+            run_json.read(after / "run.json"),
+            run_json.prediction_path("gz2", "votes", run_json.read(after / "run.json").seed),
         )
         assert (run.edition.content_hash, run.edition.split_hash) == (part.content_hash, part.split_hash)
         assert run.edition.trained_on == whole.content_hash
@@ -72,14 +74,14 @@ def test_a_run_on_more_training_galaxies_is_bound_to_the_frozen_edition(
     # The way from there is that of any submission; it is scored by whoever holds the truth, and stays what it is.
     root = tmp_path / "board"
     folder = root / "submissions" / "20261128-mine"
-    found = submission.gather(adopted, truths)
-    submission.create(folder, found, submission.draft(found, "Mine", ["A. Nonymous"]))
+    found = draft.gather(adopted, truths)
+    draft.create(folder, found, draft.draft(found, "Mine", ["A. Nonymous"]))
     fill_in(folder)
     keeper = truths_with(editions, part)
     stored, problems = score_submission(folder, keeper)
     assert len(stored) == 2 and problems == []
-    scores.write(root / "scores" / folder.name, stored)
-    checked = checks.check(folder, root / "scores" / folder.name, keeper, [], new=True)
+    stored_scores.write(root / "scores" / folder.name, stored)
+    checked = submission_check.check(folder, root / "scores" / folder.name, keeper, [], new=True)
     assert checked.faults == [] and checked.rescored == 2
     everyone, _ = entries.submitted(root, keeper)
     (flag,) = (f for f in flags.flags(everyone[0], everyone, [], [], keeper) if "other training galaxies" in f)
@@ -91,7 +93,7 @@ def test_its_tables_are_taken_too(editions: tuple[Edition, Edition, Path], tmp_p
     # The machine of whoever trained on more galaxies holds neither the frozen edition nor, by hand, its truth.
     truths = truths_with(editions, whole)
     run = write_run(whole.path, tmp_path / "runs", "multiclass")
-    table = run / runs.prediction_path("gz2", "multiclass", 0)
+    table = run / run_json.prediction_path("gz2", "multiclass", 0)
     facts = {"commit": "0" * 40, "command": "python mine.py", "recipe": "mine"}
     told = {"title": "Mine", "backbone": "trees", "weights": "none", "recipe": {}, "resolution": None}
     machine = {"device": "1 CPU core", "precision": "float64", "train_seconds": 1.0}
@@ -100,8 +102,8 @@ def test_its_tables_are_taken_too(editions: tuple[Edition, Edition, Path], tmp_p
     plain.div(plain.sum(axis=1), axis=0).to_csv(tmp_path / "table.csv")
     # A table without metadata does not tell what it was trained on.
     for number, (path, trained_on) in enumerate([(table, whole.content_hash), (tmp_path / "table.csv", None)]):
-        ((folder, _),) = tables.gather([path], given, truths, tmp_path / f"work{number}")
-        made = runs.read(adoption.adopt(folder, truths, tmp_path / f"adopted{number}") / "run.json")
+        ((folder, _),) = external.gather([path], given, truths, tmp_path / f"work{number}")
+        made = run_json.read(rebind.adopt(folder, truths, tmp_path / f"adopted{number}") / "run.json")
         assert (made.edition.content_hash, made.edition.trained_on) == (part.content_hash, trained_on)
 
 
@@ -123,15 +125,15 @@ def test_galaxies_and_their_order_are_checked_where_the_truth_is_not_at_hand(
 ) -> None:
     part = editions[0]
     run = write_run(part.path, tmp_path / "runs", "multiclass")
-    path = run / runs.prediction_path("gz2", "multiclass", 0)
+    path = run / run_json.prediction_path("gz2", "multiclass", 0)
     nobody = truths_with(editions)
-    submission.check_predictions(path, runs.read(run / "run.json"), "multiclass", nobody)
+    prediction_file.checked(path, run_json.read(run / "run.json"), "multiclass", nobody)
     table = pq.read_table(path)
     pq.write_table(
         table.slice(0, len(table) - 1) if damage == "short" else table.take(list(range(len(table)))[::-1]), path
     )
     with pytest.raises(LeaderboardError, match="scored test galaxies of gz2 in the edition's order"):
-        submission.check_predictions(path, runs.read(run / "run.json"), "multiclass", nobody)
+        prediction_file.checked(path, run_json.read(run / "run.json"), "multiclass", nobody)
 
 
 def test_a_submission_put_together_by_hand_of_seeds_with_other_training_galaxies_is_a_fault(
@@ -141,11 +143,11 @@ def test_a_submission_put_together_by_hand_of_seeds_with_other_training_galaxies
     truths = truths_with(editions, part)
     given = [write_run(part.path, tmp_path / "runs", "multiclass", seed) for seed in (0, 1)]
     folder = tmp_path / "submissions" / "20261128-mine"
-    found = submission.gather(given, truths)
-    submission.create(folder, found, submission.draft(found, "Mine", ["A. Nonymous"]))
+    found = draft.gather(given, truths)
+    draft.create(folder, found, draft.draft(found, "Mine", ["A. Nonymous"]))
     fill_in(folder)
     change_run(folder / "runs" / "gz2" / "multiclass" / "seed1.json", edition={"trained_on": "f" * 64})
-    faults = checks.check(folder, tmp_path / "scores" / folder.name, truths, [], new=True).faults
+    faults = submission_check.check(folder, tmp_path / "scores" / folder.name, truths, [], new=True).faults
     assert any("seed1.json: edition.trained_on: was trained on other galaxies" in fault for fault in faults)
 
 
@@ -156,7 +158,7 @@ def test_the_benchmarks_own_edition_and_other_names_stay_as_they_are(
     truths = truths_with(editions, part, Edition(toy_edition))
     for edition in (part.path, toy_edition):
         run = write_run(edition, tmp_path / "runs", "multiclass")
-        assert adoption.adopt(run, truths, tmp_path / "work") == run
+        assert rebind.adopt(run, truths, tmp_path / "work") == run
     assert not (tmp_path / "work").exists()
 
 
@@ -165,9 +167,9 @@ def test_other_test_galaxies_are_refused(editions: tuple[Edition, Edition, Path]
     other = challenge_edition(source, tmp_path / "other", tests=TESTS + 5)
     truths = truths_with(editions, other)
     run = write_run(other.path, tmp_path / "runs", "multiclass")
-    assert adoption.adopt(run, truths, tmp_path / "work") == run
+    assert rebind.adopt(run, truths, tmp_path / "work") == run
     with pytest.raises(LeaderboardError, match="is no edition of the benchmark"):
-        submission.gather([run], truths)
+        draft.gather([run], truths)
 
 
 def test_without_its_edition_a_run_is_refused_with_the_way_out(
@@ -176,9 +178,9 @@ def test_without_its_edition_a_run_is_refused_with_the_way_out(
     part, whole, _ = editions
     run = write_run(whole.path, tmp_path / "runs", "multiclass")
     truths = truths_with(editions, part)
-    assert adoption.adopt(run, truths, tmp_path / "work") == run
+    assert rebind.adopt(run, truths, tmp_path / "work") == run
     with pytest.raises(LeaderboardError, match="name its folder with --edition"):
-        submission.gather([run], truths)
+        draft.gather([run], truths)
 
 
 def test_seeds_with_other_training_galaxies_are_no_seeds_of_one_entry(
@@ -190,9 +192,9 @@ def test_seeds_with_other_training_galaxies_are_no_seeds_of_one_entry(
         write_run(part.path, tmp_path / "a", "multiclass", 0),
         write_run(whole.path, tmp_path / "b", "multiclass", 1),
     ]
-    folders = [adoption.adopt(folder, truths, tmp_path / f"work{i}") for i, folder in enumerate(given)]
+    folders = [rebind.adopt(folder, truths, tmp_path / f"work{i}") for i, folder in enumerate(given)]
     with pytest.raises(LeaderboardError, match="different training galaxies"):
-        submission.gather(folders, truths)
+        draft.gather(folders, truths)
 
 
 def test_predictions_of_another_content_than_the_run_says_are_refused(
@@ -202,4 +204,4 @@ def test_predictions_of_another_content_than_the_run_says_are_refused(
     run = write_run(whole.path, tmp_path / "runs", "multiclass")
     change_run(run / "run.json", edition={"split_hash": "0" * 64})
     with pytest.raises(LeaderboardError, match="its split hash is"):
-        adoption.adopt(run, truths_with(editions, whole), tmp_path / "work")
+        rebind.adopt(run, truths_with(editions, whole), tmp_path / "work")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from benchmark import augmentation, pixels, recipes
+from benchmark import augmentation, image_cache, recipes
 from benchmark.augmentation import Draws
 from benchmark.recipes import Recipe
 
@@ -92,7 +92,7 @@ def test_a_turned_image_is_flipped_as_one_that_is_not(flips: tuple[int, int, int
 def test_what_is_turned_in_is_sky_and_no_repeated_edge() -> None:
     # A ramp stays one wherever it is sampled within the picture: bilinear sampling of it is exact.
     settings = recipe("rotation=true", "scale=0.2", "shift=3", "resolution=32", "crop=0.4")
-    side = pixels.stored_side(32, 0.4, augmentation.margin(settings))
+    side = image_cache.stored_side(32, 0.4, augmentation.margin(settings))
     assert side < 80, "the case shows nothing if the whole image is stored"
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     ramp = torch.from_numpy(np.stack([100 + x, 100 + y, 100 + 0 * x])[None]).float()

@@ -15,14 +15,15 @@ from PIL import Image
 from timm.layers import resample_abs_pos_embed
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification, pipeline
 
-from benchmark import BenchmarkError, augmentation, hub, recipes, record, weights
+from benchmark import BenchmarkError, augmentation, hub, recipes, run_folder, weights
+from benchmark.device_batches import normalise
+from benchmark.image_cache import decode
 from benchmark.models import MODELS, GalaxyModel, networks
 from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss, mixture
-from benchmark.pixels import decode, normalise
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.pixels import encode
+from galaxy_zoo_decals.image_files import encode
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, Tree
 from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
 
@@ -479,7 +480,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
 def test_weights_from_a_finished_run_of_another_model(tmp_path: Path) -> None:
     first = MODELS["dirichlet"].from_recipe(tiny("dirichlet"), GZD5)
     first.save_pretrained(tmp_path / "model")
-    facts = {"format": record.FORMAT, "title": "Dirichlet on Lite0", "edition": {"name": "simulated"}}
+    facts = {"format": run_folder.FORMAT, "title": "Dirichlet on Lite0", "edition": {"name": "simulated"}}
     (tmp_path / "run.json").write_text(json.dumps(facts))
     recipe = tiny("efficientnetv2", f"weights={tmp_path}")
     assert networks.backbone_title(recipe).endswith(", simulated first")
@@ -503,7 +504,7 @@ def test_weights_from_a_finished_run_of_another_model(tmp_path: Path) -> None:
 def save_run(model: GalaxyModel, folder: Path) -> None:
     """Write what a finished run on simulated galaxies keeps of its model."""
     model.save_pretrained(folder / "model")
-    facts = {"format": record.FORMAT, "title": "Mine", "edition": {"name": "simulated"}}
+    facts = {"format": run_folder.FORMAT, "title": "Mine", "edition": {"name": "simulated"}}
     (folder / "run.json").write_text(json.dumps(facts))
 
 

@@ -12,18 +12,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark import BenchmarkError, pixels, predict, recipes, run
+from benchmark import BenchmarkError, image_cache, predict, recipes, run
 from benchmark.models import MODELS
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals import predictions as files
-from galaxy_zoo_decals.builder import build
+from galaxy_zoo_decals.contact_sheet import contact_sheet
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.pixels import MAX_PIXELS, Form, encode, is_encoded
-from galaxy_zoo_decals.sheet import contact_sheet
-from galaxy_zoo_decals.sources import ImageError
+from galaxy_zoo_decals.image_files import MAX_PIXELS, Form, ImageError, encode, is_encoded
+from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.sources.folder import Folder
-from leaderboard.galaxies import _bounded
+from leaderboard.render.galaxies import _bounded
 from tests.harness import TINY_CNN
 
 FORMS = {"224": Form(224, 90), "424": Form(424, 90), "original": Form(424, original=True)}
@@ -67,20 +66,22 @@ def test_predict_shows_a_model_the_pixels_of_its_training(
 ) -> None:
     edition = editions[kept]
     model = MODELS["multiclass"].from_recipe(SHARP, edition.tree)
-    form = pixels.form(edition)
+    form = image_cache.form(edition)
     model.config.edition_size, model.config.edition_quality = form.size, None if form.original else form.quality
     for split in ("validation", "test"):
-        trained = pixels.store(edition, split, SHARP, show=False)
-        names = pixels.galaxies(edition, split)["iauname"]
+        trained = image_cache.store(edition, split, SHARP, show=False)
+        names = image_cache.galaxies(edition, split)["iauname"]
         for row, name in enumerate(names):
             inside = predict._pixels(edition.images(split, [name])[name], model.config)
             outside = predict._pixels(originals[1] / f"{name}.png", model.config)
             np.testing.assert_array_equal(inside, trained[row])
             np.testing.assert_array_equal(outside, trained[row])
     # It matters: another size or no JPEG is another picture.
-    name = pixels.galaxies(edition, "test")["iauname"][0]
+    name = image_cache.galaxies(edition, "test")["iauname"][0]
     found = {
-        tuple(pixels.cut(pixels.as_kept((originals[1] / f"{name}.png").read_bytes(), other), 160, 0.5).ravel())
+        tuple(
+            image_cache.cut(image_cache.as_kept((originals[1] / f"{name}.png").read_bytes(), other), 160, 0.5).ravel()
+        )
         for other in FORMS.values()
     }
     assert len(found) == 3
@@ -113,9 +114,9 @@ def test_a_model_saved_before_editions_had_sizes_sees_224_pixels(editions: dict[
     (tmp_path / "config.json").write_text(json.dumps(config))
     loaded = predict.load(str(tmp_path))
     edition = editions["224"]
-    trained = pixels.store(edition, "test", SHARP, show=False)
+    trained = image_cache.store(edition, "test", SHARP, show=False)
     for row, (name, data) in enumerate(edition.images("test").items()):
-        assert name == pixels.galaxies(edition, "test")["iauname"][row]
+        assert name == image_cache.galaxies(edition, "test")["iauname"][row]
         np.testing.assert_array_equal(predict._pixels(data, loaded.config), trained[row])
     for wrong in ({"edition_size": 0}, {"edition_size": 10**6}, {"edition_quality": 400}, {"crop": 1e-6}):
         (tmp_path / "config.json").write_text(json.dumps(config | wrong))
@@ -135,7 +136,7 @@ PICTURE = Image.fromarray(np.random.default_rng(1).integers(0, 255, (50, 50, 3))
 @pytest.mark.parametrize("decoder", ["simplejpeg", "Pillow"])
 def test_any_file_that_an_edition_may_hold_is_decoded(decoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if decoder == "Pillow":
-        monkeypatch.setattr(pixels, "simplejpeg", None)
+        monkeypatch.setattr(image_cache, "simplejpeg", None)
     for data in (
         saved(PICTURE, "PNG"),
         saved(PICTURE.convert("P"), "PNG"),
@@ -145,14 +146,14 @@ def test_any_file_that_an_edition_may_hold_is_decoded(decoder: str, monkeypatch:
         saved(PICTURE, "JPEG", progressive=True, subsampling=0),
     ):
         expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-        np.testing.assert_array_equal(np.asarray(pixels.read(data)), expected)
-        assert pixels.decode(data, 20).shape == (20, 20, 3)
+        np.testing.assert_array_equal(np.asarray(image_cache.read(data)), expected)
+        assert image_cache.decode(data, 20).shape == (20, 20, 3)
 
 
 @pytest.mark.parametrize("decoder", ["simplejpeg", "Pillow"])
 def test_what_no_edition_holds_is_refused_in_words(decoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if decoder == "Pillow":
-        monkeypatch.setattr(pixels, "simplejpeg", None)
+        monkeypatch.setattr(image_cache, "simplejpeg", None)
     large = saved(Image.new("L", (MAX_PIXELS // 1000 + 1, 1000)), "JPEG")
     for data, words in (
         (b"", "empty"),
@@ -163,10 +164,10 @@ def test_what_no_edition_holds_is_refused_in_words(decoder: str, monkeypatch: py
         (large, "more than a cutout has"),
     ):
         with pytest.raises(ImageError, match=words):
-            pixels.read(data)
+            image_cache.read(data)
     for form in FORMS.values():
         with pytest.raises(ImageError, match="40 x 20"):
-            pixels.as_kept(saved(PICTURE.crop((0, 0, 40, 20)), "PNG"), form)
+            image_cache.as_kept(saved(PICTURE.crop((0, 0, 40, 20)), "PNG"), form)
 
 
 def test_what_is_in_the_form_of_an_edition_is_told_from_what_is_not() -> None:
@@ -176,7 +177,9 @@ def test_what_is_in_the_form_of_an_edition_is_told_from_what_is_not() -> None:
     assert not is_encoded(saved(PICTURE, "PNG"), 50, 90)
     assert not is_encoded(saved(PICTURE, "JPEG", quality=90, subsampling=0), 50, 90)
     assert not is_encoded(saved(PICTURE.convert("L"), "JPEG", quality=90), 50, 90)
-    np.testing.assert_array_equal(np.asarray(pixels.as_kept(made, Form(60, 90))), np.asarray(pixels.read(made)))
+    np.testing.assert_array_equal(
+        np.asarray(image_cache.as_kept(made, Form(60, 90))), np.asarray(image_cache.read(made))
+    )
 
 
 def test_an_edition_of_pngs_is_shown_as_well(editions: dict[str, Edition]) -> None:
@@ -191,16 +194,16 @@ def test_an_edition_of_pngs_is_shown_as_well(editions: dict[str, Edition]) -> No
 
 def test_a_recipe_that_enlarges_says_so_in_one_line(editions: dict[str, Edition]) -> None:
     best, quick = recipes.choose("best", "all"), recipes.choose("quick", "all")
-    words = pixels.enlarged(best, editions["224"])
+    words = image_cache.enlarged(best, editions["224"])
     assert words.startswith("note: efficientnetv2, dirichlet: ") and "\n" not in words
     # 224 px of the central half are 448 of the whole: a quarter of those pixels is the edition's own.
     for part in ("of 224 px are enlarged to 448 px", "75 % ", "prepare catalogue ... --size 448`", "resolution=112."):
         assert part in words
-    assert pixels.enlarged(quick, editions["224"]) == ""
-    words = pixels.enlarged({"dirichlet": best["dirichlet"]}, editions["original"])
+    assert image_cache.enlarged(quick, editions["224"]) == ""
+    words = image_cache.enlarged({"dirichlet": best["dirichlet"]}, editions["original"])
     assert "have no more" in words and "--size" not in words and "resolution=212." in words
     exact = recipes.override({"dirichlet": best["dirichlet"]}, ["resolution=212"])
-    assert pixels.enlarged(exact, editions["424"]) == ""
+    assert image_cache.enlarged(exact, editions["424"]) == ""
 
 
 def test_the_published_size_is_what_is_asked_for(editions: dict[str, Edition], tmp_path: Path) -> None:
@@ -208,12 +211,12 @@ def test_the_published_size_is_what_is_asked_for(editions: dict[str, Edition], t
     (tmp_path / "README.md").write_text("an edition")
     for kind, size, asked in (("gzd5", 224, "prepare gzd5 ... --size 424`"), ("gz2", 424, "have no more")):
         (tmp_path / "edition.json").write_text(json.dumps(facts | {"source": {"kind": kind}, "image_size": size}))
-        assert asked in pixels.enlarged(recipes.choose("best", "dirichlet"), Edition(tmp_path))
+        assert asked in image_cache.enlarged(recipes.choose("best", "dirichlet"), Edition(tmp_path))
     sizes, qualities = ("224", 0, True), ("high", True)
     for wrong in (*({"image_size": size} for size in sizes), *({"image_quality": quality} for quality in qualities)):
         (tmp_path / "edition.json").write_text(json.dumps(facts | wrong))
         with pytest.raises(UserError, match=r"prepare (it|the edition) again"):
-            pixels.form(Edition(tmp_path))
+            image_cache.form(Edition(tmp_path))
 
 
 def test_it_is_said_before_the_training_and_once(
@@ -237,7 +240,7 @@ def test_an_edition_of_jpegs_as_they_came_is_one_of_jpegs(originals: tuple[Path,
     edition = Edition.open(tmp_path / "kept")
     rows = pd.read_parquet(edition.shards("test")[0], columns=["iauname", "image"])
     assert all(image["path"] == f"{name}.jpg" for name, image in zip(rows["iauname"], rows["image"]))
-    trained = pixels.store(edition, "test", SHARP, show=False)
-    for row, name in enumerate(pixels.galaxies(edition, "test")["iauname"]):
-        shown = pixels.as_kept((tmp_path / "images" / f"{name}.jpg").read_bytes(), pixels.form(edition))
-        np.testing.assert_array_equal(pixels.cut(shown, 160, 0.5), trained[row])
+    trained = image_cache.store(edition, "test", SHARP, show=False)
+    for row, name in enumerate(image_cache.galaxies(edition, "test")["iauname"]):
+        shown = image_cache.as_kept((tmp_path / "images" / f"{name}.jpg").read_bytes(), image_cache.form(edition))
+        np.testing.assert_array_equal(image_cache.cut(shown, 160, 0.5), trained[row])

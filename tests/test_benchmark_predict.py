@@ -20,7 +20,7 @@ from scipy import stats
 from transformers import PreTrainedConfig
 
 from benchmark import ensemble, predict, run
-from benchmark.models import MODELS, values
+from benchmark.models import MODELS, saved_config
 from benchmark.models.dirichlet import mixture
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
@@ -194,8 +194,8 @@ def test_every_key_of_every_model_has_a_kind() -> None:
     common = {field.name for field in dataclasses.fields(PreTrainedConfig)}
     for kind in MODELS.values():
         keys = {field.name for field in dataclasses.fields(kind.config_class)} - common
-        assert keys and keys <= set(values.KINDS), kind
-        assert values.problem(kind.config_class()) == ""
+        assert keys and keys <= set(saved_config.KINDS), kind
+        assert saved_config.problem(kind.config_class()) == ""
 
 
 def test_what_is_no_finite_number_is_no_prediction(
@@ -261,7 +261,7 @@ def test_an_ensemble_is_the_mixture_of_its_members(
     assert [member["seed"] for member in facts["members"]] == [0, 1] and len(facts["curves"]) == 2
     assert ensemble.main(arguments) == 2
     assert "--overwrite" in capsys.readouterr().err
-    from leaderboard.runs import read
+    from leaderboard.entry.run_json import read
 
     assert read(out / "run.json").title == facts["title"]
 

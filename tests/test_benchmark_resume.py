@@ -17,8 +17,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmark import BenchmarkError, evaluation, pixels, run, training
-from benchmark import fit as fits
+from benchmark import BenchmarkError, device_batches, evaluation, run, training
+from benchmark import trainer as fits
 from benchmark.checkpoint import Checkpoint
 from benchmark.models import MODELS
 from galaxy_zoo_decals.edition import Edition
@@ -323,13 +323,13 @@ def test_streamed_and_resident_pixels_train_alike(
 ) -> None:
     settings = recipe("multiclass", "rotation=true")
     streamed, _, _ = train(accelerator, edition, settings)
-    real = pixels.Pixels.__init__
+    real = device_batches.Pixels.__init__
 
-    def resident(self: pixels.Pixels, images: np.ndarray, device: torch.device) -> None:
+    def resident(self: device_batches.Pixels, images: np.ndarray, device: torch.device) -> None:
         real(self, images, device)
         self.resident = torch.from_numpy(np.array(images))
 
-    monkeypatch.setattr(pixels.Pixels, "__init__", resident)
+    monkeypatch.setattr(device_batches.Pixels, "__init__", resident)
     kept, _, _ = train(accelerator, edition, settings)
     for a, b in zip(streamed.parameters(), kept.parameters()):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
@@ -338,7 +338,7 @@ def test_streamed_and_resident_pixels_train_alike(
 def test_batches_come_in_order_and_a_reader_ahead_changes_nothing() -> None:
     images = np.arange(40 * 2 * 2 * 3, dtype=np.uint8).reshape(40, 2, 2, 3)
     rows = [np.array([3, 1, 2]), np.array([39]), np.array([0, 0, 5, 7])]
-    found = list(pixels.Pixels(images, torch.device("cpu")).batches(iter(rows)))
+    found = list(device_batches.Pixels(images, torch.device("cpu")).batches(iter(rows)))
     assert len(found) == 3
     for chosen, batch in zip(rows, found):
         assert torch.equal(batch, torch.from_numpy(images[chosen]).permute(0, 3, 1, 2))
@@ -375,7 +375,7 @@ def test_a_flipped_bit_of_a_checkpoint_is_noticed(tmp_path: Path, place: float) 
 
 TRAINING = """
 import sys
-from benchmark.record import alone
+from benchmark.run_folder import alone
 from pathlib import Path
 with alone(Path(sys.argv[1])):
     print("trains", flush=True)

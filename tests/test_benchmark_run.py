@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import BenchmarkError, recipes, record, run
+from benchmark import BenchmarkError, recipes, run, run_folder
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
@@ -87,7 +87,7 @@ def test_a_published_command_names_no_folder_of_the_machine(monkeypatch: pytest.
     words = ["benchmark/run.py", "--out", f"{tmp_path}/runs/mine", "--weights=/home/me/w.pt", "--edition", "/data/gz2"]
     monkeypatch.setattr(sys, "argv", [*words, "--set", "epochs=3"])
     expected = "python benchmark/run.py --out runs/mine --weights=w.pt --edition gz2 --set epochs=3"
-    assert record.command() == expected
+    assert run_folder.command() == expected
 
 
 def test_settings_go_to_the_models_that_have_them() -> None:

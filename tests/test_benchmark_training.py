@@ -15,7 +15,17 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmark import BenchmarkError, evaluation, fit, pixels, recipes, record, run, training
+from benchmark import (
+    BenchmarkError,
+    device_batches,
+    evaluation,
+    image_cache,
+    recipes,
+    run,
+    run_folder,
+    trainer,
+    training,
+)
 from benchmark.models import MODELS, GalaxyModel
 from benchmark.models.model import Examples
 from galaxy_zoo_decals import predictions as files
@@ -39,50 +49,50 @@ def accelerator() -> Accelerator:
 
 def test_normalise() -> None:
     image = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
-    found = pixels.normalise(image, (0.1, 0.2, 0.5), (0.1, 0.2, 0.25)).flatten().tolist()
+    found = device_batches.normalise(image, (0.1, 0.2, 0.5), (0.1, 0.2, 0.25)).flatten().tolist()
     assert found == pytest.approx([-1, 0, 2], abs=1e-6)
 
 
 def test_the_store_holds_each_galaxy_in_the_row_of_its_name(edition: Edition) -> None:
     settings = recipe("multiclass", "crop=0.8")
     for split in ("train", "test"):
-        stored = pixels.store(edition, split, settings, show=False)
-        names = pixels.galaxies(edition, split)["iauname"].tolist()
+        stored = image_cache.store(edition, split, settings, show=False)
+        names = image_cache.galaxies(edition, split)["iauname"].tolist()
         images = edition.images(split)
         assert stored.shape == (len(names), 32, 32, 3)
         for row in (0, len(names) // 2, len(names) - 1):
-            assert (stored[row] == pixels.decode(images[names[row]], 32, 0.8)).all()
+            assert (stored[row] == image_cache.decode(images[names[row]], 32, 0.8)).all()
     assert tuple(names) == Truth.of(edition).names
 
 
 def test_pillow_gives_the_same_pixels(edition: Edition, monkeypatch: pytest.MonkeyPatch) -> None:
     data = next(iter(edition.images("test").values()))
-    fast = pixels.decode(data, 48, 0.7)
-    monkeypatch.setattr(pixels, "simplejpeg", None)
-    assert np.abs(fast.astype(int) - pixels.decode(data, 48, 0.7)).max() <= 1
+    fast = image_cache.decode(data, 48, 0.7)
+    monkeypatch.setattr(image_cache, "simplejpeg", None)
+    assert np.abs(fast.astype(int) - image_cache.decode(data, 48, 0.7)).max() <= 1
 
 
 def test_the_store_is_made_once_and_keyed_by_the_images(edition: Edition, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = recipe("multiclass", "crop=0.9")
-    first = pixels.store(edition, "test", settings, show=False)
-    monkeypatch.setattr(pixels, "decode", lambda *_: pytest.fail("decoded again"))
-    assert (pixels.store(edition, "test", settings, show=False) == first).all()
+    first = image_cache.store(edition, "test", settings, show=False)
+    monkeypatch.setattr(image_cache, "decode", lambda *_: pytest.fail("decoded again"))
+    assert (image_cache.store(edition, "test", settings, show=False) == first).all()
     monkeypatch.undo()
     other = Edition(edition.path)
     other.__dict__["facts"] = {**edition.facts, "image_hash": "another"}
     files_before = set(_stores())
-    pixels.store(other, "test", settings, show=False)
+    image_cache.store(other, "test", settings, show=False)
     assert len(set(_stores()) - files_before) == 1
 
 
 def test_an_unreadable_image_is_named_and_nothing_stays(edition: Edition, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = pixels.galaxies(edition, "test")["iauname"][3]
+    name = image_cache.galaxies(edition, "test")["iauname"][3]
     bad = edition.images("test")[name]
     before = _stores()
-    real = pixels.decode
-    monkeypatch.setattr(pixels, "decode", lambda data, *rest: real(b"cut" if data == bad else data, *rest))
+    real = image_cache.decode
+    monkeypatch.setattr(image_cache, "decode", lambda data, *rest: real(b"cut" if data == bad else data, *rest))
     with pytest.raises(BenchmarkError, match=rf"the image of {name.replace('+', '.')} is not readable"):
-        pixels.store(edition, "test", recipe("multiclass", "crop=0.85"), show=False)
+        image_cache.store(edition, "test", recipe("multiclass", "crop=0.85"), show=False)
     assert _stores() == before
 
 
@@ -239,7 +249,7 @@ def test_a_step_smaller_than_the_processes_is_refused(
     data = evaluation.Data.of(edition, "train", settings, accelerator)
     model = MODELS["multiclass"].from_recipe(settings, edition.tree)
     with pytest.raises(BenchmarkError, match="a step of 16 galaxies cannot be shared by 32 processes"):
-        fit.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, data)
+        trainer.Fit(accelerator, model, "multiclass", model.network, settings, (0, 0), data, data)
 
 
 def test_the_mean_of_the_processes_gradients_is_that_of_the_whole_batch(
@@ -262,10 +272,10 @@ def test_balance_evens_out_classes() -> None:
     examples = Examples(np.arange(1000), np.zeros((1000, 3), np.float32), strata)
     rng = np.random.default_rng(0)
     for balance, expected in ((1.0, [1 / 3] * 3), (0.5, np.sqrt([0.9, 0.09, 0.01]) / np.sqrt([0.9, 0.09, 0.01]).sum())):
-        weights = fit._balance(examples, balance)
-        drawn = np.concatenate([strata[fit._order(rng, examples, weights)] for _ in range(20)])
+        weights = trainer._balance(examples, balance)
+        drawn = np.concatenate([strata[trainer._order(rng, examples, weights)] for _ in range(20)])
         np.testing.assert_allclose(np.bincount(drawn) / len(drawn), expected, atol=0.02)
-    plain = fit._order(rng, examples, fit._balance(examples, 0.0))
+    plain = trainer._order(rng, examples, trainer._balance(examples, 0.0))
     assert sorted(plain) == list(range(1000))
 
 
@@ -273,13 +283,13 @@ def test_balance_by_loss_weighs_every_class_alike(
     accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-    real = fit.Fit._step
+    real = trainer.Fit._step
 
-    def step(self: fit.Fit, *given: torch.Tensor) -> torch.Tensor:
+    def step(self: trainer.Fit, *given: torch.Tensor) -> torch.Tensor:
         seen.append((given[2], given[3]))
         return real(self, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fit.Fit, "_step", step)
+    monkeypatch.setattr(trainer.Fit, "_step", step)
     # Batches of one leave nobody out: every galaxy is seen once an epoch.
     settings = recipe("multiclass", "balance=1", "balance_by=loss", "epochs=1", "batch=1")
     model, _, _ = train(accelerator, edition, settings)
@@ -298,15 +308,15 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
 ) -> None:
     # Slowly: a running mean beside the training, with the decay that grows with the steps as timm's does.
     slow: dict[str, torch.Tensor] = {}
-    real = fit.ModelEmaV3.update
+    real = trainer.ModelEmaV3.update
 
-    def update(self: fit.ModelEmaV3, network: torch.nn.Module, step: int) -> None:
+    def update(self: trainer.ModelEmaV3, network: torch.nn.Module, step: int) -> None:
         real(self, network, step=step)
         decay = 0.0 if step <= 1 else min(0.8, 1 - step ** (-2 / 3))
         for key, value in network.state_dict().items():
             slow[key] = decay * slow.get(key, value) + (1 - decay) * value
 
-    monkeypatch.setattr(fit.ModelEmaV3, "update", update)
+    monkeypatch.setattr(trainer.ModelEmaV3, "update", update)
     settings = recipe("multiclass", "average=0.8", "epochs=1")
     model, done, validation = train(accelerator, edition, settings)
     state = model.network.state_dict()
@@ -317,7 +327,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
     held_out = model.examples("multiclass", validation.truth.votes)
     shares = evaluation.predict(accelerator, model, validation)[held_out.rows]
     loss = -(held_out.targets * np.log(shares)).sum(axis=1)
-    weights = fit._weights(held_out, fit._balance(_train_examples(edition, settings, accelerator, model), 0.5))
+    weights = trainer._weights(held_out, trainer._balance(_train_examples(edition, settings, accelerator, model), 0.5))
     assert done.curves[0].points[0].validation_loss == pytest.approx(np.average(loss, weights=weights), abs=1e-4)
 
 
@@ -376,10 +386,10 @@ def test_the_model_card_is_one_the_hub_reads_and_tells_the_scores(toy_edition: P
 
 
 def test_the_learning_rate_rises_then_falls() -> None:
-    rate = fit._rate(recipe("multiclass", "warmup=0.1"), 100)
+    rate = trainer._rate(recipe("multiclass", "warmup=0.1"), 100)
     values = [rate(i) for i in range(100)]
     assert values[0] < values[9] < 1 and values[10] == 1 and values[-1] < 0.01
-    assert {fit._rate(recipe("multiclass", "schedule=constant", "warmup=0"), 9)(i) for i in range(9)} == {1.0}
+    assert {trainer._rate(recipe("multiclass", "schedule=constant", "warmup=0"), 9)(i) for i in range(9)} == {1.0}
 
 
 # Runs in this process
@@ -435,7 +445,7 @@ def test_predictions_are_joined_by_name(toy_edition: Path, accelerator: Accelera
     values = evaluation.predict(accelerator, model, data)
     images = edition.images("test")
     for row in (0, 5, len(values) - 1):
-        image = torch.from_numpy(pixels.decode(images[data.truth.names[row]], 32, settings.crop).copy())
+        image = torch.from_numpy(image_cache.decode(images[data.truth.names[row]], 32, settings.crop).copy())
         with torch.inference_mode():
             alone = model.predict(evaluation.inputs(model, image.permute(2, 0, 1)[None]))
         np.testing.assert_allclose(values[row], alone[0].numpy(), atol=1e-6)
@@ -455,7 +465,7 @@ def test_a_run_that_ends_early_leaves_what_it_learned_and_the_old_run_whole(
         raise problem
 
     arguments = ["--model", "multiclass", "--edition", str(toy_edition), "--out", str(tmp_path / "run"), *TINY_CNN]
-    monkeypatch.setattr(*((evaluation, "predict") if moment == "predict" else (record, "write")), fail)
+    monkeypatch.setattr(*((evaluation, "predict") if moment == "predict" else (run_folder, "write")), fail)
     assert run.main(arguments) == (130 if isinstance(problem, KeyboardInterrupt) else 1)
     assert [p.name for p in tmp_path.iterdir()] == ["run.unfinished.partial"]
     word = "interrupted" if isinstance(problem, KeyboardInterrupt) else "No space left on device"
@@ -466,7 +476,7 @@ def test_a_run_that_ends_early_leaves_what_it_learned_and_the_old_run_whole(
     assert run.main([*arguments, "--resume"]) == 0
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     before = (tmp_path / "run" / "run.json").read_bytes()
-    monkeypatch.setattr(*((evaluation, "predict") if moment == "predict" else (record, "write")), fail)
+    monkeypatch.setattr(*((evaluation, "predict") if moment == "predict" else (run_folder, "write")), fail)
     assert run.main([*arguments, "--overwrite"]) != 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "run.unfinished.partial"]
     assert (tmp_path / "run" / "run.json").read_bytes() == before

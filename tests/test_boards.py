@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark import BenchmarkError, boards
+from benchmark import BenchmarkError
+from benchmark import plan as boards
 from benchmark.recipes import RECIPES, Backbone
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +101,7 @@ def test_an_entry_is_made_from_nothing_and_only_once(tmp_path: Path) -> None:
     (leaderboard / "submissions").mkdir()
 
     def make(*more: str) -> str:
-        command = [sys.executable, "benchmark/boards.py", "--plan", str(tmp_path / "plan.yaml")]
+        command = [sys.executable, "benchmark/plan.py", "--plan", str(tmp_path / "plan.yaml")]
         command += ["--leaderboard", str(leaderboard), *more]
         # The clone's own packages: its commit is clean, whatever is being worked on here.
         environment = os.environ | {"PYTHONPATH": str(clone)}

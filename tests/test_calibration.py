@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.edition import Terms
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
@@ -67,7 +67,7 @@ def test_the_beta_binomial_holds_at_the_ends_of_float32() -> None:
 def test_strata_are_scores_of_their_own_galaxies() -> None:
     rng = np.random.default_rng(6)
     p = sky(800, 5)
-    truth = truth_of(panels.draw(GZD5, p, np.full(800, 40), rng))
+    truth = truth_of(drawn_votes.draw(GZD5, p, np.full(800, 40), rng))
     size = rng.permutation(800).astype(float)
     truth = replace(truth, properties={"petro_th50": size})
     said = views.fractions(GZD5, p + rng.gamma(0.5, 0.1, p.shape))
@@ -78,9 +78,10 @@ def test_strata_are_scores_of_their_own_galaxies() -> None:
             rows = np.flatnonzero(size // 200 == quarter)
             assert row["n"] == len(rows)
             weights = shared(800).take(rows, STRATUM_DRAWS)
-            scored = results.metrics_of(truth.take(rows), board, values[board][rows], weights)
-            alone = results.unbiased(board, scored.metrics)
-            for key in ("value", *results.STRATUM_METRICS[board]):
+            alone = BOARDS[board].unbiased(BOARDS[board].score(truth.take(rows), values[board][rows], weights).metrics)
+            shown = [metric.name for metric in BOARDS[board].all_metrics if metric.in_quarters]
+            assert shown
+            for key in ("value", *shown):
                 draws = alone[BOARDS[board].primary if key == "value" else key]
                 assert row[key] == pytest.approx(draws[0], abs=1e-7 if key == "ece" else 1e-9, nan_ok=True)
                 assert (row[f"{key}_low"], row[f"{key}_high"]) == pytest.approx(interval(draws[1:]), abs=1e-5)
@@ -97,7 +98,7 @@ def test_intervals_cover_what_they_say_for_any_number_of_votes(level: float) -> 
         ]
     )  # fmt: skip
     for total in (5, 40):
-        votes = panels.draw(GZD5, probabilities, np.full(3000, total), rng)
+        votes = drawn_votes.draw(GZD5, probabilities, np.full(3000, total), rng)
         counted = calibration.Counted.of(GZD5, votes)
         covered = calibration.interval_coverage(GZD5, counted, alpha, (level,))
         assert np.nanmean(covered) == pytest.approx(level, abs=0.012)
@@ -117,7 +118,7 @@ def test_the_calibration_error_is_freed_of_its_bias() -> None:
     # A calibrated model has no calibration error, but 15 bins of some galaxies each always show one.
     p = sky(900, 3)
     rng = np.random.default_rng(4)
-    truth = truth_of(panels.draw(GZD5, p, np.full(900, 40), rng))
+    truth = truth_of(drawn_votes.draw(GZD5, p, np.full(900, 40), rng))
     known = truth.classes.label >= 0
     probabilities = rng.dirichlet([1.2] * 4, 900)
     label = np.array([rng.choice(4, p=row) for row in probabilities])
@@ -142,7 +143,7 @@ def test_the_calibration_error_is_freed_of_its_bias() -> None:
 def test_scores_come_with_curves_and_strata() -> None:
     p = sky(800, 5)
     rng = np.random.default_rng(6)
-    truth = truth_of(panels.draw(GZD5, p, np.full(800, 40), rng))
+    truth = truth_of(drawn_votes.draw(GZD5, p, np.full(800, 40), rng))
     size = rng.uniform(2, 12, 800)
     truth = replace(truth, properties={"petro_th50": size, "redshift": np.full(800, np.nan)})
     result = score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, p * 20 + 1e-3))
@@ -159,7 +160,7 @@ def test_scores_come_with_curves_and_strata() -> None:
 
 def test_errors_are_looked_at_by_the_number_of_volunteers() -> None:
     p, rng = sky(900, 7), np.random.default_rng(8)
-    truth = truth_of(panels.draw(GZD5, p, np.tile([5, 12, 25, 40], 225), rng))
+    truth = truth_of(drawn_votes.draw(GZD5, p, np.tile([5, 12, 25, 40], 225), rng))
     rows = score(truth, Predictions("votes", "sky", "c", "s", 0, truth.names, p * 20 + 1e-3))["votes"].curves["strata"]
     assert [(row["property"], row["n"]) for row in rows] == [("volunteers", 225)] * 4
     assert rows[0]["mae"] > rows[-1]["mae"], "few votes are noisy"
@@ -167,7 +168,7 @@ def test_errors_are_looked_at_by_the_number_of_volunteers() -> None:
 
 def test_recovered_fractions_by_hand() -> None:
     p = sky(400, 9)
-    truth = truth_of(panels.draw(GZD5, p, np.full(400, 40), np.random.default_rng(1)))
+    truth = truth_of(drawn_votes.draw(GZD5, p, np.full(400, 40), np.random.default_rng(1)))
     size = np.repeat([1.0, 2.0, 3.0, 4.0], 100)
     truth = replace(truth, properties={"petro_th50": size + np.arange(400) / 1000})
     given = np.clip(p + 0.1 * (size[:, None] == 4), 0, 1)  # too much of everything among the largest
@@ -188,7 +189,7 @@ def test_recovered_fractions_by_hand() -> None:
 @pytest.mark.parametrize("task", ["multiclass", "multilabel", "hierarchical", "votes"])
 def test_the_largest_disagreement_is_with_the_galaxy_that_was_misjudged(task: str) -> None:
     p = sky(200, 11)
-    truth = truth_of(panels.draw(GZD5, p, np.full(200, 40), np.random.default_rng(2)))
+    truth = truth_of(drawn_votes.draw(GZD5, p, np.full(200, 40), np.random.default_rng(2)))
     smooth = GZD5.slices["smooth-or-featured"]
     plain = np.flatnonzero((truth.fractions[:, 0] > 0.9) & (truth.classes.label == 0))[0]
     said = np.nan_to_num(truth.fractions, nan=1 / 3) * 0.9 + 0.03
@@ -203,7 +204,7 @@ def test_the_largest_disagreement_is_with_the_galaxy_that_was_misjudged(task: st
 
 def test_of_published_likelihoods_no_score_counts_volunteers() -> None:
     p = sky(400, 13)
-    counted = truth_of(panels.draw(GZD5, p, np.full(400, 40), np.random.default_rng(3)))
+    counted = truth_of(drawn_votes.draw(GZD5, p, np.full(400, 40), np.random.default_rng(3)))
     published = replace(counted, terms=Terms(truth="likelihoods"))
     given = Predictions("votes", "sky", "c", "s", 0, counted.names, np.nan_to_num(p) * 20 + 1e-6)
     votes, likelihoods = score(counted, given), score(published, given)

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galaxy_zoo_decals import catalogue, cleaning
-from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.schema import GZD5
+from galaxy_zoo_decals.sources import catalogue
+from galaxy_zoo_decals.sources.catalogue import CatalogueError
 
 
 @pytest.fixture

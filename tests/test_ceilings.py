@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2, GZD5, TREES, Tree
 from galaxy_zoo_decals.scoring import Truth, ceilings, references, score
@@ -33,7 +33,7 @@ def truth_of(votes: np.ndarray, tree: Tree = GZD5) -> Truth:
 def test_a_panel_votes_down_the_tree(tree: Tree) -> None:
     rng = np.random.default_rng(0)
     p = np.tile(sky(1, 4, tree), (20_000, 1))
-    votes = panels.draw(tree, p, np.full(len(p), 40), rng)
+    votes = drawn_votes.draw(tree, p, np.full(len(p), 40), rng)
     total = views.totals(tree, votes)
     for i, q in enumerate(tree.questions):
         expected = sum(votes[:, tree.answer_index[parent]] for parent in q.parents) if q.parents else 40
@@ -45,10 +45,10 @@ def test_a_panel_votes_down_the_tree(tree: Tree) -> None:
 
 def test_counts_made_of_counts_are_the_same_counts() -> None:
     rng = np.random.default_rng(1)
-    votes = panels.draw(GZ2, sky(300, 2, GZ2), np.full(300, 40), rng)
-    again = panels.recount(GZ2, views.fractions(GZ2, votes), np.full(300, 40))
+    votes = drawn_votes.draw(GZ2, sky(300, 2, GZ2), np.full(300, 40), rng)
+    again = drawn_votes.recount(GZ2, views.fractions(GZ2, votes), np.full(300, 40))
     np.testing.assert_array_equal(again, votes)
-    half = panels.recount(GZ2, views.fractions(GZ2, votes), np.full(300, 20))
+    half = drawn_votes.recount(GZ2, views.fractions(GZ2, votes), np.full(300, 20))
     assert (views.totals(GZ2, half)[:, 0] == 20).all()
     first = GZ2.slices["smooth-or-featured"]
     assert np.abs(half[:, first] - votes[:, first] / 2).max() <= 0.5
@@ -103,7 +103,7 @@ def test_questions_nobody_answered_and_answers_nobody_gave_are_no_trouble() -> N
 @pytest.fixture(scope="module")
 def known() -> tuple[np.ndarray, Truth]:
     p = sky(1200, 6)
-    return p, truth_of(panels.draw(GZD5, p, np.full(1200, 40), np.random.default_rng(7)))
+    return p, truth_of(drawn_votes.draw(GZD5, p, np.full(1200, 40), np.random.default_rng(7)))
 
 
 def test_the_ceiling_is_what_the_known_truth_scores(known: tuple[np.ndarray, Truth]) -> None:
@@ -132,7 +132,7 @@ def test_the_posterior_mean_is_no_ceiling() -> None:
     # The easier wrong way: with five votes the mean of the posterior knows much less than the fractions drawn.
     p = sky(1500, 9)
     rng = np.random.default_rng(10)
-    truth = truth_of(panels.draw(GZD5, p, np.full(1500, 5), rng))
+    truth = truth_of(drawn_votes.draw(GZD5, p, np.full(1500, 5), rng))
     first = GZD5.slices["smooth-or-featured"]
     prior = fit(truth.votes[:, first], components=1)
     drawn = prior.draw_posterior(truth.votes[:, first], rng)

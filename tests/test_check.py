@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from galaxy_zoo_decals import check, cli, near_duplicates, splits
+from galaxy_zoo_decals import cli, splits
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.prepare import audit, near_duplicates
 from galaxy_zoo_decals.schema import SPLITS
 
 
@@ -25,7 +26,7 @@ def edition(toy_edition: Path, tmp_path: Path) -> Path:
 
 
 def failed(path: Path) -> dict[str, str]:
-    return {f.name: f.words for f in check.check(Edition(path)) if not f.holds}
+    return {f.name: f.words for f in audit.check(Edition(path)) if not f.holds}
 
 
 def change(path: Path, split: str, what: Callable[[pa.Table], pa.Table]) -> None:
@@ -104,7 +105,7 @@ def test_a_galaxy_in_two_splits_is_found_by_name_and_by_image(edition: Path) -> 
 
 
 def test_different_galaxies_are_not_taken_for_one(toy_edition: Path) -> None:
-    looked = list(check._look_at_images(Edition(toy_edition), 1))
+    looked = list(audit._look_at_images(Edition(toy_edition), 1))
     prints = np.concatenate([group.prints for group in looked])
     pairs = near_duplicates.alike(prints, prints, block=32)
     assert sorted((a, b) for a, b, _ in pairs) == [(i, i) for i in range(len(prints))]
@@ -143,8 +144,8 @@ def test_labels_made_of_debiased_fractions_are_checked_as_such(
 ) -> None:
     import pandas as pd
 
-    from galaxy_zoo_decals.builder import build
-    from galaxy_zoo_decals.cleaning import PRESETS
+    from galaxy_zoo_decals.prepare.builder import build
+    from galaxy_zoo_decals.prepare.cleaning import PRESETS
     from galaxy_zoo_decals.schema import GZD5
     from galaxy_zoo_decals.sources.folder import Folder
 

@@ -17,17 +17,20 @@ import html5lib
 import numpy as np
 import pytest
 
-from galaxy_zoo_decals.builder import build
-from galaxy_zoo_decals.croissant import croissant
+from galaxy_zoo_decals.contact_sheet import contact_sheet
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.prepare.builder import build
+from galaxy_zoo_decals.prepare.croissant import croissant
 from galaxy_zoo_decals.scoring import Truth, score
-from galaxy_zoo_decals.sheet import contact_sheet
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
-from leaderboard import entries, export, report, scores, versions
 from leaderboard.__main__ import main
-from leaderboard.arguments import HERE
-from leaderboard.truths import BENCHMARK, Truths
+from leaderboard.check import report
+from leaderboard.entry import versions
+from leaderboard.entry.truths import BENCHMARK, Truths
+from leaderboard.files import DATA as HERE
+from leaderboard.ranking import entries, stored_scores
+from leaderboard.render import hub_export
 from tests.test_gz2 import challenge  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).parents[1]
@@ -115,7 +118,7 @@ def test_no_table_beside_the_pages_holds_one(site: Path) -> None:
 
 
 def test_the_references_and_scores_that_are_read_hold_none() -> None:
-    for key, boards in scores.read_references(HERE / "scores").items():
+    for key, boards in stored_scores.read_references(HERE / "scores").items():
         for board, rows in boards.items():
             assert (rows.keys() == {"class prior"}) == (key[0] == "gz2"), (key, board)
     stored = json.loads(next((HERE / "scores" / "references").glob("gz2-*.json")).read_text())
@@ -177,7 +180,7 @@ def test_no_report_of_a_command_claims_one(tmp_path: Path, capsys: pytest.Captur
     truths = Truths.on_this_machine([], [])
     shown, _ = entries.submitted(HERE, truths)
     mine = [e for e in shown if any(key[0] == "gz2" for key in e.editions)]
-    references = scores.read_references(HERE / "scores")
+    references = stored_scores.read_references(HERE / "scores")
     for entry in mine[:3]:
         places = report.standings(entry, shown, references)
         assert places and {d.name for place in places for d in place.references} == {"class prior"}
@@ -186,7 +189,7 @@ def test_no_report_of_a_command_claims_one(tmp_path: Path, capsys: pytest.Captur
         )
         text = report.markdown(report.Report(faults=[], submissions=[checked]))
         assert not CLAIM.search(text + "\n".join(report.words(places)))
-        for path in export.write(entry, truths, "org/name", None, tmp_path / entry.slug):
+        for path in hub_export.write(entry, truths, "org/name", None, tmp_path / entry.slug):
             assert not CLAIM.search(path.read_text()), path
     assert main(["results"]) == 0
     assert sentences(capsys.readouterr().out) == []

@@ -10,8 +10,8 @@ import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 
-from galaxy_zoo_decals.croissant import RECORDS, croissant
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.prepare.croissant import RECORDS, croissant
 from galaxy_zoo_decals.schema import CLASSES, SPLITS
 
 DATED = "datePublished"

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard import checks, display, entries, lookalikes, scores
 from leaderboard.__main__ import main
-from leaderboard.arguments import HERE
-from leaderboard.display import Shown
+from leaderboard.check import lookalikes, submission_check
+from leaderboard.entry import display
+from leaderboard.entry.display import Shown
+from leaderboard.entry.truths import Truths
+from leaderboard.files import DATA as HERE
 from leaderboard.files import LeaderboardError
-from leaderboard.truths import Truths
+from leaderboard.ranking import entries, stored_scores
 
 SLUG = "20261124-cnn-32-64-128-128-best"
 
@@ -23,7 +25,7 @@ def test_the_committed_file_names_entries_once_and_tells_them_apart() -> None:
     assert not warnings
     titles = [entry.title for entry in shown]
     assert len(set(titles)) == len(titles)
-    assert not any(lookalikes.same(title, row) for title in titles for row in checks.REFERENCES)
+    assert not any(lookalikes.same(title, row) for title in titles for row in submission_check.REFERENCES)
 
 
 @pytest.mark.parametrize(
@@ -68,4 +70,6 @@ def test_a_name_shown_stands_everywhere_and_the_submitted_one_on_its_page(
     # A name changes no score and no place.
     (entry,) = (e for e in entries.submitted(HERE, Truths({}))[0] if e.slug == SLUG)
     assert entry.title == name and entry.submission is not None and entry.submission.name == "CNN 32-64-128-128, best"
-    assert [t.sha256 for t in entry.trained] == [s.prediction_sha256 for s in scores.read(HERE / "scores" / SLUG)]
+    assert [t.sha256 for t in entry.trained] == [
+        s.prediction_sha256 for s in stored_scores.read(HERE / "scores" / SLUG)
+    ]

@@ -13,10 +13,11 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import constants
 
-from galaxy_zoo_decals import addresses, cli, doctor, units
+from galaxy_zoo_decals import addresses, cli, units
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, VOTES
-from galaxy_zoo_decals.doctor import Findings, examine
-from galaxy_zoo_decals.doctor_report import report
+from galaxy_zoo_decals.doctor import examination
+from galaxy_zoo_decals.doctor.examination import Findings, examine
+from galaxy_zoo_decals.doctor.report import report
 from tests import hub
 from tests.hub import Hub
 
@@ -143,8 +144,8 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Zenodo, Hub]]:
         for i in range(len(held))
     }
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(doctor, "TIMEOUT", (2.0, 1.0))
-    monkeypatch.setattr(doctor, "DEADLINE", 2.0)
+    monkeypatch.setattr(examination, "TIMEOUT", (2.0, 1.0))
+    monkeypatch.setattr(examination, "DEADLINE", 2.0)
     real = Hub.entry
 
     def entry(server: Hub, name: str, data: bytes) -> dict[str, object]:
@@ -173,7 +174,9 @@ def ask(servers: tuple[Zenodo, Hub], folder: Path) -> Findings:
 def test_all_is_well(
     servers: tuple[Zenodo, Hub], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("galaxy_zoo_decals.doctor.shutil.disk_usage", lambda _: SimpleNamespace(free=200 * 10**9))
+    monkeypatch.setattr(
+        "galaxy_zoo_decals.doctor.examination.shutil.disk_usage", lambda _: SimpleNamespace(free=200 * 10**9)
+    )
     servers[0].how.clear()
     held = {"tiny/train-0.parquet": bytes(13), "tiny/test-0.parquet": bytes(13)}
     held |= {f"data/train-{i}.parquet": bytes([i]) for i in range(6)}
@@ -213,7 +216,7 @@ def test_all_is_well(
     expected = VOTES[0].size / found["rates"]["Zenodo"] + 175_000_000 / found["rates"]["Hub"]
     assert tiny["seconds"] == pytest.approx(expected) and tiny["size"] == VOTES[0].size + 175_000_000
     assert found["take"].endswith("--images hub-tiny") and found["take"] in said
-    assert servers[0].sent <= doctor.SAMPLE + 6 * 2**18, "the sample and single bytes, not the files"
+    assert servers[0].sent <= examination.SAMPLE + 6 * 2**18, "the sample and single bytes, not the files"
 
 
 def test_what_closes_the_ways_to_galaxy_zoo_2(servers: tuple[Zenodo, Hub], tmp_path: Path) -> None:
@@ -277,11 +280,11 @@ def test_a_mirror_of_another_size_does_not_serve(servers: tuple[Zenodo, Hub], tm
 
 
 def test_the_first_way_within_an_hour_else_the_quickest() -> None:
-    def way(name: str, seconds: float | None, galaxies: bool = True, open_: bool = True) -> doctor.Way:
-        return doctor.Way(name, name, open_, "", 1, 1, seconds, galaxies)
+    def way(name: str, seconds: float | None, galaxies: bool = True, open_: bool = True) -> examination.Way:
+        return examination.Way(name, name, open_, "", 1, 1, seconds, galaxies)
 
-    def taken(*ways: doctor.Way) -> str | None:
-        found = doctor._choose(ways)
+    def taken(*ways: examination.Way) -> str | None:
+        found = examination._choose(ways)
         return found.name if found else None
 
     votes = way("votes", 1, galaxies=False)
@@ -427,17 +430,19 @@ def test_where_no_rate_was_measured_it_is_said(
     servers: tuple[Zenodo, Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with answering(b"six by") as url:
-        assert doctor._rate(url, {}) is None, "six bytes are no sample"
-    monkeypatch.setattr(doctor, "_rate", lambda url, _: None if "/datasets/" in url else 1e6)
+        assert examination._rate(url, {}) is None, "six bytes are no sample"
+    monkeypatch.setattr(examination, "_rate", lambda url, _: None if "/datasets/" in url else 1e6)
     found = ask(servers, tmp_path)
     assert found.take is not None and "hub" not in found.take.command and "not known" not in report(found)
-    monkeypatch.setattr(doctor, "_rate", lambda *_: None)
+    monkeypatch.setattr(examination, "_rate", lambda *_: None)
     found = ask(servers, tmp_path)
     assert found.take is not None and "Take this one now (how long it takes is not known" in report(found)
 
 
 def test_a_full_disk_closes_ways(servers: tuple[Zenodo, Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("galaxy_zoo_decals.doctor.shutil.disk_usage", lambda _: SimpleNamespace(free=10**10))
+    monkeypatch.setattr(
+        "galaxy_zoo_decals.doctor.examination.shutil.disk_usage", lambda _: SimpleNamespace(free=10**10)
+    )
     ways = {way.name: way for way in ask(servers, tmp_path / "not" / "there").ways}
     assert ways["a small part, Hub"].open and ways["most galaxies, Hub"].open
     assert ways["all, Zenodo"].words == "it needs about 34.1 GB of free disk"

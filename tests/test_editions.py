@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from galaxy_zoo_decals import builder, check, conversion, features, placement
-from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition, EditionError
+from galaxy_zoo_decals.prepare import audit, builder, conversion, features, placement
+from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.schema import GZD5, SPLITS, VIEWS
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.sources.folder import Folder
@@ -85,7 +85,7 @@ def test_many_shards_hold_what_one_holds(
     for split in SPLITS:
         rows = load_dataset(str(many.path), "votes", split=split, streaming=True)
         assert [row["iauname"] for row in rows] == one.table(split)["iauname"].tolist()
-    assert all(finding.holds for finding in check.check(many))
+    assert all(finding.holds for finding in audit.check(many))
 
 
 def test_edition_json_names_no_time_host_or_path(toy_edition: Path, toy_catalogue: tuple[Path, Path]) -> None:

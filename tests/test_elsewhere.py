@@ -16,8 +16,8 @@ import yaml
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import submission
 from leaderboard.__main__ import main
+from leaderboard.entry import submission
 from tests.test_leaderboard_runs import guess, write_run
 
 TASKS = ("multiclass", "multilabel", "hierarchical", "votes")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from galaxy_zoo_decals.features import COMMON, label_columns, view_features
+from galaxy_zoo_decals.prepare.features import COMMON, label_columns, view_features
 from galaxy_zoo_decals.schema import TREES, VIEWS
 
 HEAD = """\

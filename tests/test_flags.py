@@ -14,10 +14,10 @@ from galaxy_zoo_decals.edition import Terms
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import flags
+from leaderboard.check import flags
+from leaderboard.check.report import Difference, Standing
+from leaderboard.entry.truths import Truths
 from leaderboard.files import sha256
-from leaderboard.report import Difference, Standing
-from leaderboard.truths import Truths
 from tests.forgeries import CNN, LABELS, TREE, VOTES, committed, truths
 
 

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from galaxy_zoo_decals import addresses, check, cli, download, pixels, splits, views
-from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals import addresses, cli, image_files, splits, views
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.prepare import audit
 from galaxy_zoo_decals.schema import GZ2, SPLITS
-from galaxy_zoo_decals.sources import gz2_mapping, hart16, hub_shard
+from galaxy_zoo_decals.sources import download, gz2_mapping, hart16, hub_shard
+from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.hub_images import Votes, join
 from tests import hub, releases
 from tests.hart16 import COLUMNS, FIRST, draw, hub_files, jpeg, mapping, write
@@ -520,9 +521,9 @@ def test_a_chain_of_neighbours_stays_together_and_is_found_to_be_right(tmp_path:
     assert prepare(tmp_path / "made", "--source", str(folder)) == 0
     assert set(everything(tmp_path / "made").loc[rows["dr7objid"][chain], "split"]) == {"train"}
     edition, table = Edition(tmp_path / "made"), everything(tmp_path / "made").reset_index()
-    assert check._cells(edition, table).holds
+    assert audit._cells(edition, table).holds
     table.loc[table["iauname"] == rows["dr7objid"][chain[4]], "split"] = "test"
-    assert "1 times galaxies within 5 arcsec are in two splits" in check._cells(edition, table).words
+    assert "1 times galaxies within 5 arcsec are in two splits" in audit._cells(edition, table).words
 
 
 def test_many_rows_at_one_place_are_one_neighbourhood() -> None:
@@ -732,7 +733,7 @@ def test_some_galaxies_out_of_the_archive_on_the_server(
             pictures = {n: d for split in SPLITS for n, d in edition.images(split).items()}
             for name, data in pictures.items():
                 original = held.read(f"images/{100 + places[name]}.jpg")
-                assert data == pixels.encode(pixels.decode(original), 64, 90)
+                assert data == image_files.encode(image_files.decode(original), 64, 90)
         assert prepare(tmp_path / "made", "--galaxies", "50", "--downloads", str(tmp_path / "downloads")) == 1
         assert "holds the edition galaxyzoo2-40" in refused(capsys)
 

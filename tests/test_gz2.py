@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from galaxy_zoo_decals import cli, panels, predictions, views
-from galaxy_zoo_decals.builder import build
-from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals import cli, drawn_votes, predictions, views
 from galaxy_zoo_decals.edition import Edition, digest
 from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth, ceilings
+from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.gz2 import (
     FOLDER,
     OUTER,
@@ -39,7 +39,7 @@ REAL = Path(__file__).parents[2] / "shared" / "data" / "gz2-challenge"
 )
 def test_largest_remainders_keep_the_total_and_stay_within_one(shares: list[float], total: int) -> None:
     p = np.array([shares]) / sum(shares)
-    counts = panels.largest_remainder(p, np.array([total]))
+    counts = drawn_votes.largest_remainder(p, np.array([total]))
     assert counts.sum() == total and (counts >= 0).all()
     assert np.abs(counts - p * total).max() < 1 + 1e-6
 
@@ -56,7 +56,7 @@ def test_counts_by_hand() -> None:
     put("Class2.1", 0.10), put("Class2.2", 0.64)  # of 30: 4.05, 25.95: 4, 26
     put("Class4.1", 0.48), put("Class4.2", 0.16)  # of 26: 19.5, 6.5: equal remainders, the first gets it
     put("Class6.1", 0.5), put("Class6.2", 0.5)  # of smooth + featured = 40
-    votes = panels.recount(GZ2, values, np.array([40]))[0]
+    votes = drawn_votes.recount(GZ2, values, np.array([40]))[0]
 
     def found(question: str) -> list[int]:
         return votes[GZ2.slices[question]].tolist()

@@ -26,13 +26,14 @@ from huggingface_hub import constants
 from PIL import Image
 
 from benchmark import run
-from galaxy_zoo_decals import addresses, cli, download, pixels, prepare_command, splits
+from galaxy_zoo_decals import addresses, cli, image_files, splits
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, Published
-from galaxy_zoo_decals.check import check
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form
+from galaxy_zoo_decals.prepare import command as prepare_command
+from galaxy_zoo_decals.prepare.audit import check
 from galaxy_zoo_decals.schema import GZD5, SPLITS
-from galaxy_zoo_decals.sources import hub_repository, hub_shard
+from galaxy_zoo_decals.sources import download, hub_repository, hub_shard
 from galaxy_zoo_decals.sources.hub import FromHub
 from galaxy_zoo_decals.sources.hub_images import Votes, cKDTree, join, spread
 from tests import gz_desi, hub, releases
@@ -115,7 +116,7 @@ def test_from_nothing_to_the_edition(world: World, capsys: pytest.CaptureFixture
     assert names_of(edition) == right & world.kept()
     stored = {n: d for split in SPLITS for n, d in edition.images(split).items()}
     for name, data in stored.items():  # each its own image, from the very JPEG of its row
-        assert data == pixels.encode(pixels.decode(world.dataset.jpegs[name]), 64, 90)
+        assert data == image_files.encode(image_files.decode(world.dataset.jpegs[name]), 64, 90)
     # Those that lost merging votes have the Hub's counts too, though the edition does not know their merging.
     lost = set(world.table["iauname"][world.table["merging_total-votes"] > 500]) & set(stored)
     table = pd.concat([edition.table(split, ["iauname", "merging_none", "merging_total-votes"]) for split in SPLITS])

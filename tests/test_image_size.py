@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark import recipes
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard.scores import Score
+from leaderboard.ranking.stored_scores import Score
 from tests.campaigns import image_size as campaign
 
 

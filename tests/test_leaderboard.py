@@ -18,10 +18,12 @@ import yaml
 
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import checks, ranking, scores, submission, versions
 from leaderboard.__main__ import main
-from leaderboard.ranking import Scored
-from leaderboard.truths import Truths
+from leaderboard.check import submission_check
+from leaderboard.entry import draft, prediction_file, submission, versions
+from leaderboard.entry.truths import Truths
+from leaderboard.ranking import stored_scores, ties
+from leaderboard.ranking.ties import Scored
 from tests.test_leaderboard_runs import change_run, write_run
 
 FILLED = {
@@ -93,15 +95,15 @@ def test_a_draft_says_what_remains(toy_edition: Path, tmp_path: Path, capsys: py
     assert main(["score", "--root", str(tmp_path), "--edition", str(toy_edition)]) == 0
     said = faults(tmp_path, toy_edition, capsys)
     assert "submission.yaml: line" in said and "contact is still to be filled in" in said
-    stored = scores.read(tmp_path / "scores" / only(tmp_path).name)
+    stored = stored_scores.read(tmp_path / "scores" / only(tmp_path).name)
     assert set(stored[0].boards) == {"multiclass", "multilabel", "hierarchical", "votes"}
 
 
 def test_stored_scores_come_back_whole(finished: Path, toy_edition: Path) -> None:
-    stored = scores.read(finished / "scores" / only(finished).name)
+    stored = stored_scores.read(finished / "scores" / only(finished).name)
     truth = Truth.of(Edition(toy_edition))
-    fresh = scores.of_predictions(truth, scores.read_predictions(only(finished) / PREDICTIONS, truth), "here")
-    assert scores.differences(stored[0].boards["multiclass"], fresh["multiclass"]) == []
+    fresh = stored_scores.of_predictions(truth, prediction_file.read(only(finished) / PREDICTIONS, truth), "here")
+    assert stored_scores.differences(stored[0].boards["multiclass"], fresh["multiclass"]) == []
     assert stored[0].boards["multiclass"].draws["accuracy"].dtype == np.float32
 
 
@@ -223,14 +225,16 @@ def test_without_the_truth_the_check_says_so_and_everything_else_is_looked_at(bo
     version = versions.Version(version="1", ranked_by={}, training={}, editions={key[0]: frozen})
     absent = Truths(editions={}, frozen={key: (version, frozen)})
     (slug,) = (p.name for p in (board / "submissions").iterdir())
-    report = checks.check(board / "submissions" / slug, board / "scores" / slug, absent, [])
+    report = submission_check.check(board / "submissions" / slug, board / "scores" / slug, absent, [])
     assert not report.faults and report.files == 2 and report.rescored == 0
     assert all("not re-scored: needs the edition 'toy'" in note for note in report.notes) and len(report.notes) == 2
     shutil.rmtree(board / "scores" / slug)
-    unscored = checks.check(board / "submissions" / slug, board / "scores" / slug, absent, [])
+    unscored = submission_check.check(board / "submissions" / slug, board / "scores" / slug, absent, [])
     assert not unscored.faults and "stands as reported" in unscored.notes[0]
     edit_prediction(board / "submissions" / slug, board)
-    assert "sum to" in checks.check(board / "submissions" / slug, board / "scores" / slug, absent, []).faults[0]
+    assert (
+        "sum to" in submission_check.check(board / "submissions" / slug, board / "scores" / slug, absent, []).faults[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -273,9 +277,9 @@ def test_equal_entries_share_a_letter_and_a_better_one_stands_apart() -> None:
     galaxies = rng.normal(0, 0.02, 2000)
     draws = [0.9 + galaxies, 0.70 + galaxies + rng.normal(0, 0.01, 2000), 0.695 + galaxies + rng.normal(0, 0.01, 2000)]
     every = [Scored([value], drawn, 0.1) for value, drawn in zip((0.9, 0.70, 0.695), draws)]
-    ranked = ranking.rank(every, higher_is_better=True)
+    ranked = ties.rank(every, higher_is_better=True)
     assert [(p.first, p.last, p.letters) for p in ranked.places] == [(1, 1, "a"), (2, 3, "b"), (2, 3, "b")]
-    lower = ranking.rank(every, higher_is_better=False)
+    lower = ties.rank(every, higher_is_better=False)
     assert [(p.first, p.last, p.letters) for p in lower.places] == [(3, 3, "b"), (1, 2, "a"), (1, 2, "a")]
 
 
@@ -283,21 +287,21 @@ def test_the_spread_of_training_widens_ranks() -> None:
     rng = np.random.default_rng(2)
     draws = [m + rng.normal(0, 0.002, 2000) for m in (0.80, 0.78)]
     seeds = [[0.80, 0.80, 0.80], [0.78, 0.78, 0.78]], [[0.85, 0.75, 0.80], [0.83, 0.73, 0.78]]
-    calm, wild = (ranking.rank([Scored(v, d, 0.1) for v, d in zip(values, draws)], True) for values in seeds)
+    calm, wild = (ties.rank([Scored(v, d, 0.1) for v, d in zip(values, draws)], True) for values in seeds)
     assert [p.letters for p in calm.places] == ["a", "b"]
     assert [p.letters for p in wild.places] == ["a", "a"]
 
 
 def test_identical_and_undefined_scores_have_places() -> None:
     draws = [np.full(2000, 0.5), np.full(2000, 0.5), np.full(2000, np.nan)]
-    ranked = ranking.rank([Scored([v], d, 0.1) for v, d in zip((0.5, 0.5, np.nan), draws)], True)
+    ranked = ties.rank([Scored([v], d, 0.1) for v, d in zip((0.5, 0.5, np.nan), draws)], True)
     assert [(p.first, p.last, p.letters) for p in ranked.places] == [(1, 2, "a"), (1, 2, "a"), (3, 3, "")]
 
 
 def test_the_mean_of_seeds_averages_draws_and_adds_counts(finished: Path) -> None:
-    stored = scores.read(finished / "scores" / only(finished).name)
+    stored = stored_scores.read(finished / "scores" / only(finished).name)
     both = [s.boards["multiclass"] for s in stored]
-    mean = scores.mean(both)
+    mean = stored_scores.mean(both)
     assert mean.metrics["accuracy"][0] == pytest.approx(np.mean([s.metrics["accuracy"][0] for s in both]))
     assert np.allclose(mean.draws["accuracy"], (both[0].draws["accuracy"] + both[1].draws["accuracy"]) / 2)
     total = np.sum([s.confusions["class"][1] for s in both], axis=0)
@@ -306,7 +310,7 @@ def test_the_mean_of_seeds_averages_draws_and_adds_counts(finished: Path) -> Non
 
 def test_a_submission_and_its_yaml_are_the_same_twice(finished: Path, tmp_path: Path) -> None:
     said = submission.read(only(finished) / "submission.yaml")
-    submission.write_yaml(tmp_path / "submission.yaml", said)
+    draft.write_yaml(tmp_path / "submission.yaml", said)
     assert submission.read(tmp_path / "submission.yaml") == said
 
 
@@ -325,7 +329,8 @@ def test_help_and_wrong_words_answer_at_once(words: list[str]) -> None:
 
 
 def test_nothing_of_the_leaderboard_imports_torch_or_the_harness() -> None:
-    code = "import sys, leaderboard.__main__, leaderboard.render, leaderboard.checks, leaderboard.entries\n"
+    modules = ("__main__", "render.site", "check.submission_check", "ranking.entries")
+    code = f"import sys, {', '.join(f'leaderboard.{name}' for name in modules)}\n"
     code += (
         "print(sorted({m.partition('.')[0] for m in sys.modules} & {'torch', 'transformers', 'benchmark', 'datasets'}))"
     )

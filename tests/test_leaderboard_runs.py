@@ -13,7 +13,7 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import runs
+from leaderboard.entry import run_json
 from leaderboard.files import LeaderboardError
 
 MODELS = {
@@ -57,7 +57,7 @@ def write_run(edition: Path, root: Path, model: str, seed: int = 0, skill: float
     predictions = Predictions(
         task, truth.edition, truth.content_hash, truth.split_hash, seed, truth.names, guess(truth, task, skill, rng)
     )
-    prediction_files.write(folder / runs.prediction_path(truth.edition, task, seed), predictions, truth.tree)
+    prediction_files.write(folder / run_json.prediction_path(truth.edition, task, seed), predictions, truth.tree)
     facts = {
         "format": "1",
         "model": model,
@@ -144,7 +144,7 @@ def test_a_bad_run_names_file_and_key(toy_edition: Path, tmp_path: Path, damage:
     folder = write_run(toy_edition, tmp_path, "multiclass")
     change_run(folder / "run.json", **damage)
     with pytest.raises(LeaderboardError, match=r"run\.json") as caught:
-        runs.read(folder / "run.json")
+        run_json.read(folder / "run.json")
     assert word in str(caught.value)
 
 
@@ -153,7 +153,7 @@ def test_pictures_of_any_language_are_read(toy_edition: Path, tmp_path: Path) ->
     # A letter with two marks is Vietnamese, decomposed.
     written = {"pictures": "JPEG, a\u0302\u0301nh / 銀河 é", "image_size": 224}
     change_run(folder / "run.json", edition=written)
-    edition = runs.read(folder / "run.json").edition
+    edition = run_json.read(folder / "run.json").edition
     assert {"pictures": edition.pictures, "image_size": edition.image_size} == written
 
 
@@ -166,14 +166,14 @@ def test_pictures_of_any_language_are_read(toy_edition: Path, tmp_path: Path) ->
 )
 def test_one_device_has_one_name(toy_edition: Path, tmp_path: Path, written: str, read: str) -> None:
     folder = write_run(toy_edition, tmp_path, "multiclass", device=written)
-    assert runs.read(folder / "run.json").device == read
+    assert run_json.read(folder / "run.json").device == read
 
 
 def test_a_truncated_run_names_the_line(toy_edition: Path, tmp_path: Path) -> None:
     folder = write_run(toy_edition, tmp_path, "multiclass")
     (folder / "run.json").write_text((folder / "run.json").read_text()[:200])
     with pytest.raises(LeaderboardError, match="line 1: not JSON"):
-        runs.read(folder / "run.json")
+        run_json.read(folder / "run.json")
 
 
 def test_runs_are_found_in_order_but_no_links_and_no_unfinished_ones(toy_edition: Path, tmp_path: Path) -> None:
@@ -184,4 +184,4 @@ def test_runs_are_found_in_order_but_no_links_and_no_unfinished_ones(toy_edition
     (inside / "linked").symlink_to(outside)
     (inside / "toy/multiclass/seed2.partial").mkdir()
     (inside / "toy/multiclass/seed2.partial/run.json").write_text("{}")
-    assert [p.name for p in runs.find(inside)] == ["seed0", "seed1"]
+    assert [p.name for p in run_json.find(inside)] == ["seed0", "seed1"]

@@ -12,8 +12,8 @@ from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import flags, leaked_votes
-from leaderboard.truths import Truths
+from leaderboard.check import flags, leaked_votes
+from leaderboard.entry.truths import Truths
 from tests.forgeries import CNN, LABELS, TREE, VOTES, committed, forged, read, truths
 
 KEY = committed()[CNN].trained[0].key

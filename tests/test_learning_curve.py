@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import boards
+from benchmark import plan
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import differences
-from leaderboard.scores import Score
+from leaderboard.ranking import differences
+from leaderboard.ranking.stored_scores import Score
 from tests.campaigns import learning_curve as campaign
 
 
 def test_fewer_galaxies_are_seen_more_often_and_the_whole_is_the_entry_of_the_board() -> None:
-    found = campaign.steps(boards.read(), "gz2", 7230)
+    found = campaign.steps(plan.read(), "gz2", 7230)
     dirichlet = {step.galaxies: step for step in found if step.runs == "dirichlet"}
     assert {n: step.epochs for n, step in dirichlet.items()} == {500: 24, 1000: 24, 2000: 22, 4000: 11, 7230: 6}
     assert dirichlet[7230].entry is None

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import boards, ranking, scores
 from leaderboard.__main__ import main
-from leaderboard.arguments import HERE
-from leaderboard.differences import Difference
+from leaderboard.entry.truths import Truths
+from leaderboard.files import DATA as HERE
 from leaderboard.files import LeaderboardError
-from leaderboard.limit import page, standings
-from leaderboard.limit.standings import Edition
-from leaderboard.real_votes import RealVotes
-from leaderboard.scores import Score
-from leaderboard.truths import Truths
+from leaderboard.ranking import board_table, stored_scores, ties
+from leaderboard.ranking.differences import Difference
+from leaderboard.ranking.stored_scores import Score
+from leaderboard.render.limit import page, standings
+from leaderboard.render.limit.standings import Edition
+from leaderboard.render.real_votes import RealVotes
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_a_difference_is_paired_and_of_the_means_of_the_seeds(editions: dict[str
     assert found is not None
     means, draws = [], []
     for name in ("dirichlet", "multiclass"):
-        stored = scores.read(HERE / "scores" / edition.entries[name].slug)
+        stored = stored_scores.read(HERE / "scores" / edition.entries[name].slug)
         means.append(np.mean([s.boards["multiclass"].metrics["accuracy"][0] for s in stored]))
         draws.append(np.mean([s.boards["multiclass"].draws["accuracy"].astype(float) for s in stored], axis=0))
     assert found.value == pytest.approx(means[0] - means[1])
@@ -99,13 +99,13 @@ def test_verdicts_agree_with_the_letters_of_the_board(editions: dict[str, Editio
     for edition in editions.values():
         for board, kind in BOARDS.items():
             entries = [entry for entry in edition.entries.values() if entry.score(edition.key, board)]
-            table = boards.table(edition.key, "", "", board, entries, {}, [], "GZD5")
+            table = board_table.table(edition.key, "", "", board, entries, {}, [], "GZD5")
             letters = {row.entry.slug: row.place.letters for row in table.rows if row.entry and row.place}
             for first, second in combinations(edition.on(board), 2):
                 if edition.members.get(first) != second:
                     found = edition.difference(first, second, board, kind.primary)
                     one, two = (letters[edition.entries[name].slug] for name in (first, second))
-                    assert found is not None and found.apart == (not ranking.share(one, two))
+                    assert found is not None and found.apart == (not ties.share(one, two))
 
 
 def test_the_findings_of_the_readme_hold(editions: dict[str, Edition]) -> None:
@@ -149,7 +149,7 @@ def test_what_does_not_stand_is_listed(editions: dict[str, Edition]) -> None:
 def test_without_entries_there_is_no_report(
     editions: dict[str, Edition], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(standings.scores, "read_references", lambda root: {})
+    monkeypatch.setattr(standings.stored_scores, "read_references", lambda root: {})
     assert main(["limit", "--out", str(tmp_path / "docs")]) == 1
     assert "gz2 has no references yet" in capsys.readouterr().err
     assert not (tmp_path / "docs").exists()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.lookalikes import same
+from leaderboard.check.lookalikes import same
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from scipy.special import expit, logit
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import GZD5
-from leaderboard import near_copies, plausibility
-from leaderboard.near_copies import Said
+from leaderboard.check import near_copies, plausibility
+from leaderboard.check.near_copies import Said
 from tests.forgeries import CNN, ROOT, VOTES, committed, forged, read, truths
 
 NAMES = tuple(f"J{i:04d}" for i in range(2000))

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from galaxy_zoo_decals import cli
-from galaxy_zoo_decals.archive import contents
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.pixels import Form
-from galaxy_zoo_decals.sources import MISSING, ImageError, Part
+from galaxy_zoo_decals.image_files import Form, ImageError
+from galaxy_zoo_decals.sources import MISSING, Part
+from galaxy_zoo_decals.sources.archive import contents
 from galaxy_zoo_decals.sources.folder import FolderError, folder_part, image_files
 from galaxy_zoo_decals.sources.record import SourceError
 from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, SIDE, OnDisk

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from galaxy_zoo_decals.edition import Edition
-from leaderboard import overlap, scores
 from leaderboard.__main__ import main
-from leaderboard.arguments import HERE
-from leaderboard.truths import Truths
+from leaderboard.check import overlap
+from leaderboard.entry.truths import Truths
+from leaderboard.files import DATA as HERE
+from leaderboard.ranking import stored_scores
 from tests.test_leaderboard import board as board  # fixtures
 from tests.test_leaderboard import finished as finished
 from tests.test_leaderboard import only
@@ -93,7 +94,7 @@ def test_results_for_the_hub_are_what_the_hub_reads(tmp_path: Path) -> None:
     (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Mine\n\nWords that stay.\n")
     words = ["export", slug, "--dataset", "someone/galaxies", "--revision", "a" * 40, "--out", str(folder)]
     assert main(words) == 0
-    stored = [s.boards["multiclass"] for s in scores.read(HERE / "scores" / slug)]
+    stored = [s.boards["multiclass"] for s in stored_scores.read(HERE / "scores" / slug)]
     expected = np.mean([s.metrics["macro_f1"][0] for s in stored])
     content = yaml.safe_load((folder / ".eval_results" / "galaxy-zoo-decals.yaml").read_text())
     (entry,) = huggingface_hub.parse_eval_result_entries(content)

@@ -92,9 +92,9 @@ def test_the_sample_is_the_simulators(tmp_path: Path) -> None:
 
 
 def test_the_sample_says_what_an_edition_prepared_today_says(toy_edition: Path) -> None:
-    from galaxy_zoo_decals.card import card
     from galaxy_zoo_decals.edition import Edition
-    from galaxy_zoo_decals.features import edition_features
+    from galaxy_zoo_decals.prepare.card import card
+    from galaxy_zoo_decals.prepare.features import edition_features
 
     edition, toy = Edition.open("sample"), Edition(toy_edition)
     assert list(edition.facts) == list(toy.facts) and set(edition.facts["cleaning"]) == set(toy.facts["cleaning"])  # type: ignore[call-overload]

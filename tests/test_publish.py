@@ -13,9 +13,10 @@ import pytest
 import yaml
 from huggingface_hub import HfApi
 
-from galaxy_zoo_decals import cli, publish
+from galaxy_zoo_decals import cli
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.publish import PublishError, plan
+from galaxy_zoo_decals.prepare import publish
+from galaxy_zoo_decals.prepare.publish import PublishError, plan
 from galaxy_zoo_decals.schema import SPLITS, VIEWS
 from galaxy_zoo_decals.sources.folder import Folder
 from tests.hub import Hub, serve

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard import report
 from leaderboard.__main__ import main
+from leaderboard.check import report
 from tests.test_leaderboard import fill_in
 from tests.test_leaderboard_runs import write_run
 

@@ -12,9 +12,10 @@ from scipy.stats import studentized_range
 from scipy.stats import t as student
 
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import boards, entries, ranking, versions
-from leaderboard.ranking import Scored, needed, rank
-from leaderboard.truths import Truths
+from leaderboard.entry import versions
+from leaderboard.entry.truths import Truths
+from leaderboard.ranking import board_table, entries, ties
+from leaderboard.ranking.ties import Scored, needed, rank
 from tests.campaigns import ranks
 
 ROOT = Path(__file__).parents[1] / "leaderboard"
@@ -45,9 +46,9 @@ def test_a_pair_by_hand() -> None:
 
 
 def test_the_spread_is_the_entry_s_own_raised_towards_the_usual_one() -> None:
-    assert ranking.training_variance(4.0, 3, 1.0) == 4.0, "never lowered"
-    assert ranking.training_variance(0.0, 3, 1.0) == 0.5, "two degrees of freedom each"
-    assert ranking.training_variance(math.nan, 1, 1.0) == 1.0, "a single run has the usual one"
+    assert ties.training_variance(4.0, 3, 1.0) == 4.0, "never lowered"
+    assert ties.training_variance(0.0, 3, 1.0) == 0.5, "two degrees of freedom each"
+    assert ties.training_variance(math.nan, 1, 1.0) == 1.0, "a single run has the usual one"
     drawn = np.random.default_rng(0).standard_normal(1000)
     assert Scored([1.0, 1.0, 1.0], drawn, 0.5).training == pytest.approx(0.25 * drawn.var() / 2)
 
@@ -56,7 +57,7 @@ def test_a_single_run_varies_as_much_as_the_other_of_its_pair() -> None:
     three, alone = np.array(3.0), np.array(1.0)
     small, large = np.array(0.1), np.array(2.0)
     total = 0.5 + 2.0 / 3 + 2.0
-    low, high = ranking.tukey(5), student.isf((1 - 0.98**0.1) / 2, 2)
+    low, high = ties.tukey(5), student.isf((1 - 0.98**0.1) / 2, 2)
     by_hand = (low + (high - low) * ((2.0 / 3 + 2.0) / total) ** 1.5) * math.sqrt(total)
     for pair in (((large, three), (small, alone)), ((small, alone), (large, three))):
         assert needed(np.array(0.5), *pair, 5) == pytest.approx(by_hand)
@@ -76,15 +77,17 @@ def test_another_entry_changes_a_pair_by_the_number_of_entries_alone(
     places = rank([*board, other], True).places
     for i, j in itertools.combinations(range(4), 2):
         gap = abs(board[i].value - board[j].value)
-        apart = gap > ranking.between(board[i], board[j], 5)
-        assert ranking.share(places[i].letters, places[j].letters) == (not apart)
+        apart = gap > ties.between(board[i], board[j], 5)
+        assert ties.share(places[i].letters, places[j].letters) == (not apart)
 
 
 def committed(name: str, task: str) -> list[Scored]:
     """The entries of one of the benchmark's boards."""
     key = name, versions.read(ROOT / "benchmark")[-1].editions[name].content_hash
     standing = entries.submitted(ROOT, Truths.on_this_machine([]))[0]
-    return [boards.scored(key, BOARDS[task], e) for e in standing if e.official and e.ranked(key, task) is not None]
+    return [
+        board_table.scored(key, BOARDS[task], e) for e in standing if e.official and e.ranked(key, task) is not None
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,7 @@ def gz2() -> list[Scored]:
 def tied(board: list[Scored], count: int) -> list[tuple[int, int]]:
     """Which of the first entries share a letter."""
     letters = [place.letters for place in rank(board, True).places[:count]]
-    return [pair for pair in itertools.combinations(range(count), 2) if ranking.share(*(letters[k] for k in pair))]
+    return [pair for pair in itertools.combinations(range(count), 2) if ties.share(*(letters[k] for k in pair))]
 
 
 @pytest.mark.parametrize("count", [1, 8])
@@ -117,7 +120,7 @@ def test_local_runs_stand_beside_the_board_and_move_nobody() -> None:
     assert [(p.first, p.last) for p in places] == [(3, 4), (2, 4), (2, 3), (1, 1)]
 
     def beside(mean: float, spread: float = 0.1) -> tuple[int, int, str]:
-        place = ranking.beside(board, places, one(mean, spread, 9), True)
+        place = ties.beside(board, places, one(mean, spread, 9), True)
         return place.first, place.last, place.letters
 
     assert beside(60) == (1, 1, ""), "better than all: no letter is its own"
@@ -125,7 +128,7 @@ def test_local_runs_stand_beside_the_board_and_move_nobody() -> None:
     assert beside(3) == (2, 5, "bc")
     assert beside(3, 1e6) == (1, 5, "abc"), "nothing can be told of it"
     assert beside(-60) == (5, 5, "")
-    assert not ranking.beside(board, places, one(math.nan, 0, 9), True).known
+    assert not ties.beside(board, places, one(math.nan, 0, 9), True).known
 
 
 def test_places_do_not_change_from_call_to_call(gz2: list[Scored]) -> None:
@@ -159,7 +162,7 @@ def test_the_study_runs_what_ranks() -> None:
         of = ranks.entries_of(rng, ranks.spreads("0 to 13", 5), [3, 3, 1, 2, 5], typical=0.3)
         gaps, least = ranks.pairs(ranks.summary(of), typical=0.3)
         letters = [place.letters for place in rank(of, True).places]
-        apart = [not ranking.share(letters[i], letters[j]) for i, j in zip(*np.triu_indices(5, 1))]
+        apart = [not ties.share(letters[i], letters[j]) for i, j in zip(*np.triu_indices(5, 1))]
         assert (np.abs(gaps) > least)[0].tolist() == apart, board
 
 
@@ -173,10 +176,10 @@ def orders(draw: st.DrawFn) -> np.ndarray:
 
 @given(orders())
 def test_letters_are_shared_if_and_only_if_nobody_is_better(better: np.ndarray) -> None:
-    letters = ranking._letters(better)
+    letters = ties._letters(better)
     assert all(letters), "everybody has one"
     for i, j in itertools.combinations(range(len(better)), 2):
-        assert ranking.share(letters[i], letters[j]) == (not better[i, j]), (i, j, letters)
+        assert ties.share(letters[i], letters[j]) == (not better[i, j]), (i, j, letters)
 
 
 def test_letters_by_hand() -> None:
@@ -184,7 +187,7 @@ def test_letters_by_hand() -> None:
         better = np.zeros((n, n), dtype=bool)
         for pair in pairs:
             better[pair] = True
-        return ranking._letters(better)
+        return ties._letters(better)
 
     assert letters((0, 2), n=3) == ["a", "ab", "b"], "the one between two groups bears both letters"
     assert letters((1, 2), n=3) == ["ab", "a", "b"], "two that the best is not told from may be told apart"
@@ -195,10 +198,10 @@ def test_entries_beside_better_versions_of_themselves_need_fewer_letters_than_th
     """Twenty entries and a slightly better version of each: 2^20 groups of which no two are separable."""
     better = np.zeros((40, 40), dtype=bool)
     better[np.arange(0, 40, 2), np.arange(1, 40, 2)] = True
-    letters = ranking._letters(better)
-    assert len({one for word in letters for one in ranking.LETTER.findall(word)}) < 40
+    letters = ties._letters(better)
+    assert len({one for word in letters for one in ties.LETTER.findall(word)}) < 40
     for i, j in itertools.combinations(range(40), 2):
-        assert ranking.share(letters[i], letters[j]) == (not better[i, j])
+        assert ties.share(letters[i], letters[j]) == (not better[i, j])
 
 
 @pytest.mark.parametrize(
@@ -209,4 +212,4 @@ def test_entries_beside_better_versions_of_themselves_need_fewer_letters_than_th
     ],
 )  # fmt: skip
 def test_letters_take_little_room(letters: str, shown: str) -> None:
-    assert ranking.brief(letters) == shown
+    assert ties.brief(letters) == shown

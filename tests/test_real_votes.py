@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.predictions import Predictions
@@ -34,7 +34,7 @@ def drawn(galaxies: int, volunteers: int, seed: int = 0) -> tuple[np.ndarray, np
     for q in GZ2.questions:
         columns = GZ2.slices[q.name]
         truth[:, columns] = rng.dirichlet(np.full(len(q.answers), 0.7), size=galaxies)
-    return truth, panels.draw(GZ2, truth, np.full(galaxies, volunteers), rng)
+    return truth, drawn_votes.draw(GZ2, truth, np.full(galaxies, volunteers), rng)
 
 
 def folder_of(path: Path, votes: np.ndarray, digits: int = 3) -> Sample:
@@ -104,7 +104,7 @@ def test_halves_are_real_panels_of_the_same_votes() -> None:
     for half, first in ((one, 20), (other, 21)):
         for q in GZ2.questions:
             total = half[:, GZ2.slices[q.name]].sum(axis=1)
-            assert np.array_equal(total, panels.asked(GZ2, q, half, np.full(50, first)))
+            assert np.array_equal(total, drawn_votes.asked(GZ2, q, half, np.full(50, first)))
 
 
 def test_two_computations_of_the_ceiling_agree_and_are_near_what_the_truth_scores() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leaderboard.files import LeaderboardError
-from leaderboard.real_votes import MODEL, RealVotes
+from leaderboard.render.real_votes import MODEL, RealVotes
 
 
 def one(value: float, half: float = 0.02) -> dict[str, Any]:

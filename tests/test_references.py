@@ -11,9 +11,9 @@ import pytest
 
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import BOARDS, Truth, ceilings
-from leaderboard import scores
 from leaderboard.__main__ import main
 from leaderboard.files import LeaderboardError
+from leaderboard.ranking import stored_scores
 from tests.test_leaderboard_runs import write_run
 
 
@@ -41,20 +41,20 @@ def test_stored_ceilings_stand_on_the_boards_and_beside_entries(toy_edition: Pat
 def test_stored_draws_pair_a_score_with_prior_and_ceiling(toy_edition: Path, tmp_path: Path) -> None:
     assert main(["references", "--root", str(tmp_path), "--draws", "2", str(toy_edition)]) == 0
     edition = Edition(toy_edition)
-    ((_, rows),) = scores.read_references(tmp_path / "scores").items()
+    ((_, rows),) = stored_scores.read_references(tmp_path / "scores").items()
     prior, ceiling = rows["votes"]["class prior"], rows["votes"]["noise ceiling"]
     assert ceiling.draws["nll"].shape == prior.draws["nll"].shape == (ceilings.RESAMPLES,)
-    assert scores.skill("votes", prior, rows["votes"]) == (0, 0, 0)
-    assert scores.skill("votes", ceiling, rows["votes"]) == (1, 1, 1)
-    five = scores.skill("votes", rows["votes"]["5 volunteers"], rows["votes"])
+    assert stored_scores.skill("votes", prior, rows["votes"]) == (0, 0, 0)
+    assert stored_scores.skill("votes", ceiling, rows["votes"]) == (1, 1, 1)
+    five = stored_scores.skill("votes", rows["votes"]["5 volunteers"], rows["votes"])
     assert five[1] < five[0] < five[2] < 1
-    fresh = scores.of_references(Truth.of(edition))["votes"]["class prior"]
+    fresh = stored_scores.of_references(Truth.of(edition))["votes"]["class prior"]
     np.testing.assert_array_equal(prior.draws["nll"], fresh.draws["nll"][: ceilings.RESAMPLES])
-    assert math.isnan(scores.skill("votes", prior, {})[0])
+    assert math.isnan(stored_scores.skill("votes", prior, {})[0])
     (drawn,) = (tmp_path / "scores" / "references").glob("*.parquet")
     drawn.write_bytes(b"PAR1")
     with pytest.raises(LeaderboardError, match="python -m leaderboard references"):
-        scores.read_references(tmp_path / "scores")
+        stored_scores.read_references(tmp_path / "scores")
 
 
 def test_ceilings_of_another_version_of_an_edition_are_not_shown(toy_edition: Path, tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galaxy_zoo_decals import archive, argument_types, cleaning, cli, download, prepare_command, splits
-from galaxy_zoo_decals.download import DownloadError, File
+from galaxy_zoo_decals import argument_types, cli, splits
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form
+from galaxy_zoo_decals.prepare import cleaning
+from galaxy_zoo_decals.prepare import command as prepare_command
 from galaxy_zoo_decals.schema import SPLITS
-from galaxy_zoo_decals.sources import runs
+from galaxy_zoo_decals.sources import archive, download, runs
+from galaxy_zoo_decals.sources.download import DownloadError, File
 from galaxy_zoo_decals.sources.remote import ChangedError, Ranges, RemoteFile
 from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, SurveyPart
 from tests.releases import TABLE, Survey, Zenodo, asked_range, plan_survey, serve, write_sparse, write_survey

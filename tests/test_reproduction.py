@@ -13,11 +13,12 @@ import pytest
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import boards, entries, versions
 from leaderboard.__main__ import main
-from leaderboard.ranking import Scored
-from leaderboard.reproduction import Again
-from leaderboard.truths import Truths
+from leaderboard.entry import versions
+from leaderboard.entry.truths import Truths
+from leaderboard.ranking import board_table, entries
+from leaderboard.ranking.ties import Scored
+from leaderboard.repeat.reproduction import Again
 
 ROOT = Path(__file__).parents[1] / "leaderboard"
 
@@ -90,7 +91,7 @@ def test_a_folder_without_a_run_is_named(entry: Path, tmp_path: Path, capsys: py
 def test_runs_on_no_board_of_the_entry_are_not_called_reproduced(
     entry: Path, again: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("leaderboard.entries.scored", lambda folder, truths: [])
+    monkeypatch.setattr("leaderboard.ranking.entries.scored", lambda folder, truths: [])
     assert main(["reproduce", entry.name, str(again())]) == 1
     told = capsys.readouterr()
     assert "on no board together" in told.err and "Reproduced" not in told.out
@@ -134,7 +135,7 @@ def test_another_entry_does_not_move_what_is_allowed(
     said = capsys.readouterr().out
     key = "sample", versions.read(ROOT / "benchmark")[-1].editions["sample"].content_hash
     one = entries.named(entry.name, *entries.submitted(ROOT, Truths.on_this_machine([])))
-    own = boards.scored(key, BOARDS["multiclass"], one)
+    own = board_table.scored(key, BOARDS["multiclass"], one)
     usual = 0.46**2 * float(np.var(own.draws))
     by_hand = max(float(np.var(own.seeds, ddof=1)), (2 * float(np.var(own.seeds, ddof=1)) + 2 * usual) / 4) ** 0.5
     assert f"s.d. of trainings {by_hand:.2g}:" in said

@@ -15,16 +15,17 @@ import numpy as np
 import pytest
 
 from benchmark import predict as prediction
-from benchmark import record
 from benchmark import run as training
+from benchmark import run_folder
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard import evidence, fresh, rerun
 from leaderboard.__main__ import main
+from leaderboard.entry import evidence
 from leaderboard.files import LeaderboardError, sha256
+from leaderboard.repeat import fresh, rerun
 from tests.harness import TINY_CNN
 
 ROOT = Path(__file__).parents[1] / "leaderboard"
@@ -42,7 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     settings = [*TINY_CNN, "--set", "epochs=6", "--set", "channels=8,16"]
     with pytest.MonkeyPatch.context() as patch:
         # One commit, whatever somebody does with the working tree meanwhile.
-        patch.setattr(record, "git", lambda: {"commit": "ab" * 20, "dirty": False})
+        patch.setattr(run_folder, "git", lambda: {"commit": "ab" * 20, "dirty": False})
         for seed in (0, 1):
             arguments = ["--model", "multiclass", "--edition", "sample", "--out", str(out / str(seed))]
             assert training.main([*arguments, "--seed", str(seed), *settings]) == 0
@@ -308,7 +309,7 @@ def test_answers_by_hand() -> None:
 
 
 def test_the_interval_of_a_difference_by_hand() -> None:
-    from leaderboard.scores import Score
+    from leaderboard.ranking.stored_scores import Score
 
     draws = np.array([-1.0, 1.0], np.float32)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import results, scores
 from leaderboard.__main__ import main
 from leaderboard.files import LeaderboardError
+from leaderboard.ranking import stored_scores
+from leaderboard.render import readme_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,7 +21,9 @@ def test_the_readme_holds_the_table_of_today(capsys: pytest.CaptureFixture[str])
     assert main(["results"]) == 0
     printed = capsys.readouterr().out.strip()
     text = (ROOT / "README.md").read_text()
-    assert f"{results.BEGIN}\n\n{printed}\n\n{results.END}" in text, "python -m leaderboard results --into README.md"
+    assert f"{readme_table.BEGIN}\n\n{printed}\n\n{readme_table.END}" in text, (
+        "python -m leaderboard results --into README.md"
+    )
 
 
 def test_a_cell_is_the_mean_of_the_stored_scores(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +35,8 @@ def test_a_cell_is_the_mean_of_the_stored_scores(capsys: pytest.CaptureFixture[s
     assert [bool(cell) for cell in cells[1:]] == [i == place for i in range(1, 5)]
     (slug,) = (p.name for p in (ROOT / "leaderboard" / "scores").glob("*-multi-label-cnn-32-64-128-128-best"))
     stored = [
-        s.boards["multilabel"].metrics["macro_map"][0] for s in scores.read(ROOT / "leaderboard" / "scores" / slug)
+        s.boards["multilabel"].metrics["macro_map"][0]
+        for s in stored_scores.read(ROOT / "leaderboard" / "scores" / slug)
     ]
     assert cells[place].startswith(f"{np.mean(stored):.3f} [")
     assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\] [a-z]+", cells[place])
@@ -41,15 +45,15 @@ def test_a_cell_is_the_mean_of_the_stored_scores(capsys: pytest.CaptureFixture[s
 
 def test_the_table_is_put_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
-    path.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
-    results.write(path, "| new |")
-    assert path.read_text() == f"before\n{results.BEGIN}\n\n| new |\n\n{results.END}\nafter\n"
-    for text in ("no marks", results.END + results.BEGIN, 2 * (results.BEGIN + results.END)):
+    path.write_text(f"before\n{readme_table.BEGIN}\nold\n{readme_table.END}\nafter\n")
+    readme_table.write(path, "| new |")
+    assert path.read_text() == f"before\n{readme_table.BEGIN}\n\n| new |\n\n{readme_table.END}\nafter\n"
+    for text in ("no marks", readme_table.END + readme_table.BEGIN, 2 * (readme_table.BEGIN + readme_table.END)):
         path.write_text(text)
         with pytest.raises(LeaderboardError, match="put them there"):
-            results.write(path, "| new |")
+            readme_table.write(path, "| new |")
         assert path.read_text() == text
 
 
 def test_a_title_cannot_leave_its_cell() -> None:
-    assert results._plain("a|b <script> [x](y)") == r"a\|b \<script\> \[x\](y)"
+    assert readme_table._plain("a|b <script> [x](y)") == r"a\|b \<script\> \[x\](y)"

@@ -15,11 +15,14 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
-from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.average_precision import average_precision, running
-from galaxy_zoo_decals.scoring.bootstrap import BLOCK, DRAWS, Patterns, Weights, plain, shared
-from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
+from galaxy_zoo_decals.scoring.boards import Metric
+from galaxy_zoo_decals.scoring.boards.hierarchical import HIERARCHICAL, path_sets, valid_paths
+from galaxy_zoo_decals.scoring.boards.multiclass import bin_gaps, calibration_error
+from galaxy_zoo_decals.scoring.bootstrap import BLOCK, DRAWS, Patterns, Weights, plain, ratio, shared
+from galaxy_zoo_decals.scoring.priors import prior_concentrations
 from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
+from galaxy_zoo_decals.scoring.results import board_values
 from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
 from tests.toys import draw_votes
 
@@ -185,8 +188,8 @@ def test_running_sums_are_cumulative_sums(length: int) -> None:
 
 def test_patterns_of_some_galaxies_are_theirs(truth: Truth) -> None:
     rows = np.random.default_rng(1).permutation(len(truth.names))[:300]
-    columns = m.hierarchical_columns(truth, truth.fractions)
-    part = m.hierarchical_columns(truth.take(rows), truth.fractions[rows])
+    columns = HIERARCHICAL.columns(truth, truth.fractions)
+    part = HIERARCHICAL.columns(truth.take(rows), truth.fractions[rows])
     weights = shared(len(truth.names)).take(rows, 30)
     whole, alone = weights.counts(columns.take(rows).counts), weights.counts(part.counts)
     for name, sums in whole.items():
@@ -298,13 +301,13 @@ def test_the_report_names_every_row_and_those_left_out(truth: Truth) -> None:
 def test_sets_that_are_no_path_are_found() -> None:
     tree = GZD5
     truth = make_truth(tree, 50)
-    sets = m.path_sets(tree, truth.fractions)
+    sets = path_sets(tree, truth.fractions)
     complete = ~np.isnan(truth.fractions).any(axis=1)
-    assert m.valid_paths(tree, sets)[complete].all()
+    assert valid_paths(tree, sets)[complete].all()
     broken = sets.copy()
     broken[:, tree.answer_index["how-rounded", "round"]] ^= True
-    assert not m.valid_paths(tree, broken).any()
-    assert not m.valid_paths(tree, np.zeros_like(sets)).any(), "the root has an answer"
+    assert not valid_paths(tree, broken).any()
+    assert not valid_paths(tree, np.zeros_like(sets)).any(), "the root has an answer"
 
 
 def test_the_likelihood_agrees_with_scipy_and_is_zero_without_votes(truth: Truth) -> None:
@@ -366,8 +369,8 @@ def test_calibration_error_of_bins_by_hand() -> None:
     right = np.zeros(30, bool)
     right[::2] = True  # each bin of two has one right and one wrong
     gaps = [abs(0.5 - confidence[i : i + 2].mean()) for i in range(0, 30, 2)]
-    summed = m.bin_gaps(confidence, right).sum(axis=0, keepdims=True)
-    assert m.calibration_error(summed, np.array([30]))[0] == pytest.approx(np.mean(gaps))
+    summed = bin_gaps(confidence, right).sum(axis=0, keepdims=True)
+    assert calibration_error(summed, np.array([30]))[0] == pytest.approx(np.mean(gaps))
 
 
 @pytest.mark.parametrize("task", VIEWS)
@@ -491,6 +494,34 @@ def test_every_metric_is_computed_within_its_range(truth: Truth, board: object) 
         assert metric.high is None or v <= metric.high
         assert metric.definition.endswith(".")
     assert all(metric.title in result.report() for metric in board.metrics.values())  # type: ignore[attr-defined]
+
+
+def test_a_new_metric_is_one_object_of_its_board(truth: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/extending.md says: score, report and evaluators print it from there."""
+    share = Metric(
+        "spiral_share", "Called spiral", "Share of labelled galaxies that are called spiral.",
+        lambda s: ratio(s["guessed"][:, CLASSES.index("spiral")], s["n"]),
+    )  # fmt: skip
+    board = replace(BOARDS["multiclass"], all_metrics=(*BOARDS["multiclass"].all_metrics, share))
+    monkeypatch.setitem(BOARDS, "multiclass", board)
+    given = predict(truth, "multiclass")
+    result = score(truth, given)["multiclass"]
+    known = truth.classes.label >= 0
+    expected = (given.values[known].argmax(axis=1) == CLASSES.index("spiral")).mean()
+    found = result.metrics["spiral_share"]
+    assert found.value == pytest.approx(expected, abs=1e-12) and found.low < expected < found.high
+    assert "Called spiral" in result.report() and result.draws["spiral_share"].shape == (DRAWS,)
+
+
+def test_metrics_alone_need_no_rows_and_equal_those_beside_all_others(truth: Truth) -> None:
+    weights = plain(len(truth.names))
+    for task, values in board_values(truth.tree, predict(truth, "votes")).items():
+        columns = BOARDS[task].columns(truth, values)
+        whole = BOARDS[task].scored(truth, columns, weights).metrics
+        for name, value in whole.items():
+            alone = BOARDS[task].scored(truth, columns, weights, {name})
+            assert alone.rows == [] and list(alone.metrics) == [name]
+            np.testing.assert_array_equal(alone.metrics[name], value)
 
 
 def test_evaluate_metrics_say_the_same(truth: Truth) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from galaxy_zoo_decals.simulation import colour, field, telescope
-from galaxy_zoo_decals.simulation.arms import ring_maps
 from galaxy_zoo_decals.simulation.galaxy import Bulge, Disc, Galaxy, Ring, luminosity_distance_mpc, petrosian, sersic_b
 from galaxy_zoo_decals.simulation.light import Grid, galaxy_light, sersic
 from galaxy_zoo_decals.simulation.population import MAG_LIMIT, MIN_PETROSIAN_ARCSEC, REDSHIFT_LIMIT, draw_galaxy
+from galaxy_zoo_decals.simulation.structure import ring_maps
 from galaxy_zoo_decals.simulation.tides import tidal_light
 
 GRID = Grid(256, 0.262)

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from galaxy_zoo_decals import catalogue, pixels
-from galaxy_zoo_decals.builder import build
+from galaxy_zoo_decals import image_files
+from galaxy_zoo_decals.image_files import ImageError
+from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.simulation import survey
-from galaxy_zoo_decals.sources import ImageError
+from galaxy_zoo_decals.sources import catalogue
 from galaxy_zoo_decals.sources.simulated import Simulated, simulate
 
 SIZE = 64
@@ -41,9 +42,9 @@ def test_rows_are_sorted_checked_and_have_every_column(made):
 
 def test_a_galaxy_does_not_depend_on_number_order_or_processes(made):
     _, work, table = made
-    alone = {row["iauname"]: row for row in (simulate(5, SIZE, pixels.QUALITY, index) for index in (17, 3))}
+    alone = {row["iauname"]: row for row in (simulate(5, SIZE, image_files.QUALITY, index) for index in (17, 3))}
     rows = table.set_index("iauname")
-    encoder = Simulated(galaxies=24, seed=5, size=SIZE).encoder(work, SIZE, pixels.QUALITY)
+    encoder = Simulated(galaxies=24, seed=5, size=SIZE).encoder(work, SIZE, image_files.QUALITY)
     for name, row in alone.items():
         for column in (*GZD5.vote_columns, "ra", "upload_group"):
             assert rows.loc[name, column] == row[column]
@@ -61,13 +62,13 @@ def test_finished_pieces_are_used_again_and_lost_ones_made_again(made, monkeypat
 
 def test_images_by_name_and_what_is_refused(made):
     source, work, table = made
-    reader = pickle.loads(pickle.dumps(source.encoder(work, SIZE, pixels.QUALITY)))
+    reader = pickle.loads(pickle.dumps(source.encoder(work, SIZE, image_files.QUALITY)))
     images = reader(list(table["iauname"]))
-    assert all(pixels.decode(data).size == (SIZE, SIZE) for data in images)
+    assert all(image_files.decode(data).size == (SIZE, SIZE) for data in images)
     unknown = reader(["J000000.00+000000.0", "J999999.99+999999.9"])
     assert all(isinstance(problem, ImageError) for problem in unknown)
     with pytest.raises(ValueError, match="have 64 pixels and quality 90, not 224 and 90"):
-        source.encoder(work, 224, pixels.QUALITY)
+        source.encoder(work, 224, image_files.QUALITY)
     with pytest.raises(ValueError, match="at least 1"):
         Simulated(galaxies=0)
 
@@ -103,8 +104,8 @@ def test_debiased_columns_follow_the_published_rule(made):
 
 def test_the_picture_is_not_empty(made):
     source, work, table = made
-    data = source.encoder(work, SIZE, pixels.QUALITY)([table["iauname"][0]])[0]
-    levels = np.asarray(Image.Image.convert(pixels.decode(data), "L"), float)
+    data = source.encoder(work, SIZE, image_files.QUALITY)([table["iauname"][0]])[0]
+    levels = np.asarray(Image.Image.convert(image_files.decode(data), "L"), float)
     assert levels[24:40, 24:40].mean() > levels[:8, :8].mean() + 10
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from galaxy_zoo_decals.schema import GZD5
-from galaxy_zoo_decals.simulation import survey, volunteers
+from galaxy_zoo_decals.simulation import survey, vote_model
 from galaxy_zoo_decals.simulation.galaxy import Arms, Bulge, Disc, Encounter, Galaxy
 from galaxy_zoo_decals.simulation.scene import Stream, draw_scene, generator, render
-from galaxy_zoo_decals.simulation.volunteers import (
+from galaxy_zoo_decals.simulation.vote_model import (
     MILLION,
     Visibility,
     answer_probabilities,
@@ -117,7 +117,7 @@ class TestPanels:
         p = float(expected["smooth-or-featured"][1])
         assert drawn.mean() == pytest.approx(p, abs=0.01)
         assert drawn.var() == pytest.approx(
-            p * (1 - p) / (1 + volunteers.CONCENTRATION["smooth-or-featured"]), rel=0.15
+            p * (1 - p) / (1 + vote_model.CONCENTRATION["smooth-or-featured"]), rel=0.15
         )
 
     def test_rounded_probabilities_sum_to_a_million(self):

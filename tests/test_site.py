@@ -27,28 +27,18 @@ import html5lib
 import numpy as np
 import pytest
 
-from galaxy_zoo_decals.builder import build as build_edition
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
+from galaxy_zoo_decals.prepare.builder import build as build_edition
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
-from leaderboard import (
-    columns,
-    comparisons,
-    costs,
-    datasheets,
-    entries,
-    figures,
-    galaxies,
-    ranking,
-    render,
-    scores,
-    templates,
-)
 from leaderboard.__main__ import main
-from leaderboard.runs import Curve, Point
-from leaderboard.truths import Truths
+from leaderboard.entry.run_json import Curve, Point
+from leaderboard.entry.truths import Truths
+from leaderboard.ranking import entries, stored_scores, ties
+from leaderboard.render import columns, comparisons, costs, data_page, forest, galaxies, jinja, svg
+from leaderboard.render import site as render
 from tests.test_claims import claims
 from tests.test_gz2 import write_challenge
 from tests.test_leaderboard import fill_in
@@ -247,8 +237,8 @@ def test_an_edition_that_may_not_be_passed_on_is_not(toy_edition: Path, tmp_path
     assert images.wanted == {}
     assert {galaxies.true_answer(closed, 0, task) for task in BOARDS} == {""}
     assert galaxies.panel(closed) == galaxies.by_hash(closed.names, np.arange(len(closed.names)))[: galaxies.PANEL]
-    assert datasheets.worked(closed, Edition(toy_edition), images) is None
-    assert datasheets.gallery(closed, Edition(toy_edition), images, 9) == {}
+    assert data_page.worked(closed, Edition(toy_edition), images) is None
+    assert data_page.gallery(closed, Edition(toy_edition), images, 9) == {}
     for task in ("multiclass", "multilabel", "hierarchical", "votes"):
         values = guess(closed, task, 0.5, np.random.default_rng(0))
         predictions = Predictions(task, "gz2", "0" * 64, "1" * 64, 0, closed.names, values)
@@ -347,7 +337,7 @@ def test_seeds_are_one_entry_and_recipes_are_two(bare: Path, toy_edition: Path, 
     [(0.0, 1.0, [0, 0.5, 1]), (0.42, 0.58, [0.4, 0.45, 0.5, 0.55, 0.6]), (3.0, 3.0, [1, 2, 3, 4, 5]), (0, 47, None)],
 )
 def test_axes_have_round_numbers_that_span_the_data(low: float, high: float, expected: list[float] | None) -> None:
-    ticks = figures.steps(low, high)
+    ticks = forest.steps(low, high)
     assert ticks[0] <= low and ticks[-1] >= high and 2 <= len(ticks) <= 5
     assert expected is None or ticks == expected
 
@@ -367,26 +357,24 @@ def test_axes_have_round_numbers_that_span_the_data(low: float, high: float, exp
 def test_intervals_fill_their_axis_and_its_numbers_do_not_touch(
     values: list[float], low: float | None, high: float | None, ends: tuple[float, float]
 ) -> None:
-    scale = figures.Scale.over(values, low, high)
+    scale = forest.Scale.over(values, low, high)
     assert (scale.low, scale.high) == pytest.approx(ends, rel=1e-4)
     assert len(scale.ticks) >= 2 and all(scale.low <= t <= scale.high for t in scale.ticks)
-    widths = [figures.LETTER * len(f"{t:g}") for t in scale.ticks]
+    widths = [forest.LETTER * len(f"{t:g}") for t in scale.ticks]
     gaps = np.diff([scale.x(t) for t in scale.ticks])
     assert (gaps >= [(a + b) / 2 for a, b in pairwise(widths)]).all()
 
 
 def test_names_in_a_scatter_plot_keep_clear_of_marks_and_names() -> None:
     rng = np.random.default_rng(3)
-    dots = [
-        figures.Dot(float(x), float(y), "", "#", f"entry {i}") for i, (x, y) in enumerate(rng.uniform(1, 9, (40, 2)))
-    ]
-    drawn = figures.scatter(dots, [], [("noise ceiling", 8.0), ("noise ceiling", 9.0)], "words", "cost", True)
+    dots = [svg.Dot(float(x), float(y), "", "#", f"entry {i}") for i, (x, y) in enumerate(rng.uniform(1, 9, (40, 2)))]
+    drawn = svg.scatter(dots, [], [("noise ceiling", 8.0), ("noise ceiling", 9.0)], "words", "cost", True)
     marks = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawn)]
     names = re.findall(r'<text class="label" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)">([^<]+)', drawn)
     assert len(marks) == 40 and 5 < len(names) < 40
     boxes = []
     for x, y, anchor, name in names:
-        width = figures.LETTER * len(name)
+        width = forest.LETTER * len(name)
         left = float(x) - (width if anchor == "end" else 0)
         boxes.append((left, left + width, float(y)))
     for i, (left, right, y) in enumerate(boxes):
@@ -398,14 +386,14 @@ def test_names_in_a_scatter_plot_keep_clear_of_marks_and_names() -> None:
 
 def test_a_chart_copes_with_gaps_and_a_single_epoch() -> None:
     one = Curve(name="x", best_epoch=1, points=[Point(epoch=1, train_loss=0.5, validation_loss=None)])
-    assert "<circle" in figures.learning([(0, one)], "words")
+    assert "<circle" in svg.learning([(0, one)], "words")
     none = Curve(name="x", points=[Point(epoch=1)])
-    assert "No losses" in figures.learning([(0, none)], "words")
+    assert "No losses" in svg.learning([(0, none)], "words")
 
 
 def test_markdown_is_tame() -> None:
     html = str(
-        templates.markdown("# Top\n\n[a](https://x.org) [b](javascript:alert(1)) ![c](https://x.org/c.png) <i>d</i>")
+        jinja.markdown("# Top\n\n[a](https://x.org) [b](javascript:alert(1)) ![c](https://x.org/c.png) <i>d</i>")
     )
     assert "<h3>Top</h3>" in html and 'href="https://x.org"' in html
     assert "javascript:" not in re.sub(r">[^<]*<", "><", html) and "<img" not in html and "<i>" not in html
@@ -488,7 +476,7 @@ def test_names_of_any_length_and_direction_stay_text(
     said = found[0].submission.model_copy(update={"name": name, "authors": [name], "description": name})
     hostile = [dataclasses.replace(found[0], title=name, submission=said, readme=name)]
     other, _ = entries.local(board / "runs", truths)
-    render.site([*hostile, *other], truths, scores.read_references(board / "scores"), tmp_path / "site", [])
+    render.site([*hostile, *other], truths, stored_scores.read_references(board / "scores"), tmp_path / "site", [])
     check_links(tmp_path / "site")
     slug = found[0].slug
     for path in ("index.html", "boards/toy-multiclass.html", f"entries/{slug}.html", "compare/toy-multiclass.html"):
@@ -508,7 +496,7 @@ def test_an_entry_that_breaks_a_page_is_left_out_and_said(board: Path, toy_editi
     broken = dataclasses.replace(
         found[0], slug="20261128-broken", trained=[dataclasses.replace(found[0].trained[0], run=run)]
     )
-    references = scores.read_references(board / "scores")
+    references = stored_scores.read_references(board / "scores")
     made = render.site([*found, broken], truths, references, tmp_path / "site", [])
     (warning,) = made.warnings
     assert warning.startswith("20261128-broken is left out: no page can be made of it")
@@ -550,8 +538,8 @@ def test_verdicts_are_those_of_the_votes(site: Path, board: Path, toy_edition: P
 
 
 def test_nobody_surpasses_the_front() -> None:
-    def dot(x: float, y: float) -> tuple[str, figures.Dot]:
-        return "", figures.Dot(x, y, "", "")
+    def dot(x: float, y: float) -> tuple[str, svg.Dot]:
+        return "", svg.Dot(x, y, "", "")
 
     placed = [dot(10, 0.5), dot(5, 0.4), dot(20, 0.5), dot(30, 0.9), dot(5, 0.3), dot(40, 0.8)]
     assert [(d.x, d.y) for _, d in costs.pareto(placed, True)] == [(5, 0.4), (10, 0.5), (30, 0.9)]
@@ -559,10 +547,10 @@ def test_nobody_surpasses_the_front() -> None:
 
 
 def test_the_sky_is_drawn_where_it_is() -> None:
-    assert figures.mollweide(0, 0) == (200, 100) and figures.mollweide(0, 90) == (200, 0.5)
-    assert figures.mollweide(90, 0) == (100.5, 100) and figures.mollweide(270, 0) == (299.5, 100)
+    assert svg.mollweide(0, 0) == (200, 100) and svg.mollweide(0, 90) == (200, 0.5)
+    assert svg.mollweide(90, 0) == (100.5, 100) and svg.mollweide(270, 0) == (299.5, 100)
     # Equal areas: half of the hemisphere lies below 30 degrees, where the ellipse's area says so too.
-    _, y = figures.mollweide(0, 30)
+    _, y = svg.mollweide(0, 30)
     h = (100 - y) / 99.5
     assert 2 / math.pi * (math.asin(h) + h * math.sqrt(1 - h * h)) == pytest.approx(0.5, abs=0.01)
 
@@ -571,7 +559,7 @@ def test_the_sky_is_drawn_where_it_is() -> None:
     ("low", "high", "first", "last"), [(13, 80, 10, 100), (1e5, 3e7, 1e5, 1e8), (5, 5, 5, 10), (1, 1e6, 1, 1e6)]
 )
 def test_logarithmic_axes_span_the_data(low: float, high: float, first: float, last: float) -> None:
-    ticks = figures.decades(low, high)
+    ticks = svg.decades(low, high)
     assert (ticks[0], ticks[-1]) == (first, last) and ticks == sorted(set(ticks)) and len(ticks) <= 8
 
 
@@ -864,7 +852,7 @@ def test_a_comparison_says_its_answer_first(browser: Browser, site: Path) -> Non
         words = f"{ahead} is ahead on Hierarchical F1" if apart else "Hierarchical F1 cannot tell them apart"
         verdict = page.locator("[data-verdict]").inner_text()
         assert verdict.startswith(f"{words}: A\u00a0−\u00a0B is {gap}, 95 % interval {interval}.")
-        assert ("they share a letter" in verdict) == (apart and ranking.share(first["tie"], second["tie"]))
+        assert ("they share a letter" in verdict) == (apart and ties.share(first["tie"], second["tie"]))
         seen.append(verdict)
         page.get_by_role("button", name="Swap").click()
     assert seen[0] != seen[1] and complaints == []

@@ -13,19 +13,22 @@ import pandas as pd
 import pytest
 
 from galaxy_zoo_decals import predictions as prediction_files
-from galaxy_zoo_decals.builder import build
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
+from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.scoring import Truth, score
+from galaxy_zoo_decals.scoring.boards import VOTES
 from galaxy_zoo_decals.scoring.class_prior import complete, prior_values
-from galaxy_zoo_decals.scoring.results import COLUMNS, board_values, disagreement, references
+from galaxy_zoo_decals.scoring.results import board_values, references
 from galaxy_zoo_decals.sources.folder import Folder
 from galaxy_zoo_decals.sources.zenodo import Catalogue
-from leaderboard import adoption, boards, checks, entries, lacking, report, scores, submission, tables, versions
 from leaderboard.__main__ import main
-from leaderboard.entries import score_submission
+from leaderboard.check import left_out, report, submission_check
+from leaderboard.entry import draft, external, prediction_file, rebind, submission, versions
+from leaderboard.entry.truths import Truths
 from leaderboard.files import LeaderboardError
-from leaderboard.truths import Truths
+from leaderboard.ranking import board_table, entries, stored_scores
+from leaderboard.ranking.entries import score_submission
 from tests.test_elsewhere import write_facts
 from tests.test_leaderboard import fill_in
 from tests.test_leaderboard_runs import guess, write_run
@@ -170,22 +173,22 @@ def test_the_class_prior_stands_in_for_few_lacking_galaxies(editions: dict[str, 
 def submit(board: Path, known: Truths, run: Path, work: Path, name: str) -> str:
     """Send a run in as `submit` does, score it, and return its slug."""
 
-    adopted = adoption.adopt(run, known, work / name)
-    found = submission.gather([adopted], known)
+    adopted = rebind.adopt(run, known, work / name)
+    found = draft.gather([adopted], known)
     slug = f"20260101-{name}"
-    made = submission.draft(found, name, ["Ada Astronomer"])
-    submission.create(board / "submissions" / slug, found, made)
+    made = draft.draft(found, name, ["Ada Astronomer"])
+    draft.create(board / "submissions" / slug, found, made)
     fill_in(board / "submissions" / slug)
     stored, problems = score_submission(board / "submissions" / slug, known)
     assert not problems
-    scores.write(board / "scores" / slug, stored)
+    stored_scores.write(board / "scores" / slug, stored)
     return slug
 
 
 def test_from_editions_that_lack_pictures_to_one_board(
     survey: Path, editions: dict[str, Edition], tmp_path: Path
 ) -> None:
-    from leaderboard import render
+    from leaderboard.render import site
 
     known = truths(survey, editions)
     (key,) = known.frozen
@@ -206,18 +209,18 @@ def test_from_editions_that_lack_pictures_to_one_board(
     everyone, warnings = entries.submitted(board, known)
     assert not warnings and {tuple(e.editions) for e in everyone} == {(key,)}
     for name, slug in slugs.items():
-        found = checks.check(board / "submissions" / slug, board / "scores" / slug, known, [])
+        found = submission_check.check(board / "submissions" / slug, board / "scores" / slug, known, [])
         assert not found.faults and found.rescored == 1
         entry = next(e for e in everyone if e.slug == slug)
         assert entry.editions[key].trained_on == (None if name == "gzd5" else editions[name].content_hash)
-        flagged = " ".join(lacking.flags(entry, everyone, known))
+        flagged = " ".join(left_out.flags(entry, everyone, known))
         assert ("were not predicted" in flagged) == (name != "gzd5") and "same pictures" not in flagged
         said = report.standings(entry, everyone, {})
         assert len(said) == (0 if name == "gzd5-tiny" else 4) and all(s.of == 2 for s in said)
-    table = boards.table(key, "gzd5", "gzd5-votes", "votes", everyone, {}, [], "GZD5")
+    table = board_table.table(key, "gzd5", "gzd5-votes", "votes", everyone, {}, [], "GZD5")
     assert [row.score.lacking for row in sorted(table.rows, key=lambda r: r.title)] == [0, 1]
     assert [row.title for row in table.partial] == ["from-gzd5-tiny"] and table.partial[0].place is None
-    shown = render.site(everyone, known, {}, tmp_path / "site", []).pages
+    shown = site.site(everyone, known, {}, tmp_path / "site", []).pages
     pages = {str(path.relative_to(tmp_path / "site")): path.read_text() for path in shown}
     assert "No place: galaxies are lacking" in pages["boards/gzd5-votes.html"]
     assert ">of gzd5-hub<" in pages["boards/gzd5-votes.html"] and "Lacking" in pages["boards/gzd5-votes.html"]
@@ -230,7 +233,7 @@ def test_from_editions_that_lack_pictures_to_one_board(
     assert truth is not None
     held = np.arange(40, len(truth.names))
     first = next(e for e in everyone if e.slug == slugs["gzd5"]).trained[0]
-    by_hand = score(truth.take(held), scores.read_predictions(first.predictions, truth).take(held))["votes"]
+    by_hand = score(truth.take(held), prediction_file.read(first.predictions, truth).take(held))["votes"]
     assert f"{by_hand.primary.value:.2f}" in tiny
     for page in pages.values():
         if 'src="../images/' in page or 'src="images/' in page:
@@ -242,7 +245,7 @@ def test_from_editions_that_lack_pictures_to_one_board(
 def test_a_file_with_galaxies_of_others_is_refused(survey: Path, editions: dict[str, Edition], tmp_path: Path) -> None:
     known = truths(survey, editions)
     run = write_run(editions["gzd5-hub"].path, tmp_path / "runs", "multilabel")
-    adopted = adoption.adopt(run, known, tmp_path / "work")
+    adopted = rebind.adopt(run, known, tmp_path / "work")
     (path,) = adopted.glob("predictions/gzd5/multilabel/*.parquet")
     (key,) = known.frozen
     truth = known.truth(key)
@@ -264,7 +267,7 @@ def test_a_table_made_elsewhere_may_lack_galaxies_too(
     table = pd.DataFrame(values, columns=list(prediction_files.columns("multilabel", truth.tree)))
     table.insert(0, "iauname", truth.names)
     table.iloc[:0:-1].to_csv(tmp_path / "seed0.csv", index=False)
-    (folder, _), *_ = tables.gather(
+    (folder, _), *_ = external.gather(
         [tmp_path / "seed0.csv"], submission.read_facts(write_facts(tmp_path)), known, tmp_path / "work"
     )
     (trained,) = entries.scored(folder, known)
@@ -278,14 +281,16 @@ def test_hard_galaxies_left_away_are_seen_and_random_ones_are_not(editions: dict
         values = guess(truth, "votes", skill, np.random.default_rng(seed))
         others.append(Predictions("votes", "gzd5", truth.content_hash, truth.split_hash, seed, truth.names, values))
     own = board_values(truth.tree, others[0])["votes"]
-    hardest = np.argsort(-disagreement(truth, "votes", own, COLUMNS["votes"](truth, own)))[:8].tolist()
-    found = lacking.harder(truth, hardest, others)
-    assert found is not None and found < lacking.RARE
+    hardest = np.argsort(-VOTES.disagreement(truth, own, VOTES.columns(truth, own)))[:8].tolist()
+    found = left_out.harder(truth, hardest, others)
+    assert found is not None and found < left_out.RARE
     rng = np.random.default_rng(9)
-    shares = [lacking.harder(truth, rng.choice(len(truth.names), 8, replace=False).tolist(), others) for _ in range(60)]
+    shares = [
+        left_out.harder(truth, rng.choice(len(truth.names), 8, replace=False).tolist(), others) for _ in range(60)
+    ]
     assert 0.3 < np.mean([share for share in shares if share is not None]) < 0.7
-    assert sum(share < lacking.RARE for share in shares if share is not None) <= 3
-    assert lacking.harder(truth, hardest, []) is None
+    assert sum(share < left_out.RARE for share in shares if share is not None) <= 3
+    assert left_out.harder(truth, hardest, []) is None
 
 
 def test_who_chooses_what_to_lack_has_no_place(survey: Path, editions: dict[str, Edition], tmp_path: Path) -> None:
@@ -321,8 +326,8 @@ def test_who_chooses_what_to_lack_has_no_place(survey: Path, editions: dict[str,
         entry, here = read()
         assert entry.slug == slug and (entry.ranked(key, "multilabel") is not None) == ranked
         assert entry.score(key, "multilabel") is not None
-        assert ("has no place" in " ".join(lacking.flags(entry, [entry], here))) != ranked
-        table = boards.table(key, "gzd5", "gzd5-multilabel", "multilabel", [entry], {}, [], "GZD5")
+        assert ("has no place" in " ".join(left_out.flags(entry, [entry], here))) != ranked
+        table = board_table.table(key, "gzd5", "gzd5-multilabel", "multilabel", [entry], {}, [], "GZD5")
         assert (len(table.rows), len(table.partial)) == ((1, 0) if ranked else (0, 1))
 
 
@@ -330,7 +335,7 @@ def test_what_a_source_lacks_is_written_down_from_an_edition(
     survey: Path, editions: dict[str, Edition], tmp_path: Path
 ) -> None:
     truth = Truth.of(editions["gzd5"])
-    assert lacking.write(tmp_path / "lacking.json", truth, editions["gzd5-tiny"]) == 40
+    assert left_out.write(tmp_path / "lacking.json", truth, editions["gzd5-tiny"]) == 40
     assert json.loads((tmp_path / "lacking.json").read_text()) == {"own files": list(truth.names[:40])}
 
 
@@ -344,7 +349,7 @@ def test_files_of_one_entry_lack_the_same_galaxies(survey: Path, editions: dict[
     given = prediction_files.read(path, truth.tree)
     prediction_files.write(path, given.take(np.arange(1)), truth.tree)
     with pytest.raises(LeaderboardError, match="lacks other galaxies than"):
-        submission.gather(found, known)
+        draft.gather(found, known)
     # By hand into a submission: the check names it, and the site does not fall over it.
     prediction_files.write(path, given, truth.tree)
     slug = submit(tmp_path / "board", known, found[0], tmp_path / "work", "seeds")
@@ -355,8 +360,8 @@ def test_files_of_one_entry_lack_the_same_galaxies(survey: Path, editions: dict[
     prediction_files.write(folder / "predictions/gzd5/multilabel/seed1.parquet", given.take(np.arange(1)), truth.tree)
     stored, problems = score_submission(folder, known)
     assert not problems
-    scores.write(tmp_path / "board" / "scores" / slug, stored)
-    report_ = checks.check(folder, tmp_path / "board" / "scores" / slug, known, [])
+    stored_scores.write(tmp_path / "board" / "scores" / slug, stored)
+    report_ = submission_check.check(folder, tmp_path / "board" / "scores" / slug, known, [])
     assert any("lacks other galaxies than" in fault for fault in report_.faults)
     (entry,), _ = entries.submitted(tmp_path / "board", known)
     assert entry.score(key, "multilabel") is not None and entry.ranked(key, "multilabel") is None

@@ -21,11 +21,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galaxy_zoo_decals import catalogue, cleaning, cli, features, views
-from galaxy_zoo_decals.catalogue import CatalogueError
-from galaxy_zoo_decals.check import check
+from galaxy_zoo_decals import cli, views
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.prepare import cleaning, features
+from galaxy_zoo_decals.prepare.audit import check
 from galaxy_zoo_decals.schema import GZ2, GZD5, SPLITS
+from galaxy_zoo_decals.sources import catalogue
+from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from tests.published import COLUMNS, as_published
 from tests.releases import draw
 

@@ -16,12 +16,14 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.edition_hashes import content_hash
 from galaxy_zoo_decals.schema import SPLITS
 from galaxy_zoo_decals.scoring import BOARDS, Truth
-from leaderboard import checks, schema, scores, versions
 from leaderboard.__main__ import main
-from leaderboard.entries import of_submission, score_submission
+from leaderboard.check import submission_check
+from leaderboard.entry import json_schema, versions
+from leaderboard.entry.run_json import prediction_path
+from leaderboard.entry.truths import BENCHMARK, Truths
 from leaderboard.files import LeaderboardError, sha256
-from leaderboard.runs import prediction_path
-from leaderboard.truths import BENCHMARK, Truths
+from leaderboard.ranking import stored_scores
+from leaderboard.ranking.entries import of_submission, score_submission
 
 ROOT = Path(__file__).parents[1]
 LEADERBOARD = ROOT / "leaderboard"
@@ -37,7 +39,7 @@ def test_there_is_an_entry() -> None:
 def test_committed_scores_are_what_the_scorer_says(slug: str) -> None:
     # What may not lie in the repository is scored anew where it is.
     truths = Truths.on_this_machine([], [f"gz2={CHALLENGE}"] if CHALLENGE.is_file() else [])
-    stored = scores.read(LEADERBOARD / "scores" / slug)
+    stored = stored_scores.read(LEADERBOARD / "scores" / slug)
     fresh, problems = score_submission(LEADERBOARD / "submissions" / slug, truths)
     absent = [s for s in stored if truths.truth(s.key) is None]
     assert len(problems) == len(absent) and len(fresh) + len(absent) == len(stored), problems
@@ -47,13 +49,13 @@ def test_committed_scores_are_what_the_scorer_says(slug: str) -> None:
         assert kept.prediction_sha256 == s.prediction_sha256
         for board, score in s.boards.items():
             words = "run `python -m leaderboard score` and commit"
-            assert scores.differences(kept.boards[board], score) == [], words
+            assert stored_scores.differences(kept.boards[board], score) == [], words
 
 
 def test_an_absent_truth_is_said_once_and_keeps_no_other_entry_from_its_scores(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    edition = {slug: scores.read(LEADERBOARD / "scores" / slug)[0].edition["name"] for slug in COMMITTED}
+    edition = {slug: stored_scores.read(LEADERBOARD / "scores" / slug)[0].edition["name"] for slug in COMMITTED}
     chosen = [slug for slug in COMMITTED if edition[slug] == "gz2"][:2]
     chosen += [slug for slug in COMMITTED if edition[slug] == "sample"][:1]
     for slug in chosen:
@@ -166,8 +168,8 @@ def test_a_closed_version_takes_no_new_entry_and_keeps_the_merged(toy_edition: P
     versions.freeze(tmp_path / "benchmark", "2", other_content(toy_edition, tmp_path / "new"))
     truths = Truths.on_this_machine([], benchmark=tmp_path / "benchmark")
     place = tmp_path / "scores" / folder.name
-    assert checks.check(folder, place, truths, []).faults == []
-    (fault,) = checks.check(folder, place, truths, [], new=True).faults
+    assert submission_check.check(folder, place, truths, []).faults == []
+    (fault,) = submission_check.check(folder, place, truths, [], new=True).faults
     assert "version 1 of toy is closed" in fault
 
 
@@ -196,7 +198,7 @@ def test_a_damaged_version_is_named(tmp_path: Path, text: str, words: str) -> No
 
 
 def test_the_schemas_are_those_of_the_models() -> None:
-    for name, text in schema.generate().items():
+    for name, text in json_schema.generate().items():
         stored = (LEADERBOARD / "schema" / name).read_text()
         assert stored == text, f"{name} is stale: run `python -m leaderboard schema` and commit"
 
@@ -213,11 +215,11 @@ def test_the_example_is_the_entry() -> None:
 def test_a_stored_summary_taken_apart(slug: str) -> None:
     """Without any truth: hashes of the files, intervals of the draws, values among them, means over the seeds."""
     folder = LEADERBOARD / "submissions" / slug
-    stored = scores.read(LEADERBOARD / "scores" / slug)
+    stored = stored_scores.read(LEADERBOARD / "scores" / slug)
     for item in stored:
         place = prediction_path(item.edition["name"], item.task, item.seed)
         assert item.prediction_sha256 == sha256(folder / place)
-        assert scores.torn(item) == []
+        assert stored_scores.torn(item) == []
     entry = of_submission(folder, stored, Truths({}))
     assert len(entry.trained) == len(stored) == len(list(folder.glob("predictions/*/*/*.parquet")))
     for key in entry.editions:
@@ -236,7 +238,7 @@ def test_a_stored_summary_taken_apart(slug: str) -> None:
 
 
 def test_scores_that_do_not_follow_from_their_draws_are_named() -> None:
-    stored = scores.read(LEADERBOARD / "scores" / COMMITTED[0])[0]
+    stored = stored_scores.read(LEADERBOARD / "scores" / COMMITTED[0])[0]
     board = next(iter(stored.boards))
     told = stored.boards[board]
     name = BOARDS[board].primary
@@ -249,4 +251,4 @@ def test_scores_that_do_not_follow_from_their_draws_are_named() -> None:
         ((value, float("nan"), high), "its low end"),
     ):
         forged = replace(told, metrics=told.metrics | {name: metric})
-        assert words in scores.torn(replace(stored, boards={board: forged}))[0]
+        assert words in stored_scores.torn(replace(stored, boards={board: forged}))[0]

@@ -9,8 +9,7 @@ from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import GZ2, GZD5, TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
-from galaxy_zoo_decals.scoring.confusions import CONFUSIONS
-from galaxy_zoo_decals.scoring.metrics import multilabel_columns
+from galaxy_zoo_decals.scoring.boards import MULTILABEL
 
 
 def votes_of(tree: Tree, **counts: dict[str, int]) -> np.ndarray:
@@ -243,8 +242,8 @@ def test_labels_are_those_that_the_sample_ships_and_half_of_the_votes_is_not_mos
 def test_a_probability_of_a_half_is_a_no_wherever_labels_are_judged() -> None:
     truth = Truth.of(Edition.open("sample"))
     half = np.full(truth.labels.shape, 0.5)
-    columns = multilabel_columns(truth, half).counts
+    columns = MULTILABEL.columns(truth, half).counts
     assert not columns.rows[:, columns.places["guessed"]].any()
-    assert not any(no[1] or yes[1] for no, yes in (c.counts for c in CONFUSIONS["multilabel"](truth, half).values()))
+    assert not any(no[1] or yes[1] for no, yes in (c.counts for c in MULTILABEL.confusions(truth, half).values()))
     above = np.nextafter(half, 1)
     assert views.label_decisions(above).all() and not views.label_decisions(np.full(1, np.nan)).any()

@@ -23,10 +23,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from galaxy_zoo_decals import archive, cli, download
-from galaxy_zoo_decals.download import DownloadError, File
+from galaxy_zoo_decals import cli
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import SPLITS
+from galaxy_zoo_decals.sources import archive, download
+from galaxy_zoo_decals.sources.download import DownloadError, File
 from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS
 from tests.releases import TABLE, Zenodo, serve, write_release
 
@@ -591,7 +592,7 @@ def test_entries_that_lead_out_of_the_folder_or_lie(tmp_path: Path) -> None:
     raw = path.read_bytes()
     lying = raw.replace(struct.pack("<L", 5 * 10**6), struct.pack("<L", 1000))
     path.write_bytes(lying.replace(b"IEND", b"IENX"))
-    from galaxy_zoo_decals.pixels import Form
+    from galaxy_zoo_decals.image_files import Form
 
     encoder = archive.ArchiveEncoder(path, archive.contents(path), Form())
     assert all("damaged in the archive" in str(answer) for answer in encoder(["J1"]))

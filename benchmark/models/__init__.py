@@ -3,11 +3,11 @@
 from transformers import AutoConfig, AutoModelForImageClassification
 
 from benchmark.models.dirichlet import DirichletModel
-from benchmark.models.efficientnetv2 import EfficientNetClassifier
 from benchmark.models.hierarchical import HierarchicalCNN
 from benchmark.models.model import GalaxyModel
 from benchmark.models.multiclass import MulticlassCNN
 from benchmark.models.multilabel import MultilabelCNN
+from benchmark.models.timm_classifier import EfficientNetClassifier
 
 MODELS: dict[str, type[GalaxyModel]] = {
     "multiclass": MulticlassCNN,

@@ -18,7 +18,7 @@ from benchmark.recipes import Dirichlet
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import LEAST_CONCENTRATION, MOST_CONCENTRATION
 from galaxy_zoo_decals.schema import CLASSES, Tree
-from galaxy_zoo_decals.scoring import Truth, metrics
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.bootstrap import plain
 
 START_GALAXIES, START_STEPS = 500, 100
@@ -100,7 +100,7 @@ class DirichletModel(GalaxyModel):
     def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
         """Return the mean accuracy of the most voted answer over questions."""
         alpha = concentrations(torch.from_numpy(outputs), self.config.least).numpy()
-        return float(metrics.votes_metrics(truth, alpha, plain(len(outputs))).metrics["accuracy"][0])
+        return float(BOARDS["votes"].score(truth, alpha, plain(len(outputs))).metrics["accuracy"][0])
 
     def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the concentrations of all answers (n, answers)."""

@@ -15,7 +15,9 @@ from benchmark.models.networks import convolutional, convolutional_title, convol
 from benchmark.recipes import Hierarchical
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree
-from galaxy_zoo_decals.scoring import Truth, metrics
+from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring.boards.hierarchical import question_hits
+from galaxy_zoo_decals.scoring.bootstrap import ratio
 
 TRUNK = "tree"
 """Name of the one network that answers all questions."""
@@ -105,9 +107,9 @@ class HierarchicalCNN(GalaxyModel):
         fractions = np.full((len(outputs), len(self.tree.answers)), np.nan)
         for name, columns in self.covers(network).items():
             fractions[:, self.tree.slices[name]] = outputs[:, columns]
-        reached, right, _ = metrics.question_hits(truth, fractions)
+        reached, right, _ = question_hits(truth, fractions)
         chosen = [self.tree.scored_questions.index(name) for name in self.covers(network)]
-        return float(np.mean(metrics.ratio((reached & right)[:, chosen].sum(axis=0), reached[:, chosen].sum(axis=0))))
+        return float(np.mean(ratio((reached & right)[:, chosen].sum(axis=0), reached[:, chosen].sum(axis=0))))
 
     def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the conditional probabilities of all answers of the five questions (n, answers)."""

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 
 from benchmark.augmentation import dihedral
 from benchmark.recipes import Recipe
-from galaxy_zoo_decals.pixels import SIZE
+from galaxy_zoo_decals.image_files import SIZE
 from galaxy_zoo_decals.schema import TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
 

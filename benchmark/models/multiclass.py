@@ -15,7 +15,7 @@ from benchmark.models.networks import convolutional, convolutional_title, convol
 from benchmark.recipes import Convolutional
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
-from galaxy_zoo_decals.scoring import Truth, metrics
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.bootstrap import plain
 
 
@@ -53,7 +53,7 @@ class ClassModel(GalaxyModel):
 
     def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
         """Return macro-F1 over the classes with enough galaxies."""
-        return float(metrics.multiclass_metrics(truth, outputs, plain(len(outputs))).metrics["macro_f1"][0])
+        return float(BOARDS["multiclass"].score(truth, outputs, plain(len(outputs))).metrics["macro_f1"][0])
 
     def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return class probabilities (n, 4)."""

@@ -15,7 +15,7 @@ from benchmark.models.networks import convolutional, convolutional_title, convol
 from benchmark.recipes import Convolutional
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree
-from galaxy_zoo_decals.scoring import Truth, metrics
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.bootstrap import plain
 
 
@@ -93,7 +93,7 @@ class MultilabelCNN(GalaxyModel):
 
     def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
         """Return the macro mean of the average precision over the labels with enough positives."""
-        return float(metrics.multilabel_metrics(truth, outputs, plain(len(outputs))).metrics["macro_map"][0])
+        return float(BOARDS["multilabel"].score(truth, outputs, plain(len(outputs))).metrics["macro_map"][0])
 
     def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the probability of each label (n, labels)."""

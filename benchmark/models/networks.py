@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from benchmark import BenchmarkError, record, weights
+from benchmark import BenchmarkError, run_folder, weights
 from benchmark.recipes import Backbone, Convolutional, Recipe
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _begun(recipe: Recipe) -> str:
     if recipe.weights == "none":
         return ""
     if (run := weights.first_run(recipe)) is not None:
-        return f"{record.read(run)['edition']['name']} first"
+        return f"{run_folder.read(run)['edition']['name']} first"
     return f"weights of {Path(recipe.weights).name}"
 
 

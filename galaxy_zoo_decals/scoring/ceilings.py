@@ -19,23 +19,24 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.boards import BOARDS
-from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, plain, shared
-from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
-from galaxy_zoo_decals.scoring.priors import QuestionPrior, asked_share, draw_probabilities, fit_priors
+from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, plain, ratio, shared
+from galaxy_zoo_decals.scoring.priors import (
+    QuestionPrior,
+    asked_share,
+    draw_probabilities,
+    fit_priors,
+    prior_concentrations,
+)
 from galaxy_zoo_decals.scoring.results import (
     Estimate,
     Result,
     finite,
-    fraction_values,
-    metrics_of,
     references,
     spread_row,
-    unbiased,
 )
 from galaxy_zoo_decals.scoring.truth import Truth
 
@@ -101,11 +102,11 @@ def ceilings(
 
     def score(priors: tuple[QuestionPrior, ...], into: _Mean, weights: Weights) -> None:
         probabilities = draw_probabilities(tree, priors, votes, rng)
-        panel = panels.draw(tree, probabilities, votes_first(truth), rng)
+        panel = drawn_votes.draw(tree, probabilities, votes_first(truth), rng)
         fresh = replace(truth, votes=panel, counted_as=truth)
         into.add(CEILING, fresh, probabilities, probabilities * SURE, weights)
         for k in volunteers:
-            said = panels.draw(tree, probabilities, np.full(n, k), rng)
+            said = drawn_votes.draw(tree, probabilities, np.full(n, k), rng)
             fractions = views.fractions(tree, said)
             unasked = np.isnan(fractions)
             fractions[unasked] = np.broadcast_to(views.fractions(tree, flat[None]), fractions.shape)[unasked]
@@ -132,7 +133,7 @@ def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS, s
     rng, n, found = np.random.default_rng(seed), len(truth.names), _Mean()
     weights = shared(n).take(np.arange(n), 1 + RESAMPLES)
     for _ in range(draws):
-        panel = panels.draw(truth.tree, probabilities, votes_first(truth), rng)
+        panel = drawn_votes.draw(truth.tree, probabilities, votes_first(truth), rng)
         fresh = replace(truth, votes=panel, counted_as=truth)
         found.add(KNOWN, fresh, probabilities, probabilities * SURE, weights)
     return {board: found.reference(KNOWN, board, []) for board in BOARDS}
@@ -151,7 +152,7 @@ def skill(model: Draws, prior: Draws, ceiling: Draws) -> Estimate:
     """
     given = (np.concatenate([[value], draws[:RESAMPLES]]).astype(float) for value, draws in (model, prior, ceiling))
     scored, low, high = given
-    shares = m.ratio(low - scored, low - high)
+    shares = ratio(low - scored, low - high)
     return Estimate(float(shares[0]), *interval(shares[1:]))
 
 
@@ -273,18 +274,15 @@ class _Mean:
         self, title: str, truth: Truth, fractions: np.ndarray, concentrations: np.ndarray, weights: Weights
     ) -> None:
         """Score fractions on every board; the likelihood is that of the concentrations."""
-        for board in BOARDS:
-            if board == "votes":
-                # Refits (the plain draw alone) ask what a score would be, not how well an oracle is calibrated.
-                levels = m.LEVELS if weights.draws > 1 else ()
-                scored = m.votes_metrics(truth, np.maximum(concentrations, 1e-6), weights, fractions, levels)
-                if title in (CEILING, KNOWN):  # no error but the panel's: as many volunteers as one likes
-                    scored.metrics["equivalent_volunteers"][:] = np.nan
-            else:
-                scored = metrics_of(truth, board, fraction_values(truth.tree, fractions)[board], weights)
-            metrics = unbiased(board, scored.metrics)
-            tables = [{name: metrics[name] for name in BOARDS[board].metrics if name in metrics}, *scored.rows]
-            key = (board, title)
+        for task, board in BOARDS.items():
+            # Refits (the plain draw alone) ask what a score would be, not how well an oracle is calibrated.
+            columns = board.columns_of_fractions(truth, fractions, concentrations, calibration=weights.draws > 1)
+            scored = board.scored(truth, columns, weights)
+            metrics = board.unbiased(scored.metrics)
+            if title in (CEILING, KNOWN):  # no error but the panel's: as many volunteers as one likes
+                metrics |= {m.name: np.full(weights.draws, np.nan) for m in board.all_metrics if m.of_volunteers}
+            tables = [metrics, *scored.rows]
+            key = (task, title)
             if key not in self._sums:
                 self._rows[key] = scored.rows
                 self._sums[key] = [_Sum({k: v for k, v in t.items() if isinstance(v, np.ndarray)}) for t in tables]
@@ -327,15 +325,15 @@ class _Sum:
         of the prior: with the shift d that a refit to a resample brings, it is Var(g + d), where g is the draw of
         the same resample. The panels' noise in d is known from the plain draws and taken off.
         """
-        means = m.ratio(self.total, self.known)
+        means = ratio(self.total, self.known)
         if refitted:
             at = [self.names.index(name) for name in refitted[0].names]
-            shift = np.stack([m.ratio(r.total[:, 0], r.known[:, 0]) for r in refitted], axis=1)
+            shift = np.stack([ratio(r.total[:, 0], r.known[:, 0]) for r in refitted], axis=1)
             galaxies = means[at, 1 : 1 + len(refitted)]
             noise = np.var(np.array(self.plain)[:, at], axis=0, ddof=1) / REFIT_DRAWS
             more = (galaxies + shift).var(axis=1, ddof=1) - galaxies.var(axis=1, ddof=1) - noise
             wider = np.ones(len(means))
-            wider[at] = np.sqrt(np.maximum(1 + np.nan_to_num(m.ratio(more, means[at, 1:].var(axis=1))), 1.0))
+            wider[at] = np.sqrt(np.maximum(1 + np.nan_to_num(ratio(more, means[at, 1:].var(axis=1))), 1.0))
             centre = means[:, 1:].mean(axis=1, keepdims=True)
             means[:, 1:] = centre + wider[:, None] * (means[:, 1:] - centre)
         return dict(zip(self.names, means))

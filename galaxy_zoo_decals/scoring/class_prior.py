@@ -8,9 +8,7 @@ import numpy as np
 
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.predictions import Predictions
-from galaxy_zoo_decals.schema import CLASSES, Tree
-from galaxy_zoo_decals.scoring import metrics as m
-from galaxy_zoo_decals.scoring.priors import fit
+from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.truth import Truth
 
 MAY_LACK = 0.01
@@ -29,10 +27,8 @@ def complete(truth: Truth, predictions: Predictions, where: str = "predictions")
         return predictions
     place = {name: row for row, name in enumerate(truth.names)}
     rows = [place[name] for name in predictions.names]
-    prior = prior_values(truth)[predictions.task]
-    if predictions.task == "hierarchical":
-        prior = np.concatenate([prior[truth.tree.slices[name]] for name in truth.tree.scored_questions])
-    values = np.tile(prior, (len(truth.names), 1))
+    board = BOARDS[predictions.task]
+    values = np.tile(board.to_file(truth.tree, board.prior(truth)), (len(truth.names), 1))
     values[rows] = predictions.values
     lacking = np.setdiff1d(np.arange(len(truth.names)), rows)
     return replace(predictions, names=truth.names, values=values, lacking=tuple(lacking.tolist()))
@@ -44,23 +40,5 @@ def lacks_too_many(truth: Truth, predictions: Predictions) -> bool:
 
 
 def prior_values(truth: Truth) -> dict[str, np.ndarray]:
-    """Return what the class prior says of every galaxy, by board, as ``board_values`` has it for one galaxy."""
-    fractions = truth.fractions
-    classes = np.array([(truth.classes.label == c).sum() for c in range(len(CLASSES))], float)
-    labels, asked = truth.labels, truth.labels_asked
-    return {
-        "multiclass": m.ratio(classes, np.full(len(CLASSES), classes.sum()), 1 / len(CLASSES)),
-        "multilabel": m.ratio((labels & asked).sum(axis=0), asked.sum(axis=0), 0.0),
-        "hierarchical": np.where(np.isnan(fractions).all(axis=0), 0.0, _column_means(fractions)),
-        "votes": prior_concentrations(truth.tree, truth.votes),
-    }
-
-
-def prior_concentrations(tree: Tree, votes: np.ndarray) -> np.ndarray:
-    """Return the Dirichlet concentrations (answers,) that best explain all votes, one Dirichlet a question."""
-    return np.concatenate([fit(votes[:, tree.slices[q.name]], components=1).alphas[0] for q in tree.questions])
-
-
-def _column_means(values: np.ndarray) -> np.ndarray:
-    known = ~np.isnan(values)
-    return m.ratio(np.where(known, values, 0).sum(axis=0), known.sum(axis=0), 0.0)
+    """Return what the class prior says of every galaxy, by board, in the values of that board."""
+    return {task: board.prior(truth) for task, board in BOARDS.items()}

@@ -296,3 +296,8 @@ def draw_probabilities(
             for i, (q, prior) in enumerate(zip(tree.questions, priors))
         ]
     )
+
+
+def prior_concentrations(tree: Tree, votes: np.ndarray) -> np.ndarray:
+    """Return the Dirichlet concentrations (answers,) that best explain all votes, one Dirichlet a question."""
+    return np.concatenate([fit(votes[:, tree.slices[q.name]], components=1).alphas[0] for q in tree.questions])

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
-from galaxy_zoo_decals.schema import CLASSES, Tree
-from galaxy_zoo_decals.scoring import metrics as m
-from galaxy_zoo_decals.scoring.boards import BOARDS, Board
-from galaxy_zoo_decals.scoring.bootstrap import Weights, interval, shared
-from galaxy_zoo_decals.scoring.calibration import reliability, risk_coverage
+from galaxy_zoo_decals.schema import Tree
+from galaxy_zoo_decals.scoring.boards import BOARDS, VOTES, Answers, Board, Columns, Confusion
+from galaxy_zoo_decals.scoring.bootstrap import interval, ratio, shared
 from galaxy_zoo_decals.scoring.class_prior import complete, lacks_too_many, prior_values
-from galaxy_zoo_decals.scoring.confusions import CONFUSIONS, Confusion
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Quarter, Truth
-
-MAIN = {
-    "multiclass": "f1",
-    "multilabel": "average_precision",
-    "hierarchical": "conditional_accuracy",
-    "votes": "accuracy",
-}
-"""The number of each class, label or question that a short table shows."""
-
-STRATUM_METRICS = {
-    "multiclass": ("accuracy", "ece"),
-    "multilabel": ("macro_f1",),
-    "hierarchical": ("exact_path",),
-    "votes": ("mae", "coverage_90", "equivalent_volunteers"),
-}
-"""Metrics looked at by redshift, size, magnitude and votes beside each board's primary one."""
-
-LONGEST = ("votes", "multilabel", "multiclass", "hierarchical")
-"""Boards by how long scoring takes, the longest first: so threads end together."""
 
 DISAGREEMENTS = 24
 """Galaxies named for the largest disagreement, to be looked at."""
@@ -127,7 +103,7 @@ class Result:
             mark = "*" if name == board.primary else " "
             value, low, high = (format(x, metric.format) for x in (e.value, e.low, e.high))
             lines.append(f" {mark} {metric.title:<28} {value:>8}   [{low}, {high}]")
-        main = MAIN[self.board]
+        main = board.row_metric
         lines.append(f"   {main.replace('_', ' ')}:")
         for row in self.rows:
             few = "" if row["counted"] else "  too few, not in the means"
@@ -155,32 +131,23 @@ def score(truth: Truth, predictions: Predictions, where: str = "predictions") ->
     shared(len(truth.names))  # before the threads, each of which would make them
     # No more threads than cores: what they work on has to fit the cores' caches.
     with ThreadPoolExecutor(min(len(values), os.cpu_count() or 1)) as pool:
-        longest_first = sorted(values, key=LONGEST.index)
+        longest_first = sorted(values, key=lambda board: -BOARDS[board].cost)
         found = dict(zip(longest_first, pool.map(lambda board: _score(truth, board, values[board]), longest_first)))
     return {board: replace(found[board], lacking=lacking, partial=partial) for board in values}
 
 
 def board_values(tree: Tree, predictions: Predictions) -> dict[str, np.ndarray]:
-    """Return what each board scores of the predictions, (galaxies, columns).
-
-    multiclass: class probabilities; multilabel: label probabilities; hierarchical: fractions of all answers (NaN
-    for questions that are not scored); votes: concentrations, which enter the other boards as fractions.
-    """
-    values = predictions.values
-    if predictions.task == "votes":
-        return {**fraction_values(tree, files.fractions("votes", tree, values)), "votes": values}
-    if predictions.task == "hierarchical":
-        return {"hierarchical": files.fractions("hierarchical", tree, values)}
-    return {predictions.task: values}
+    """Return what each board scores of the predictions, (galaxies, columns); votes enter all boards, as fractions."""
+    values = BOARDS[predictions.task].of_file(tree, predictions.values)
+    if predictions.task != VOTES.task:
+        return {predictions.task: values}
+    return {**fraction_values(tree, views.fractions(tree, predictions.values)), VOTES.task: values}
 
 
 def fraction_values(tree: Tree, fractions: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what the first three boards score of predicted fractions (galaxies, answers), through views.py."""
-    return {
-        "multiclass": views.predicted_classes(tree, fractions),
-        "multilabel": views.label_fractions(tree, fractions),
-        "hierarchical": fractions,
-    }
+    """Return what boards score of predicted fractions (galaxies, answers), but for the votes board."""
+    found = {task: board.of_fractions(tree, fractions) for task, board in BOARDS.items()}
+    return {task: values for task, values in found.items() if values is not None}
 
 
 def references(truth: Truth) -> dict[str, dict[str, Result]]:
@@ -196,60 +163,20 @@ def references(truth: Truth) -> dict[str, dict[str, Result]]:
     }
 
 
-COLUMNS: dict[str, Callable[[Truth, np.ndarray], m.Columns]] = {
-    "multiclass": m.multiclass_columns,
-    "multilabel": m.multilabel_columns,
-    "hierarchical": m.hierarchical_columns,
-    "votes": m.votes_columns,
-}
-"""What computes each galaxy's part in the metrics of each board from truth and values."""
-
-SCORED: dict[str, Callable[[Truth, m.Columns, Weights], m.Scored]] = {
-    "multiclass": m.multiclass_scored,
-    "multilabel": m.multilabel_scored,
-    "hierarchical": m.hierarchical_scored,
-    "votes": m.votes_scored,
-}
-"""What computes the metrics of each board from the parts of some galaxies."""
-
-STRATUM_SCORED = SCORED | {"votes": m.votes_errors}
-"""What computes those that are looked at in strata."""
-
-
-def metrics_of(truth: Truth, board: str, values: np.ndarray, weights: Weights) -> m.Scored:
-    """Return the metrics of a board from truth, values and bootstrap weights."""
-    return SCORED[board](truth, COLUMNS[board](truth, values), weights)
-
-
-def unbiased(board: str, metrics: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return metrics (draws,) freed of their finite-sample bias, where the board says that they have one.
-
-    The plain value is biased by b, the draws by 2 b; b is seen as their distance.
-    """
-    out = dict(metrics)
-    for name in (metric.name for metric in BOARDS[board].all_metrics if metric.biased):
-        values = metrics[name]
-        if len(values) > 1 and not math.isnan(values[0]):
-            bias = float(np.nanmean(values[1:])) - values[0]
-            out[name] = np.maximum(np.concatenate([values[:1] - bias, values[1:] - 2 * bias]), 0)
-    return out
-
-
-def _score(truth: Truth, board: str, values: np.ndarray) -> Result:
-    n = len(truth.names)
-    columns = COLUMNS[board](truth, values)
-    found = SCORED[board](truth, columns, shared(n))
-    drawn = unbiased(board, found.metrics)
-    names = BOARDS[board].told(not truth.votes_assumed).metrics
+def _score(truth: Truth, task: str, values: np.ndarray) -> Result:
+    board = BOARDS[task]
+    columns = board.columns(truth, values)
+    found = board.scored(truth, columns, shared(len(truth.names)))
+    drawn = board.unbiased(found.metrics)
     return Result(
-        board=board,
+        board=task,
         edition=truth.edition,
-        galaxies=int((truth.classes.label >= 0).sum()) if board == "multiclass" else n,
-        metrics={name: Estimate(float(drawn[name][0]), *interval(drawn[name][1:])) for name in names},
+        galaxies=board.galaxies(truth),
+        metrics={name: Estimate(float(draws[0]), *interval(draws[1:])) for name, draws in drawn.items()},
         rows=[spread_row(row) for row in found.rows],
-        confusions=CONFUSIONS[board](truth, values),
+        confusions=board.confusions(truth, values),
         curves=_curves(truth, board, values, columns),
-        draws={name: drawn[name][1:].astype(np.float32) for name in names},
+        draws={name: draws[1:].astype(np.float32) for name, draws in drawn.items()},
         counted_votes=not truth.votes_assumed,
     )
 
@@ -266,73 +193,34 @@ def spread_row(row: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _curves(truth: Truth, board: str, values: np.ndarray, columns: m.Columns) -> dict[str, list[dict[str, Any]]]:
-    curves: dict[str, list[dict[str, Any]]] = {}
-    if board == "multiclass":
-        known = truth.classes.label >= 0
-        confidence = values[known].max(axis=1)
-        right = values[known].argmax(axis=1) == truth.classes.label[known]
-        if known.any():
-            curves = {"reliability": reliability(confidence, right), "risk_coverage": risk_coverage(confidence, right)}
+def _curves(truth: Truth, board: Board, values: np.ndarray, columns: Columns) -> dict[str, list[dict[str, Any]]]:
+    curves = board.curves(truth, values)
     if truth.quarters:
         curves["strata"] = [_stratum(truth, board, columns, quarter) for quarter in truth.quarters]
-        curves["recovery"] = _recovery(truth, board, values)
-    order = np.argsort(-disagreement(truth, board, values, columns), kind="stable")
+        curves["recovery"] = _recovery(truth, board.answers(truth, values))
+    order = np.argsort(-board.disagreement(truth, values, columns), kind="stable")
     curves["disagreement"] = [{"iauname": truth.names[i]} for i in order[:DISAGREEMENTS]]
     return curves
 
 
-def disagreement(truth: Truth, board: str, values: np.ndarray, columns: m.Columns) -> np.ndarray:
-    """Return how much less likely the predictions make each galaxy's votes than the votes themselves, (galaxies,).
-
-    In nats: of the class (multiclass), of the known labels (multilabel), of the answers along the true path
-    (hierarchical), of all votes against the likelihood of their own fractions (votes); 0 where nothing is known.
-    """
-    if board == "multiclass":
-        label = truth.classes.label
-        return np.where(label >= 0, -np.log(np.clip(values[np.arange(len(label)), label], m.CLIP, None)), 0.0)
-    if board == "multilabel":
-        p = np.clip(np.where(truth.labels, values, 1 - values), m.CLIP, None)
-        return np.where(truth.labels_asked, -np.log(p), 0.0).sum(axis=1)
-    if board == "hierarchical":
-        sets = m.path_sets(truth.tree, truth.fractions, truth.top)
-        return np.where(sets, -np.log(np.clip(np.nan_to_num(values), m.CLIP, None)), 0.0).sum(axis=1)
-    found: np.ndarray = columns.numbers["by_question"].sum(axis=1) - truth.least_nll
-    return found
-
-
-def _stratum(truth: Truth, board: str, columns: m.Columns, quarter: Quarter) -> dict[str, Any]:
+def _stratum(truth: Truth, board: Board, columns: Columns, quarter: Quarter) -> dict[str, Any]:
     """Return the board's primary metric ("value") and a few others of some galaxies, with their intervals.
 
     A quarter cuts few of a rare class: macro means keep the board's classes, so compare quarters of one property.
     """
-    scored = STRATUM_SCORED[board](truth, columns.take(quarter.galaxies), quarter.weights)
-    found = unbiased(board, scored.metrics)
-    also = {name: found[name] for name in STRATUM_METRICS[board] if name in found}
-    numbers = {"value": found[BOARDS[board].primary]} | also
-    return quarter.facts | spread_row(numbers)
+    found = board.in_quarters(truth, columns.take(quarter.galaxies), quarter.weights)
+    return quarter.facts | spread_row({"value": found.pop(board.primary), **found})
 
 
-def _recovery(truth: Truth, board: str, values: np.ndarray) -> list[dict[str, Any]]:
+def _recovery(truth: Truth, answers: Answers) -> list[dict[str, Any]]:
     """Return, for every quarter and class, label or answer, what share truth and predictions give it.
 
     Only galaxies count where the true answer is known; the interval of the difference is the normal one of
     a paired mean.
     """
-    tree, whose = truth.tree, "truth" if truth.votes_assumed else "volunteers"
-    names: tuple[str, ...]
-    if board == "multiclass":
-        label = truth.classes.label[:, None]
-        names, true = CLASSES, (label == np.arange(len(CLASSES))).astype(float)
-        asked = np.broadcast_to(label >= 0, true.shape)
-    elif board == "multilabel":
-        names, true, asked = tree.label_names, truth.labels.astype(float), truth.labels_asked
-    else:
-        names = tuple(f"{q}: {a}" for q, a in tree.answers)
-        true, asked = truth.fractions, truth.votes_asked
-    predicted = views.fractions(tree, values) if board == "votes" else values
-    asked = asked & ~np.isnan(predicted)
-    true, predicted = np.where(asked, true, 0.0), np.where(asked, predicted, 0.0)
+    whose = "truth" if truth.votes_assumed else "volunteers"
+    asked = answers.asked & ~np.isnan(answers.predicted)
+    true, predicted = (np.where(asked, part, 0.0) for part in (answers.true, answers.predicted))
     gap = predicted - true
     inside = np.zeros((len(truth.quarters), len(gap)))
     for row, quarter in zip(inside, truth.quarters):
@@ -340,12 +228,12 @@ def _recovery(truth: Truth, board: str, values: np.ndarray) -> list[dict[str, An
     found = []
     for quarter, *sums in zip(truth.quarters, *(inside @ part for part in (asked, true, predicted, gap**2))):
         count, seen, said, squares = sums
-        shares, guessed, square = (m.ratio(part, count) for part in (seen, said, squares))
+        shares, guessed, square = (ratio(part, count) for part in (seen, said, squares))
         mean = guessed - shares
-        error = np.sqrt(np.maximum(m.ratio(square - mean**2, count - 1), 0.0))
+        error = np.sqrt(np.maximum(ratio(square - mean**2, count - 1), 0.0))
         found += [
             quarter.facts | {
-                "name": names[j], "answered": int(count[j]), whose: float(shares[j]),
+                "name": answers.names[j], "answered": int(count[j]), whose: float(shares[j]),
                 "predicted": float(guessed[j]), "difference": float(mean[j]),
                 "difference_low": float(mean[j] - 1.96 * error[j]),
                 "difference_high": float(mean[j] + 1.96 * error[j]),

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 from scipy.special import gamma
 
-from galaxy_zoo_decals.simulation import arms as structure
+from galaxy_zoo_decals.simulation import structure
 from galaxy_zoo_decals.simulation.galaxy import IRREGULAR, SPIRAL, Bulge, Disc, Galaxy, sersic_b, sersic_total
 
 BANDS = ("g", "r", "z")

@@ -13,7 +13,7 @@ from galaxy_zoo_decals.simulation.light import Grid, Light, galaxy_light
 from galaxy_zoo_decals.simulation.population import draw_encounter, draw_galaxy
 from galaxy_zoo_decals.simulation.telescope import FAULT_SHARES, FAULTS, Conditions
 from galaxy_zoo_decals.simulation.tides import tidal_light
-from galaxy_zoo_decals.simulation.volunteers import Visibility
+from galaxy_zoo_decals.simulation.vote_model import Visibility
 
 VERSION = "2"
 """Of the simulator as a whole: raised by every change that alters an image or a vote of any seed."""

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
+from galaxy_zoo_decals.image_files import Form, ImageError
 from galaxy_zoo_decals.schema import Tree
-
-if TYPE_CHECKING:
-    from galaxy_zoo_decals.pixels import Form
 
 MISSING = "there is no image file"
 """The message of an ImageError where a galaxy has votes but no image at all."""
-
-
-class ImageError(ValueError):
-    """An image that cannot be used; the message says why. The galaxy is left out, counted and named."""
 
 
 Encoder = Callable[[Sequence[str]], list[bytes | ImageError]]

@@ -11,13 +11,13 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
-from galaxy_zoo_decals import catalogue as catalogues
 from galaxy_zoo_decals import splits
-from galaxy_zoo_decals.catalogue import CatalogueError
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.pixels import MAX_BYTES, Form
+from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
 from galaxy_zoo_decals.schema import GZD5, Tree
-from galaxy_zoo_decals.sources import MISSING, ImageError, Part
+from galaxy_zoo_decals.sources import MISSING, Part
+from galaxy_zoo_decals.sources import catalogue as catalogues
+from galaxy_zoo_decals.sources.catalogue import CatalogueError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 """Endings of image files; of two files of one galaxy the earlier ending is taken."""

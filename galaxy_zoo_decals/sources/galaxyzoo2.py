@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pandas as pd
 from PIL import Image
 
-from galaxy_zoo_decals import addresses, archive, download, splits
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals import addresses, splits
+from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.schema import GZ2, Tree
-from galaxy_zoo_decals.sources import Part, gz2_mapping, hart16
+from galaxy_zoo_decals.sources import Part, archive, download, gz2_mapping, hart16
 from galaxy_zoo_decals.sources.folder import PASSED_ON, files_part, find, image_files
 from galaxy_zoo_decals.sources.gz2_mapping import Pictures
 from galaxy_zoo_decals.sources.record import Record, SourceError, kept_answer, stated_licence

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galaxy_zoo_decals import archive, panels, splits
-from galaxy_zoo_decals import catalogue as catalogues
-from galaxy_zoo_decals.catalogue import CatalogueError
+from galaxy_zoo_decals import drawn_votes, splits
 from galaxy_zoo_decals.edition import digest
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.schema import GZ2, Tree
-from galaxy_zoo_decals.sources import Part
+from galaxy_zoo_decals.sources import Part, archive
+from galaxy_zoo_decals.sources import catalogue as catalogues
+from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.folder import folder_part
 
 ROOT_VOTES = 40
@@ -125,7 +125,7 @@ class GZ2Challenge:
                 )
             table, values = (part[chosen].reset_index(drop=True) for part in (table, values))
         # Cumulative values of a question divide as its fractions do: its sum is the share that came to it.
-        counts = panels.recount(GZ2, values.to_numpy(float), np.full(len(values), ROOT_VOTES))
+        counts = drawn_votes.recount(GZ2, values.to_numpy(float), np.full(len(values), ROOT_VOTES))
         columns: dict[str, object] = {"iauname": table["GalaxyID"]}
         for q in GZ2.questions:
             part = counts[:, GZ2.slices[q.name]]

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from galaxy_zoo_decals import addresses, splits
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.galaxyzoo2 import CITATION, Published, votes_file

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from galaxy_zoo_decals import catalogue as catalogues
-from galaxy_zoo_decals.catalogue import CatalogueError
-from galaxy_zoo_decals.sources import Encoder, ImageError, Part
+from galaxy_zoo_decals.image_files import ImageError
+from galaxy_zoo_decals.sources import Encoder, Part
+from galaxy_zoo_decals.sources import catalogue as catalogues
+from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.hart16 import rank, spoiled
 from galaxy_zoo_decals.sources.record import SourceError
 

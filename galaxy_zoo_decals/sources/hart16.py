@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from galaxy_zoo_decals import catalogue as catalogues
-from galaxy_zoo_decals.catalogue import CatalogueError
 from galaxy_zoo_decals.schema import GZ2, Question
+from galaxy_zoo_decals.sources import catalogue as catalogues
+from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.folder import sha256
 
 NAMES = ("gz2_hart16.csv.gz", "gz2_hart16.csv")

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from galaxy_zoo_decals import addresses
-from galaxy_zoo_decals.download import BusyError, DownloadError
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.sources import Part, hub_repository, hub_shard
+from galaxy_zoo_decals.sources.download import BusyError, DownloadError
 from galaxy_zoo_decals.sources.folder import sha256
 from galaxy_zoo_decals.sources.hub_images import LICENCE, Dataset, HubImages, Votes
 from galaxy_zoo_decals.sources.zenodo import Downloaded

@@ -16,8 +16,8 @@ from scipy.spatial import cKDTree
 
 from galaxy_zoo_decals import addresses
 from galaxy_zoo_decals.addresses import Config
-from galaxy_zoo_decals.conversion import write_whole
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form
+from galaxy_zoo_decals.prepare.conversion import write_whole
 from galaxy_zoo_decals.sources import Part, hub_repository, hub_shard
 from galaxy_zoo_decals.sources.hub_repository import Snapshot, Stored
 from galaxy_zoo_decals.sources.record import SourceError

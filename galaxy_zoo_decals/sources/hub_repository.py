@@ -32,9 +32,10 @@ from huggingface_hub.errors import (  # HTTPError is that of the HTTP library th
 from huggingface_hub.utils import logging
 from tqdm import tqdm
 
-from galaxy_zoo_decals import addresses, atomic, download
-from galaxy_zoo_decals.download import BusyError, DownloadError, Say
+from galaxy_zoo_decals import addresses, atomic
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.sources import download
+from galaxy_zoo_decals.sources.download import BusyError, DownloadError, Say
 
 CARD = "README.md"
 LARGEST_CARD = 2**20

@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 
 from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form, ImageError
 from galaxy_zoo_decals.schema import Tree
-from galaxy_zoo_decals.sources import ImageError
 
 BATCH = 64
 """Images read at a time at most: a few megabytes."""

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import requests
 from filelock import FileLock, Timeout
 
-from galaxy_zoo_decals import atomic, download
-from galaxy_zoo_decals.download import BusyError, DownloadError, File
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.sources import download
+from galaxy_zoo_decals.sources.download import BusyError, DownloadError, File
 
 LARGEST_FILE = 10**15
 """Bytes of a file of a record at most."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import requests
 
-from galaxy_zoo_decals import download
-from galaxy_zoo_decals.archive import MAX_DIRECTORY
-from galaxy_zoo_decals.download import AnswerError, DownloadError, File, Passing
+from galaxy_zoo_decals.sources import download
+from galaxy_zoo_decals.sources.archive import MAX_DIRECTORY
+from galaxy_zoo_decals.sources.download import AnswerError, DownloadError, File, Passing
 
 CHANGED = "What was kept of the old one is no longer used: run the same command again."
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from galaxy_zoo_decals import archive, atomic, download
-from galaxy_zoo_decals.archive import ArchiveEncoder, ArchiveError, Entry
-from galaxy_zoo_decals.download import File
-from galaxy_zoo_decals.pixels import MAX_BYTES, Form
-from galaxy_zoo_decals.sources import ImageError, Part
+from galaxy_zoo_decals import atomic
+from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
+from galaxy_zoo_decals.sources import Part, archive, download
+from galaxy_zoo_decals.sources.archive import ArchiveEncoder, ArchiveError, Entry
+from galaxy_zoo_decals.sources.download import File
 from galaxy_zoo_decals.sources.remote import CHANGED, ChangedError, Ranges, RemoteFile
 
 RUN = 100

@@ -16,18 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from galaxy_zoo_decals import catalogue, pixels, splits, workers
-from galaxy_zoo_decals.conversion import write_whole
+from galaxy_zoo_decals import image_files, splits, workers
+from galaxy_zoo_decals.image_files import ImageError
+from galaxy_zoo_decals.prepare.conversion import write_whole
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.simulation import survey
 from galaxy_zoo_decals.simulation.scene import VERSION, Stream, draw_scene, generator, render
-from galaxy_zoo_decals.simulation.volunteers import (
-    MILLION,
-    answer_probabilities,
-    panel_votes,
-    visible_probabilities,
-)
-from galaxy_zoo_decals.sources import ImageError, Part
+from galaxy_zoo_decals.simulation.vote_model import MILLION, answer_probabilities, panel_votes, visible_probabilities
+from galaxy_zoo_decals.sources import Part, catalogue
 
 PIECE = 250
 """Galaxies a piece: about ten seconds of work on two cores."""
@@ -40,9 +36,9 @@ class Simulated:
     galaxies: int
     seed: int = 0
     name: str = "simulated"
-    size: int = pixels.SIZE
+    size: int = image_files.SIZE
     """Pixels a side of the images that are kept."""
-    quality: int = pixels.QUALITY
+    quality: int = image_files.QUALITY
     """JPEG quality of the images that are kept."""
     title: str = "Simulated DECaLS galaxies"
     tree: Tree = field(default=GZD5, repr=False)
@@ -111,7 +107,7 @@ class Simulated:
         """Return whether each row was chosen at random and has at least 34 votes."""
         return pd.Series(splits.scored(catalogue), index=catalogue.index)
 
-    def parts(self, work: Path, form: pixels.Form) -> Iterator[Part]:
+    def parts(self, work: Path, form: image_files.Form) -> Iterator[Part]:
         """Yield the images that ``catalogue`` kept; their folder's name holds all that decides their pixels."""
         folder = self._folder(work)
         names = [n for path in sorted(folder.glob("[0-9]*.parquet")) for n in _names(path)]
@@ -173,7 +169,7 @@ def simulate(seed: int, size: int, quality: int, index: int) -> dict[str, Any]:
         **dict(zip(GZD5.answer_columns, votes.tolist())),
         **survey.true_values(scene),
         **dict(zip(survey.VISIBLE_COLUMNS, (visible / MILLION).tolist())),
-        "image": pixels.encode(cutout.image, size, quality),
+        "image": image_files.encode(cutout.image, size, quality),
     }
 
 

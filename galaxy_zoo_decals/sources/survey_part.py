@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from galaxy_zoo_decals import atomic
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.record import Record
 from galaxy_zoo_decals.sources.remote import ChangedError

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from galaxy_zoo_decals import addresses, archive, download, splits
-from galaxy_zoo_decals import catalogue as catalogues
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals import addresses, splits
+from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.schema import GZD5, Tree
-from galaxy_zoo_decals.sources import Part
+from galaxy_zoo_decals.sources import Part, archive, download
+from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources.folder import files_part, find, image_files, read_with_positions, sha256
 from galaxy_zoo_decals.sources.record import Record, SourceError
 from galaxy_zoo_decals.sources.runs import RUN

@@ -25,9 +25,10 @@ from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.simulation import survey
 from galaxy_zoo_decals.simulation.scene import Stream, generator
 from galaxy_zoo_decals.sources.simulated import simulate
-from leaderboard import entries, leaked_votes, near_copies, plausibility
-from leaderboard.entries import Entry, Trained
-from leaderboard.truths import Truths, tree_of
+from leaderboard.check import leaked_votes, near_copies, plausibility
+from leaderboard.entry.truths import Truths, tree_of
+from leaderboard.ranking import entries
+from leaderboard.ranking.entries import Entry, Trained
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"

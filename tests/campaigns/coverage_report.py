@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
-from galaxy_zoo_decals.scoring.metrics import ratio
+from galaxy_zoo_decals.scoring.bootstrap import ratio
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES
 from tests.campaigns.coverage_study import ASKED, LARGE, MANY, RICH, TIMES, VOTES, Table
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth, ceilings, score
+from galaxy_zoo_decals.scoring.boards import BOARDS
 from galaxy_zoo_decals.scoring.bootstrap import plain
-from galaxy_zoo_decals.scoring.metrics import votes_metrics
 from galaxy_zoo_decals.scoring.priors import fit
-from galaxy_zoo_decals.scoring.results import fraction_values, metrics_of
+from galaxy_zoo_decals.scoring.results import fraction_values
 
 LARGE, SKIES = 200_000, 4
 """Galaxies of a sky that known values are computed on, and how many skies: one galaxy in thirty comes to the rarest
@@ -86,7 +86,7 @@ def first_totals(votes: str, galaxies: int, rng: np.random.Generator) -> np.ndar
 
 def truth_of(probabilities: np.ndarray, votes: str, rng: np.random.Generator, counted_as: Truth | None = None) -> Truth:
     """Return what one panel says of the galaxies."""
-    drawn = panels.draw(GZD5, probabilities, first_totals(votes, len(probabilities), rng), rng)
+    drawn = drawn_votes.draw(GZD5, probabilities, first_totals(votes, len(probabilities), rng), rng)
     return Truth("sky", "Sky", GZD5, "c", "s", tuple(map(str, range(len(drawn)))), drawn, counted_as)
 
 
@@ -105,8 +105,10 @@ def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> 
     """Return the studied metrics, and the accuracy of every question, of fractions against one panel."""
     found: dict[str, float] = {}
     once_each = plain(len(truth.names))
-    scores = {b: metrics_of(truth, b, values, once_each) for b, values in fraction_values(GZD5, fractions).items()}
-    scores["votes"] = votes_metrics(truth, concentrations, once_each, levels=())
+    scores = {b: BOARDS[b].score(truth, values, once_each) for b, values in fraction_values(GZD5, fractions).items()}
+    votes = BOARDS["votes"]
+    columns = votes.columns_of_fractions(truth, views.fractions(GZD5, concentrations), concentrations, False)
+    scores["votes"] = votes.scored(truth, columns, once_each)
     for board, scored in scores.items():
         found |= {f"{board}.{name}": float(scored.metrics[name][0]) for name in METRICS_STUDIED[board]}
     return found | {f"votes.accuracy.{row['name']}": float(row["accuracy"][0]) for row in scores["votes"].rows}
@@ -251,7 +253,7 @@ def priors(population: np.ndarray, votes: str, galaxies: int, draws: int = 5) ->
     p = sky.draw(ASKED, rng)
     truth = truth_of(p, votes, rng, pattern(sky, votes, galaxies))
     given, first = truth.votes, ceilings.votes_first(truth)
-    rich = panels.draw(GZD5, p[:RICH], np.full(len(p[:RICH]), MANY), rng)
+    rich = drawn_votes.draw(GZD5, p[:RICH], np.full(len(p[:RICH]), MANY), rng)
     alike = tuple(ceilings.QuestionPrior(np.empty(0), (fit(rich[:, GZD5.slices[q.name]]),)) for q in GZD5.questions)
     fitted = ceilings.fit_priors(GZD5, given)
     ways: dict[str, Callable[[], np.ndarray]] = {
@@ -266,7 +268,7 @@ def priors(population: np.ndarray, votes: str, galaxies: int, draws: int = 5) ->
         found = []
         for _ in range(draws):
             probabilities = drawn()
-            fresh = replace(truth, votes=panels.draw(GZD5, probabilities, first, rng))
+            fresh = replace(truth, votes=drawn_votes.draw(GZD5, probabilities, first, rng))
             found.append(numbers(fresh, probabilities, np.maximum(probabilities, 1e-9) * ceilings.SURE))
         out[name] = {number: float(np.mean([f[number] for f in found])) for number in found[0]}
     return out

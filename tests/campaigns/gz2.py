@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark import boards
+from benchmark import plan
 from benchmark.recipes import MODELS
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition, available
@@ -25,12 +25,12 @@ from galaxy_zoo_decals.predictions import read as read_predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
 from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES, TABLE, class_columns
-from leaderboard import runs
+from leaderboard.entry import run_json
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
 
-PLAN = boards.read()
+PLAN = plan.read()
 """Where the settings stand: what is measured here are the leaderboard's entries on gz2."""
 SEEDS, TOGETHER = tuple(PLAN.seeds), "dirichlet-of-three"
 
@@ -61,7 +61,7 @@ def main() -> None:
     folder = args.runs.resolve()
     for entry in () if args.report else PLAN.entries:
         if entry.edition == "gz2" and entry.runs in (*MODELS, TOGETHER):
-            boards.train(PLAN, entry, folder, boards.LEADERBOARD)
+            plan.train(PLAN, entry, folder, plan.LEADERBOARD)
     report(Edition.open("gz2"), args.source, folder / "gz2", folder / "gz2" / TOGETHER / "seed0")
 
 
@@ -77,7 +77,7 @@ def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
             missing.append(model)
             continue
         given = [_read(member, edition) for member in members]
-        first = runs.read(members[0] / "run.json")
+        first = run_json.read(members[0] / "run.json")
         rows += _rows(first.title, [score(truth, one) for one in given])
         if given[0].task in ("multiclass", "votes"):
             merged[first.title] = {
@@ -89,15 +89,15 @@ def report(edition: Edition, source: Path, folder: Path, three: Path) -> None:
                 "command": first.command,
                 "parameters": first.parameters,
                 "device": first.device,
-                "train_seconds": [runs.read(member / "run.json").train_seconds for member in members],
-                "images_per_second": [runs.read(member / "run.json").images_per_second for member in members],
+                "train_seconds": [run_json.read(member / "run.json").train_seconds for member in members],
+                "images_per_second": [run_json.read(member / "run.json").images_per_second for member in members],
                 "commit": first.git.commit if first.git else None,
             }
         )
         if model == "dirichlet":
             challenge[first.title] = [challenge_rmse(source, one) for one in given]
     together = _read(three, edition)
-    title = runs.read(three / "run.json").title
+    title = run_json.read(three / "run.json").title
     rows += _rows(title, [score(truth, together)])
     challenge[title] = [challenge_rmse(source, together)]
     priors = references(truth)

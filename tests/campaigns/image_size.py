@@ -14,15 +14,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmark import boards
+from benchmark import plan
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, Terms, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
-from leaderboard import runs, scores, versions
-from leaderboard.differences import Difference, between
-from leaderboard.scores import Score
+from leaderboard.entry import run_json, versions
+from leaderboard.ranking import stored_scores
+from leaderboard.ranking.differences import Difference, between
+from leaderboard.ranking.stored_scores import Score
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -81,13 +82,13 @@ def main(arguments: list[str] | None = None) -> int:
         for size in SIZES:
             if edition_name(size) not in available():
                 words = ["--source", str(args.source.resolve()), "--only", str(GALAXIES), "--size", str(size)]
-                boards.call(["galaxy-zoo-decals", "prepare", "gz2", *words, "--name", edition_name(size)])
+                plan.call(["galaxy-zoo-decals", "prepare", "gz2", *words, "--name", edition_name(size)])
         editions = {size: Edition.open(edition_name(size)) for size in SIZES}
         _check(editions)
         # Seed by seed: what is finished is pairs.
         for seed in () if args.report else range(args.seeds):
             for size in SIZES:
-                boards.call(command(size, seed, folder))
+                plan.call(command(size, seed, folder))
         content = measure(editions, folder, args.seeds)
         with tempfile.TemporaryDirectory(dir=OUT, prefix=".image-size.") as work:
             Path(work, "image-size.json").write_text(json.dumps(content, indent=1) + "\n")
@@ -108,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _check(editions: dict[int, Edition]) -> None:
     """Raise UserError unless the editions hold the benchmark's galaxies in the sizes they are named by."""
-    content = boards.frozen(boards.LEADERBOARD)["gz2"]["content_hash"]
+    content = plan.frozen(plan.LEADERBOARD)["gz2"]["content_hash"]
     for size, edition in editions.items():
         if edition.content_hash != content or edition.facts["image_size"] != size:
             raise UserError(
@@ -128,9 +129,11 @@ def measure(editions: dict[int, Edition], folder: Path, seeds: int) -> dict[str,
         truth = Truth.of(edition)
         for seed in both:
             run = run_folder(folder, size, seed)
-            about = runs.read(run / "run.json")
-            path = run / runs.prediction_path(edition.name, about.tasks[0], about.seed)
-            found[size].append(scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path)))
+            about = run_json.read(run / "run.json")
+            path = run / run_json.prediction_path(edition.name, about.tasks[0], about.seed)
+            found[size].append(
+                stored_scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path))
+            )
             facts.append(
                 {
                     "size": size,

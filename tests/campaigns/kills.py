@@ -110,8 +110,8 @@ def start(zenodo: Zenodo, home: Path, processes: int, way: str, galaxies: int) -
         [
             "__main__",
             "datasets",
-            "galaxy_zoo_decals.builder",
-            "galaxy_zoo_decals.check",
+            "galaxy_zoo_decals.prepare.builder",
+            "galaxy_zoo_decals.prepare.audit",
             "galaxy_zoo_decals.sources.hub",
         ]
     )

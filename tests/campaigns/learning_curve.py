@@ -16,17 +16,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark import boards
-from benchmark.boards import Entry
+from benchmark import plan as boards
+from benchmark.plan import Entry
 from benchmark.recipes import RECIPES
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.boards import Board
-from leaderboard import runs, scores, versions
-from leaderboard.differences import between
-from leaderboard.scores import Score
+from leaderboard.entry import run_json, versions
+from leaderboard.ranking import stored_scores
+from leaderboard.ranking.differences import between
+from leaderboard.ranking.stored_scores import Score
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -143,8 +144,8 @@ def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path
                     for k, other in enumerate(on)
                     if other.entry is None and k != place
                 ]
-                mean, low, high = scores.mean(seeds).metrics[metric]
-                spread = scores.spread(seeds, metric)
+                mean, low, high = stored_scores.mean(seeds).metrics[metric]
+                spread = stored_scores.spread(seeds, metric)
                 rows.append(
                     {
                         "edition": edition.name,
@@ -192,9 +193,9 @@ def _trained(plan: boards.Plan, entry: Entry, folder: Path, truth: Truth, editio
     found = []
     for run in entry.folders(folder, plan.seeds):
         if (run / "run.json").is_file():
-            facts = runs.read(run / "run.json")
-            path = run / runs.prediction_path(edition.name, facts.tasks[0], facts.seed)
-            found.append(scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path)))
+            facts = run_json.read(run / "run.json")
+            path = run / run_json.prediction_path(edition.name, facts.tasks[0], facts.seed)
+            found.append(stored_scores.of_predictions(truth, prediction_files.read(path, edition.tree), str(path)))
     return found
 
 
@@ -204,7 +205,7 @@ def _whole(plan: boards.Plan, edition: str, name: str) -> list[dict[str, Score]]
     slug = boards.standing(boards.LEADERBOARD, plan.signed).get((edition, entry.name))
     if slug is None:
         raise UserError(f"{entry.name} does not stand on the leaderboard yet: make boards.")
-    return [stored.boards for stored in scores.read(boards.LEADERBOARD / "scores" / slug)]
+    return [stored.boards for stored in stored_scores.read(boards.LEADERBOARD / "scores" / slug)]
 
 
 def markdown(rows: list[dict[str, Any]], wanted: list[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galaxy_zoo_decals import panels, views
+from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import GZD5, SPLITS
 
@@ -52,7 +52,9 @@ def measure(probabilities: np.ndarray, kept: float, rng: np.random.Generator) ->
         return votes / np.maximum(votes.sum(axis=1), 1)[:, None]
 
     for _ in range(REPEATS):
-        whole, other = (panels.draw(GZD5, probabilities, np.full(len(probabilities), VOLUNTEERS), rng) for _ in "ab")
+        whole, other = (
+            drawn_votes.draw(GZD5, probabilities, np.full(len(probabilities), VOLUNTEERS), rng) for _ in "ab"
+        )
         part = whole.copy()
         part[:, merging] = lose(whole[:, merging], kept, rng)
         full, left, again = (fractions(votes[:, merging]) for votes in (whole, part, other))

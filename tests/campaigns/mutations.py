@@ -853,7 +853,7 @@ def also(name: str, data: bytes | Callable[[bytes], bytes] = b"x\n") -> Damage:
     return content(data, lambda place: place.repository / name)
 
 
-add("the scorer edited too", also("galaxy_zoo_decals/scoring/metrics.py", lambda b: b + b"\nx = 1\n"), "metrics.py")
+add("the scorer edited too", also("galaxy_zoo_decals/scoring/results.py", lambda b: b + b"\nx = 1\n"), "results.py")
 add("a workflow edited too", also(".github/workflows/check.yml"), "check.yml", "may change nothing else")
 add("the benchmark's version edited too", also("leaderboard/benchmark/v1.toml"), "v1.toml", "may change nothing else")
 add("a reference row edited too", also("leaderboard/scores/references/x.json"), "x.json", "written by main")
@@ -935,7 +935,13 @@ class Outcome:
     commit: str
 
 
-LIBRARIES = ("leaderboard.checks", "leaderboard.report", "bibtexparser", "markdown_it", "scipy.optimize")
+LIBRARIES = (
+    "leaderboard.check.submission_check",
+    "leaderboard.check.report",
+    "bibtexparser",
+    "markdown_it",
+    "scipy.optimize",
+)
 """What a check loads: loaded once, before the forks."""
 
 

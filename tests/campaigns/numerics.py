@@ -25,15 +25,17 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import LEAST_CONCENTRATION, MOST_CONCENTRATION, SCALE
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth, ceilings, results
-from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.average_precision import average_precision
+from galaxy_zoo_decals.scoring.boards.board import CLIP
+from galaxy_zoo_decals.scoring.boards.multiclass import MULTICLASS, bin_gaps, calibration_error
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, Weights, interval
-from galaxy_zoo_decals.scoring.calibration import Counted, beta_binomial_cdf, interval_coverage
+from galaxy_zoo_decals.scoring.calibration import BINS, Counted, beta_binomial_cdf, interval_coverage
 from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
 from galaxy_zoo_decals.scoring.priors import CEILING, FLOOR, Prior
 from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
-from leaderboard import entries, scores
-from leaderboard.truths import Truths
+from leaderboard.entry.truths import Truths
+from leaderboard.ranking import entries
+from leaderboard.ranking import stored_scores as scores
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -248,12 +250,12 @@ def calibration_errors(rng: np.random.Generator, cases: int) -> float:
     for sure in (0.3, 0.97):
         confidence = np.clip(rng.normal(sure, 0.1, cases), 0.25, 1)
         right = rng.random(cases) < confidence
-        gaps = m.bin_gaps(confidence, right)
-        found = results.unbiased("multiclass", {"ece": m.calibration_error(weights.sums(g=gaps)["g"], weights.total)})
-        bins = np.argsort(np.argsort(confidence, kind="stable"), kind="stable") * m.BINS // cases
+        gaps = bin_gaps(confidence, right)
+        found = MULTICLASS.unbiased({"ece": calibration_error(weights.sums(g=gaps)["g"], weights.total)})
+        bins = np.argsort(np.argsort(confidence, kind="stable"), kind="stable") * BINS // cases
         slow = []
         for times in np.column_stack([np.ones(cases, int), weights.drawn]).T.astype(float):
-            parts = [(times * (right - confidence))[bins == b].sum() for b in range(m.BINS)]
+            parts = [(times * (right - confidence))[bins == b].sum() for b in range(BINS)]
             slow.append(math.fsum(map(abs, parts)) / cases)
         bias = math.fsum(slow[1:]) / DRAWS - slow[0]
         wanted = np.maximum([slow[0] - bias, *(x - 2 * bias for x in slow[1:])], 0)
@@ -344,11 +346,11 @@ def clipped(rng: np.random.Generator, cases: int) -> float:
     truth = Truth.of(Edition.open("sample"))
     edges = np.array([0, 1, 2, 32768, 65534, 65535]) / 65535
     p = rng.choice(edges, (len(truth.names), 4))
-    found, worst = m.multiclass_columns(truth, p).numbers, 0.0
+    found, worst = MULTICLASS.columns(truth, p).numbers, 0.0
     for row in np.flatnonzero(truth.classes.label >= 0)[:cases]:
         given = [Fraction(float(x)) for x in p[row]]
         label = int(truth.classes.label[row])
-        nll = -log(max(given[label], Fraction(m.CLIP)))
+        nll = -log(max(given[label], Fraction(CLIP)))
         brier = float(sum(((x - (i == label)) ** 2 for i, x in enumerate(given)), Fraction(0)))
         worst = max(worst, abs(found["nll"][row] - nll), abs(found["brier"][row] - brier))
     return worst

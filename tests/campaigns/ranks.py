@@ -1,8 +1,8 @@
 """How often boards of equal entries show a difference, and what power that costs: `make campaign-ranks`.
 
 Boards of normal scores, whose entries differ by the draw of galaxies and by their trainings alone. They go through the
-product's own functions (leaderboard/ranking.py) from the statistics that it reads of an entry: mean and variance of the
-seeds, variance of the bootstrap draws. All spreads are in units of the sampling standard deviation of one entry.
+product's own functions (leaderboard/ranking/ties.py) from the statistics that it reads of an entry: mean and variance
+of the seeds, variance of the bootstrap draws. All spreads are in units of the sampling standard deviation of one entry.
 
 The rule that ranked before pooled the spreads of a board and took the largest deviation of all pairs (max-t). It lives
 here alone, for comparison. So does the bound: what any rule that looks at a pair alone has to lose.
@@ -23,9 +23,10 @@ from scipy.optimize import minimize
 from scipy.stats import chi2, norm
 
 from galaxy_zoo_decals.scoring import BOARDS
-from leaderboard import boards, entries, ranking, versions
-from leaderboard.ranking import Scored
-from leaderboard.truths import Truths
+from leaderboard.entry import versions
+from leaderboard.entry.truths import Truths
+from leaderboard.ranking import board_table, entries, ties
+from leaderboard.ranking.ties import Scored
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -130,10 +131,10 @@ def summary(of: list[Scored]) -> Summary:
 def pairs(found: Summary, typical: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the differences of all pairs, and those from which the product counts them as different."""
     i, j = np.triu_indices(len(found.seeds), 1)
-    training = ranking.training_variance(found.own, found.seeds, typical**2 * found.sampling)
+    training = ties.training_variance(found.own, found.seeds, typical**2 * found.sampling)
     n = np.broadcast_to(found.seeds.astype(float), training.shape)
     one, two = ((training[:, k], n[:, k]) for k in (i, j))
-    return found.values[:, i] - found.values[:, j], ranking.needed(found.galaxies, one, two, len(found.seeds))
+    return found.values[:, i] - found.values[:, j], ties.needed(found.galaxies, one, two, len(found.seeds))
 
 
 def separated(spread: np.ndarray, seeds: Sequence[int], number: int, typical: float) -> np.ndarray:
@@ -189,7 +190,7 @@ def bound(count: int, spread: float, gap: float) -> float:
     total = np.geomspace(1e-5, 300, 300)  # s^2/n of both, which is all that equal spreads tell
     wide = np.gradient(np.log(total)) * total
     between = np.linspace(-25, 25, 501)
-    level = 2 * norm.sf(ranking.tukey(count))
+    level = 2 * norm.sf(ties.tukey(count))
 
     def density(true: float, at: float) -> np.ndarray:
         scale = 2 * true**2 / 3
@@ -220,7 +221,7 @@ def committed() -> list[tuple[str, str, list[Scored]]]:
             key = name, frozen.content_hash
             ranked = [e for e in standing if e.official and e.ranked(key, task) is not None]
             if len(ranked) > 1:
-                found.append((name, task, [boards.scored(key, board, e) for e in ranked]))
+                found.append((name, task, [board_table.scored(key, board, e) for e in ranked]))
     return found
 
 

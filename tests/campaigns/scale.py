@@ -41,7 +41,7 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from galaxy_zoo_decals.pixels import Form  # noqa: E402
+from galaxy_zoo_decals.image_files import Form  # noqa: E402
 from galaxy_zoo_decals.schema import GZ2  # noqa: E402
 from galaxy_zoo_decals.sources import Part, gz2_mapping, hart16  # noqa: E402
 from galaxy_zoo_decals.sources.record import Record  # noqa: E402
@@ -85,7 +85,7 @@ class Waiting(Downloaded):
 
 def prepare(folder: Path, out: Path, processes: int) -> None:
     """Build the edition, as a process of its own."""
-    from galaxy_zoo_decals.builder import build
+    from galaxy_zoo_decals.prepare.builder import build
 
     began = time.perf_counter()
     report = build(Waiting(delete_archives=True, folder=folder), out, name="scale", processes=processes)

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 from tqdm import tqdm
 
-from galaxy_zoo_decals import panels
+from galaxy_zoo_decals import drawn_votes
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
@@ -35,7 +35,7 @@ SLOW = 20
 def catalogue(probabilities: np.ndarray, rng: np.random.Generator) -> Truth:
     """Return votes of 34 to 59 volunteers a galaxy, and properties: with them come scores and fractions in strata."""
     n = len(probabilities)
-    votes = panels.draw(GZD5, probabilities, rng.integers(34, 60, n), rng)
+    votes = drawn_votes.draw(GZD5, probabilities, rng.integers(34, 60, n), rng)
     properties = {name: rng.lognormal(size=n) for name in PROPERTIES}
     return Truth("sky", "Sky", GZD5, "c", "s", tuple(map(str, range(n))), votes, properties=properties)
 

@@ -34,7 +34,7 @@ from galaxy_zoo_decals.simulation import colour
 from galaxy_zoo_decals.simulation.colour import CUTOUT_PIXELS
 from galaxy_zoo_decals.simulation.scene import VERSION, Scene, draw_scene, render
 from galaxy_zoo_decals.simulation.telescope import NATIVE_ARCSEC, add_noise, draw_conditions
-from galaxy_zoo_decals.simulation.volunteers import answer_probabilities
+from galaxy_zoo_decals.simulation.vote_model import answer_probabilities
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data" / "decals-examples"

@@ -29,7 +29,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from benchmark.recipes import RECIPES, Recipe
-from galaxy_zoo_decals import pixels, views
+from galaxy_zoo_decals import image_files, views
 from galaxy_zoo_decals.edition import Edition, available, digest, home
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.scoring import Truth
@@ -37,7 +37,7 @@ from galaxy_zoo_decals.scoring.bootstrap import Weights, shared
 from galaxy_zoo_decals.simulation import scene
 from galaxy_zoo_decals.simulation.scene import VERSION, Stream, generator
 from galaxy_zoo_decals.simulation.survey import VISIBLE_COLUMNS
-from galaxy_zoo_decals.simulation.volunteers import MILLION, panel_votes
+from galaxy_zoo_decals.simulation.vote_model import MILLION, panel_votes
 from galaxy_zoo_decals.sources.simulated import simulate
 
 # torch is imported where it is needed: the processes that simulate import this module too.
@@ -126,7 +126,7 @@ def simulator() -> str:
 
 def simulated_galaxy(index: int) -> tuple[bytes, np.ndarray] | None:
     """Return image and votes of a simulated galaxy by a full panel; None where the field of view is wrong."""
-    row = simulate(SIMULATED_SEED, pixels.SIZE, pixels.QUALITY, index)
+    row = simulate(SIMULATED_SEED, image_files.SIZE, image_files.QUALITY, index)
     if row["wrong_size_warning"]:
         return None
     visible = np.rint(np.array([row[column] for column in VISIBLE_COLUMNS]) * MILLION).astype(np.int64)
@@ -226,7 +226,7 @@ def learned(
 
 def _data(accelerator: Accelerator, pictures: np.ndarray, votes: np.ndarray) -> evaluation.Data:
     from benchmark import evaluation
-    from benchmark.pixels import Pixels
+    from benchmark.device_batches import Pixels
 
     names = tuple(str(i) for i in range(len(votes)))
     return evaluation.Data(
@@ -336,7 +336,7 @@ def report(found: dict[str, dict[str, object]]) -> str:
         "With matched sizes the real galaxies, in training and test, are magnified so that the radius of half their "
         "displayed brightness has the distribution of the simulated ones: medians "
         f"{sizes['real']:.1f} px before, {sizes['matched']:.1f} px after, {sizes['simulated']:.1f} px simulated "  # type: ignore[index]
-        f"(of {pixels.SIZE} px).",
+        f"(of {image_files.SIZE} px).",
     ]
     rows: list[dict[str, object]] = now["rows"]  # type: ignore[assignment]
     for name in METRICS:

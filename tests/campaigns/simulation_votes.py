@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from galaxy_zoo_decals.schema import CLASSES, GZD5
 from galaxy_zoo_decals.simulation.scene import VERSION, Stream, draw_scene, generator, render
-from galaxy_zoo_decals.simulation.volunteers import answer_probabilities, panel_votes, visible_probabilities
+from galaxy_zoo_decals.simulation.vote_model import answer_probabilities, panel_votes, visible_probabilities
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data" / "gzd5-first-question-votes.csv"

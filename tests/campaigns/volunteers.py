@@ -23,13 +23,13 @@ from galaxy_zoo_decals import views
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import MIN_POSITIVES, Truth
-from galaxy_zoo_decals.scoring import metrics as m
 from galaxy_zoo_decals.scoring.bootstrap import interval, shared
-from galaxy_zoo_decals.scoring.class_prior import prior_concentrations
+from galaxy_zoo_decals.scoring.priors import prior_concentrations
 from galaxy_zoo_decals.scoring.results import board_values
-from leaderboard import runs, submission
-from leaderboard.runs import Run
-from leaderboard.truths import Truths, terms_of
+from galaxy_zoo_decals.scoring.volunteers import equivalent_volunteers, volunteer_errors
+from leaderboard.entry import prediction_file, run_json, submission
+from leaderboard.entry.run_json import Run
+from leaderboard.entry.truths import Truths, terms_of
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "evidence"
@@ -67,9 +67,9 @@ def worth(truth: Truth, fractions: np.ndarray, question: str) -> np.ndarray:
     weights = shared(len(truth.names))
     if asked.sum() < MIN_POSITIVES or np.isnan(fractions[:, columns]).any():
         return np.full(weights.draws, np.nan)
-    variance, error = m.volunteer_errors(truth.votes[:, columns], fractions[:, columns])
+    variance, error = volunteer_errors(truth.votes[:, columns], fractions[:, columns])
     s = weights.sums(variance=np.where(asked, variance, 0.0), error=np.where(asked, error, 0.0))
-    return m.equivalent_volunteers(s["variance"], s["error"])
+    return equivalent_volunteers(s["variance"], s["error"])
 
 
 def known_worth(truth: Truth, fractions: np.ndarray, probabilities: np.ndarray, question: str) -> float:
@@ -85,15 +85,15 @@ def found_files(folders: list[Path]) -> Iterator[tuple[str, Run, str, Path]]:
     A submission's model is called as on the leaderboard; runs of one folder are seeds of one model.
     """
     for top in folders:
-        for folder in runs.find(top):
-            run = runs.read(folder / "run.json")
+        for folder in run_json.find(top):
+            run = run_json.read(folder / "run.json")
             name = f"{run.title}, {run.resolution} px, recipe {run.recipe_name}, {folder.parent.relative_to(top)}"
             for task in run.tasks:
-                yield name, run, task, folder / runs.prediction_path(run.edition.name, task, run.seed)
+                yield name, run, task, folder / run_json.prediction_path(run.edition.name, task, run.seed)
         for said in sorted(top.glob("**/submission.yaml")):
             name = submission.read(said).name
             for path in sorted(said.parent.glob("predictions/*/*/*.parquet")):
-                run = runs.read(said.parent / submission.run_path(path.relative_to(said.parent)))
+                run = run_json.read(said.parent / submission.run_path(path.relative_to(said.parent)))
                 yield name, run, path.parts[-2], path
 
 
@@ -124,7 +124,7 @@ def models(folders: list[Path], truths: Truths) -> tuple[dict[tuple[str, str], d
             left.append(f"{name} on {key[0]}: {truths.missing(key)}")
             continue
         try:
-            submission.check_predictions(path, run, task, truths)
+            prediction_file.checked(path, run, task, truths)
             # A votes file enters the decision tree as the fractions of all questions.
             values = board_values(truth.tree, prediction_files.read(path, truth.tree))["hierarchical"]
         except UserError as error:

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galaxy_zoo_decals import builder, catalogue
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.pixels import Form
+from galaxy_zoo_decals.image_files import Form
+from galaxy_zoo_decals.prepare import builder
 from galaxy_zoo_decals.schema import GZ2, Tree
-from galaxy_zoo_decals.sources import Part
+from galaxy_zoo_decals.sources import Part, catalogue
 from galaxy_zoo_decals.sources.folder import folder_part
 from tests.campaigns.real_votes.sample import FOLDS, Sample
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galaxy_zoo_decals import panels
+from galaxy_zoo_decals import drawn_votes
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth
@@ -81,7 +81,7 @@ class Sample:
     @cached_property
     def counts(self) -> np.ndarray:
         """Votes, int64 (galaxies, 37): volunteers times raw fraction, then down the tree, rounded to whole votes."""
-        return panels.recount(GZ2, self.raw, self.classifications)
+        return drawn_votes.recount(GZ2, self.raw, self.classifications)
 
     @cached_property
     def off(self) -> np.ndarray:

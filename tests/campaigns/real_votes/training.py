@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import boards
+from benchmark import plan
 from benchmark.predict import board_predictions, load
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
@@ -41,16 +41,16 @@ MODELS = (
 )
 
 
-def _entry(model: Model) -> boards.Entry:
+def _entry(model: Model) -> plan.Entry:
     """Return the model's entry of benchmark/boards.yaml."""
-    return next(one for one in boards.read().entries if (one.edition, one.runs) == ("gz2", model.runs))
+    return next(one for one in plan.read().entries if (one.edition, one.runs) == ("gz2", model.runs))
 
 
 def train(root: Path, model: Model) -> None:
     """Train a model on the Kaggle galaxies as benchmark/boards.yaml says; finished runs are kept."""
     entry = _entry(model)
     for folder in entry.folders(root, list(SEEDS)):
-        boards.call(entry.command(root, list(SEEDS), folder))
+        plan.call(entry.command(root, list(SEEDS), folder))
 
 
 def finetuned(root: Path, model: Model, seed: int, fold: int) -> Path:
@@ -71,7 +71,7 @@ def finetune(root: Path, model: Model, editions: list[Edition]) -> None:
             command += ["--weights", str(model.run(root, seed)), "--seed", str(seed)]
             for key, value in {**entry.settings, **FINETUNING}.items():
                 command += ["--set", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
-            boards.call([*command, "--out", str(out), "--resume"])
+            plan.call([*command, "--out", str(out), "--resume"])
 
 
 def zero_shot(root: Path, model: Model, seed: int, editions: list[Edition]) -> list[np.ndarray]:

@@ -1,0 +1,231 @@
+"""The image cache: every image of a split decoded once into a memory-mapped array."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from PIL import Image
+from tqdm import tqdm
+
+from benchmark import BenchmarkError, augmentation
+from benchmark.recipes import Recipe
+from benchmark.value_kinds import or_none, whole
+from galaxy_zoo_decals import image_files as editions
+from galaxy_zoo_decals.atomic import atomic_file
+from galaxy_zoo_decals.edition import Edition, digest, home
+from galaxy_zoo_decals.image_files import Form, ImageError
+
+try:
+    import simplejpeg
+except ImportError:  # An optional speed-up: Pillow decodes the same pixels three times slower.
+    simplejpeg = None
+
+LAYOUT = "2"
+"""Version of the stored pixels; a change of decoding or scaling must change it."""
+
+CHUNK = 512
+"""Images decoded between two refreshes of the progress bar."""
+
+
+LARGEST = math.isqrt(editions.MAX_PIXELS)
+"""Pixels a side that an image may be scaled to."""
+
+SIDE = whole(1, LARGEST)
+"""Pixels a side, as files say them."""
+
+QUALITY = or_none(whole(1, 100))
+"""Quality of an edition's JPEG, as files say it; null where the files are kept as they came."""
+
+KINDS = ("gzd5", "gz2", "simulated", "catalogue")
+"""Sources that `prepare` knows by these words."""
+
+PUBLISHED = {"gzd5": 424, "gz2": 424}
+"""Pixels a side of the originals, where all have the same; a simulated galaxy is drawn at any size."""
+
+
+def decode(data: bytes, resolution: int, crop: float = 1.0, margin: float = 1.0) -> np.ndarray:
+    """Return the centre of a JPEG or PNG image as uint8 (side, side, 3); ``stored_side`` is its side.
+
+    The whole image is scaled to resolution / crop (Lanczos with antialias) and its centre cut out, which is what
+    the image processor saved with every model does. Raises ImageError if the file is not readable.
+    """
+    return cut(read(data), resolution, crop, margin)
+
+
+def read(data: bytes) -> Image.Image:
+    """Return the RGB image held in the bytes of a JPEG or PNG file; ImageError for what an edition refuses too."""
+    if simplejpeg is None or editions.suffix(data) != "jpg":
+        return editions.decode(data)
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        if space not in ("YCbCr", "Gray", "RGB"):  # The two decoders turn the inks of printers into other colours.
+            return editions.decode(data)
+        if width * height > editions.MAX_PIXELS:
+            raise ImageError(f"{width} x {height} pixels are more than a cutout has")
+        return Image.fromarray(simplejpeg.decode_jpeg(data, colorspace="RGB"))
+    except ImageError:
+        raise
+    except ValueError as error:
+        raise ImageError(f"not a readable JPEG or PNG image ({error})") from None
+
+
+def as_kept(data: bytes, form: Form) -> Image.Image:
+    """Return an image file's pixels as an edition of this form keeps them; ImageError if it is no square image.
+
+    A picture is scaled and encoded as ``prepare`` does it, unless it is in that form already: every level is then that
+    of the training.
+    """
+    if form.original:
+        image = read(data)
+        _check_square(image)
+        if image.width != form.size:
+            image = image.resize((form.size, form.size), Image.Resampling.LANCZOS)
+        return image
+    if editions.is_encoded(data, form.size, form.quality):
+        return read(data)
+    return read(editions.encode(editions.decode(data), form.size, form.quality))
+
+
+def _check_square(image: Image.Image) -> None:
+    if image.width != image.height:
+        raise ImageError(f"{image.width} x {image.height} pixels: a cutout is square")
+
+
+def form(edition: Edition) -> Form:
+    """Return how an edition keeps its images; BenchmarkError where its edition.json does not say so."""
+    size, quality = edition.facts.get("image_size"), edition.facts.get("image_quality")
+    problem = SIDE.problem("image_size", size) or QUALITY.problem("image_quality", quality)
+    if problem:
+        raise BenchmarkError(f"{edition.path / 'edition.json'}: {problem}; prepare it again.")
+    return form_of(size, quality)  # type: ignore[arg-type]
+
+
+def form_of(size: int, quality: int | None) -> Form:
+    """Return the form of images of ``size`` pixels a side, with the quality of their JPEG or None as they came."""
+    return Form(size, original=True) if quality is None else Form(size, quality)
+
+
+def enlarged(chosen: dict[str, Recipe], edition: Edition) -> str:
+    """Return in one line which models are shown more pixels than an edition has and what to do; empty if none is."""
+    kept = form(edition)
+    size = kept.size
+    needed = {model: round(recipe.resolution / recipe.crop) for model, recipe in chosen.items()}
+    models = [model for model, side in needed.items() if side > size]
+    if not models:
+        return ""
+    largest = max(models, key=lambda model: needed[model])
+    recipe, whole = chosen[largest], needed[largest]
+    made = round(100 * (1 - (size / whole) ** 2))
+    kind = edition.facts["source"].get("kind")  # type: ignore[attr-defined]
+    best = min(whole, size if kept.original else PUBLISHED.get(str(kind), whole))
+    lost = f"note: {', '.join(models)}: the edition's images of {size} px are enlarged to {whole} px, so {made} % of "
+    lost += "the pixels are interpolated; "
+    if best > size:
+        asked = f"`galaxy-zoo-decals prepare {kind} ... --size {best}`" if kind in KINDS else f"--size {best}"
+        lost += f"what the originals show beyond {size} px is lost: prepare the edition again with {asked}, or "
+    else:
+        lost += "the originals have no more: "
+    return f"{lost}train as sharply and faster with --set resolution={math.floor(size * recipe.crop)}."
+
+
+def cut(image: Image.Image, resolution: int, crop: float = 1.0, margin: float = 1.0) -> np.ndarray:
+    """Return the centre of a square image, as ``decode`` does."""
+    whole, side = round(resolution / crop), stored_side(resolution, crop, margin)
+    if image.size != (whole, whole):
+        image = image.resize((whole, whole), Image.Resampling.LANCZOS)
+    start = (whole - side) // 2
+    return np.asarray(image)[start : start + side, start : start + side]
+
+
+def stored_side(resolution: int, crop: float, margin: float = 1.0) -> int:
+    """Return the side in pixels of a stored image: the crop's times the margin, at most the whole image's.
+
+    If it is more than the crop's it is odd or even as the whole image's is, so that both have one centre.
+    """
+    whole = round(resolution / crop)
+    side = min(whole, math.ceil(resolution * margin))
+    return side if side == resolution else side + (whole - side) % 2
+
+
+def galaxies(edition: Edition, split: str) -> pd.DataFrame:
+    """Return names and votes of the galaxies the harness uses of a split: all, but of test only the scored ones."""
+    table = edition.table(split, ["iauname", "scored", *edition.tree.answer_columns])
+    return table[table["scored"]].reset_index(drop=True) if split == "test" else table
+
+
+def store(edition: Edition, split: str, recipe: Recipe, show: bool = True) -> np.ndarray:
+    """Return the pixels of a split's ``galaxies``, a read-only uint8 memory map (n, side, side, 3).
+
+    Side is the recipe's resolution; training images have a margin of sky where the recipe turns or magnifies them.
+    Rows are in the edition's order. The file lies in the cache folder, keyed by the edition's votes, its images and
+    its layout; it is whole or not there, so processes may make it at the same time.
+    """
+    margin = augmentation.margin(recipe) if split == "train" else 1.0
+    side = stored_side(recipe.resolution, recipe.crop, margin)
+    # The content hash is of names and votes alone: pixels can change while it stays.
+    hashes = [edition.content_hash, str(edition.facts["image_hash"])]
+    key = digest([LAYOUT, *hashes, str(recipe.resolution), str(recipe.crop), str(side)])[:16]
+    path = home() / "pixels" / f"{edition.name}-{side}px-{split}-{key}.npy"
+    if not path.is_file():
+        _fill(edition, split, recipe, margin, path, show)
+    return np.load(path, mmap_mode="r")
+
+
+def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Path, show: bool) -> None:
+    names = galaxies(edition, split)["iauname"].tolist()
+    side = stored_side(recipe.resolution, recipe.crop, margin)
+    shape = (len(names), side, side, 3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise BenchmarkError(
+            f"the decoded images need {needed / 1e9:.1f} GB, but {path.parent} has {free / 1e9:.1f} GB left. Make "
+            "room, or set GALAXY_ZOO_DECALS_HOME to a folder on a larger disk."
+        )
+    with atomic_file(path) as beside:
+        pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+        rows, filled = {name: row for row, name in enumerate(names)}, 0
+        with (
+            tqdm(
+                total=len(names), desc=f"decoding {split}", unit="img", disable=None if show else True, leave=False
+            ) as bar,
+            ThreadPoolExecutor(os.cpu_count()) as threads,
+        ):
+            for found, images in batches(edition.shards(split)):
+                wanted = [(name, data) for name, data in zip(found, images) if name in rows]
+                for (name, _), image in zip(wanted, threads.map(lambda item: _safe(item[1], recipe, margin), wanted)):
+                    if isinstance(image, str):
+                        raise BenchmarkError(
+                            f"{edition.path}: the image of {name} is not readable ({image}); prepare the edition again."
+                        )
+                    pixels[rows[name]] = image
+                filled += len(wanted)
+                bar.update(len(wanted))
+        if filled != len(names):
+            raise BenchmarkError(
+                f"{edition.path}: {len(names) - filled} images of {split} are missing; prepare it again."
+            )
+        pixels.flush()
+
+
+def batches(shards: list[Path]) -> Iterator[tuple[list[str], list[bytes]]]:
+    """Yield names and image files of some rows of an edition's shards at a time."""
+    for shard in shards:
+        for batch in pq.ParquetFile(shard).iter_batches(columns=["iauname", "image"], batch_size=CHUNK):
+            yield batch["iauname"].to_pylist(), [image["bytes"] for image in batch["image"].to_pylist()]
+
+
+def _safe(data: bytes, recipe: Recipe, margin: float) -> np.ndarray | str:
+    """Return the stored pixels of an image file, or why there are none."""
+    try:
+        return decode(data, recipe.resolution, recipe.crop, margin)
+    except (OSError, ValueError) as error:
+        return str(error)

@@ -1,0 +1,1 @@
+"""Which ways in to the survey answer from this machine, and which one to take."""

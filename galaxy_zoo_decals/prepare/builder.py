@@ -1,0 +1,359 @@
+"""A source becomes an edition: catalogue, splits, cleaning, images, Parquet shards, card; whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import datasets
+import pandas as pd
+import pyarrow as pa
+
+from galaxy_zoo_decals import image_files
+from galaxy_zoo_decals.atomic import sync_tree
+from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
+from galaxy_zoo_decals.prepare import cleaning
+from galaxy_zoo_decals.prepare.card import card
+from galaxy_zoo_decals.prepare.cleaning import Rules
+from galaxy_zoo_decals.prepare.conversion import Converted, convert
+from galaxy_zoo_decals.prepare.features import (
+    Counts,
+    balance,
+    edition_features,
+    flag,
+    holdings,
+    outside,
+    to_arrow,
+    view_labels,
+)
+from galaxy_zoo_decals.prepare.hashes import hashes
+from galaxy_zoo_decals.prepare.placement import alone, check_target, done, put_in_place
+from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
+from galaxy_zoo_decals.sources import MISSING, Choosing, Source
+
+FORMAT = "1.1"
+"""Version of the edition format; a change of columns raises it."""
+
+ROW_GROUP = 100
+"""Rows a Parquet row group: so many are decoded at a time, a megabyte or two of images."""
+
+BLOCK = 4000
+"""Galaxies whose labels are made at a time."""
+
+SHARD = "50MB"
+"""Who streams waits for a whole shard before the first row and holds it in memory: pyarrow reads it ahead."""
+
+ORIGINAL_SHARD = "250MB"
+"""The same where files are kept as they came: 80 GB in smaller shards would be thousands of files."""
+
+
+def build(
+    source: Source,
+    out: Path,
+    *,
+    name: str,
+    size: int = image_files.SIZE,
+    quality: int = image_files.QUALITY,
+    original: bool = False,
+    rules: Rules = Rules(),  # noqa: B008
+    processes: int = 1,
+) -> cleaning.Report:
+    """Build the edition ``name`` in ``out`` and return the cleaning report.
+
+    Images become JPEG of ``size`` pixels, or stay the files they are (``original``, all of ``size`` pixels). Work
+    goes on in ``out``.partial, which an interrupted run leaves behind for the next one; an edition that lies in
+    ``out`` stays whole until the new one replaces it. Raises EditionError if ``out`` holds anything else, or if
+    another run works on it.
+    """
+    with alone(out):
+        return _build(source, out, name, image_files.Form(size, quality, original), rules, processes)
+
+
+def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, original: bool, rules: Rules) -> bool:
+    """Return whether ``out`` holds the edition that ``build`` would make of these votes, in this form."""
+    if not is_edition(out):
+        return False
+    try:
+        facts = Edition(out).facts
+    except EditionError:  # of an older version of the package: it is made anew
+        return False
+    wanted = {
+        "name": name,
+        "version": FORMAT,
+        "source": source.describe(),
+        "pictures": source.pictures,
+        "image_size": size,
+        "image_quality": None if original else quality,
+    }
+    found = {key: facts.get(key) for key in wanted}
+    return found == wanted and facts["cleaning"].get("rules") == asdict(rules)  # type: ignore[attr-defined]
+
+
+def _build(
+    source: Source, out: Path, name: str, form: image_files.Form, rules: Rules, processes: int
+) -> cleaning.Report:
+    put_in_place(out)
+    check_target(out)
+    work = out.with_name(out.name + ".partial")
+    work.mkdir(exist_ok=True)
+    try:
+        catalogue = _catalogue(source, work, processes)
+        listed = frozenset(catalogue["iauname"])
+        catalogue, report = cleaning.clean(catalogue, source.tree, rules)
+        if isinstance(source, Choosing):
+            catalogue = _choose(source, catalogue, report, work)
+        wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}
+        _check_splits(wanted, report, source)
+        conversion = convert(source, listed, wanted, work, form, processes)
+    except BaseException:
+        if not any(p for p in work.rglob("*") if p.is_file()):  # a source that was refused leaves no trace
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+    report.unlisted_images = conversion.unlisted
+    report.strangers = dict(sorted(conversion.strangers.items())[: cleaning.NAMED])
+    catalogue = _drop_without_image(catalogue, report, conversion.splits)
+    _check_splits({split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}, report, source)
+    report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
+    catalogue, balance = _survey(source.tree, catalogue, rules, report)
+
+    fresh = work / "edition"
+    shutil.rmtree(fresh, ignore_errors=True)
+    image_hashes = _write_shards(source, catalogue, rules, form, conversion.splits, fresh)
+    facts = _facts(source, name, form, rules, catalogue, report, balance, image_hashes)
+    features = edition_features(source.tree, source.extra_columns)
+    (fresh / "edition.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (fresh / "README.md").write_text(card(facts, features))
+    sync_tree(fresh)
+    work.rename(done(out))
+    put_in_place(out)
+    return report
+
+
+def _catalogue(source: Source, work: Path, processes: int) -> pd.DataFrame:
+    """Return the source's rows by name, with their splits and whether they are scored."""
+    catalogue = source.catalogue(work, processes)
+    catalogue["split"] = source.split(catalogue)
+    catalogue["scored"] = (source.scored(catalogue) & (catalogue["split"] != "train")).astype(bool)
+    return catalogue.sort_values("iauname", ignore_index=True)
+
+
+def clean_catalogue(source: Source, rules: Rules) -> tuple[pd.DataFrame, cleaning.Report]:
+    """Return the rows of a source's catalogue that the rules keep, by name, with split and scored, and the report."""
+    with tempfile.TemporaryDirectory() as work:
+        return cleaning.clean(_catalogue(source, Path(work), 1), source.tree, rules)
+
+
+def _choose(source: Choosing, catalogue: pd.DataFrame, report: cleaning.Report, work: Path) -> pd.DataFrame:
+    """Return the rows that a source gives which gives a part of its galaxies, and count the others."""
+    others = catalogue["iauname"].isin(source.left_out(list(catalogue["iauname"]), work))
+    report.add(*source.choice, int(others.sum()))
+    return catalogue[~others].reset_index(drop=True)
+
+
+def survey_catalogue(source: Source, rules: Rules) -> cleaning.Report:
+    """Return the cleaning report of a source's votes, as if every galaxy had its image."""
+    catalogue, report = clean_catalogue(source, rules)
+    report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
+    _survey(source.tree, catalogue, rules, report)
+    return report
+
+
+def _check_splits(names: dict[str, list[str]], report: cleaning.Report, source: Source) -> None:
+    for split in SPLITS:
+        if not names[split]:
+            lost = sum(step.removed for step in report.steps if "image" in step.name)
+            why = f"{lost:,} galaxies have no usable image" if lost else "the source is too small for an edition"
+            more = " Ask for more galaxies." if isinstance(source, Choosing) else ""
+            raise EditionError(f"no galaxy is left for the {split} split: {why}.{more}")
+
+
+def _survey(
+    tree: Tree, catalogue: pd.DataFrame, rules: Rules, report: cleaning.Report
+) -> tuple[pd.DataFrame, dict[str, dict[str, Counts]]]:
+    """Add the views' flags to the catalogue; count who is in each view, who is not and why, and the classes.
+
+    The labels themselves are made again when they are written: all of them at once would take gigabytes.
+    """
+    flags: list[pd.DataFrame] = []
+    balances: dict[str, dict[str, Counts]] = {}
+    report.lost_votes = cleaning.lost_votes(tree, catalogue)
+    report.boards = board_holdings(tree, catalogue)
+    for split in SPLITS:
+        rows = catalogue[catalogue["split"] == split]
+        found: dict[str, Counts] = {}
+        for start in range(0, len(rows), BLOCK):
+            block = rows.iloc[start : start + BLOCK]
+            labels = view_labels(tree, block, rules.debiased)
+            _add(found, balance(tree, labels))
+            _add(report.outside, outside(tree, block, labels, rules.debiased))
+            flags.append(labels[[flag(view) for view in VIEWS]])
+        balances[split] = found
+    flagged = pd.concat([catalogue, pd.concat(flags).loc[catalogue.index]], axis=1)
+    report.views = {view: int(flagged[flag(view)].sum()) for view in VIEWS}
+    return flagged, balances
+
+
+def board_holdings(tree: Tree, catalogue: pd.DataFrame) -> dict[str, Counts]:
+    """Return what the boards hold of the scored galaxies of validation and test, by split.
+
+    Labels are those that predictions are scored against: of the votes, whatever the edition's own are made of.
+    """
+    found: dict[str, Counts] = {}
+    for split in ("validation", "test"):
+        rows = catalogue[(catalogue["split"] == split) & catalogue["scored"].astype(bool)]
+        found[split] = holdings(tree, rows, view_labels(tree, rows))
+    return found
+
+
+def _add(total: dict[str, Counts], more: dict[str, Counts]) -> None:
+    for group, counts in more.items():
+        known = total.setdefault(group, {})
+        for name, count in counts.items():
+            known[name] = known.get(name, 0) + count
+
+
+class EditionBuilder(datasets.ArrowBasedBuilder):
+    """Writes the shards of one edition through datasets, so that they carry its features (Image, ClassLabel).
+
+    Arrow tables instead of examples: encoding 253,286 rows of some hundred columns one by one takes minutes.
+    """
+
+    DEFAULT_WRITER_BATCH_SIZE = ROW_GROUP
+
+    def __init__(
+        self,
+        work: Path,
+        source: Source,
+        catalogue: pd.DataFrame,
+        rules: Rules,
+        converted: dict[str, Converted],
+    ) -> None:
+        self.features = edition_features(source.tree, source.extra_columns)
+        self.tree, self.catalogue, self.rules = source.tree, catalogue, rules
+        self.converted = converted
+        self.image_hashes: dict[str, str] = {}
+        super().__init__(cache_dir=str(work / "datasets"), dataset_name="edition")
+
+    def _info(self) -> datasets.DatasetInfo:
+        return datasets.DatasetInfo(features=self.features)
+
+    def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
+        return [datasets.SplitGenerator(name=split, gen_kwargs={"split": split}) for split in SPLITS]
+
+    def _generate_tables(self, split: str) -> Iterator[tuple[object, pa.Table]]:
+        rows = self.catalogue[self.catalogue["split"] == split].reset_index(drop=True)
+        images = self.converted[split].images()
+        for start in range(0, len(rows), BLOCK):
+            block = rows.iloc[start : start + BLOCK]
+            labels = view_labels(self.tree, block, self.rules.debiased)
+            for i in range(0, len(block), ROW_GROUP):
+                group = slice(i, i + ROW_GROUP)
+                yield datasets.builder.Key(0, start + i), self._table(block.iloc[group], labels.iloc[group], images)
+
+    def _table(self, rows: pd.DataFrame, labels: pd.DataFrame, images: Iterator[tuple[str, bytes]]) -> pa.Table:
+        found = list(itertools.islice(images, len(rows)))
+        if [name for name, _ in found] != rows["iauname"].tolist():
+            raise EditionError("images and catalogue rows are out of step; remove the .partial folder and retry.")
+        self.image_hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in found}
+        stored = [{"bytes": data, "path": f"{name}.{image_files.suffix(data)}"} for name, data in found]
+        schema = self.features.arrow_schema
+        columns = {}
+        for part in schema:
+            if part.name == "image":
+                columns[part.name] = pa.array(stored, part.type)
+            else:
+                columns[part.name] = to_arrow((labels if part.name in labels else rows)[part.name], part.type)
+        return pa.table(columns, schema=schema)
+
+
+def _drop_without_image(
+    catalogue: pd.DataFrame, report: cleaning.Report, converted: dict[str, Converted]
+) -> pd.DataFrame:
+    problems = {name: str(error) for part in converted.values() for name, error in part.problems.items()}
+    for title, reason, names in (
+        ("no image", "the votes have no image file", [n for n, p in problems.items() if p == MISSING]),
+        (
+            "unusable image",
+            "the image file is damaged, or is not the galaxy's",
+            [n for n, p in problems.items() if p != MISSING],
+        ),
+    ):
+        examples = {} if title == "no image" else {n: problems[n] for n in sorted(names)[: cleaning.NAMED]}
+        report.add(title, reason, len(names), examples)
+    return catalogue[~catalogue["iauname"].isin(problems)].reset_index(drop=True)
+
+
+def _write_shards(
+    source: Source,
+    catalogue: pd.DataFrame,
+    rules: Rules,
+    form: image_files.Form,
+    converted: dict[str, Converted],
+    fresh: Path,
+) -> dict[str, str]:
+    """Write data/<split>-00000-of-0000N.parquet and return the sha256 of every image."""
+    builder = EditionBuilder(fresh.parent, source, catalogue, rules, converted)
+    shards = fresh.parent / "shards"
+    shutil.rmtree(shards, ignore_errors=True)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    size = ORIGINAL_SHARD if form.original else SHARD
+    builder.download_and_prepare(str(shards), file_format="parquet", max_shard_size=size)
+    (fresh / "data").mkdir(parents=True)
+    for split in SPLITS:
+        parts = sorted(shards.glob(f"*-{split}*.parquet"))
+        for i, part in enumerate(parts):
+            part.rename(fresh / "data" / f"{split}-{i:05d}-of-{len(parts):05d}.parquet")
+    shutil.rmtree(shards)
+    return builder.image_hashes
+
+
+def _facts(
+    source: Source,
+    name: str,
+    form: image_files.Form,
+    rules: Rules,
+    catalogue: pd.DataFrame,
+    report: cleaning.Report,
+    balance: dict[str, dict[str, Counts]],
+    image_hashes: dict[str, str],
+) -> dict[str, object]:
+    """Return the content of edition.json: no time, host or path, so that equal editions are equal files."""
+    counts = {}
+    for split in SPLITS:
+        rows = catalogue[catalogue["split"] == split]
+        counts[split] = {
+            "galaxies": len(rows),
+            "scored": int(rows["scored"].sum()),
+            **{view: int(rows[flag(view)].sum()) for view in VIEWS},
+        }
+    return {
+        "name": name,
+        "title": source.title,
+        "version": FORMAT,
+        "tree": source.tree.name,
+        "simulated": source.simulated,
+        "truth": source.truth,
+        "licence": source.licence,
+        "citation": source.citation,
+        "credit": source.credit,
+        "may_publish_images": source.may_publish_images,
+        "may_publish_votes": source.may_publish_votes,
+        "pictures": source.pictures,
+        "source": source.describe(),
+        "image_size": form.size,
+        "image_quality": None if form.original else form.quality,
+        "labels": "debiased" if rules.debiased else "fraction",
+        "extra_columns": list(source.extra_columns),
+        "cleaning": {"rules": asdict(rules)} | report.to_json(),
+        "counts": counts,
+        "balance": balance,
+        **hashes(source.tree, tuple(source.extra_columns), catalogue, image_hashes),
+    }

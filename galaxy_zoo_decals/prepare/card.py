@@ -1,0 +1,341 @@
+"""The card of an edition: the README.md from which stock datasets loads it, and which tells a reader what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from datasets import DatasetInfo, Features
+from datasets.info import DatasetInfosDict
+from datasets.splits import SplitDict, SplitInfo
+from huggingface_hub import DatasetCardData
+
+from galaxy_zoo_decals.edition import Terms
+from galaxy_zoo_decals.prepare.features import COMMON, flag, label_columns
+from galaxy_zoo_decals.schema import CLASSES, SPLITS, TREES, VIEWS, Tree
+
+DESCRIPTIONS = {
+    "multiclass": "one class a galaxy: elliptical, spiral, lenticular or irregular",
+    "multilabel": "binary labels, with the ones that volunteers were asked about",
+    "hierarchical": "the answers, fractions and relevance of every question, and the path through the tree",
+    "votes": "the vote counts of every answer",
+}
+
+OF_LIKELIHOODS = {
+    "multilabel": "binary labels, with the ones whose question was asked",
+    "votes": "counts of every answer, made of the published likelihoods",
+}
+"""What views are called where the truth is no counts of volunteers."""
+
+
+def card(facts: dict[str, Any], features: Features) -> str:
+    """Return the text of README.md from the content of edition.json and the features of all columns."""
+    tree = TREES[facts["tree"]]
+    columns = {view: (*COMMON, *label_columns(view, tree, tuple(facts["extra_columns"]))) for view in VIEWS}
+    galaxies = sum(counts["galaxies"] for counts in facts["counts"].values())
+    data = DatasetCardData(
+        pretty_name=facts["title"],
+        license=facts["licence"].lower(),
+        task_categories=["image-classification"],
+        tags=["astronomy", "galaxies", "morphology", "galaxy-zoo"],
+        size_categories=[_size_category(galaxies)],
+        configs=_configs(facts, columns),
+    )
+    infos = {
+        view: DatasetInfo(
+            features=Features({name: features[name] for name in columns[view]}), splits=_splits(facts, view)
+        )
+        for view in VIEWS
+    }
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    head = yaml.safe_dump(data.to_dict(), sort_keys=False, allow_unicode=True, width=120)
+    return f"---\n{head}---\n{_text(facts, tree)}"
+
+
+def _size_category(galaxies: int) -> str:
+    """Return the Hub's name for how many rows a dataset has."""
+    limits = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
+    return next((name for limit, name in limits.items() if galaxies < limit), "100K<n<1M")
+
+
+def version(facts: dict[str, Any]) -> str:
+    """Return the version of the configs: format, then a number from the hashes.
+
+    datasets keys its cache by the card; without the hash in it, rows of an older edition come back silently.
+    """
+    return f"{facts['version']}.{int((facts['content_hash'][:4] + facts['image_hash'][:4]), 16)}"
+
+
+def _descriptions(facts: dict[str, Any]) -> dict[str, str]:
+    return DESCRIPTIONS if Terms(truth=facts["truth"]).counted_votes else DESCRIPTIONS | OF_LIKELIHOODS
+
+
+def _configs(facts: dict[str, Any], columns: dict[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "config_name": view,
+            **({"default": True} if view == "multiclass" else {}),
+            "version": version(facts),
+            "description": _descriptions(facts)[view],
+            "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS],
+            "columns": list(columns[view]),
+            "filters": [[flag(view), "==", True]],
+        }
+        for view in VIEWS
+    ]
+
+
+def _splits(facts: dict[str, Any], view: str) -> SplitDict:
+    found = SplitDict()
+    for split in SPLITS:
+        found.add(SplitInfo(name=split, num_examples=facts["counts"][split][view]))
+    return found
+
+
+def _text(facts: dict[str, Any], tree: Tree) -> str:
+    cleaning = facts["cleaning"]
+    counts = facts["counts"]
+    words = _descriptions(facts)
+    views = "\n".join(
+        f"| `{view}` | {words[view]} | {' | '.join(f'{counts[s][view]:,}' for s in SPLITS)} |" for view in VIEWS
+    )
+    steps = "\n".join(f"| {s['name']} | {s['reason']} | {s['removed']:,} | {s['left']:,} |" for s in cleaning["steps"])
+    outside = "\n".join(
+        f"| `{view}` | {reason} | {count:,} |"
+        for view, reasons in cleaning.get("outside", {}).items()
+        for reason, count in reasons.items()
+        if count
+    )
+    removed = "\n".join(f"- `{n}`: {p}" for s in cleaning["steps"] for n, p in s["examples"].items())
+    scored = ", ".join(f"{counts[s]['scored']:,} in {s}" for s in SPLITS[1:])
+    labels = ", ".join(f"`{name}`" for name in tree.label_names)
+    questions = "\n".join(
+        f"| {q.name} | {q.text} | {', '.join(q.answers)} | "
+        f"{' or '.join(f'{pq} = {pa}' for pq, pa in q.parents) or 'always'} |"
+        for q in tree.questions
+    )
+    return f"""# {facts["title"]}
+
+{facts["source"]["description"]}
+
+Load a view with stock `datasets`: `load_dataset(PATH, "multilabel")`, with `streaming=True` or without.
+
+| view | what | {" | ".join(SPLITS)} |
+|---|---|--:|--:|--:|
+{views}
+
+All views show the same galaxies but for those a view cannot label. Images have {facts["image_size"]} pixels a side
+({_form(facts)}). A `filters=` of your own replaces the view's; add `("in_multiclass", "==", True)` (or the view's flag)
+to it.
+
+## What the labels mean
+
+{_COUNTED if Terms(truth=facts["truth"]).counted_votes else _MADE}
+
+- **multiclass** ({", ".join(CLASSES)}): shares multiplied down the tree, so that with `share_artifact` and
+  `share_undetermined` they sum to 1. A *lenticular* is here a disc without visible arms, or a disc seen edge-on;
+  most edge-on discs are really spirals. `label` is given where one share is larger than the artifact share and than
+  the second largest plus all that is undetermined; `confident` where it is over 0.6.
+- **multilabel** ({labels}): `labels` are true (fraction over 0.5), `asked` are known: an unasked question is
+  unknown, not negative. A question counts as asked from max(3, half of the first question's) votes.
+- **hierarchical**: the most voted answer of each question that was asked (else -1), its fraction, the question's
+  relevance (the product of the fractions on the way to it), and the path of most voted answers from the root.
+- **votes**: the counts.
+
+`scored` marks the galaxies metrics use: {scored}.
+
+## The decision tree ({tree.name})
+
+| question | text | answers | asked after |
+|---|---|---|---|
+{questions}
+
+## From the catalogue to this edition
+
+{cleaning["rows"]:,} rows in the catalogue.
+
+| step | why | removed | left |
+|---|---|--:|--:|
+{steps}
+{removed and chr(10) + removed + chr(10)}
+Images without a row in the catalogue, ignored: {cleaning["unlisted_images"]:,}.
+{_strangers(cleaning)}{outside and _OUTSIDE + outside + chr(10)}
+{_checks(facts)}{_lost(cleaning, tree)}{_boards(cleaning)}{_balance(facts)}## How it was split
+
+{_split(facts)} The split of a galaxy never changes; classes are balanced, where a training asks for it, after
+the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images that two splits share.
+
+## Biases, and what not to use it for
+
+{biases(facts)}
+
+## Licence and citation
+
+{facts["licence"]}. {facts["citation"]}
+"""
+
+
+_COUNTED = "All labels are functions of the volunteers' votes; a fraction is votes / total, from one vote upward."
+
+_MADE = (
+    "All labels are functions of counts that were made of the published likelihoods; a fraction is count / total, from "
+    "one\nupward."
+)
+
+
+def _strangers(cleaning: dict[str, Any]) -> str:
+    return "".join(f"- `{name}`: {why}\n" for name, why in cleaning.get("strangers", {}).items())
+
+
+def _lost(cleaning: dict[str, Any], tree: Tree) -> str:
+    """Return what became of questions that lost answers; nothing where no galaxy lost votes."""
+    text = ""
+    for name, groups in cleaning.get("lost_votes", {}).items():
+        if not any(counts["kept"] or counts["unknown"] for counts in groups.values()):
+            continue
+        rows = "\n".join(
+            f"| {group} | {' | '.join(f'{count:,}' for count in counts.values())} |" for group, counts in groups.items()
+        )
+        text += (
+            f"### Lost votes: {name}\n\nThis question had other answers early in the campaign, and the votes cast for "
+            "those are in its published total alone. Where they are at most "
+            f"{tree.question(name).lost_limit:.0%} of the total, the counts are kept and their sum is the total; where "
+            "they are more, the question is unknown: its counts and its total are 0.\n\n"
+            "| galaxies | with published votes | none lost | few lost, kept | unknown |\n|---|--:|--:|--:|--:|\n"
+            f"{rows}\n\n"
+        )
+    return text
+
+
+def _boards(cleaning: dict[str, Any]) -> str:
+    """Return what the boards hold of the scored galaxies."""
+    boards = cleaning["boards"]
+    names = next(iter(boards.values()))
+    rows = "\n".join(f"| {name} | {' | '.join(f'{counts[name]:,}' for counts in boards.values())} |" for name in names)
+    return f"### What the boards hold\n\n| | {' | '.join(boards)} |\n|---|{'--:|' * len(boards)}\n{rows}\n\n"
+
+
+_OUTSIDE = """
+Galaxies of the edition that a view leaves out:
+
+| view | why | galaxies |
+|---|---|--:|
+"""
+
+
+def _form(facts: dict[str, Any]) -> str:
+    return "the files as they came" if facts["image_quality"] is None else f"JPEG of quality {facts['image_quality']}"
+
+
+def _kind(facts: dict[str, Any]) -> str:
+    kind = str(facts["source"]["kind"])
+    return kind if kind in _SPLITS else "catalogue"
+
+
+def _split(facts: dict[str, Any]) -> str:
+    """Return how galaxies were split; of Galaxy Zoo 2 a table may have positions or not."""
+    return _BY_NAME if facts["source"].get("split") == "dr7objid" else _SPLITS[_kind(facts)]
+
+
+def _checks(facts: dict[str, Any]) -> str:
+    """Return what was found where counts, totals and parents of the published table were held against each other."""
+    checks = facts["source"].get("checks")
+    if not isinstance(checks, dict):
+        return ""
+    rows = "\n".join(f"| {what} | {found['rows']:,} | {found['first'] or ''} |" for what, found in checks.items())
+    table = facts["source"]["table"]
+    return (
+        f"### What was checked in the table\n\n`{table['name']}`, {table['bytes']:,} bytes, sha256 "
+        f"`{table['sha256']}`, {table['rows']:,} rows. Counts are taken as they stand; a question's total is the sum "
+        "of its answers.\n\n"
+        f"| what should hold | rows where it does not | the first of them |\n|---|--:|---|\n{rows}\n\n"
+    )
+
+
+_SKY = (
+    "By the sky: cells of half a degree go to train (70 %), validation (10 %) or test (20 %) by a hash, so that "
+    "neighbours and repeated observations stay together."
+)
+
+_BY_NAME = (
+    "By a hash of the dr7objid, as the table has no positions: 70 % train, 10 % validation, 20 % test. Neighbours in "
+    "the sky may therefore lie in two splits, and so may a galaxy that was observed twice under two identifiers."
+)
+
+_SPLITS = {
+    "gzd5": _SKY,
+    "galaxyzoo2": f"{_SKY} Where the border of a cell runs between entries within 5 arcsec of each other, they stay "
+    "together: one galaxy may stand in two samples.",
+    "simulated": _SKY,
+    "catalogue": _SKY,
+    "gz2": (
+        "The test split is the galaxies of the lowest GalaxyIDs, as positions are not published; a tenth of the "
+        "others, by a hash of the GalaxyID, is validation."
+    ),
+}
+
+_HUMAN = """\
+- Labels are opinions of volunteers about an image, not measurements of a galaxy. What seeing and depth hide, they could
+  not see: at larger redshift arms and bars vanish and galaxies are called smooth. Do not read a trend with redshift,
+  size or magnitude off these fractions without correcting for that.
+- A fraction of 40 votes is uncertain by 0.08 at one half, a fraction of 5 votes by 0.22. Compare models with the noise
+  ceilings (`galaxy-zoo-decals ceiling`), not with 100 %."""
+
+_BIASES = {
+    "gzd5": _HUMAN
+    + """
+- Who got many votes is not random: after active learning began, galaxies that a model found informative got about 40
+  votes and the others about 5. Metrics use galaxies chosen before (`scored`); training on galaxies with many votes
+  alone trains on what that model found interesting.
+- Galaxies are bright (mostly r < 17.77), near (z < 0.15) and at least 3 arcsec in Petrosian radius: nothing here tells
+  of faint, small or distant ones. Every cutout is scaled to its galaxy, so apparent size is only in the catalogue.
+- Volunteers who called everything an artifact have been removed by the authors of the catalogue, and galaxies that were
+  uploaded twice have the votes of both times.
+- Debiased fractions of the published catalogue are for populations, not for single galaxies, and over-correct the first
+  question and the bulge size, as its authors say. Labels here are made of them only where this card says so.""",
+    "galaxyzoo2": _HUMAN
+    + """
+- Galaxies are bright (mostly r < 17) and near: nothing here tells of faint, small or distant ones. The samples extra
+  and stripe82 were chosen otherwise, and stripe82 holds fainter galaxies: metrics use the sample original alone
+  (`scored`); `upload_group` is the sample.
+- Votes are raw: nobody's are weighed, and nothing is corrected for redshift. Published debiased fractions are for
+  populations; they are in an edition only as columns beside the votes, where they were asked for.
+- These are SDSS images with the tree of Galaxy Zoo 2: results do not carry over to DECaLS.""",
+    "gz2": """\
+- The published values are likelihoods, not votes: the fractions of Galaxy Zoo 2, moved by a correction for redshift,
+  size and luminosity (Willett et al. 2013). A picture says none of these, so a part of every value cannot be seen in
+  it, and how well the values can be predicted at all is not known. That models are ranked by how well they predict them
+  is fair to all of them. Nothing about people's votes, their noise or what they allow follows from this edition.
+- Counts are made for an assumed number of votes (see above): whatever rests on that number, such as the likelihood of
+  the counts and the coverage of predictive intervals, is assumed too.
+- These are SDSS images with the tree of Galaxy Zoo 2: results do not carry over to DECaLS.""",
+    "simulated": """\
+- No galaxy here exists. Use it to test methods, where the truth must be known, and never as evidence about galaxies or
+  about how well a model does on real ones: simulated galaxies lack what nobody thought of.
+- Votes follow one model of volunteers, without fatigue, mood or learning.""",
+    "catalogue": _HUMAN,
+}
+
+
+def biases(facts: dict[str, Any]) -> str:
+    """Return what the card says of biases, and of what the data are not for."""
+    words = _BIASES[_kind(facts)]
+    if facts.get("labels") == "debiased":
+        words += (
+            "\n- **The labels of this edition are made of debiased fractions**, and galaxies without them were left "
+            "out: a choice by redshift, luminosity and votes. Scores are always computed from the votes."
+        )
+    return words
+
+
+def _balance(facts: dict[str, Any]) -> str:
+    """Return how many galaxies have each class and label; older editions do not say."""
+    if "balance" not in facts:
+        return ""
+    rows = [
+        f"| {title} | {name} | " + " | ".join(f"{facts['balance'][split][view][name]:,}" for split in SPLITS) + " |"
+        for view, title in (("multiclass", "class"), ("multilabel", "label true"))
+        for name in facts["balance"][SPLITS[0]][view]
+    ]
+    head = f"| view | value | {' | '.join(SPLITS)} |\n|---|---|--:|--:|--:|"
+    return "## Class balance\n\n" + "\n".join([head, *rows]) + "\n\n"

@@ -1,0 +1,385 @@
+"""The command galaxy-zoo-decals prepare: its arguments, which source they mean, what the edition is called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from galaxy_zoo_decals.argument_types import archive_numbers, between, edition_name, file, licence, positive, seed
+from galaxy_zoo_decals.errors import UserError
+
+# Everything else is imported where it is used: --help and a wrong argument answer at once.
+if TYPE_CHECKING:
+    from galaxy_zoo_decals.prepare.cleaning import Rules
+    from galaxy_zoo_decals.sources import Source
+
+
+SURVEYS = ("gzd5", "galaxyzoo2")
+"""Sources that are downloaded, whole or in part, and whose editions have names of their own."""
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's parser to those of all commands."""
+    prepare = commands.add_parser("prepare", help="make an edition from a source")
+    sources = prepare.add_subparsers(title="sources", required=True, metavar="SOURCE", dest="source_name")
+    gzd5 = sources.add_parser(
+        "gzd5", help="Galaxy Zoo DECaLS 5: 253,286 galaxies; 104 GB from Zenodo, or 0.2 GB with --images hub-tiny",
+        description="Downloads the votes and the four archives of images one after the other, converts each as it "
+        "comes, and goes on where it stopped when it is started again. With --galaxies N it reads N galaxies out of "
+        "the archives on the server instead: 2,000 galaxies are about 0.8 GB.",
+    )  # fmt: skip
+    gzd5.add_argument(
+        "--source", type=Path, metavar="DIR", help="the files are there already: zips, or images in folders"
+    )
+    gzd5.add_argument(
+        "--parts", type=archive_numbers, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)"
+    )
+    gzd5.add_argument(
+        "--images", choices=("zenodo", "hub", "hub-tiny"), default="zenodo",
+        help="where images come from: Zenodo's PNGs (default), the JPEGs of mwalmsley/gz_desi on the Hugging Face Hub "
+        "(17.5 GB), or a small part of these (0.2 GB, minutes)",
+    )  # fmt: skip
+    galaxyzoo2 = sources.add_parser(
+        "galaxyzoo2", help="Galaxy Zoo 2: 239,695 SDSS galaxies, the counts of every answer; 3.5 GB, or a part of it",
+        description="Real galaxies with the votes themselves: the raw counts of Hart et al. 2016 and the pictures that "
+        "volunteers saw (JPEG, 424 pixels). Downloads the table, the mapping and the archive of images one after the "
+        "other, and goes on where it stopped when it is started again. With --galaxies N it reads N images out of the "
+        "archive on the server instead.",
+    )  # fmt: skip
+    galaxyzoo2.add_argument(
+        "--source", type=Path, metavar="DIR",
+        help="the files are there already: gz2_hart16.csv or .csv.gz, gz2_filename_mapping.csv, and images_gz2.zip or "
+        "images/",
+    )  # fmt: skip
+    galaxyzoo2.add_argument(
+        "--debiased", action="store_true", help="keep the debiased and weighted fractions as columns beside the votes"
+    )
+    galaxyzoo2.add_argument(
+        "--images", choices=("zenodo", "hub", "hub-tiny"), default="zenodo",
+        help="where images come from: Zenodo's archive (default, 3.4 GB), mwalmsley/gz2 on the Hugging Face Hub "
+        "(2.6 GB), or a small part of it (26 MB, some 1,900 galaxies)",
+    )  # fmt: skip
+    galaxyzoo2.add_argument("--table", metavar="URL", help="the table of the votes on another server")
+    for survey in (gzd5, galaxyzoo2):
+        survey.add_argument(
+            "--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)"
+        )
+        survey.add_argument(
+            "--shards", type=between(1, 10_000), metavar="N", help="with --images hub: N of its shards (0.5 GB each)"
+        )
+        survey.add_argument(
+            "--galaxies", type=between(30, 1_000_000), metavar="N",
+            help="a part of the survey: N galaxies (30 or more) in runs of neighbours spread over the archives, about "
+            f"{'0.4 MB' if survey is gzd5 else '15 kB'} each",
+        )  # fmt: skip
+        survey.add_argument(
+            "--seed", type=seed, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one"
+        )
+        survey.add_argument(
+            "--delete-archives", action="store_true", help="remove what was downloaded once it is converted"
+        )
+        survey.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
+        survey.add_argument("--again", action="store_true", help="make the edition anew though it is there")
+        survey.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
+    gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Challenge (SDSS images, debiased likelihoods)")
+    gz2.add_argument(
+        "--source", type=Path, required=True, metavar="DIR",
+        help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or Kaggle's one zip",
+    )  # fmt: skip
+    gz2.add_argument(
+        "--only", type=file, metavar="FILE",
+        help="GalaxyIDs to take, one a line (all); the benchmark's: leaderboard/benchmark/v1/gz2-galaxies.txt",
+    )  # fmt: skip
+    simulated = sources.add_parser("simulated", help="simulated galaxies and volunteers, the truth known")
+    simulated.add_argument("--galaxies", type=positive, default=20_000, metavar="N", help="default 20,000")
+    simulated.add_argument("--seed", type=seed, default=0, metavar="S", help="default 0")
+    catalogue = sources.add_parser("catalogue", help="a table of your own with GZD-5 columns, and its images")
+    catalogue.add_argument("--votes", type=file, required=True, metavar="FILE", help="CSV or Parquet")
+    catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
+    catalogue.add_argument(
+        "--licence", type=licence, default="other", metavar="SPDX",
+        help="licence of table and images, such as CC-BY-4.0; without one that allows it nothing is passed on",
+    )  # fmt: skip
+    for source in (gzd5, galaxyzoo2, gz2, simulated, catalogue):
+        default = source.prog.rsplit(" ", 1)[-1]
+        shown = default
+        if default in SURVEYS:
+            shown += f"; a part or images of the Hub: {default}-N, {default}-hub, {default}-tiny"
+        source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
+        source.add_argument(
+            "--name",
+            type=edition_name,
+            default=None if default in SURVEYS else default,
+            help=f"the edition's name (default {shown})",
+        )
+        source.add_argument("--size", type=between(8, 1024), metavar="PX", help="side of the images (224)")
+        source.add_argument("--quality", type=between(1, 95), default=90, metavar="Q", help="JPEG quality (90)")
+        source.add_argument(
+            "--cleaning", choices=("default", "paper"), default="default",
+            help="paper: as the student work (more than 5 votes, debiased labels, rows with NaN dropped)",
+        )  # fmt: skip
+        source.add_argument("--min-votes", type=between(0, 1000), metavar="N", help="first-question votes (3)")
+        source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
+        source.add_argument("--processes", type=positive, default=os.cpu_count() or 1, metavar="N")
+        source.set_defaults(run=_run, keep_original=False)
+    for source in (gzd5, galaxyzoo2, gz2, catalogue):
+        source.add_argument(
+            "--keep-original", action="store_true",
+            help="keep the image files as they are, 424 pixels a side unless --size says otherwise",
+        )  # fmt: skip
+
+
+def _run(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.edition import NAMES, default_path
+    from galaxy_zoo_decals.prepare.builder import build, is_made
+    from galaxy_zoo_decals.prepare.cleaning import PRESETS
+    from galaxy_zoo_decals.prepare.placement import check_target, settle
+
+    survey = options.source_name in SURVEYS
+    if survey:
+        _check_images(options)
+        _check_part(options)
+        mine = _name_of_survey(options)
+        options.name = options.name or mine
+    else:
+        mine = ""
+    out = (options.out or default_path(options.name)).expanduser().absolute()
+    own: tuple[str, ...] = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
+    if survey and options.images != "zenodo":
+        own = ()  # the bare name is that of Zenodo's images
+    if options.name in NAMES and options.name not in own:
+        raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
+    if _meant(options.name) not in ("", mine):
+        raise UserError(
+            f"the name {options.name!r} means another edition, {_meant(options.name)}; give this one a name of its own"
+            + (f", such as {mine}." if mine else ".")
+        )
+    rules = PRESETS[options.cleaning]
+    if rules.debiased and options.source_name in ("gz2", "simulated"):
+        raise UserError(f"--cleaning paper needs debiased fractions, and {options.source_name} has none.")
+    if rules.debiased and options.source_name == "galaxyzoo2":
+        raise UserError(
+            "--cleaning paper makes labels of debiased fractions, which redshift decides too; labels of galaxyzoo2 are "
+            "made of the votes alone. --debiased keeps those fractions as columns."
+        )
+    if options.min_votes is not None:
+        rules = replace(rules, min_votes=options.min_votes)
+    if options.keep_wrong_size:
+        rules = replace(rules, keep_wrong_size=True)
+    size = options.size or (424 if options.keep_original else 224)
+    source = _source(options, size, rules.debiased)
+    if survey and options.catalogue_only:
+        _report_catalogue(source, rules)
+        return
+    settle(out)
+    check_target(out)
+    if survey:
+        _keep_another_edition(source, out, options.again)
+    form = {"size": size, "quality": options.quality, "original": options.keep_original}
+    # 104 GB are not downloaded again because someone is not sure whether the command has run.
+    if survey and not options.again and is_made(source, out, name=options.name, rules=rules, **form):
+        print(f"The edition {options.name} is there already: {out}\n--again makes it anew.")
+        return
+    if survey and options.images != "zenodo":
+        source.look()  # type: ignore[attr-defined]
+    report = build(source, out, name=options.name, rules=rules, processes=options.processes, **form)
+    print(report)
+    if not report.scored:
+        print(
+            "\nNo test galaxy is scored, so nothing can be measured on this edition: no galaxy of the test split "
+            + _SCORED.get(options.source_name, _SCORED["gzd5"])
+        )
+    print(f"\nThe edition {options.name} is ready: {out}")
+    print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
+
+
+_SCORED = {
+    "gzd5": "has 34 first-question votes, a field of view of the right size, and random_selection (or, without that "
+    "column, upload_group pre_active).",
+    "galaxyzoo2": "is of the sample original and has 30 first-question votes.",
+}
+"""What scored galaxies have, by the source; a catalogue of one's own is judged as gzd5 is."""
+
+
+def _check_part(options: argparse.Namespace) -> None:
+    """Raise UserError where a part of the survey is asked for together with what it cannot be."""
+    if options.galaxies is None:
+        if options.seed is not None:
+            raise UserError("--seed chooses the galaxies of --galaxies N; the whole survey needs none.")
+        return
+    if options.source is not None:
+        raise UserError("--galaxies is read from the server; --source is for files that are there. Give one of them.")
+    if getattr(options, "parts", (1, 2, 3, 4)) != (1, 2, 3, 4):
+        raise UserError("--galaxies takes some galaxies of all four archives, and --parts whole archives. Give one.")
+    if options.catalogue_only:
+        raise UserError("--catalogue-only reports on the votes of the whole survey: leave --galaxies away.")
+    options.seed = options.seed or 0
+
+
+def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
+    if options.source_name == "gzd5":
+        from galaxy_zoo_decals.edition import home
+        from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk, SurveyPart
+
+        given = (options.parts, debiased, options.delete_archives)
+        downloads = home() / "downloads" / "zenodo-4573248"
+        if options.source is not None:
+            if options.downloads is not None or options.record is not None:
+                raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
+            return OnDisk(*given, folder=options.source.expanduser(), downloads=downloads)
+        folder = (options.downloads or downloads).expanduser()
+        record = options.record or RECORD
+        if options.images != "zenodo":
+            from galaxy_zoo_decals.sources.hub import FromHub
+            from galaxy_zoo_decals.sources.hub_images import CONFIGS
+
+            return FromHub(
+                *given, folder=folder, record=record, title=FromHub.title + _some_of_the_hub(options),
+                images_folder=folder / "gz_desi", config=CONFIGS[options.images], shards=options.shards,
+                anew=options.again,
+            )  # fmt: skip
+        if options.galaxies is not None:
+            title = f"Galaxy Zoo DECaLS 5, up to {options.galaxies:,} galaxies"
+            part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
+            return SurveyPart(*given, folder=folder, record=record, **part)
+        return Downloaded(*given, folder=folder, record=record)
+    if options.source_name == "galaxyzoo2":
+        return _galaxy_zoo_2(options)
+    if options.source_name == "gz2":
+        from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
+
+        only = read_list(options.only.expanduser()) if options.only else ()
+        return GZ2Challenge(options.source.expanduser(), only=only)
+    if options.source_name == "simulated":
+        from galaxy_zoo_decals.sources.simulated import Simulated
+
+        # Beside the embedded sample, whose title has no number, boards and plots have to tell the others apart.
+        title = Simulated.title if options.name == "sample" else f"{options.galaxies:,} simulated DECaLS galaxies"
+        return Simulated(options.galaxies, options.seed, size=size, quality=options.quality, title=title)
+    from galaxy_zoo_decals.sources.folder import Folder
+
+    return Folder(options.votes.expanduser(), options.images.expanduser(), debiased, licence=options.licence)
+
+
+def _some_of_the_hub(options: argparse.Namespace) -> str:
+    """Return what a title adds where only some of the Hub's images are taken."""
+    if options.images == "hub-tiny":
+        return " (tiny)"
+    return f" ({options.shards} shards)" if options.shards else ""
+
+
+def _galaxy_zoo_2(options: argparse.Namespace) -> Source:
+    from galaxy_zoo_decals import addresses
+    from galaxy_zoo_decals.edition import home
+    from galaxy_zoo_decals.sources import galaxyzoo2
+
+    downloads = home() / "downloads" / "zenodo-3565489"
+    if options.source is not None:
+        if any(given is not None for given in (options.downloads, options.record, options.table)):
+            raise UserError(
+                "--source is for files that are there; --downloads, --record and --table are for downloads."
+            )
+        return galaxyzoo2.OnDisk(options.debiased, folder=options.source.expanduser(), downloads=downloads)
+    places = {
+        "folder": (options.downloads or downloads).expanduser(),
+        "record": options.record or addresses.GALAXY_ZOO_2,
+        "votes": options.table or addresses.GALAXY_ZOO_2_VOTES,
+        "delete_archives": options.delete_archives,
+    }
+    if options.images != "zenodo":
+        if options.record is not None:
+            raise UserError("--record is about the archive of Zenodo; --images of the Hub take nothing from there.")
+        from galaxy_zoo_decals.sources.gz2_hub import FromHub
+        from galaxy_zoo_decals.sources.hub_images import CONFIGS
+
+        del places["record"]
+        return FromHub(
+            options.debiased, **places, title=FromHub.title + _some_of_the_hub(options),
+            config=CONFIGS[options.images], shards=options.shards, anew=options.again,
+        )  # fmt: skip
+    if options.galaxies is not None:
+        title = f"{galaxyzoo2.Downloaded.title}, up to {options.galaxies:,} galaxies"
+        part = {"galaxies": options.galaxies, "seed": options.seed, "title": title}
+        return galaxyzoo2.SurveyPart(options.debiased, **places, **part)
+    return galaxyzoo2.Downloaded(options.debiased, **places)
+
+
+def _check_images(options: argparse.Namespace) -> None:
+    """Raise UserError for options of Zenodo's archives beside images of the Hub, and the other way round."""
+    if options.shards is not None and options.images != "hub":
+        raise UserError("--shards says how much of the Hub's images to take; it goes with --images hub.")
+    if options.images == "zenodo":
+        return
+    given = {
+        "--source": options.source is not None,
+        "--parts": getattr(options, "parts", (1, 2, 3, 4)) != (1, 2, 3, 4),
+        "--galaxies": options.galaxies is not None,
+    }
+    for option in (name for name, there in given.items() if there):
+        raise UserError(f"{option} is about the archives of Zenodo; --images {options.images} takes no image of them.")
+
+
+def _name_of_survey(options: argparse.Namespace) -> str:
+    """Return what an edition of a survey is called unless --name says it: a part never takes the whole one's name."""
+    survey: str = options.source_name
+    if options.images == "hub-tiny":
+        return f"{survey}-tiny"
+    if options.images == "hub":
+        return f"{survey}-hub-{options.shards}" if options.shards else f"{survey}-hub"
+    if options.galaxies is not None:
+        return f"{survey}-{options.galaxies}" + (f"-seed{options.seed}" if options.seed else "")
+    return survey
+
+
+def _meant(name: str) -> str:
+    """Return which edition of a survey a name stands for, as ``_name_of_survey`` names them; "" if none: gzd5-mine."""
+    found = re.match(
+        rf"(?:{'|'.join(SURVEYS)})(?:-(?:tiny|hub(?:-[0-9]+)?|[0-9]+(?:-seed[0-9]+)?)(?![a-z0-9_])|$)", name
+    )
+    return found[0] if found else ""
+
+
+def _keep_another_edition(source: Source, out: Path, again: bool) -> None:
+    """Raise UserError if ``out`` holds another edition of the survey: other pictures, votes, or another part of it.
+
+    Other votes may replace it where it is made ``again``: a table may have been corrected.
+    """
+    from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
+
+    if not is_edition(out):
+        return
+    try:
+        edition = Edition(out)
+        said, pictures = edition.facts["source"], edition.terms.pictures
+    except EditionError:  # of an older version of the package: it is made anew
+        return
+    same, more = pictures == source.pictures, ""
+    if same:  # else nobody has to be asked what this one would hold
+        mine = source.describe()
+        same = all(said.get(key) == mine.get(key) for key in ("kind", "galaxies", "seed"))  # type: ignore[attr-defined]
+        if same and not again and said.get("table") != mine.get("table"):  # type: ignore[attr-defined]
+            same, more = False, " It was made of another table of votes: --again makes it anew of this one."
+    if not same:
+        raise UserError(
+            f"{out} holds the edition {edition.name} ({edition.galaxies:,} galaxies, {pictures}), which this one "
+            f"would replace. Choose another --name or --out, or remove that folder.{more}"
+        )
+
+
+def _report_catalogue(source: Source, rules: Rules) -> None:
+    from galaxy_zoo_decals.prepare.builder import survey_catalogue
+    from galaxy_zoo_decals.splits import MIN_CLASSIFIED
+
+    report = survey_catalogue(source, rules)
+    print(report)
+    classified = report.boards["test"]["with a class"]
+    if classified < MIN_CLASSIFIED:
+        print(
+            f"   Fewer than {MIN_CLASSIFIED} scored test galaxies have a class ({classified:,}): the benchmark would "
+            "freeze no board of four classes of this catalogue."
+        )
+    print(f"\nThe votes are here: {source.table}")  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""What a submission is checked for before a person looks at it."""

@@ -1,0 +1,1 @@
+"""What is sent in: submissions, their runs and predictions, and the frozen versions they belong to."""

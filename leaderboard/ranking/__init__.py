@@ -1,0 +1,1 @@
+"""Who stands where: stored scores, entries, ties and the tables of boards."""

@@ -1,0 +1,1 @@
+"""Results repeated: weights run again, on fresh galaxies too, and whole trainings."""
