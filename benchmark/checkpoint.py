@@ -6,13 +6,13 @@ draws what the undisturbed one would have drawn.
 
 from __future__ import annotations
 
-import os
 import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from benchmark import BenchmarkError
+from galaxy_zoo_decals.atomic import atomic_file
 
 FORMAT = 2
 
@@ -72,12 +72,8 @@ class Checkpoint:
         import torch
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".new")
-        with beside.open("wb") as file:
+        with atomic_file(self.path) as beside, beside.open("wb") as file:
             torch.save({"format": FORMAT, "run": self.run, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
 
     def remove(self) -> None:
         """Remove the folder."""

@@ -15,8 +15,8 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmark import BenchmarkError, run_folder
+from galaxy_zoo_decals.atomic import atomic_folder
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import in_place
 
 ALIKE = ("model", "title", "backbone", "weights", "tasks", "edition", "recipe", "resolution", "parameters")
 """What members have in common: they differ in their seeds alone."""
@@ -81,7 +81,7 @@ def _run(args: argparse.Namespace) -> None:
     values = MODELS[first["model"]].combine(edition.tree, stacked).numpy()
     seed = min(run["seed"] for run in facts)
     combined = files.Predictions(task, edition.name, truth.content_hash, truth.split_hash, seed, truth.names, values)
-    with run_folder.alone(args.out), in_place(args.out) as work:
+    with run_folder.alone(args.out), atomic_folder(args.out) as work:
         path = work / "predictions" / edition.name / task / f"seed{seed}.parquet"
         files.write(path, combined, edition.tree)
         run_folder.write(work, ensemble_facts(facts, seed))

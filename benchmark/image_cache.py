@@ -19,6 +19,7 @@ from benchmark import BenchmarkError, augmentation
 from benchmark.recipes import Recipe
 from benchmark.value_kinds import or_none, whole
 from galaxy_zoo_decals import image_files as editions
+from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.edition import Edition, digest, home
 from galaxy_zoo_decals.image_files import Form, ImageError
 
@@ -165,7 +166,7 @@ def store(edition: Edition, split: str, recipe: Recipe, show: bool = True) -> np
 
     Side is the recipe's resolution; training images have a margin of sky where the recipe turns or magnifies them.
     Rows are in the edition's order. The file lies in the cache folder, keyed by the edition's votes, its images and
-    its layout; it is written beside and renamed, so processes may make it at the same time.
+    its layout; it is whole or not there, so processes may make it at the same time.
     """
     margin = augmentation.margin(recipe) if split == "train" else 1.0
     side = stored_side(recipe.resolution, recipe.crop, margin)
@@ -189,8 +190,7 @@ def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Pat
             f"the decoded images need {needed / 1e9:.1f} GB, but {path.parent} has {free / 1e9:.1f} GB left. Make "
             "room, or set GALAXY_ZOO_DECALS_HOME to a folder on a larger disk."
         )
-    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with atomic_file(path) as beside:
         pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
         rows, filled = {name: row for row, name in enumerate(names)}, 0
         with (
@@ -214,9 +214,6 @@ def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Pat
                 f"{edition.path}: {len(names) - filled} images of {split} are missing; prepare it again."
             )
         pixels.flush()
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def batches(shards: list[Path]) -> Iterator[tuple[list[str], list[bytes]]]:

@@ -19,6 +19,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from galaxy_zoo_decals import interruption
+from galaxy_zoo_decals.atomic import atomic_file
 
 if __name__ == "__main__":
     interruption.until_ready("benchmark/predict.py")
@@ -309,15 +310,11 @@ def _edition(edition: Any) -> tuple[list[str], Iterator[bytes]]:
 
 def _write(table: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with atomic_file(path) as beside:
         if path.suffix == ".parquet":
             table.to_parquet(beside, index=False)
         else:
             table.to_csv(beside, index=False, float_format="%.6g")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

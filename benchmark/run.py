@@ -29,8 +29,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, hub, recipes, run_folder, weights
 from benchmark.recipes import MODELS, RECIPES
+from galaxy_zoo_decals.atomic import atomic_folder, finish_interrupted
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import in_place, settle
 
 # torch, transformers and the edition's tables are imported where they are needed: --help and wrong arguments
 # are answered without them.
@@ -156,7 +156,7 @@ def _due(runs: list[run_folder.Run], args: argparse.Namespace, mine: contextlib.
         if args.resume and run.finished():
             print(f"{run.model}: finished already in {run.out}")
             continue
-        run_folder.check_target(settle(run.out), args.overwrite)
+        run_folder.check_target(finish_interrupted(run.out), args.overwrite)
         mine.enter_context(run_folder.alone(run.out))
         checkpoint = run.checkpoint()
         if args.overwrite:
@@ -246,7 +246,7 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
         "command": run_folder.command(),
         "curves": [curve.to_json() for curve in done.curves],
     }
-    with in_place(run.out) as work:
+    with atomic_folder(run.out) as work:
         model.save_pretrained(work / "model")
         model.image_processor().save_pretrained(work / "model")
         path = work / "predictions" / edition.name / kind.task / f"seed{run.seed}.parquet"

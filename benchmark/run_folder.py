@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import BenchmarkError
 from benchmark.checkpoint import FREE, Checkpoint
 from benchmark.recipes import Recipe
-from galaxy_zoo_decals import folders
+from galaxy_zoo_decals import atomic
 
 if TYPE_CHECKING:
     from galaxy_zoo_decals.edition import Edition
@@ -60,7 +60,7 @@ class Run:
 
     def finished(self) -> bool:
         """Return whether this very run lies in its place already."""
-        path = folders.settle(self.out) / "run.json"
+        path = atomic.finish_interrupted(self.out) / "run.json"
         if not path.is_file():
             return False
         try:
@@ -109,13 +109,13 @@ def alone(out: Path) -> Iterator[None]:
         return BenchmarkError(f"{who} trains into {out}. Wait for it to end, or choose another --out or --seed.")
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    with folders.alone(out.with_name(f"{out.name}.lock.partial"), busy):
+    with atomic.lock(out.with_name(f"{out.name}.lock.partial"), busy):
         yield
 
 
 def read(run: Path) -> dict[str, Any]:
     """Return the run.json of a run's folder; raises BenchmarkError if there is none that can be read."""
-    path = folders.settle(run) / "run.json"
+    path = atomic.finish_interrupted(run) / "run.json"
     try:
         facts = json.loads(path.read_text())
         if facts["format"] != FORMAT:

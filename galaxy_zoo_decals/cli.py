@@ -263,9 +263,9 @@ def _check_parent(path: Path | None) -> None:
 
 
 def _write_json(path: Path, content: object) -> None:
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(content, indent=1) + "\n")
-    beside.replace(path)
+    from galaxy_zoo_decals import atomic
+
+    atomic.write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

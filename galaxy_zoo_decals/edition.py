@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import SPLITS, TREES, Tree
 
@@ -111,16 +112,14 @@ def in_use() -> str:
     if os.environ.get(ENVIRONMENT):
         return os.environ[ENVIRONMENT]
     chosen = home() / "in-use"
-    return (chosen.read_text().strip() if chosen.is_file() else "") or "sample"
+    return (chosen.read_text(encoding="utf-8").strip() if chosen.is_file() else "") or "sample"
 
 
 def use(edition: str) -> Path:
     """Make an edition (a name or a folder) the one in use from now on and return its folder."""
     path = find(edition)
     home().mkdir(parents=True, exist_ok=True)
-    beside = home() / "in-use.partial"
-    beside.write_text(edition if edition in available() else str(path))
-    beside.replace(home() / "in-use")
+    atomic.write_text(home() / "in-use", edition if edition in available() else str(path))
     return path
 
 

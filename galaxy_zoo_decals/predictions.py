@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from galaxy_zoo_decals import views
+from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import CLASSES, VIEWS, Tree
 
@@ -93,7 +94,7 @@ def fractions(task: str, tree: Tree, values: np.ndarray) -> np.ndarray:
 
 
 def write(path: str | os.PathLike[str], predictions: Predictions, tree: Tree) -> None:
-    """Write a prediction file (zstd Parquet), beside first and then renamed.
+    """Write a prediction file (zstd Parquet), whole or not at all.
 
     Raises PredictionError, naming the galaxy, if a value is not finite, a probability lies outside [0, 1] or a
     concentration outside LEAST_CONCENTRATION to MOST_CONCENTRATION.
@@ -117,9 +118,8 @@ def write(path: str | os.PathLike[str], predictions: Predictions, tree: Tree) ->
         }
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    pq.write_table(table, beside, compression="zstd")
-    beside.replace(path)
+    with atomic_file(path) as beside:
+        pq.write_table(table, beside, compression="zstd")
 
 
 def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.errors import UserError
 
 MEBIBYTE = 2**20
@@ -62,6 +63,7 @@ def read_json(path: Path, limit: int = LARGEST_TEXT) -> Any:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON with a fixed form (sorted keys, one value a line), so that equal content has equal bytes."""
+    """Write JSON whole or not at all, sorted keys and one value a line, so that equal content has equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    atomic.write_text(path, f"{text}\n")

@@ -17,8 +17,8 @@ import pandas as pd
 import pyarrow as pa
 
 from galaxy_zoo_decals import image_files
+from galaxy_zoo_decals.atomic import sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
-from galaxy_zoo_decals.folders import sync_tree
 from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.prepare.card import card
 from galaxy_zoo_decals.prepare.cleaning import Rules

@@ -6,7 +6,6 @@ import hashlib
 import heapq
 import json
 import multiprocessing
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from galaxy_zoo_decals import workers
-from galaxy_zoo_decals.folders import sync
+from galaxy_zoo_decals.atomic import atomic_file, sync
 from galaxy_zoo_decals.image_files import Form, ImageError
 from galaxy_zoo_decals.sources import MISSING, Encoder, Part, Source
 
@@ -63,6 +62,7 @@ def convert(
     """
     folder = work / "pieces"
     folder.mkdir(parents=True, exist_ok=True)
+    sync(work)  # the folder's name, before anything is deleted that its pieces replace
     for leftover in folder.glob("*.partial"):
         leftover.unlink(missing_ok=True)
     done = Conversion({split: Converted() for split in wanted})
@@ -81,9 +81,6 @@ def convert(
             for split, run in runs.items():
                 done.splits[split].runs.append([path for path, _ in run])
                 left[split] = [n for n in left[split] if n not in fresh]
-            # What may now be deleted is safe: pieces, their names and the archive's table of contents are on the disk.
-            sync(folder)
-            sync(work)
     for split, converted in done.splits.items():
         converted.problems = dict.fromkeys(left[split], ImageError(MISSING))
         for path in (path for run in converted.runs for path in run):
@@ -157,13 +154,6 @@ def _write_piece(encoder: Encoder, names: Sequence[str], path: Path) -> int:
 
 
 def write_whole(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file whole or not at all: beside, onto the disk, then renamed (images do not compress)."""
-    beside = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        with beside.open("wb") as file:
-            pq.write_table(table, file, compression="none")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)  # an interrupt leaves nothing half-written
+    """Write a Parquet file whole or not at all (images do not compress)."""
+    with atomic_file(path) as beside, beside.open("wb") as file:
+        pq.write_table(table, file, compression="none")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from galaxy_zoo_decals import folders
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.edition import EditionError, is_edition
 
 PARTS = ("README.md", "edition.json", "data")
@@ -31,7 +31,7 @@ def alone(out: Path) -> Iterator[None]:
     def busy(who: str) -> EditionError:
         return EditionError(f"{who} works on {out}. Wait for it to end, or choose another --out.")
 
-    with folders.alone(_lock(out), busy):
+    with atomic.lock(_lock(out), busy):
         yield
 
 
@@ -70,4 +70,4 @@ def put_in_place(out: Path) -> None:
     """Put a finished edition in the place of the old one, and remove what is left then; may be killed at any point."""
     if (done(out) / "edition").exists():
         check_target(out)
-    folders.put_in_place(done(out) / "edition", out)
+    atomic.put_folder(done(out) / "edition", out)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
 from galaxy_zoo_decals.prepare.conversion import write_whole
@@ -196,21 +197,16 @@ def read_member(path: Path, member: str, largest: int) -> bytes:
 def copy_member(path: Path, member: str, target: Path) -> None:
     """Write a file of an archive to ``target``, whole or not at all."""
     info = _open(path).getinfo(member)
-    beside = target.with_name(target.name + ".partial")
     try:
-        with _open(path).open(info) as source, beside.open("wb") as out:
+        with atomic_file(target) as beside, _open(path).open(info) as source, beside.open("wb") as out:
             left = info.file_size
             while left and (block := source.read(min(2**20, left))):
                 left -= len(block)
                 out.write(block)
             if left or source.read(1):
                 raise zipfile.BadZipFile("another size than it declares")
-            out.flush()
-            os.fsync(out.fileno())
     except DAMAGE as error:
-        beside.unlink(missing_ok=True)
         raise ArchiveError(f"{path}: {member} is damaged ({error}). Download the archive again.") from None
-    beside.replace(target)
 
 
 def key_of(path: Path) -> str:

@@ -22,8 +22,8 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from galaxy_zoo_decals.atomic import put_file
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import sync
 
 BLOCK = 2**20
 LARGEST_RECORD = 2**24
@@ -179,9 +179,7 @@ def fetch(client: requests.Session, file: File, folder: Path, say: Say = say) ->
                 "from another network."
             )
         say(f"{file.name}: the md5 is {hashed}, not {file.md5}; it is downloaded anew.")
-    sync(part)
-    part.replace(path)
-    sync(folder)
+    put_file(part, path)  # no atomic_file, which would remove what an interrupted download left
     return path
 
 

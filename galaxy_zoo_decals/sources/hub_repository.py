@@ -32,9 +32,8 @@ from huggingface_hub.errors import (  # HTTPError is that of the HTTP library th
 from huggingface_hub.utils import logging
 from tqdm import tqdm
 
-from galaxy_zoo_decals import addresses
+from galaxy_zoo_decals import addresses, atomic
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import sync
 from galaxy_zoo_decals.sources import download
 from galaxy_zoo_decals.sources.download import BusyError, DownloadError, Say
 
@@ -123,10 +122,7 @@ def pinned(pin: Path, repository: str, config: str, say: Say) -> Snapshot:
     except (ValueError, TypeError, KeyError, AttributeError):
         say(f"{pin}: not readable; the Hub is asked anew.")
     found = ask(repository, config, pin.parent, say)
-    beside = pin.with_name(pin.name + ".partial")
-    beside.write_text(json.dumps({"asked": repository, "config": config} | asdict(found), indent=1) + "\n")
-    sync(beside)
-    beside.replace(pin)
+    atomic.write_text(pin, json.dumps({"asked": repository, "config": config} | asdict(found), indent=1) + "\n")
     return found
 
 
@@ -348,9 +344,7 @@ def mirrored_votes(folder: Path, say: Say) -> Path:
                 f"{addresses.HUB_MIRROR_VOTES} of {addresses.HUB_MIRROR}: its md5 is {md5}, and {votes.md5} is that of "
                 f"the votes on Zenodo, so it was not kept. {ELSEWHERE}"
             )
-        sync(path)
-        path.replace(folder / votes.name)
-        sync(folder)
+        atomic.put_file(path, folder / votes.name)
     return folder / votes.name
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import Form, ImageError
 from galaxy_zoo_decals.schema import Tree
@@ -167,29 +167,27 @@ def _differs(name: str, what: str) -> str:
 def extract(path: Path, name: str, wanted: Mapping[int, str], target: Path) -> None:
     """Write the images of some rows (number to iauname) to an Arrow file that encoders map into memory.
 
-    Whole or not at all: beside, onto the disk, then renamed. One batch of images is in memory at a time. Raises
+    Whole or not at all. One batch of images is in memory at a time. Raises
     ShardError where the images are damaged, or unpack to far more than the file has.
     """
     left = path.stat().st_size * PACKED + MEMORY
-    beside = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    try:
-        with _opened(path, name) as file, _damage_named(name), beside.open("wb") as out:
-            with pa.ipc.new_file(out, STORED) as writer:
-                start = 0
-                for group in range(file.num_row_groups):
-                    rows = file.metadata.row_group(group).num_rows
-                    if any(number in wanted for number in range(start, start + rows)):
-                        for batch in _images(file, name, group, start, wanted):
-                            left -= batch.nbytes
-                            if left < 0:
-                                raise ShardError(_differs(name, "its images unpack to many times the file's size"))
-                            writer.write_batch(batch)
-                    start += rows
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with (
+        atomic_file(target) as beside,
+        _opened(path, name) as file,
+        _damage_named(name),
+        beside.open("wb") as out,
+        pa.ipc.new_file(out, STORED) as writer,
+    ):
+        start = 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if any(number in wanted for number in range(start, start + rows)):
+                for batch in _images(file, name, group, start, wanted):
+                    left -= batch.nbytes
+                    if left < 0:
+                        raise ShardError(_differs(name, "its images unpack to many times the file's size"))
+                    writer.write_batch(batch)
+            start += rows
 
 
 def _images(

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import requests
 from filelock import FileLock, Timeout
 
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import sync
 from galaxy_zoo_decals.sources import download
 from galaxy_zoo_decals.sources.download import BusyError, DownloadError, File
 
@@ -73,10 +73,7 @@ class Record:
         """Keep the description beside the files, so that their licence is known without asking again."""
         _ = self.files  # what is no record is not kept
         self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / f"{KEPT}.partial"
-        beside.write_text(json.dumps(self.answer, indent=1) + "\n")
-        sync(beside)
-        beside.replace(self.folder / KEPT)
+        atomic.write_text(self.folder / KEPT, json.dumps(self.answer, indent=1) + "\n")
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -16,7 +15,7 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from galaxy_zoo_decals.folders import sync
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
 from galaxy_zoo_decals.sources import Part, archive, download
 from galaxy_zoo_decals.sources.archive import ArchiveEncoder, ArchiveError, Entry
@@ -37,6 +36,10 @@ LARGEST = 96 * 2**20
 
 SOME = 4
 """Images of one request of which at least one has to be right: else it is the archive that is not what it was."""
+
+
+class _EmptyError(Exception):
+    """None of the images that a zip was to hold could be had: there is to be no zip."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ class RemoteArchive:
         self.folder.mkdir(parents=True, exist_ok=True)
         remote.seek(start)
         head = {"size": file.size, "md5": file.md5, "etag": remote.ranges.etag, "start": start}
-        _write_whole(self.contents, json.dumps(head).encode() + b"\n" + remote.read())
+        atomic.write_bytes(self.contents, json.dumps(head).encode() + b"\n" + remote.read())
 
     def _kept_contents(self) -> RemoteFile | None:
         """Return the archive as far as it is known without the server, or None where it is not."""
@@ -244,30 +247,27 @@ class RemoteArchive:
     ) -> dict[str, str]:
         """Bring some images of a run beside those of it that are there; returns what is wrong with the others."""
         problems: dict[str, str] = {}
-        beside = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            with zipfile.ZipFile(beside, "w") as out:
-                _copy_held(path, {member.entry.member for member in wanted}, out)
-                for stretch in stretches(wanted):
-                    bad = _bring(stretch, opened, remote, out)
-                    if bad:
-                        again = [member for member in stretch if member.name in bad]
-                        self.say(f"{self.name}: {len(again)} images arrived damaged; they are asked for again.")
-                        bar.total = (bar.total or 0) + again[-1].stop - again[0].start
-                        bad = _bring(again, opened, remote, out)
-                    if len(bad) == len(stretch) >= SOME:
-                        raise ChangedError(
-                            f"{self.name}: none of {len(bad)} images is what the archive's table of contents says. The "
-                            f"file on the server is another one, or something on the way changes it. {CHANGED}"
-                        )
-                    problems |= bad
-                empty = not out.namelist()
-            if not empty:
-                sync(beside)
-                beside.replace(path)
-                sync(path.parent)
-        finally:
-            beside.unlink(missing_ok=True)
+        with (
+            contextlib.suppress(_EmptyError),
+            atomic.atomic_file(path) as beside,
+            zipfile.ZipFile(beside, "w") as out,
+        ):
+            _copy_held(path, {member.entry.member for member in wanted}, out)
+            for stretch in stretches(wanted):
+                bad = _bring(stretch, opened, remote, out)
+                if bad:
+                    again = [member for member in stretch if member.name in bad]
+                    self.say(f"{self.name}: {len(again)} images arrived damaged; they are asked for again.")
+                    bar.total = (bar.total or 0) + again[-1].stop - again[0].start
+                    bad = _bring(again, opened, remote, out)
+                if len(bad) == len(stretch) >= SOME:
+                    raise ChangedError(
+                        f"{self.name}: none of {len(bad)} images is what the archive's table of contents says. The "
+                        f"file on the server is another one, or something on the way changes it. {CHANGED}"
+                    )
+                problems |= bad
+            if not out.namelist():
+                raise _EmptyError
         return problems
 
 
@@ -313,19 +313,6 @@ def _copy_held(path: Path, but: AbstractSet[str], out: zipfile.ZipFile) -> None:
             if info.filename not in but:
                 with contextlib.suppress(*archive.DAMAGE):
                     out.writestr(zipfile.ZipInfo(info.filename), held.read(info))
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

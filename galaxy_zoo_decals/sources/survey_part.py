@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from galaxy_zoo_decals.folders import sync
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.record import Record
@@ -72,9 +72,7 @@ class SomeOfArchives:
         shown = {self.called(image): image for images in reversed(held.values()) for image in images}
         by_galaxy = {archive_name: [self.called(image) for image in images] for archive_name, images in held.items()}
         chosen = choose(by_galaxy, frozenset(names), self.galaxies, self.seed)
-        note = _note(work)
-        note.write_text(json.dumps([shown[name] for name in chosen]))
-        sync(note)
+        atomic.write_text(_note(work), json.dumps([shown[name] for name in chosen]))
         if len(chosen) < self.galaxies:
             self.record.say(
                 f"{self.galaxies:,} galaxies were asked for; there are {len(chosen):,} that can be used, all taken."

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from galaxy_zoo_decals.folders import in_place
+from galaxy_zoo_decals.atomic import atomic_folder
 from leaderboard.entry import prediction_file, run_json, strict_yaml
 from leaderboard.entry.run_json import Run, RunEdition, prediction_path
 from leaderboard.entry.submission import Facts, Submission, run_path
@@ -158,7 +158,7 @@ def create(folder: Path, found: list[tuple[Path, Run]], submission: Submission) 
     if folder.exists():
         raise LeaderboardError(f"{folder} exists already: choose another --name, or remove it if it is a draft.")
     run = found[0][1]
-    with in_place(folder) as beside:
+    with atomic_folder(folder) as beside:
         write_yaml(beside / "submission.yaml", submission)
         (beside / "README.md").write_text(
             f"# {submission.name}\n\n{run.title}, recipe {run.recipe_name}.\n", encoding="utf-8"

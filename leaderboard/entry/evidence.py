@@ -130,9 +130,7 @@ class Evidence:
 def write(root: Path, slug: str, found: Rerun | Retrained) -> Path:
     """Store evidence of an entry below ``root`` in place of the last of its kind and return the file."""
     path = root / "evidence" / slug / (RERUN if isinstance(found, Rerun) else RETRAINED)
-    beside = path.with_name(f"{path.name}.partial")
-    write_json(beside, found.model_dump())
-    beside.replace(path)
+    write_json(path, found.model_dump())
     return path
 
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, StringConstraints, ValidationError
 
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.edition import Edition, Terms, digest
 from galaxy_zoo_decals.prepare.cleaning import Rules
 from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
@@ -303,14 +304,11 @@ def _freeze(
             )
         if written is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f".{path.name}.partial")
-            shutil.copyfile(fresh, beside)
-            beside.replace(path)
+            with atomic.atomic_file(path) as beside:
+                shutil.copyfile(fresh, beside)
     toml = folder / f"v{version}.toml"
     folder.mkdir(parents=True, exist_ok=True)
-    beside = toml.with_name(f".{toml.name}.partial")
-    beside.write_text(_toml(version_now), encoding="utf-8")
-    beside.replace(toml)
+    atomic.write_text(toml, _toml(version_now))
     return toml
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 
 from galaxy_zoo_decals import scoring
+from galaxy_zoo_decals.atomic import finish_interrupted
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import settle
 from galaxy_zoo_decals.scoring import BOARDS, Result
 from leaderboard.entry import display, evidence, prediction_file, run_json, submission
 from leaderboard.entry.display import Shown
@@ -143,7 +143,7 @@ def submitted(root: Path, truths: Truths) -> tuple[list[Entry], list[str]]:
     entries, warnings = [], []
     for folder in sorted(p for p in (root / "submissions").glob("*") if p.is_dir() and not p.name.startswith(".")):
         try:
-            scored = settle(root / "scores" / folder.name)
+            scored = finish_interrupted(root / "scores" / folder.name)
             entry = of_submission(folder, stored_scores.read(scored) if scored.is_dir() else [], truths)
             found, ignored = evidence.of(entry.slug, root, {t.sha256: t.key for t in entry.trained})
             entries.append(replace(entry, evidence=tuple(found)))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import BOARDS, UNDEFINED, VERSION, Estimate, Result, Truth, ceilings
 from galaxy_zoo_decals.scoring.results import references
@@ -53,10 +54,9 @@ def write(root: Path, edition: Edition | Truth, draws: int = ceilings.DRAWS) -> 
     }
     path = root / "references" / f"{truth.edition}-{truth.content_hash[:12]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".parquet.partial")
-    pq.write_table(pa.table({k: pa.array(v, pa.float32()) for k, v in drawn.items()}), beside, compression="zstd")
-    content["draws_sha256"] = sha256(beside)
-    beside.replace(path.with_suffix(".parquet"))
+    with atomic_file(path.with_suffix(".parquet")) as beside:
+        pq.write_table(pa.table({k: pa.array(v, pa.float32()) for k, v in drawn.items()}), beside, compression="zstd")
+        content["draws_sha256"] = sha256(beside)
     write_json(path, content)
     return path
 

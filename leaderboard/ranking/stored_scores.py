@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from galaxy_zoo_decals.atomic import atomic_folder, finish_interrupted
 from galaxy_zoo_decals.edition import NAME
-from galaxy_zoo_decals.folders import in_place, settle
 from galaxy_zoo_decals.scoring import BOARDS, VERSION, Result
 from galaxy_zoo_decals.scoring.bootstrap import DRAWS, interval
 from leaderboard.entry import versions
@@ -52,7 +52,7 @@ class Stored:
 
 def write(folder: Path, stored: list[Stored]) -> None:
     """Write all scores of an entry: summary.json and draws/<edition>/<task>/seed<k>.parquet (float32)."""
-    with in_place(folder) as beside:
+    with atomic_folder(folder) as beside:
         files = []
         for item in sorted(stored, key=lambda s: (s.edition["name"], s.task, s.seed)):
             draws = {f"{board}/{name}": d for board, s in item.boards.items() for name, d in s.draws.items()}
@@ -82,7 +82,7 @@ def read(folder: Path) -> list[Stored]:
 
     Of an edition whose truth is no counts, numbers of volunteers that an older scorer stored are not taken over.
     """
-    path = settle(folder) / "summary.json"
+    path = finish_interrupted(folder) / "summary.json"
     if not path.is_file():
         raise LeaderboardError(f"{folder}: no summary.json: run `python -m leaderboard score {folder.name}`.")
     summary = read_json(path)

@@ -7,6 +7,7 @@ import re
 import textwrap
 from pathlib import Path
 
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.scoring import BOARDS, Result
 from galaxy_zoo_decals.scoring.boards import Metric
 from leaderboard.entry.truths import Key
@@ -109,6 +110,4 @@ def write(path: Path, table: str) -> None:
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise LeaderboardError(f"{path}: the table belongs between one {BEGIN!r} and one {END!r}; put them there.")
     before, _, rest = text.partition(BEGIN)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-    beside.replace(path)
+    atomic.write_text(path, f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}")

@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import scoring, views
+from galaxy_zoo_decals.atomic import atomic_folder
 from galaxy_zoo_decals.edition import Edition, Terms
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.folders import in_place
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Result, Truth
@@ -157,7 +157,7 @@ def _site(
     inside = {p.name for p in out.iterdir()} if out.is_dir() else set()
     if (out.exists() and not out.is_dir()) or (inside and not {"404.html", "methodology.html", "static"} <= inside):
         raise LeaderboardError(f"{out} exists and is not a site; nothing in it was touched. Choose another --out.")
-    with in_place(out) as beside:
+    with atomic_folder(out) as beside:
         images = Images(beside)
         editions = _editions(entries, truths, references, works)
         happened = changelog.events(changelog.read(CHANGELOG), entries)

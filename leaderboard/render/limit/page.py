@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from galaxy_zoo_decals.atomic import put_file
 from galaxy_zoo_decals.scoring import BOARDS
 from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES
 from leaderboard.files import ROOT
@@ -25,12 +26,12 @@ def write(
     """Write limit.md and its figures to a folder, all beside and then renamed; returns the page."""
     words = text(editions, curve, real)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".limit.") as work:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".limit.", suffix=".partial") as work:
         for name, draw in figures.FIGURES.items():
             draw(editions, Path(work, name))
         Path(work, "limit.md").write_text(words, encoding="utf-8")
         for made in Path(work).iterdir():
-            made.replace(folder / made.name)
+            put_file(made, folder / made.name)
     return folder / "limit.md"
 
 
