@@ -20,6 +20,11 @@ simulated editions have `true_*` and `visible_*` columns (float32); those of the
 and, where labels are made of them, the `_debiased` fractions (float32). Editions of Galaxy Zoo 2 have `..._debiased`
 and `..._weighted-fraction` (float32) of every answer where `--debiased` asked for them; there `iauname` is the dr7objid
 and `upload_group` the sample (original, extra, stripe82).
+
+`ra` and `dec` are in degrees; `mag_r` is the apparent magnitude in r; `petro_th50` and `petro_th90` are the radii that
+hold half and 90 % of the Petrosian flux, `petro_theta` is the Petrosian radius, all in arcsec. `upload_group` says why
+the galaxy was shown to volunteers, `random_selection` whether it was chosen at random, `wrong_size_warning` whether the
+field of view may be wrong, `scored` whether metrics use it.
 """
 
 
