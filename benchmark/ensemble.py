@@ -15,7 +15,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmark import BenchmarkError, record
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.ending import run_script
 from galaxy_zoo_decals.folders import in_place
 
 ALIKE = ("model", "title", "backbone", "weights", "tasks", "edition", "recipe", "resolution", "parameters")
@@ -37,18 +37,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; mistakes end in one plain sentence."""
     args = parser().parse_args(arguments)
-    try:
-        _run(args)
-    except UserError as error:
-        print(f"benchmark/ensemble.py: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"benchmark/ensemble.py: error: {error.strerror or error} ({error.filename})", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("benchmark/ensemble.py: interrupted; nothing was written.", file=sys.stderr)
-        return 130
-    return 0
+    return run_script(lambda: _run(args), "benchmark/ensemble.py", "nothing was written.")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from benchmark import BenchmarkError, recipes, record
 from benchmark.recipes import MODELS, RECIPES, Recipe
 from benchmark.run import open_edition
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.ending import run_script
 
 # torch is imported where it is needed, as in benchmark/run.py.
 if TYPE_CHECKING:
@@ -64,20 +64,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; mistakes end in one plain sentence."""
     args = parser().parse_args(arguments)
-    try:
-        _run(args)
-    except UserError as error:
-        return _fail(f"error: {error}", 2)
-    except OSError as error:
-        return _fail(f"error: {error.strerror or error} ({error.filename or 'no file named'}).", 1)
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written.", 130)
-    return 0
-
-
-def _fail(message: str, status: int) -> int:
-    print(f"throughput: {message}", file=sys.stderr)
-    return status
+    return run_script(lambda: _run(args), "throughput", "nothing was written.")
 
 
 def _run(args: argparse.Namespace) -> None:
