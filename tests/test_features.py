@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from galaxy_zoo_decals.features import COMMON, label_columns, view_features
-from galaxy_zoo_decals.schema import TREES, VIEWS
+from datasets import Features
+
+from galaxy_zoo_decals.features import COMMON, edition_features, label_columns
+from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
 
 HEAD = """\
 # The columns of every view
@@ -26,6 +28,12 @@ hold half and 90 % of the Petrosian flux, `petro_theta` is the Petrosian radius,
 the galaxy was shown to volunteers, `random_selection` whether it was chosen at random, `wrong_size_warning` whether the
 field of view may be wrong, `scored` whether metrics use it.
 """
+
+
+def view_features(view: str, tree: Tree, extra: tuple[str, ...] = ()) -> Features:
+    """Return the features of one view."""
+    every = edition_features(tree, extra)
+    return Features({name: every[name] for name in (*COMMON, *label_columns(view, tree, extra))})
 
 
 def columns_page() -> str:

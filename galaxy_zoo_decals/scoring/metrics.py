@@ -285,11 +285,6 @@ def hierarchical_scored(truth: Truth, columns: Columns, weights: Weights) -> Sco
     return Scored(metrics, rows)
 
 
-def hierarchical_metrics(truth: Truth, fractions: np.ndarray, weights: Weights) -> Scored:
-    """Return the metrics of predicted fractions (galaxies, answers)."""
-    return hierarchical_scored(truth, hierarchical_columns(truth, fractions), weights)
-
-
 def votes_columns(
     truth: Truth,
     concentrations: np.ndarray,
