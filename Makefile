@@ -104,7 +104,7 @@ campaign-learning: setup  ## two models on fewer galaxies (hours; docs/evidence/
 
 # On a GPU: make campaign-throughput DEVICE=h200
 campaign-throughput: setup  ## images a second of every model and its parts (15 minutes; docs/evidence/throughput-cpu.md)
-	$(BIN)/python benchmark/throughput.py --edition sample --resolutions 64,224 --out docs/evidence/throughput-$(DEVICE)
+	$(BIN)/python -m tests.campaigns.throughput --edition sample --resolutions 64,224 --out docs/evidence/throughput-$(DEVICE)
 
 # The second lock is of the jobs of main that may write: few packages, each bound to the hashes of its files.
 lock:            ## resolve the versions in requirements.lock and leaderboard/requirements.lock anew

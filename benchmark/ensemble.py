@@ -16,7 +16,7 @@ if not __package__:
 
 from benchmark import BenchmarkError, run_folder
 from galaxy_zoo_decals.atomic import atomic_folder
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.ending import run_script
 
 ALIKE = ("model", "title", "backbone", "weights", "tasks", "edition", "recipe", "resolution", "parameters")
 """What members have in common: they differ in their seeds alone."""
@@ -37,18 +37,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; mistakes end in one plain sentence."""
     args = parser().parse_args(arguments)
-    try:
-        _run(args)
-    except UserError as error:
-        print(f"benchmark/ensemble.py: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"benchmark/ensemble.py: error: {error.strerror or error} ({error.filename})", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("benchmark/ensemble.py: interrupted; nothing was written.", file=sys.stderr)
-        return 130
-    return 0
+    return run_script(lambda: _run(args), "benchmark/ensemble.py", "nothing was written.")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ if not __package__:
 from benchmark import BenchmarkError, run_folder
 from benchmark.recipes import MODELS, RECIPES
 from galaxy_zoo_decals.edition import Edition, available
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.ending import run_script
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = Path(__file__).with_name("boards.yaml")
@@ -244,30 +244,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plan", type=Path, default=PLAN, help="the entries; default: benchmark/boards.yaml")
     parser.add_argument("--leaderboard", type=Path, default=LEADERBOARD, help="leaderboard folder; default: ours")
     args = parser.parse_args(arguments)
+    return run_script(lambda: _run(args), "benchmark/plan.py", "the same command goes on.")
+
+
+def _run(args: argparse.Namespace) -> None:
     runs, leaderboard = args.runs.resolve(), args.leaderboard.resolve()
     truths = [f"{name}={Path(path).resolve()}" for name, _, path in (truth.partition("=") for truth in args.truth)]
-    try:
-        plan = read(args.plan)
-        chosen = [entry for entry in plan.entries if not args.edition or entry.edition in args.edition]
-        there, due = standing(leaderboard, plan.signed), []
-        for entry in chosen:
-            slug = there.get((entry.edition, entry.name))
-            state = "to do" if not slug else "stands" if (leaderboard / "scores" / slug).is_dir() else "to score"
-            due += [entry] if state != "stands" else []
-            print(f"{state:<9}{entry.edition:<11}{entry.name}{f' ({slug})' if slug else ''}")
-        for number, entry in enumerate([] if args.list else due, 1):
-            print(f"\n{number} of {len(due)}: {entry.name}, on {entry.edition}", flush=True)
-            make(plan, entry, runs, leaderboard, truths)
-    except UserError as error:
-        print(f"benchmark/plan.py: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"benchmark/plan.py: error: {error.strerror or error} ({error.filename})", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("benchmark/plan.py: interrupted; the same command goes on.", file=sys.stderr)
-        return 130
-    return 0
+    plan = read(args.plan)
+    chosen = [entry for entry in plan.entries if not args.edition or entry.edition in args.edition]
+    there, due = standing(leaderboard, plan.signed), []
+    for entry in chosen:
+        slug = there.get((entry.edition, entry.name))
+        state = "to do" if not slug else "stands" if (leaderboard / "scores" / slug).is_dir() else "to score"
+        due += [entry] if state != "stands" else []
+        print(f"{state:<9}{entry.edition:<11}{entry.name}{f' ({slug})' if slug else ''}")
+    for number, entry in enumerate([] if args.list else due, 1):
+        print(f"\n{number} of {len(due)}: {entry.name}, on {entry.edition}", flush=True)
+        make(plan, entry, runs, leaderboard, truths)
 
 
 if __name__ == "__main__":

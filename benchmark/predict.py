@@ -27,7 +27,7 @@ if __name__ == "__main__":
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, hub, run_folder
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.ending import run_script
 
 # torch and transformers are imported where they are needed: --help and wrong arguments are answered without them.
 if TYPE_CHECKING:
@@ -64,21 +64,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status, 3 if some images could not be read; errors are one sentence."""
     args = parser().parse_args(arguments)
-    try:
-        interruption.ready()
-        return _run(args)
-    except UserError as error:
-        print(f"benchmark/predict.py: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        where = error.filename or "no file named"
-        print(
-            f"benchmark/predict.py: error: {error.strerror or error} ({where}); nothing was written.", file=sys.stderr
-        )
-        return 1
-    except KeyboardInterrupt:
-        print("benchmark/predict.py: interrupted; nothing was written.", file=sys.stderr)
-        return 130
+    nothing = "nothing was written."
+    return run_script(lambda: _run(args), "benchmark/predict.py", nothing, after=f"; {nothing}")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from benchmark import BenchmarkError, hub, recipes, run_folder, weights
 from benchmark.recipes import MODELS, RECIPES
 from galaxy_zoo_decals.atomic import atomic_folder, finish_interrupted
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.ending import brief, run_command
 
 # torch, transformers and the edition's tables are imported where they are needed: --help and wrong arguments
 # are answered without them.
@@ -71,24 +71,20 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; mistakes end in one plain sentence."""
     args = parser().parse_args(arguments)
-    try:
-        interruption.ready()
-        _run(args)
-    except UserError as error:
-        return _fail(f"error: {error}", 2, getattr(error, "alone", False))
-    except OSError as error:
-        where = error.filename or "no file named"
-        return _fail(f"error: {error.strerror or error} ({where}); {_kept(error)}", 1)
-    except KeyboardInterrupt as end:
-        return _fail(f"interrupted; {_kept(end)}", 130)
-    return 0
+    return run_command(
+        lambda: _run(args),
+        "benchmark/run.py: error: ",
+        lambda end: f"benchmark/run.py: interrupted; {_kept(end)}",
+        mistake=2,
+        failed=lambda error: f"{brief(error)}; {_kept(error)}",
+        say=_say,
+    )
 
 
-def _fail(message: str, status: int, alone: bool = False) -> int:
+def _say(line: str, end: BaseException) -> None:
     # Every process of a machine comes to the same end; one of them says so.
-    if alone or os.environ.get("LOCAL_RANK", os.environ.get("RANK", "0")) == "0":
-        print(f"benchmark/run.py: {message}", file=sys.stderr)
-    return status
+    if getattr(end, "alone", False) or os.environ.get("LOCAL_RANK", os.environ.get("RANK", "0")) == "0":
+        print(line, file=sys.stderr)
 
 
 def _kept(end: BaseException) -> str:

@@ -43,7 +43,7 @@ class Run:
         """Return the recipe's name and every setting, as they stand in run.json."""
         settings = dataclasses.asdict(self.recipe)
         if "weights" in settings:
-            settings["weights"] = _passed_on(settings["weights"])
+            settings["weights"] = passed_on(settings["weights"])
         return {"name": self.recipe_name, **settings}
 
     def edition_facts(self) -> dict[str, Any]:
@@ -157,10 +157,10 @@ def git() -> dict[str, Any]:
 def command() -> str:
     """Return the command line, as launched; of a path outside the working folder only its last part."""
     launcher = "accelerate launch" if "ACCELERATE_MIXED_PRECISION" in os.environ else "python"
-    return f"{launcher} {shlex.join(map(_passed_on, sys.argv))}"
+    return f"{launcher} {shlex.join(map(passed_on, sys.argv))}"
 
 
-def _passed_on(word: str) -> str:
+def passed_on(word: str) -> str:
     """Return a word of the command line without the folders of this machine: run.json is published."""
     option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     path = Path(value)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from galaxy_zoo_decals import interruption
 from galaxy_zoo_decals.argument_types import file, positive
-from galaxy_zoo_decals.errors import FULL, UserError, failure
+from galaxy_zoo_decals.ending import run_command
+from galaxy_zoo_decals.errors import FULL, UserError
 from galaxy_zoo_decals.prepare import command
 from galaxy_zoo_decals.workers import one_thread_of_blas
 
@@ -24,32 +24,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0, 1 on a user's error, 2 on wrong arguments, 130 if interrupted)."""
     options = parser().parse_args(arguments)
     one_thread_of_blas()
+    return run_command(
+        lambda: _run(options),
+        "galaxy-zoo-decals: ",
+        "\ngalaxy-zoo-decals: interrupted. The same command goes on where it stopped.",
+    )
+
+
+def _run(options: argparse.Namespace) -> int | None:
+    """Run a command; a mistake or a full disk under an error of a library is raised in its stead."""
     try:
-        interruption.ready()
-        return int(options.run(options) or 0)
-    except UserError as error:
-        print(f"galaxy-zoo-decals: {error}", file=sys.stderr)
-        return 1
+        return options.run(options)
     except BrokenPipeError:
-        # Whoever read the output, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("\ngalaxy-zoo-decals: interrupted. The same command goes on where it stopped.", file=sys.stderr)
-        return 130
+        raise
     except Exception as error:
-        full = next((e for e in _causes(error) if isinstance(e, OSError) and e.errno in FULL), None)
-        known = next((e for e in _causes(error) if isinstance(e, UserError)), None)
-        if full is None and known is None:
-            if not isinstance(error, OSError):
-                raise
-            known = UserError(failure(error))
-        words = known or (
-            f"no space is left on the disk ({full}). Nothing that stood before was changed; make room and run the "
-            "same command again: it goes on where it stopped."
-        )
-        print(f"galaxy-zoo-decals: {words}", file=sys.stderr)
-        return 1
+        if known := next((e for e in _causes(error) if isinstance(e, UserError)), None):
+            raise known from None
+        if full := next((e for e in _causes(error) if isinstance(e, OSError) and e.errno in FULL), None):
+            raise UserError(
+                f"no space is left on the disk ({full}). Nothing that stood before was changed; make room and run the "
+                "same command again: it goes on where it stopped."
+            ) from error
+        raise
 
 
 def parser() -> argparse.ArgumentParser:

@@ -107,11 +107,6 @@ class Tree:
         return tuple(c for q in self.questions for c in q.columns)
 
     @cached_property
-    def total_columns(self) -> tuple[str, ...]:
-        """Names of all total-votes columns in the order of ``questions``."""
-        return tuple(q.total for q in self.questions)
-
-    @cached_property
     def vote_columns(self) -> tuple[str, ...]:
         """Totals and votes as they stand in a catalogue: a question's total, then its answers."""
         return tuple(c for q in self.questions for c in (q.total, *q.columns))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from leaderboard.ranking import stored_references
 if __name__ == "__main__":
     interruption.until_ready("python -m leaderboard")
 
-from galaxy_zoo_decals.errors import UserError, failure
+from galaxy_zoo_decals.ending import run_command
 from galaxy_zoo_decals.workers import one_thread_of_blas
 from leaderboard.arguments import parser
 
@@ -30,27 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 1 for what the user can mend, said on stderr; 130 if interrupted."""
     options = parser().parse_args(arguments)
     one_thread_of_blas()
-    try:
-        interruption.ready()
-        # Heavy imports come after the arguments are known to be good, so that --help answers at once.
-        from leaderboard.entry.truths import Truths
+    return run_command(lambda: _run(options), "error: ", "\ninterrupted; nothing is half-written.")
 
-        truths = Truths.on_this_machine(options.edition, options.truth)
-        status = COMMANDS[options.command](options, truths)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # Whoever read the output, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        print(f"error: {failure(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing is half-written.", file=sys.stderr)
-        return 130
-    return status
+
+def _run(options: argparse.Namespace) -> int:
+    # Heavy imports come after the arguments are known to be good, so that --help answers at once.
+    from leaderboard.entry.truths import Truths
+
+    truths = Truths.on_this_machine(options.edition, options.truth)
+    return COMMANDS[options.command](options, truths)
 
 
 def _files(count: int) -> str:

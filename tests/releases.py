@@ -29,6 +29,7 @@ from galaxy_zoo_decals.simulation import survey
 from galaxy_zoo_decals.sources import catalogue
 from galaxy_zoo_decals.sources.simulated import simulate
 from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, SIDE
+from tests.published import catalogue_table
 
 TABLE = "gz_decals_volunteers_5.parquet"
 
@@ -44,7 +45,7 @@ def draw(galaxies: int, seed: int = 3) -> tuple[pd.DataFrame, dict[str, bytes]]:
     """Return simulated galaxies: their rows with the columns of the published table, and their PNGs by name."""
     rows = [simulate(seed, SIDE, 95, i) for i in range(galaxies)]
     images = {str(row["iauname"]): png(row.pop("image")) for row in rows}
-    table = survey.catalogue_table(catalogue.check(pd.DataFrame(rows), GZD5, "simulated"))
+    table = catalogue_table(catalogue.check(pd.DataFrame(rows), GZD5, "simulated"))
     table["wrong_size_statistic"] = 20.0
     return table, images
 

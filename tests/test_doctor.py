@@ -458,11 +458,10 @@ def test_amounts_and_durations() -> None:
 
 
 def test_no_address_is_spelled_elsewhere() -> None:
-    """Hosts that code reads from stand in addresses.py alone; the others are names in documents that are written."""
+    """Hosts that code reads from stand in addresses.py alone."""
     reads = re.compile(r"https?://(?:\w+\.)*(?:zenodo\.org|huggingface\.co|hf\.co|legacysurvey\.org)[^\s\"']*")
-    pages = {"croissant.py": ["https://huggingface.co/datasets/{repo}"]}
     for path in (
         p for folder in ("galaxy_zoo_decals", "benchmark", "leaderboard") for p in (ROOT / folder).rglob("*.py")
     ):
         if path.name != "addresses.py":
-            assert reads.findall(path.read_text()) == pages.get(path.name, []), path
+            assert not reads.search(path.read_text()), path

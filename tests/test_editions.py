@@ -17,11 +17,12 @@ import pytest
 from datasets import load_dataset
 
 from galaxy_zoo_decals.edition import Edition, EditionError
-from galaxy_zoo_decals.prepare import audit, builder, conversion, features, placement
+from galaxy_zoo_decals.prepare import audit, builder, conversion, placement
 from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.schema import GZD5, SPLITS, VIEWS
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.sources.folder import Folder
+from tests.test_features import view_features
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +37,7 @@ def test_every_view_loads_with_stock_datasets_and_has_the_documented_features(to
     streamed = load_dataset(str(toy_edition), view, streaming=True)
     counts = Edition(toy_edition).facts["counts"]
     for split in SPLITS:
-        assert galaxies[split].features == features.view_features(view, GZD5, GZD5.lost_columns)
+        assert galaxies[split].features == view_features(view, GZD5, GZD5.lost_columns)
         assert len(galaxies[split]) == counts[split][view] > 0  # type: ignore[index]
     first = next(iter(streamed["test"]))
     assert first["iauname"] == galaxies["test"][0]["iauname"]

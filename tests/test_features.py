@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from galaxy_zoo_decals.prepare.features import COMMON, label_columns, view_features
-from galaxy_zoo_decals.schema import TREES, VIEWS
+from datasets import Features
+
+from galaxy_zoo_decals.prepare.features import COMMON, edition_features, label_columns
+from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
 
 HEAD = """\
 # The columns of every view
@@ -20,7 +22,18 @@ simulated editions have `true_*` and `visible_*` columns (float32); those of the
 and, where labels are made of them, the `_debiased` fractions (float32). Editions of Galaxy Zoo 2 have `..._debiased`
 and `..._weighted-fraction` (float32) of every answer where `--debiased` asked for them; there `iauname` is the dr7objid
 and `upload_group` the sample (original, extra, stripe82).
+
+`ra` and `dec` are in degrees; `mag_r` is the apparent magnitude in r; `petro_th50` and `petro_th90` are the radii that
+hold half and 90 % of the Petrosian flux, `petro_theta` is the Petrosian radius, all in arcsec. `upload_group` says why
+the galaxy was shown to volunteers, `random_selection` whether it was chosen at random, `wrong_size_warning` whether the
+field of view may be wrong, `scored` whether metrics use it.
 """
+
+
+def view_features(view: str, tree: Tree, extra: tuple[str, ...] = ()) -> Features:
+    """Return the features of one view."""
+    every = edition_features(tree, extra)
+    return Features({name: every[name] for name in (*COMMON, *label_columns(view, tree, extra))})
 
 
 def columns_page() -> str:

@@ -15,7 +15,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
-from galaxy_zoo_decals.scoring.average_precision import average_precision, running
+from galaxy_zoo_decals.scoring.average_precision import ranked_precision, running, thresholds
 from galaxy_zoo_decals.scoring.boards import Metric
 from galaxy_zoo_decals.scoring.boards.hierarchical import HIERARCHICAL, path_sets, valid_paths
 from galaxy_zoo_decals.scoring.boards.multiclass import bin_gaps, calibration_error
@@ -126,10 +126,10 @@ def test_fractional_truth_is_never_cut_to_integers(truth: Truth) -> None:
 def test_tied_scores_share_one_threshold() -> None:
     label = np.array([1, 0, 1, 0, 1, 0], bool)
     p = np.array([0.9, 0.9, 0.5, 0.5, 0.5, 0.1])
-    found = average_precision(plain(6), label, p)[0]
+    found = ranked_precision(plain(6), label, thresholds(p))[0]
     assert found == pytest.approx(sk.average_precision_score(label, p), abs=1e-12)
     w = np.array([2, 0, 1, 3, 1, 1])
-    found = average_precision(Weights(w[:, None].astype(np.float32)), label, p)[1]
+    found = ranked_precision(Weights(w[:, None].astype(np.float32)), label, thresholds(p))[1]
     assert found == pytest.approx(sk.average_precision_score(label, p, sample_weight=w), abs=1e-6)
 
 
@@ -140,7 +140,7 @@ def test_blocks_of_ranks_hardly_move_a_bootstrapped_average_precision() -> None:
     for scores in (p, p + rng.uniform(0, 1e-4, 9000)):
         w = rng.multinomial(9000, np.full(9000, 1 / 9000), size=20).T.astype(np.float32)
         mask = rng.random(9000) < 0.8
-        found = average_precision(Weights(w), label, scores, mask)
+        found = ranked_precision(Weights(w), label, thresholds(scores), mask)
         slow = [sk.average_precision_score(label[mask], scores[mask])]
         slow += [sk.average_precision_score(label[mask], scores[mask], sample_weight=x[mask]) for x in w.T]
         assert found[0] == pytest.approx(slow[0], abs=1e-12)

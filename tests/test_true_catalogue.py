@@ -175,7 +175,7 @@ def test_a_table_of_the_true_shape_becomes_an_edition_that_checks(
     assert len(lost) == sum(v["unknown"] for k, v in said.items() if not k.startswith("scored"))
     assert (lost["label"] == -1).all() and not lost["in_multiclass"].any()
     assert table["mag_r"].notna().all()
-    assert not views.asked(GZD5, lost[list(GZD5.total_columns)].to_numpy())[:, -1].any()
+    assert not views.asked(GZD5, lost[[q.total for q in GZD5.questions]].to_numpy())[:, -1].any()
 
 
 @pytest.fixture(scope="module")

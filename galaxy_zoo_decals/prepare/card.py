@@ -167,7 +167,7 @@ the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images th
 
 ## Biases, and what not to use it for
 
-{biases(facts)}
+{_biases(facts)}
 
 ## Licence and citation
 
@@ -317,7 +317,7 @@ _BIASES = {
 }
 
 
-def biases(facts: dict[str, Any]) -> str:
+def _biases(facts: dict[str, Any]) -> str:
     """Return what the card says of biases, and of what the data are not for."""
     words = _BIASES[_kind(facts)]
     if facts.get("labels") == "debiased":

@@ -67,14 +67,6 @@ def edition_features(tree: Tree, extra: tuple[str, ...] = ()) -> datasets.Featur
     return Features(types)
 
 
-def view_features(view: str, tree: Tree, extra: tuple[str, ...] = ()) -> datasets.Features:
-    """Return the features of one view."""
-    from datasets import Features
-
-    every = edition_features(tree, extra)
-    return Features({name: every[name] for name in (*COMMON, *label_columns(view, tree, extra))})
-
-
 def label_fractions(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False) -> np.ndarray:
     """Return the fractions that labels are made of, (galaxies, answers): of the votes, or the debiased ones.
 

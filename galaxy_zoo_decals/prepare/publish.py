@@ -1,8 +1,10 @@
-"""An edition to the Hugging Face Hub: its files, its metadata, an eval.yaml that makes it a benchmark."""
+"""An edition to the Hugging Face Hub: its files, and an eval.yaml that makes it a benchmark.
+
+The Hub writes Croissant metadata of every dataset of Parquet files itself, from its card and its columns.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +22,12 @@ from huggingface_hub.errors import (  # HTTPError is that of the HTTP library th
 
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.prepare.croissant import croissant
 from galaxy_zoo_decals.prepare.placement import PARTS
 from galaxy_zoo_decals.schema import SPLITS, VIEWS
 
 REPO = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 
 EVAL = "eval.yaml"
-
-CROISSANT = "croissant.json"
 
 
 class PublishError(UserError):
@@ -37,20 +36,18 @@ class PublishError(UserError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a push sends: files by their path in the repository, croissant.json and eval.yaml."""
+    """What a push sends: files by their path in the repository, and eval.yaml."""
 
     repo: str
     private: bool
     files: dict[str, Path]
-    metadata: str
-    """Text of croissant.json."""
     evaluation: str
     """Text of eval.yaml."""
 
     def __str__(self) -> str:
         """Return the plan as a page of text."""
         sizes = {name: path.stat().st_size for name, path in self.files.items()}
-        sizes |= {CROISSANT: len(self.metadata.encode()), EVAL: len(self.evaluation.encode())}
+        sizes[EVAL] = len(self.evaluation.encode())
         lines = [f"to {self.repo}, a {'private' if self.private else 'PUBLIC'} dataset:"]
         lines += [f"  {size / 1e6:>10,.1f} MB  {name}" for name, size in sizes.items()]
         return "\n".join([*lines, f"  {sum(sizes.values()) / 1e6:>10,.1f} MB  in {len(sizes)} files"])
@@ -74,8 +71,7 @@ def plan(edition: Edition, repo: str, private: bool = True) -> Plan:
     files = {name: edition.path / name for name in PARTS if (edition.path / name).is_file()}
     shards = [path for split in SPLITS for path in edition.shards(split)]
     files |= {f"data/{path.name}": path for path in shards}
-    metadata = json.dumps(croissant(edition, repo), indent=1, ensure_ascii=False) + "\n"
-    return Plan(repo, private, files, metadata, evaluation(edition))
+    return Plan(repo, private, files, evaluation(edition))
 
 
 def evaluation(edition: Edition) -> str:
@@ -108,7 +104,6 @@ def push(planned: Plan, api: HfApi | None = None) -> tuple[str, str | None]:
         there = set(api.list_repo_files(repo.repo_id, repo_type="dataset"))
         stale = sorted(name for name in there if re.fullmatch(r"data/.*\.parquet", name) and name not in planned.files)
         operations = [CommitOperationAdd(name, path) for name, path in planned.files.items()]
-        operations.append(CommitOperationAdd(CROISSANT, planned.metadata.encode()))
         removals = [CommitOperationDelete(name) for name in stale]
         api.create_commit(
             repo.repo_id,

@@ -17,17 +17,6 @@ PART = 250
 """Draws of an average precision that are taken at once: few enough for the processor's cache."""
 
 
-def average_precision(
-    weights: Weights, truth: np.ndarray, scores: np.ndarray, mask: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the weighted average precision (draws,) of one label: sum over thresholds of (R_k - R_k-1) P_k.
-
-    NaN where no galaxy is positive. ``truth`` and ``mask`` bool and ``scores`` float, (galaxies,); equal scores
-    share one threshold (scikit-learn's definition).
-    """
-    return ranked_precision(weights, truth, thresholds(scores), mask)
-
-
 def thresholds(scores: np.ndarray) -> np.ndarray:
     """Return which of the distinct scores each one is, from the largest (0) down, (galaxies,)."""
     order = np.argsort(-scores, kind="stable")
@@ -39,7 +28,11 @@ def thresholds(scores: np.ndarray) -> np.ndarray:
 def ranked_precision(
     weights: Weights, truth: np.ndarray, threshold: np.ndarray, mask: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the average precision of scores of which each one's threshold is known, in any count with gaps."""
+    """Return the weighted average precision (draws,) of one label: sum over thresholds of (R_k - R_k-1) P_k.
+
+    NaN where no galaxy is positive. ``truth`` and ``mask`` bool and ``threshold`` of ``thresholds``, in any count with
+    gaps, (galaxies,); equal scores share one (scikit-learn's definition).
+    """
     rows = np.arange(len(truth)) if mask is None else np.flatnonzero(mask)
     out = np.full(weights.draws, np.nan)
     if not len(rows):

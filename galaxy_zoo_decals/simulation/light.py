@@ -16,7 +16,6 @@ from scipy.special import gamma
 from galaxy_zoo_decals.simulation import structure
 from galaxy_zoo_decals.simulation.galaxy import IRREGULAR, SPIRAL, Bulge, Disc, Galaxy, sersic_b, sersic_total
 
-BANDS = ("g", "r", "z")
 EXTINCTION = (1.25, 1.0, 0.6)
 """Optical depth in g, r, z over that in r, for a galaxy's own dust (between Cardelli's law and grey)."""
 EDGE_COS_INCLINATION = 0.55

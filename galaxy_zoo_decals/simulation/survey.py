@@ -7,10 +7,9 @@ every galaxy gets a full panel, so that validation and test need no larger simul
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from galaxy_zoo_decals.schema import CLASSES, GZD5
-from galaxy_zoo_decals.simulation.galaxy import INTERACTIONS, SPIRAL, Galaxy, distance_modulus
+from galaxy_zoo_decals.simulation.galaxy import INTERACTIONS, SPIRAL, Galaxy
 from galaxy_zoo_decals.simulation.scene import Scene
 from galaxy_zoo_decals.simulation.telescope import FAULTS
 from galaxy_zoo_decals.splits import by_sky_cell
@@ -23,10 +22,6 @@ NO_MERGING_SHARE = 0.027
 """Galaxies without votes for the last question."""
 FULL_PANEL = ((37, 0.05), (38, 0.05), (39, 0.075), (40, 0.665), (41, 0.13), (42, 0.03))
 """First-question votes of a full panel, before volunteers who call everything an artifact are removed."""
-DEBIASED_REDSHIFTS = (0.02, 0.15)
-DEBIASED_MAGNITUDES = (-23.0, -21.5)
-DEBIASED_VOTES = 30
-"""Where GZD-5 has debiased fractions (Walmsley et al. 2022, section 4.3)."""
 
 TRUE_COLUMNS = (
     "true_class",
@@ -138,35 +133,3 @@ def _axis_ratio(galaxy: Galaxy) -> float:
         return galaxy.bulge.axis_ratio
     c = galaxy.disc.cos_inclination
     return float(min(np.sqrt(c**2 + galaxy.disc.thickness_rd**2 * (1 - c**2)), 1))
-
-
-def catalogue_table(catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Return the catalogue with the columns of the GZD-5 file, _fraction and _debiased among them.
-
-    A simulated ``_debiased`` is the fraction where GZD-5 would define one, else NaN: there is no bias to correct.
-    """
-    table = catalogue[["iauname", "ra", "dec", "redshift"]].copy()
-    modulus = distance_modulus(table["redshift"].to_numpy(float))
-    magnitude = catalogue["mag_r"].to_numpy(float) - modulus
-    table["elpetro_absmag_r"] = magnitude
-    table["sersic_nmgy_r"] = 10 ** (0.4 * (22.5 - catalogue["mag_r"].to_numpy(float)))
-    for column in ("mag_r", "petro_th50", "petro_th90", "petro_theta", "upload_group"):
-        table[column] = catalogue[column]
-    table["active_learning_on"] = catalogue["upload_group"].isin(["active_priority", "active_baseline"])
-    table["wrong_size_warning"] = catalogue["wrong_size_warning"]
-    table["png_loc"] = catalogue["iauname"].str[:4] + "/" + catalogue["iauname"] + ".png"
-    redshift = table["redshift"].to_numpy(float)
-    root = catalogue[GZD5.questions[0].total].to_numpy()
-    debiased = (root >= DEBIASED_VOTES) & (redshift > DEBIASED_REDSHIFTS[0]) & (redshift < DEBIASED_REDSHIFTS[1])
-    debiased &= (magnitude > DEBIASED_MAGNITUDES[0]) & (magnitude < DEBIASED_MAGNITUDES[1])
-    columns: dict[str, np.ndarray] = {}
-    for question in GZD5.questions:
-        total = catalogue[question.total].to_numpy()
-        columns[question.total] = total
-        for column in question.columns:
-            votes = catalogue[column].to_numpy()
-            fraction = np.divide(votes, total, out=np.full(len(votes), np.nan), where=total > 0)
-            columns[column] = votes
-            columns[f"{column}_fraction"] = fraction
-            columns[f"{column}_debiased"] = np.where(debiased, fraction, np.nan)
-    return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)

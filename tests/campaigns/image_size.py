@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import plan
+from benchmark import plan as boards
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.edition import Edition, Terms, available
+from galaxy_zoo_decals.ending import run_script
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth
 from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
@@ -76,34 +78,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of the runs of all editions")
     parser.add_argument("--seeds", type=int, default=2, help="trainings on each edition; default: 2")
     args = parser.parse_args(arguments)
+    return run_script(lambda: _run(args), "image_size", "the same command goes on.")
+
+
+def _run(args: argparse.Namespace) -> None:
     folder = args.runs.resolve()
-    try:
+    for size in SIZES:
+        if edition_name(size) not in available():
+            words = ["--source", str(args.source.resolve()), "--only", str(GALAXIES), "--size", str(size)]
+            boards.call(["galaxy-zoo-decals", "prepare", "gz2", *words, "--name", edition_name(size)])
+    editions = {size: Edition.open(edition_name(size)) for size in SIZES}
+    _check(editions)
+    # Seed by seed: what is finished is pairs.
+    for seed in () if args.report else range(args.seeds):
         for size in SIZES:
-            if edition_name(size) not in available():
-                words = ["--source", str(args.source.resolve()), "--only", str(GALAXIES), "--size", str(size)]
-                plan.call(["galaxy-zoo-decals", "prepare", "gz2", *words, "--name", edition_name(size)])
-        editions = {size: Edition.open(edition_name(size)) for size in SIZES}
-        _check(editions)
-        # Seed by seed: what is finished is pairs.
-        for seed in () if args.report else range(args.seeds):
-            for size in SIZES:
-                plan.call(command(size, seed, folder))
-        content = measure(editions, folder, args.seeds)
-        with tempfile.TemporaryDirectory(dir=OUT, prefix=".image-size.") as work:
-            Path(work, "image-size.json").write_text(json.dumps(content, indent=1) + "\n")
-            Path(work, "image-size.md").write_text(markdown(content), encoding="utf-8")
-            for made in Path(work).iterdir():
-                made.replace(OUT / made.name)
-    except UserError as error:
-        print(f"image_size: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"image_size: error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("image_size: interrupted; the same command goes on.", file=sys.stderr)
-        return 130
-    return 0
+            boards.call(command(size, seed, folder))
+    content = measure(editions, folder, args.seeds)
+    with tempfile.TemporaryDirectory(dir=OUT, prefix=".image-size.") as work:
+        Path(work, "image-size.json").write_text(json.dumps(content, indent=1) + "\n")
+        Path(work, "image-size.md").write_text(markdown(content), encoding="utf-8")
+        for made in Path(work).iterdir():
+            made.replace(OUT / made.name)
 
 
 def _check(editions: dict[int, Edition]) -> None:

@@ -22,6 +22,7 @@ from benchmark.recipes import RECIPES
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.edition import Edition, available
+from galaxy_zoo_decals.ending import run_script
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, seed_spread
 from galaxy_zoo_decals.scoring.boards import Board
@@ -84,34 +85,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", action="store_true", help="train nothing, write the tables of what is trained")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of the runs of all editions")
     args = parser.parse_args(arguments)
+    return run_script(lambda: _run(args), "learning_curve", "the same command goes on.")
+
+
+def _run(args: argparse.Namespace) -> None:
     plan, folder = boards.read(), args.runs.resolve()
-    try:
-        editions = {name: _open(name) for name in SIZES}
-        rows: list[dict[str, Any]] = []
-        wanted: list[str] = []
-        for name, edition in editions.items():
-            planned = steps(plan, name, len(edition.table("train", ["iauname"])))
-            for entry in (step.entry for step in planned if step.entry and not args.report):
-                for run in entry.folders(folder, plan.seeds):
-                    boards.call(entry.command(folder, plan.seeds, run))
-            rows += _rows(plan, edition, planned, folder)
-            wanted += _missing(plan, planned, folder)
-        with tempfile.TemporaryDirectory(dir=OUT, prefix=".learning-curve.") as work:
-            Path(work, "learning-curve.json").write_text(json.dumps(rows, indent=1) + "\n")
-            Path(work, "learning-curve.md").write_text(markdown(rows, wanted), encoding="utf-8")
-            figure(rows, Path(work, "learning-curve.svg"))
-            for made in Path(work).iterdir():
-                made.replace(OUT / made.name)
-    except UserError as error:
-        print(f"learning_curve: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"learning_curve: error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("learning_curve: interrupted; the same command goes on.", file=sys.stderr)
-        return 130
-    return 0
+    editions = {name: _open(name) for name in SIZES}
+    rows: list[dict[str, Any]] = []
+    wanted: list[str] = []
+    for name, edition in editions.items():
+        planned = steps(plan, name, len(edition.table("train", ["iauname"])))
+        for entry in (step.entry for step in planned if step.entry and not args.report):
+            for run in entry.folders(folder, plan.seeds):
+                boards.call(entry.command(folder, plan.seeds, run))
+        rows += _rows(plan, edition, planned, folder)
+        wanted += _missing(plan, planned, folder)
+    with tempfile.TemporaryDirectory(dir=OUT, prefix=".learning-curve.") as work:
+        Path(work, "learning-curve.json").write_text(json.dumps(rows, indent=1) + "\n")
+        Path(work, "learning-curve.md").write_text(markdown(rows, wanted), encoding="utf-8")
+        figure(rows, Path(work, "learning-curve.svg"))
+        for made in Path(work).iterdir():
+            made.replace(OUT / made.name)
 
 
 def _open(name: str) -> Edition:

@@ -25,7 +25,8 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import LEAST_CONCENTRATION, MOST_CONCENTRATION, SCALE
 from galaxy_zoo_decals.schema import GZD5
 from galaxy_zoo_decals.scoring import Truth, ceilings, results
-from galaxy_zoo_decals.scoring.average_precision import average_precision
+from galaxy_zoo_decals.scoring.average_precision import ranked_precision
+from galaxy_zoo_decals.scoring.average_precision import thresholds as distinct
 from galaxy_zoo_decals.scoring.boards.board import CLIP
 from galaxy_zoo_decals.scoring.boards.multiclass import MULTICLASS, bin_gaps, calibration_error
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, Weights, interval
@@ -285,7 +286,7 @@ def precisions(rng: np.random.Generator, cases: int, drawn: bool) -> float:
         level = rng.integers(0, int(rng.choice([1, 3, 30])) + 1, n)
         scored = (0.5 + level * np.finfo(float).eps) if turn % 2 else level / 65535
         w = rng.multinomial(n, np.full(n, 1 / n), 9).T.astype(np.uint16)
-        found = average_precision(Weights(w), label, scored)
+        found = ranked_precision(Weights(w), label, distinct(scored))
         for i, times in enumerate([np.ones(n, int), *w.T]):
             if (i > 0) == drawn and times[label].any():
                 worst = max(worst, abs(found[i] - float(exact_precision(label, scored, times))))

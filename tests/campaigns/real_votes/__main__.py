@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from galaxy_zoo_decals.ending import run_script
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS
 from tests.campaigns.real_votes import folds, likelihoods, matches, report, study, training
@@ -42,22 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", action="store_true", help="train nothing: score what is trained and write")
     parser.add_argument("--model", action="append", default=[], help="train only this one of benchmark/boards.yaml")
     args = parser.parse_args(arguments)
-    try:
-        measured = study.known(
-            measure(args.votes, args.kaggle, args.runs.resolve(), None if args.report else args.model)
-        )
-        with tempfile.TemporaryDirectory(dir=OUT, prefix=".real-votes.") as work:
-            Path(work, "real-votes.json").write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n")
-            Path(work, "real-votes.md").write_text(report.markdown(measured), encoding="utf-8")
-            for made in Path(work).iterdir():
-                made.replace(OUT / made.name)
-    except UserError as error:
-        print(f"real_votes: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("real_votes: interrupted; the same command goes on.", file=sys.stderr)
-        return 130
-    return 0
+    return run_script(lambda: _run(args), "real_votes", "the same command goes on.")
+
+
+def _run(args: argparse.Namespace) -> None:
+    measured = study.known(measure(args.votes, args.kaggle, args.runs.resolve(), None if args.report else args.model))
+    with tempfile.TemporaryDirectory(dir=OUT, prefix=".real-votes.") as work:
+        Path(work, "real-votes.json").write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n")
+        Path(work, "real-votes.md").write_text(report.markdown(measured), encoding="utf-8")
+        for made in Path(work).iterdir():
+            made.replace(OUT / made.name)
 
 
 def measure(votes: Path, kaggle: Path, runs: Path, train: list[str] | None) -> dict[str, Any]:

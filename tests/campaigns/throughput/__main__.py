@@ -1,6 +1,6 @@
 """Measure how many images a second every model trains on, and what its data path costs, on the device at hand.
 
-Run it as `python benchmark/throughput.py --recipe quick --resolutions 64,224`. What is timed: benchmark/timing.py.
+Run it as `python -m tests.campaigns.throughput --recipe quick --resolutions 64,224`. What is timed: timing.py.
 """
 
 from __future__ import annotations
@@ -19,19 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-if not __package__:
-    # Run as a script: the clone's root, not benchmark/, is where the packages lie.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-# As in run.py, before torch is loaded: what is measured is what it trains with.
+# As in benchmark/run.py, before torch is loaded: what is measured is what it trains with.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, recipes, run_folder
 from benchmark.recipes import MODELS, RECIPES, Recipe
 from benchmark.run import open_edition
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.ending import run_script
 
-# torch is imported where it is needed, as in run.py.
+# torch is imported where it is needed, as in benchmark/run.py.
 if TYPE_CHECKING:
     from galaxy_zoo_decals.edition import Edition
 
@@ -48,7 +44,7 @@ HEAD = (
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     out = argparse.ArgumentParser(
-        prog="benchmark/throughput.py",
+        prog="throughput",
         description=__doc__.split("\n")[0],
         epilog="One setting at a time: --set augmentation=none. All settings: benchmark/recipes.py.",
         allow_abbrev=False,
@@ -68,20 +64,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status; mistakes end in one plain sentence."""
     args = parser().parse_args(arguments)
-    try:
-        _run(args)
-    except UserError as error:
-        return _fail(f"error: {error}", 2)
-    except OSError as error:
-        return _fail(f"error: {error.strerror or error} ({error.filename or 'no file named'}).", 1)
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written.", 130)
-    return 0
-
-
-def _fail(message: str, status: int) -> int:
-    print(f"benchmark/throughput.py: {message}", file=sys.stderr)
-    return status
+    return run_script(lambda: _run(args), "throughput", "nothing was written.")
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -99,7 +82,8 @@ def _run(args: argparse.Namespace) -> None:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {
-        "recipe": {"name": args.recipe, "set": args.set}, "edition": edition.title, "command": run_folder.command(),
+        "recipe": {"name": args.recipe, "set": args.set}, "edition": edition.title,
+        "command": " ".join(["python -m", __package__, *map(run_folder.passed_on, sys.argv[1:])]),
         "git": run_folder.git(), "versions": run_folder.versions(),
     }  # fmt: skip
     found |= measure(edition, wanted, args.seconds, args.rounds)
@@ -122,8 +106,9 @@ def measure(edition: Edition, wanted: list[tuple[str, Recipe]], seconds: float, 
     A round times each part once for about so many seconds, one after the other, so that whatever else the machine
     does meanwhile falls on all of them alike.
     """
-    from benchmark import augmentation, evaluation, timing, training
-    from benchmark import peer as peers
+    from benchmark import augmentation, evaluation, training
+    from tests.campaigns.throughput import peer as peers
+    from tests.campaigns.throughput import timing
 
     rows: list[dict[str, Any]] = []
     for name, recipe in tqdm(wanted, desc="memory", disable=None):

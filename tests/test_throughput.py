@@ -15,10 +15,12 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from benchmark import BenchmarkError, evaluation, recipes, throughput, timing, training
-from benchmark import peer as peers
+from benchmark import BenchmarkError, evaluation, recipes, training
 from benchmark.models import MODELS
 from galaxy_zoo_decals.edition import Edition
+from tests.campaigns.throughput import __main__ as throughput
+from tests.campaigns.throughput import peer as peers
+from tests.campaigns.throughput import timing
 from tests.harness import recipe
 
 ROOT = Path(__file__).parents[1]
@@ -353,7 +355,7 @@ WRONG = [
 def test_help_and_wrong_arguments_are_answered_without_heavy_imports() -> None:
     script = f"""
 import contextlib, io, json, sys
-from benchmark import throughput
+from tests.campaigns.throughput import __main__ as throughput
 for arguments in {[arguments for arguments, _ in WRONG]!r}:
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
@@ -374,4 +376,4 @@ for arguments in {[arguments for arguments, _ in WRONG]!r}:
 def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert throughput.main(["--edition", "sample"]) == 2
-    assert capsys.readouterr().err.startswith("benchmark/throughput.py: error: one process is measured")
+    assert capsys.readouterr().err.startswith("throughput: error: one process is measured")

@@ -17,9 +17,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from benchmark import BenchmarkError
-from benchmark.timing import MOST, synchronize
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.image_files import suffix
+from tests.campaigns.throughput.timing import MOST, synchronize
 
 PEER = "galaxy-datasets"
 """The PyPI package that loads Galaxy Zoo images for Zoobot."""

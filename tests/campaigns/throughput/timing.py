@@ -229,7 +229,7 @@ def facts(model: str, recipe: Recipe, edition: Edition) -> dict[str, Any]:
     forked = "forkserver" in get_all_start_methods() and not is_cuda_available()
     context = get_context("forkserver" if forked else "spawn")
     if forked:
-        context.set_forkserver_preload(["benchmark.timing"])
+        context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(1, mp_context=context) as process:
         return process.submit(_facts, model, recipe, edition.path).result()
 

@@ -1,0 +1,61 @@
+"""How a command ends: every mistake, failure and interruption in one line on stderr, each with its exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from galaxy_zoo_decals import interruption
+from galaxy_zoo_decals.errors import UserError, failure
+
+
+def run_command(
+    run: Callable[[], int | None],
+    error: str,
+    interrupted: str | Callable[[BaseException], str],
+    *,
+    mistake: int = 1,
+    failed: Callable[[OSError], str] = failure,
+    say: Callable[[str, BaseException], None] = lambda line, end: print(line, file=sys.stderr),
+) -> int:
+    """Run a command and return the exit status: its own, ``mistake`` on UserError, 1 on OSError, 130 on Ctrl-C.
+
+    ``error`` stands before the message of an error; ``interrupted`` is the line of Ctrl-C; ``failed`` says what an
+    OSError is; ``say`` prints a line.
+    """
+    try:
+        interruption.ready()
+        return int(run() or 0)
+    except UserError as end:
+        say(f"{error}{end}", end)
+        return mistake
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as end:
+        say(f"{error}{failed(end)}", end)
+        return 1
+    except KeyboardInterrupt as end:
+        say(interrupted if isinstance(interrupted, str) else interrupted(end), end)
+        return 130
+
+
+def run_script(run: Callable[[], int | None], program: str, left: str, after: str = "") -> int:
+    """Run a script of the clone: as ``run_command``, with status 2 on UserError.
+
+    ``left`` says what Ctrl-C leaves, ``after`` ends the sentence on an OSError.
+    """
+    return run_command(
+        run,
+        f"{program}: error: ",
+        f"{program}: interrupted; {left}",
+        mistake=2,
+        failed=lambda end: f"{brief(end)}{after}",
+    )
+
+
+def brief(error: OSError) -> str:
+    """Return the reason of a failure of the system and the file, as scripts tell it."""
+    return f"{error.strerror or error} ({error.filename or 'no file named'})"

@@ -1,0 +1,1 @@
+"""Images a second of every model and of its parts: `make campaign-throughput`."""
