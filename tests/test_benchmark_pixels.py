@@ -22,7 +22,7 @@ from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import MAX_PIXELS, Form, ImageError, encode, is_encoded
 from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.sources.folder import Folder
-from leaderboard.render.galaxies import _bounded
+from leaderboard.render.thumbnails import _bounded
 from tests.harness import TINY_CNN
 
 FORMS = {"224": Form(224, 90), "424": Form(424, 90), "original": Form(424, original=True)}

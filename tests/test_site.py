@@ -37,7 +37,19 @@ from leaderboard.__main__ import main
 from leaderboard.entry.run_json import Curve, Point
 from leaderboard.entry.truths import Truths
 from leaderboard.ranking import entries, stored_references, ties
-from leaderboard.render import columns, comparisons, costs, data_page, forest, galaxies, jinja, svg
+from leaderboard.render import (
+    columns,
+    comparisons,
+    costs,
+    data_page,
+    forest,
+    galaxies,
+    galaxy_bars,
+    jinja,
+    svg,
+    thumbnails,
+    verdicts,
+)
 from leaderboard.render import site as render
 from tests.test_claims import claims
 from tests.test_gz2 import write_challenge
@@ -231,22 +243,22 @@ def test_an_edition_that_may_not_be_passed_on_is_not(toy_edition: Path, tmp_path
     """Neither images nor votes of a galaxy come out of an edition with the tree of the Kaggle challenge."""
     truth = Truth.of(Edition(toy_edition))
     closed = Truth("gz2", "GZ2", GZ2, "0" * 64, "1" * 64, truth.names, _gz2_votes(truth))
-    images = galaxies.Images(tmp_path)
+    images = thumbnails.Images(tmp_path)
     shown = galaxies.shown(closed, Edition(toy_edition), 0, images)
     assert (shown.image, shown.alt, shown.said, shown.votes) == (None, "", "", None)
     assert images.wanted == {}
-    assert {galaxies.true_answer(closed, 0, task) for task in BOARDS} == {""}
+    assert {verdicts.true_answer(closed, 0, task) for task in BOARDS} == {""}
     assert galaxies.panel(closed) == galaxies.by_hash(closed.names, np.arange(len(closed.names)))[: galaxies.PANEL]
     assert data_page.worked(closed, Edition(toy_edition), images) is None
     assert data_page.gallery(closed, Edition(toy_edition), images, 9) == {}
     for task in ("multiclass", "multilabel", "hierarchical", "votes"):
         values = guess(closed, task, 0.5, np.random.default_rng(0))
         predictions = Predictions(task, "gz2", "0" * 64, "1" * 64, 0, closed.names, values)
-        judged = galaxies.judge(closed, predictions)
-        assert set(galaxies.examples(closed, judged, [closed.names[0]])) == {"Surest", "Least sure"}
+        judged = verdicts.judge(closed, predictions)
+        assert set(verdicts.examples(closed, judged, [closed.names[0]])) == {"Surest", "Least sure"}
         assert not any("right" in verdict for verdict in judged.verdicts)
-        assert galaxies.answer(closed, predictions, judged, 0).right is None
-        both = [galaxies.predicted_groups(closed, predictions, 0, rest=rest) for rest in (False, True)]
+        assert verdicts.answer(closed, predictions, judged, 0).right is None
+        both = [galaxy_bars.predicted_groups(closed, predictions, 0, rest=rest) for rest in (False, True)]
         for group in both[0] + both[1]:
             assert all(bar.true is None and bar.votes is None for bar in group.bars)
 
@@ -522,7 +534,7 @@ def test_verdicts_are_those_of_the_votes(site: Path, board: Path, toy_edition: P
     """The first page marks an answer right where it is the volunteers' class, and boards open with that class."""
     truth = Truth.of(Edition(toy_edition))
     rows = galaxies.panel(truth)
-    classes = [galaxies.true_answer(truth, row, "multiclass") for row in rows]
+    classes = [verdicts.true_answer(truth, row, "multiclass") for row in rows]
     text = (site / "index.html").read_text()
     part = text[text.index("local-toy-efficientnetv2.html") :]
     said = re.findall(r'<p class="verdict"><b>(\w+), \d+\u00a0%</b>&nbsp;<span class="(yes|no)">', part)[: len(rows)]
@@ -532,7 +544,7 @@ def test_verdicts_are_those_of_the_votes(site: Path, board: Path, toy_edition: P
     assert len(said) == len(rows)
     faces = (site / "boards/toy-multiclass.html").read_text().split('<figure class="faces">')[1].split("</figure>")[0]
     assert re.findall(r"<span>([^<]+)</span>", faces) == classes
-    votes = galaxies.true_answer(truth, rows[0], "votes")
+    votes = verdicts.true_answer(truth, rows[0], "votes")
     most = int(truth.votes[rows[0], truth.tree.slices[truth.tree.questions[0].name]].max())
     assert votes.endswith(f": {most} of {truth.totals[rows[0], 0]} votes")
 

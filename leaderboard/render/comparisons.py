@@ -16,8 +16,9 @@ from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, interval
 from leaderboard.entry import prediction_file
 from leaderboard.ranking import ties
 from leaderboard.ranking.board_table import Row, Table
-from leaderboard.render import galaxies
-from leaderboard.render.galaxies import Images, Shown
+from leaderboard.render import galaxies, galaxy_bars, verdicts
+from leaderboard.render.galaxies import Shown
+from leaderboard.render.thumbnails import Images
 
 LARGEST = 100
 """Entries of a board that can be compared, the best first: the page holds every pair and must stay small."""
@@ -120,7 +121,7 @@ class Comparison:
             ],
             "column": column.replace("_", " "),
             "rows": [
-                {"name": galaxies.words(name), "values": [_rounded(r.score.rows[k][column]) for r in self.rows]}
+                {"name": galaxy_bars.words(name), "values": [_rounded(r.score.rows[k][column]) for r in self.rows]}
                 for k, name in enumerate(names)
             ],
             "agreement": [round(float(v), 4) for v in self.agreement[np.triu_indices(len(self.agreement), 1)]],
@@ -167,7 +168,7 @@ def compare(table: Table, truth: Truth | None, edition: Edition | None, images: 
         judged = []
         for row in rows:
             values = prediction_file.read(row.seeds[0].predictions, truth)
-            judged.append(galaxies.judge(truth, values, table.board.task))
+            judged.append(verdicts.judge(truth, values, table.board.task))
         agreement = shares_alike([j.answers for j in judged])
         kept = galaxies.by_hash(truth.names, np.arange(len(truth.names)))[:POOL]
         pool = [galaxies.shown(truth, edition, row, images) for row in kept]

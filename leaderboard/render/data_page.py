@@ -13,8 +13,10 @@ from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import CLASSES, SPLITS, Question, Tree
 from galaxy_zoo_decals.scoring import Truth
-from leaderboard.render import galaxies, svg
-from leaderboard.render.galaxies import Images, Shown, words
+from leaderboard.render import galaxies, galaxy_bars, svg
+from leaderboard.render.galaxies import Shown
+from leaderboard.render.galaxy_bars import words
+from leaderboard.render.thumbnails import Images
 
 GALLERY = 6
 """Galaxies a class on the data page."""
@@ -170,7 +172,7 @@ def worked(truth: Truth, edition: Edition, images: Images) -> dict[str, Any] | N
         "label": CLASSES[label] if label >= 0 else None,
         "true": [n for n, on in zip(tree.label_names, truth.labels[row] & truth.labels_asked[row]) if on],
         "unknown": [n for n, on in zip(tree.label_names, truth.labels_asked[row]) if not on],
-        "path": galaxies.path_words(truth, row),
+        "path": galaxy_bars.path_words(truth, row),
     }
 
 

@@ -15,7 +15,7 @@ from leaderboard.files import ROOT
 from leaderboard.ranking import board_table, ties
 from leaderboard.ranking.board_table import SEEDS
 from leaderboard.ranking.entries import Trained
-from leaderboard.render import columns, galaxies, svg
+from leaderboard.render import columns, galaxy_bars, svg
 from leaderboard.render.forest import Forest, Scale, forest, forest_row
 
 TEMPLATES = ROOT / "site" / "templates"
@@ -96,7 +96,7 @@ def environment() -> Environment:
         "signed": _signed,
         "plain_columns": _plain_columns,
         "confusions": _confusions,
-        "words": galaxies.words,
+        "words": galaxy_bars.words,
         "title_words": lambda name: ABBREVIATIONS.get(name, str(name).replace("_", " ")),
     }
     made.globals |= {

@@ -31,10 +31,11 @@ from leaderboard.ranking import board_table, stored_references, stored_scores
 from leaderboard.ranking.board_table import SEEDS, Row, Table
 from leaderboard.ranking.entries import Entry, Trained
 from leaderboard.ranking.ties import ALPHA
-from leaderboard.render import changelog, columns, comparisons, costs, data_page, galaxies, svg
-from leaderboard.render.galaxies import Example, Images, Shown
+from leaderboard.render import changelog, columns, comparisons, costs, data_page, galaxies, galaxy_bars, svg, verdicts
+from leaderboard.render.galaxies import Example, Shown
 from leaderboard.render.jinja import environment, markdown
 from leaderboard.render.real_votes import RealVotes
+from leaderboard.render.thumbnails import Images
 
 STATIC = ROOT / "site" / "static"
 
@@ -350,7 +351,7 @@ def _hero(editions: list[EditionPage], images: Images) -> tuple[EditionPage, lis
     for page in (e for e in editions if e.pictured):
         assert page.truth is not None and page.pictures is not None
         return page, [
-            (galaxies.shown(page.truth, page.pictures, r, images), galaxies.true_answer(page.truth, r, "multiclass"))
+            (galaxies.shown(page.truth, page.pictures, r, images), verdicts.true_answer(page.truth, r, "multiclass"))
             for r in galaxies.clearest(page.truth, HERO)
             if images.has(page.pictures, page.truth.names[r])
         ]
@@ -364,7 +365,7 @@ def _faces(table: Table, page: EditionPage, images: Images) -> list[tuple[Shown,
     truth = page.truth
     assert truth is not None and page.pictures is not None
     return [
-        (galaxies.shown(truth, page.pictures, row, images), galaxies.true_answer(truth, row, table.board.task))
+        (galaxies.shown(truth, page.pictures, row, images), verdicts.true_answer(truth, row, table.board.task))
         for row in galaxies.panel(truth)
         if images.has(page.pictures, truth.names[row])
     ]
@@ -385,9 +386,9 @@ def _panel(page: EditionPage, images: Images) -> dict[str, Any]:
         best = {(r.seeds[0].run.model, r.seeds[0].run.backbone): r for r in reversed(own)}
         for row in [r for r in own if r in best.values()][:PANEL_ENTRIES]:
             predictions = _predictions(row.seeds[0], truth)
-            judged = galaxies.judge(truth, predictions)
-            models.append((row, table.board, [galaxies.answer(truth, predictions, judged, r) for r in rows]))
-    shown = [(galaxies.shown(truth, edition, r, images), galaxies.true_answer(truth, r, "multiclass")) for r in rows]
+            judged = verdicts.judge(truth, predictions)
+            models.append((row, table.board, [verdicts.answer(truth, predictions, judged, r) for r in rows]))
+    shown = [(galaxies.shown(truth, edition, r, images), verdicts.true_answer(truth, r, "multiclass")) for r in rows]
     return {"edition": page, "galaxies": shown, "models": models}
 
 
@@ -470,19 +471,19 @@ def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Tr
     galleries = []
     for trained in found.values():
         predictions = _predictions(trained, page.truth)
-        judged = galaxies.judge(page.truth, predictions)
+        judged = verdicts.judge(page.truth, predictions)
         furthest = [row["iauname"] for row in _curve(trained, "disagreement")]
         gallery = {
             heading: [
                 Example(
                     galaxies.shown(page.truth, page.pictures, row, images),
                     judged.verdicts[row],
-                    galaxies.predicted_groups(page.truth, predictions, row),
-                    galaxies.predicted_groups(page.truth, predictions, row, rest=True),
+                    galaxy_bars.predicted_groups(page.truth, predictions, row),
+                    galaxy_bars.predicted_groups(page.truth, predictions, row, rest=True),
                 )
                 for row in rows
             ]
-            for heading, rows in galaxies.examples(page.truth, judged, furthest).items()
+            for heading, rows in verdicts.examples(page.truth, judged, furthest).items()
         }
         galleries.append((trained, gallery))
     return galleries
@@ -494,14 +495,14 @@ def _curve(trained: Trained, name: str) -> list[dict[str, Any]]:
     return score.curves.get(name, []) if score is not None else []
 
 
-def _own_panel(seeds: list[Trained], page: EditionPage, images: Images) -> list[tuple[Shown, list[galaxies.Group]]]:
+def _own_panel(seeds: list[Trained], page: EditionPage, images: Images) -> list[tuple[Shown, list[galaxy_bars.Group]]]:
     """Return the edition's fixed galaxies with what the entry's first prediction file says of them."""
     if page.truth is None or not seeds:
         return []
     predictions = _predictions(min(seeds, key=lambda t: (t.run.seed, t.task)), page.truth)
     truth, edition = page.truth, page.pictures
     return [
-        (galaxies.shown(truth, edition, row, images), galaxies.predicted_groups(truth, predictions, row))
+        (galaxies.shown(truth, edition, row, images), galaxy_bars.predicted_groups(truth, predictions, row))
         for row in galaxies.panel(truth)
     ]
 
