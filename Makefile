@@ -45,6 +45,7 @@ test: setup  ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q
 
 campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (hours; docs/evidence/coverage.md)

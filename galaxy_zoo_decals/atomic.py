@@ -14,10 +14,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from galaxy_zoo_decals.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 WITHOUT_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL})
 """What a file system that has no locks answers when it is asked for one."""
@@ -68,6 +72,14 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file as ``atomic_file`` does."""
     with atomic_file(path) as work:
         work.write_bytes(data)
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file of images, which do not compress, whole or not at all."""
+    import pyarrow.parquet as pq  # Slow to load, and most of what is written here is text.
+
+    with atomic_file(path) as beside, beside.open("wb") as file:
+        pq.write_table(table, file, compression="none")
 
 
 def put_file(file: Path, path: Path) -> None:

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from benchmark import evaluation, models, recipes
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring.boards import multiclass
+from tests import rooms
 from tests.harness import train
 
 ROOT = Path(__file__).parents[1]
@@ -53,3 +54,18 @@ def test_links_between_the_documents_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_contributing_counts_the_rooms_of_today() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    begin, end = "<!-- rooms:begin -->\n", "\n<!-- rooms:end -->"
+    assert text[text.index(begin) + len(begin) : text.index(end)] == rooms.table(), "python -m tests.rooms"
+
+
+def test_every_module_that_contributing_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| `([a-z_]+/(?:[a-z_]+/)?)`(?: itself)? \| (.*) \|$", text, re.MULTILINE)
+    named = [ROOT / room / name for room, words in rows for name in re.findall(r"`([a-z_]+/?)`", words)]
+    assert len(named) > 40
+    absent = [str(path.relative_to(ROOT)) for path in named if not (path.is_dir() or path.with_suffix(".py").is_file())]
+    assert not absent

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from galaxy_zoo_decals import workers
-from galaxy_zoo_decals.atomic import atomic_file, sync
+from galaxy_zoo_decals.atomic import sync, write_parquet
 from galaxy_zoo_decals.image_files import Form, ImageError
 from galaxy_zoo_decals.sources import MISSING, Encoder, Part, Source
 
@@ -149,11 +149,5 @@ def _write_piece(encoder: Encoder, names: Sequence[str], path: Path) -> int:
             "problem": pa.array([str(e) if isinstance(e, ImageError) else None for e in encoded], pa.string()),
         }
     )
-    write_whole(table, path)
+    write_parquet(path, table)
     return len(names)
-
-
-def write_whole(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file whole or not at all (images do not compress)."""
-    with atomic_file(path) as beside, beside.open("wb") as file:
-        pq.write_table(table, file, compression="none")

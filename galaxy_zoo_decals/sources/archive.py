@@ -16,10 +16,9 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from galaxy_zoo_decals.atomic import atomic_file
+from galaxy_zoo_decals.atomic import atomic_file, write_parquet
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
-from galaxy_zoo_decals.prepare.conversion import write_whole
 from galaxy_zoo_decals.sources import Part
 from galaxy_zoo_decals.sources.folder import SUFFIXES
 
@@ -124,7 +123,7 @@ def write_index(entries: dict[str, Entry], key: str, path: Path) -> None:
         "size": [e.size for e in entries.values()],
         "problem": pa.array([e.problem for e in entries.values()], pa.string()),
     }
-    write_whole(pa.table(columns).replace_schema_metadata({"archive": key}), path)
+    write_parquet(path, pa.table(columns).replace_schema_metadata({"archive": key}))
 
 
 def read_index(path: Path, key: str | None) -> dict[str, Entry] | None:

@@ -16,8 +16,8 @@ from scipy.spatial import cKDTree
 
 from galaxy_zoo_decals import addresses
 from galaxy_zoo_decals.addresses import Config
+from galaxy_zoo_decals.atomic import write_parquet
 from galaxy_zoo_decals.image_files import Form
-from galaxy_zoo_decals.prepare.conversion import write_whole
 from galaxy_zoo_decals.sources import Part, hub_repository, hub_shard
 from galaxy_zoo_decals.sources.hub_repository import Snapshot, Stored
 from galaxy_zoo_decals.sources.record import SourceError
@@ -192,7 +192,7 @@ class HubImages:
         joined = join(rows, self._known)
         self._report(file, rows, joined)
         table = pa.Table.from_pandas(joined, preserve_index=False)
-        write_whole(table.replace_schema_metadata({"shard": key, "rows": str(rows.total)}), index)
+        write_parquet(index, table.replace_schema_metadata({"shard": key, "rows": str(rows.total)}))
         return joined, rows.total
 
     def _report(self, file: Stored, rows: hub_shard.Rows, joined: pd.DataFrame) -> None:

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from galaxy_zoo_decals import image_files, splits, workers
+from galaxy_zoo_decals.atomic import write_parquet
 from galaxy_zoo_decals.image_files import ImageError
-from galaxy_zoo_decals.prepare.conversion import write_whole
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.simulation import survey
 from galaxy_zoo_decals.simulation.scene import VERSION, Stream, draw_scene, generator, render
@@ -92,7 +92,7 @@ class Simulated:
                 for _ in chunks[k]:
                     rows.append(next(simulated))
                     bar.update()
-                write_whole(pa.Table.from_pylist(rows), paths[k])
+                write_parquet(paths[k], pa.Table.from_pylist(rows))
         table = pd.concat([_read_rows(path) for path in paths], ignore_index=True)
         # Simulated volunteers all met the same questions: none of their votes are lost.
         checked = catalogue.check(table, self.tree, self.title).drop(columns=list(self.tree.lost_columns))
