@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import BenchmarkError
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.atomic import atomic_file
 
 FORMAT = 2
@@ -59,6 +60,7 @@ class Checkpoint:
             raise BenchmarkError(
                 f"{self.path} was kept by another version of the harness. Start anew with --overwrite."
             )
+        run = old_words.settings(run) | {"recipe": old_words.name(str(run.get("recipe")))}
         for key in self.run | run:
             if key not in FREE and repr(run.get(key)) != repr(self.run.get(key)):
                 raise BenchmarkError(

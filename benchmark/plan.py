@@ -26,6 +26,7 @@ if not __package__:
 
 from benchmark import BenchmarkError, run_folder
 from benchmark.recipes import MODELS, RECIPES
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.ending import run_script
 
@@ -107,10 +108,10 @@ def read(path: Path = PLAN) -> Plan:
     """Read a plan; raises BenchmarkError naming the entry and what is wrong with it."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        entries, signed = [Entry(**one) for one in content["entries"]], Signed(**content["signed"])
+        entries, signed = [Entry(**_today(one)) for one in content["entries"]], Signed(**content["signed"])
         plan = Plan(**{**content, "entries": entries, "signed": signed})
         said = {name: edition["training_data"] for name, edition in plan.editions.items()}
-    except (TypeError, KeyError, yaml.YAMLError) as error:
+    except (TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         raise BenchmarkError(f"{path}: {error}.") from None
     made = {(entry.edition, entry.runs) for entry in plan.entries}
     for entry in plan.entries:
@@ -126,6 +127,13 @@ def read(path: Path = PLAN) -> Plan:
     if doubled := {name for name in names if names.count(name) > 1}:
         raise BenchmarkError(f"{path}: {', '.join(f'{name} on {edition}' for edition, name in doubled)}: twice.")
     return plan
+
+
+def _today(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of a plan with its recipe and its settings in today's words."""
+    recipe = {"recipe": old_words.name(entry["recipe"])} if "recipe" in entry else {}
+    settings = {"settings": old_words.settings(entry["settings"])} if "settings" in entry else {}
+    return entry | recipe | settings
 
 
 def frozen(leaderboard: Path) -> dict[str, dict[str, Any]]:

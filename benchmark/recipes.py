@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from benchmark import BenchmarkError
+from galaxy_zoo_decals import old_words
 
-LEAST = 1e-6, 1e3
+MIN_CONCENTRATION = 1e-6, 1e3
 """Bounds of a Dirichlet model's smallest concentration: what it predicts, up to 100 more, and every mixture of that
 stays inside what a prediction file may hold."""
 
@@ -54,15 +55,15 @@ class Recipe:
     """Show the network the mean of the three channels, as Walmsley et al. 2022 do."""
     dihedral_average: bool = False
     """Let the trained model average its predictions over the eight symmetries of an image."""
-    balance: float = 0.0
-    """How far classes are evened out: one of share s weighs in proportion to s^(1 - balance). Of labels, whose galaxies
-    overlap, the positives of each weigh (negatives / positives)^balance: rare ones are found, at the price of
-    probabilities that are too high by that factor in the odds."""
-    balance_by: Literal["sampling", "loss"] = "sampling"
+    class_balance: float = 0.0
+    """How far classes are evened out: one of share s weighs in proportion to s^(1 - class_balance). Of labels, whose
+    galaxies overlap, the positives of each weigh (negatives / positives)^class_balance: rare ones are found, at the
+    price of probabilities that are too high by that factor in the odds."""
+    class_balance_by: Literal["sampling", "loss"] = "sampling"
     """Even classes out by drawing rare ones more often, or by weighing their loss. Labels are evened out by the loss
     alone: a galaxy that is drawn for one label brings its others with it."""
-    average: float = 0.0
-    """Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
+    ema_decay: float = 0.0
+    """Decay of the moving average (EMA) of the weights that is validated and kept; 0 keeps the weights themselves."""
     clip: float = 0.0
     """Largest norm of the gradient; 0 does not clip."""
     micro_batch: int = 0
@@ -78,9 +79,9 @@ class Recipe:
             _check(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name)}")
         for name in ("galaxies", "patience", "weight_decay", "scale", "shift", "erasing", "clip", "micro_batch"):
             _check(getattr(self, name) >= 0, f"{name} must not be negative, not {getattr(self, name)}")
-        for name in ("dropout", "warmup", "balance", "brightness", "contrast"):
+        for name in ("dropout", "warmup", "class_balance", "brightness", "contrast"):
             _check(0 <= getattr(self, name) <= 1, f"{name} must lie between 0 and 1, not {getattr(self, name)}")
-        _check(0 <= self.average < 1, f"average must be at least 0 and below 1, not {self.average}")
+        _check(0 <= self.ema_decay < 1, f"ema_decay must be at least 0 and below 1, not {self.ema_decay}")
         _check(0 < self.crop <= 1, f"crop must lie between 0 and 1, not {self.crop}")
 
 
@@ -115,7 +116,7 @@ class Hierarchical(Convolutional):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(not self.balance, "balance evens out classes or labels, which hierarchical does not have")
+        _check(not self.class_balance, "class_balance evens out classes or labels, which hierarchical does not have")
 
     @classmethod
     def on(cls, convolutional: Convolutional) -> Hierarchical:
@@ -145,21 +146,22 @@ class Backbone(Recipe):
 class Dirichlet(Backbone):
     """A backbone whose head gives Dirichlet concentrations."""
 
-    least: float = 0.05
-    """Smallest concentration: alpha = least + 100 sigmoid(x). Zoobot has 1, which cannot say that volunteers will
-    agree though the model does not know on what: after two epochs of ``quick`` a validation galaxy of gz2 costs 25.0
+    min_concentration: float = 0.05
+    """Smallest concentration: alpha = min_concentration + 100 sigmoid(x). Zoobot has 1, which cannot say that
+    volunteers will agree though the model does not know on what: after two epochs of ``quick`` a validation galaxy of gz2 costs 25.0
     nats with 0.05 and 27.7 with 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        low, high = LEAST
-        _check(low <= self.least <= high, f"least must lie between {low:g} and {high:g}, not {self.least}")
-        _check(not self.balance, "balance evens out classes or labels, which dirichlet does not have")
+        low, high = MIN_CONCENTRATION
+        least = self.min_concentration
+        _check(low <= least <= high, f"min_concentration must lie between {low:g} and {high:g}, not {least}")
+        _check(not self.class_balance, "class_balance evens out classes or labels, which dirichlet does not have")
 
     @classmethod
-    def on(cls, backbone: Backbone, least: float) -> Dirichlet:
+    def on(cls, backbone: Backbone, min_concentration: float) -> Dirichlet:
         """Return the recipe of a backbone with this head."""
-        return cls(**vars(backbone), least=least)
+        return cls(**vars(backbone), min_concentration=min_concentration)
 
 
 def _check(right: bool, problem: str) -> None:
@@ -198,24 +200,24 @@ _STUDENT_BACKBONE = Backbone(
 # have not been run yet.
 _BEST_CNN = Convolutional(
     resolution=64, crop=0.5, epochs=15, batch=32, learning_rate=2e-3, warmup=0.1, dropout=0.5, rotation=True, scale=0.1,
-    shift=2, average=0.99, dihedral_average=True, channels=(32, 64, 128, 128), hidden=256, batch_norm=True,
+    shift=2, ema_decay=0.99, dihedral_average=True, channels=(32, 64, 128, 128), hidden=256, batch_norm=True,
 )  # fmt: skip
 _BEST_BACKBONE = Backbone(
     resolution=224, crop=0.5, epochs=30, patience=5, batch=128, learning_rate=5e-4, weight_decay=0.05, warmup=0.1,
-    dropout=0.5, drop_path=0.2, layer_decay=0.9, rotation=True, scale=0.1, shift=7, average=0.99, clip=1.0,
+    dropout=0.5, drop_path=0.2, layer_decay=0.9, rotation=True, scale=0.1, shift=7, ema_decay=0.99, clip=1.0,
     dihedral_average=True, compile=True, backbone=_V2M,
 )  # fmt: skip
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "quick": {
-        "multiclass": replace(_QUICK_CNN, dropout=0.25, balance=0.5),
+        "multiclass": replace(_QUICK_CNN, dropout=0.25, class_balance=0.5),
         "multilabel": _QUICK_CNN,
         "hierarchical": Hierarchical.on(replace(_QUICK_CNN, epochs=6)),
-        "efficientnetv2": replace(_QUICK_BACKBONE, balance=0.5),
-        "dirichlet": Dirichlet.on(_QUICK_BACKBONE, least=0.05),
+        "efficientnetv2": replace(_QUICK_BACKBONE, class_balance=0.5),
+        "dirichlet": Dirichlet.on(_QUICK_BACKBONE, min_concentration=0.05),
     },
-    "paper": {
-        "multiclass": replace(_STUDENT_CNN, epochs=20, dropout=0.25, balance=1.0),
+    "student": {
+        "multiclass": replace(_STUDENT_CNN, epochs=20, dropout=0.25, class_balance=1.0),
         "multilabel": _STUDENT_CNN,
         "hierarchical": Hierarchical.on(_STUDENT_CNN),
         "efficientnetv2": _STUDENT_BACKBONE,
@@ -225,15 +227,15 @@ RECIPES: dict[str, dict[str, Recipe]] = {
                 _STUDENT_BACKBONE, epochs=100, patience=10, batch=128, learning_rate=1e-3, augmentation="dihedral",
                 dropout=0.2, backbone="tf_efficientnet_b0.in1k", weights="none",
             ),
-            least=1.0,
+            min_concentration=1.0,
         ),
     },
     "best": {
-        "multiclass": replace(_BEST_CNN, balance=0.5),
+        "multiclass": replace(_BEST_CNN, class_balance=0.5),
         "multilabel": _BEST_CNN,
         "hierarchical": Hierarchical.on(_BEST_CNN),
-        "efficientnetv2": replace(_BEST_BACKBONE, balance=0.5),
-        "dirichlet": Dirichlet.on(_BEST_BACKBONE, least=0.05),
+        "efficientnetv2": replace(_BEST_BACKBONE, class_balance=0.5),
+        "dirichlet": Dirichlet.on(_BEST_BACKBONE, min_concentration=0.05),
     },
 }  # fmt: skip
 """The registry of recipes: {recipe: {model: settings}}."""
@@ -244,7 +246,7 @@ MODELS = tuple(RECIPES["quick"])
 
 def choose(recipe: str, model: str) -> dict[str, Recipe]:
     """Return the settings of the chosen models ("all": every one); BenchmarkError names the choices."""
-    by_model = RECIPES[one_of("recipe", recipe, RECIPES)]
+    by_model = RECIPES[one_of("recipe", old_words.name(recipe), RECIPES)]
     return dict(by_model) if model == "all" else {model: by_model[one_of("model", model, (*MODELS, "all"))]}
 
 
@@ -263,7 +265,8 @@ def override(recipes: dict[str, Recipe], settings: list[str]) -> dict[str, Recip
     Raises BenchmarkError for a key that none of them has, or for a value of the wrong kind.
     """
     for setting in settings:
-        key, sign, text = setting.partition("=")
+        written, sign, text = setting.partition("=")
+        key = old_words.setting(written)
         if not sign:
             raise BenchmarkError(f"{setting!r} is no setting: write key=value, as in epochs=3.")
         types = {name: get_type_hints(type(recipe)) for name, recipe in recipes.items()}

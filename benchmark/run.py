@@ -18,7 +18,7 @@ if not __package__:
     # Run as a script: the clone's root, not benchmark/, is where the packages lie.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from galaxy_zoo_decals import interruption
+from galaxy_zoo_decals import interruption, old_words
 
 if __name__ == "__main__":
     interruption.until_ready("benchmark/run.py")
@@ -81,8 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
 
 
-def _say(line: str, end: BaseException) -> None:
-    # Every process of a machine comes to the same end; one of them says so.
+def _say(line: str, end: BaseException | None = None) -> None:
+    # Every process of a machine comes to the same end, and reads the same words; one of them says so.
     if getattr(end, "alone", False) or os.environ.get("LOCAL_RANK", os.environ.get("RANK", "0")) == "0":
         print(line, file=sys.stderr)
 
@@ -94,6 +94,10 @@ def _kept(end: BaseException) -> str:
 def _run(args: argparse.Namespace) -> None:
     if not 0 <= args.seed < 2**32:
         raise BenchmarkError(f"--seed must not be negative and must be below 2^32, not {args.seed}.")
+    keys = [setting.partition("=")[0] for setting in args.set]
+    for note in [*old_words.notes(old_words.NAMES, [args.recipe]), *old_words.notes(old_words.SETTINGS, keys)]:
+        _say(f"note: {note}.")
+    args.recipe = old_words.name(args.recipe)
     settings = [f"{key}={value}" for key in ("backbone", "weights") if (value := getattr(args, key)) is not None]
     chosen = recipes.override(recipes.choose(args.recipe, args.model), [*settings, *args.set])
     edition = open_edition(args.edition)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import BenchmarkError
 from benchmark.checkpoint import FREE, Checkpoint
 from benchmark.recipes import Recipe
-from galaxy_zoo_decals import atomic
+from galaxy_zoo_decals import atomic, old_words
 
 if TYPE_CHECKING:
     from galaxy_zoo_decals.edition import Edition
@@ -72,7 +72,7 @@ class Run:
         younger = {
             one.name: one.default for one in dataclasses.fields(self.recipe) if one.default != dataclasses.MISSING
         }
-        found["recipe"] = younger | (found.get("recipe") or {})
+        found["recipe"] = younger | old_words.recipe(found.get("recipe") or {})
         return _fixed(found) == _fixed(json.loads(json.dumps(mine)))
 
 
@@ -114,15 +114,15 @@ def alone(out: Path) -> Iterator[None]:
 
 
 def read(run: Path) -> dict[str, Any]:
-    """Return the run.json of a run's folder; raises BenchmarkError if there is none that can be read."""
+    """Return the run.json of a run's folder, its recipe in today's words; raises BenchmarkError if there is none that can be read."""
     path = atomic.finish_interrupted(run) / "run.json"
     try:
-        facts = json.loads(path.read_text())
+        facts = dict(json.loads(path.read_text()))
         if facts["format"] != FORMAT:
             raise BenchmarkError(f"{path}: format {facts['format']!r} is not {FORMAT!r}, the one this version reads.")
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return facts | ({"recipe": old_words.recipe(facts["recipe"])} if "recipe" in facts else {})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BenchmarkError(f"{path} is no run.json of a finished run ({type(error).__name__}).") from None
-    return dict(facts)
 
 
 def versions() -> dict[str, str]:

@@ -52,7 +52,7 @@ class Fit:
                 raise BenchmarkError(
                     f"no {word} galaxy has an answer for {name}: the edition is too small to train on."
                 )
-        self.weights = _balance(self.examples, recipe.balance)
+        self.weights = _balance(self.examples, recipe.class_balance)
         self.batch = min(recipe.batch, len(self.examples.rows))
         if self.batch < accelerator.num_processes:
             raise BenchmarkError(
@@ -73,7 +73,7 @@ class Fit:
             fused=accelerator.device.type == "cuda",
         )
         # Copied before accelerate wraps the network's forward.
-        self.average = ModelEmaV3(network, decay=recipe.average, use_warmup=True) if recipe.average else None
+        self.average = ModelEmaV3(network, decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
         self.wrapped, self.optimizer = accelerator.prepare(_compiled(network, recipe, accelerator.device), optimizer)
         self.curve = Curve(name)
         self.best: dict[str, torch.Tensor] = {}
@@ -156,7 +156,7 @@ class Fit:
         rng = np.random.default_rng([*self.key, epoch])
         # Weights were drawn alike everywhere; dropout must differ between processes, networks and epochs.
         set_seed(int(np.random.SeedSequence([*self.key, epoch, accelerator.process_index]).generate_state(1)[0]))
-        by_loss = recipe.balance_by == "loss"
+        by_loss = recipe.class_balance_by == "loss"
         order = _order(rng, self.examples, np.ones(1) if by_loss else self.weights)[: self.steps * self.batch]
         draws = augmentation.draw(rng, len(order), recipe, accelerator.device)
         each = _weights(self.examples, self.weights if by_loss else np.ones(1))

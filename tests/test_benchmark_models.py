@@ -43,7 +43,7 @@ def test_registry_and_recipes_name_the_same_models() -> None:
 
 def test_the_students_multilabel_cnn_has_their_number_of_parameters() -> None:
     with torch.device("meta"):
-        model = MODELS["multilabel"].from_recipe(RECIPES["paper"]["multilabel"], GZD5)
+        model = MODELS["multilabel"].from_recipe(RECIPES["student"]["multilabel"], GZD5)
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(12.9e6, rel=0.005)
 
 
@@ -155,7 +155,7 @@ def test_multilabel_loss_counts_known_labels_only() -> None:
 
 
 def test_balance_weighs_the_positives_of_rare_labels() -> None:
-    model = MODELS["multilabel"].from_recipe(tiny("multilabel", "balance=0.5"), GZD5)
+    model = MODELS["multilabel"].from_recipe(tiny("multilabel", "class_balance=0.5"), GZD5)
     votes = toy_votes("GZD5", 200)
     model.start(votes)
     targets = model.examples("multilabel", votes).targets
@@ -189,7 +189,7 @@ def test_tree_loss_sums_over_the_questions_that_were_asked() -> None:
     assert bool(outputs.grad.isfinite().all())
 
 
-@pytest.mark.parametrize(("name", "more"), [("multiclass", ""), ("multilabel", "balance=0.7"), ("hierarchical", "")])
+@pytest.mark.parametrize(("name", "more"), [("multiclass", ""), ("multilabel", "class_balance=0.7"), ("hierarchical", "")])
 def test_gradients_of_the_other_losses_against_finite_differences(name: str, more: str) -> None:
     model = MODELS[name].from_recipe(tiny(name, *([more] if more else [])), GZD5)
     model.start(toy_votes("GZD5", 100))
@@ -339,7 +339,7 @@ def test_a_mixture_of_dirichlets_has_their_mean_and_their_spread() -> None:
 
 def test_no_mixture_leaves_the_bounds_of_a_prediction_file_and_none_loses_its_digits() -> None:
     least, most = files.LEAST_CONCENTRATION, files.MOST_CONCENTRATION
-    assert recipes.LEAST[0] >= least and recipes.LEAST[1] + 100 < most
+    assert recipes.MIN_CONCENTRATION[0] >= least and recipes.MIN_CONCENTRATION[1] + 100 < most
     sure = torch.full((2, 1, 34), least, dtype=torch.float64)
     sure[:, 0, 3] = most  # beside its answer the other's share is 1e-12, whose square leaves 1 as it is
     torch.testing.assert_close(mixture(GZD5, sure)[0, 3:5], sure[0, 0, 3:5], rtol=1e-9, atol=0)
@@ -390,7 +390,7 @@ def test_predictions_have_the_columns_of_the_file_and_sum_to_one(saved: tuple[Ga
     for group in files.groups(model.task, model.tree):
         np.testing.assert_allclose(values[:, group].sum(axis=1), 1, atol=1e-5)
     if model.task == "votes":
-        least = model.config.least
+        least = model.config.min_concentration
         assert values.min() > least and values.max() < 100 + least
 
 

@@ -27,7 +27,7 @@ from tests.harness import TINY_CNN, recipe, train
 ROOT = Path(__file__).parents[1]
 
 EVERYTHING = (
-    "epochs=4", "dropout=0.3", "average=0.9", "augmentation=dihedral", "rotation=true", "scale=0.2", "shift=2",
+    "epochs=4", "dropout=0.3", "ema_decay=0.9", "augmentation=dihedral", "rotation=true", "scale=0.2", "shift=2",
     "contrast=0.2", "erasing=1", "weight_decay=0.01", "clip=1", "micro_batch=6",
 )  # fmt: skip
 
@@ -122,7 +122,7 @@ def test_a_checkpoint_of_another_run_is_refused(
     for more, word in (
         (["--seed", "7"], "seed was 0, now it is 7"),
         (["--set", "dropout=0.1"], "dropout was 0.25, now it is 0.1"),
-        (["--recipe", "paper"], "recipe was 'quick', now it is 'paper'"),
+        (["--recipe", "student"], "recipe was 'quick', now it is 'student'"),
     ):
         assert run.main([*arguments, "--resume", *more]) == 2
         assert word in capsys.readouterr().err

@@ -32,7 +32,7 @@ WRONG = [
     (["--model", "multiclass", "--backbone", "resnet18"], "there is no setting 'backbone'"),
     (["--model", "multiclass", "--seed", "-1"], "--seed must not be negative"),
     (["--model", "multiclass", "--seed", "4294967296"], "below 2^32"),
-    (["--model", "dirichlet", "--set", "balance=0.5"], "which dirichlet does not have"),
+    (["--model", "dirichlet", "--set", "class_balance=0.5"], "which dirichlet does not have"),
     (["--model", "all", "--recipe", "best", "--edition", "TOY"], "--weights none"),
     (["--model", "efficientnetv2", "--weights", "no.pt", "--edition", "TOY"], "there is no weight file or run no.pt"),
 ]

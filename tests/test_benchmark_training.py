@@ -107,7 +107,7 @@ def _stores() -> list[Path]:
 
 def test_the_best_epoch_is_the_one_that_predicts(accelerator: Accelerator, edition: Edition) -> None:
     # A rate this high makes later epochs worse than earlier ones.
-    settings = recipe("multiclass", "epochs=6", "learning_rate=0.05", "schedule=constant", "balance=0")
+    settings = recipe("multiclass", "epochs=6", "learning_rate=0.05", "schedule=constant", "class_balance=0")
     model, done, validation = train(accelerator, edition, settings)
     (curve,) = done.curves
     losses = [point.validation_loss for point in curve.points]
@@ -135,7 +135,7 @@ def test_a_tiny_set_can_be_learnt_by_heart(model: str, accelerator: Accelerator,
     kind = recipe(model)
     cnn, backbone = isinstance(kind, recipes.Convolutional), isinstance(kind, recipes.Backbone)
     settings = recipe(
-        model, "epochs=60", "augmentation=none", "dropout=0", "schedule=constant", "warmup=0", "balance=0",
+        model, "epochs=60", "augmentation=none", "dropout=0", "schedule=constant", "warmup=0", "class_balance=0",
         *(["channels=8,16", "hidden=32", "learning_rate=0.005"] if cnn else ["learning_rate=0.003"]),
         *(["shared_trunk=true"] if isinstance(kind, recipes.Hierarchical) else []),
         *(["backbone=resnet10t"] if backbone else []),
@@ -226,7 +226,7 @@ from benchmark.models import MODELS
 from galaxy_zoo_decals.edition import Edition
 from tests.harness import recipe
 fit._compiled = lambda network, *_: torch.compile(network, backend="eager")
-edition, settings = Edition.open({str(toy_edition)!r}), recipe("multiclass", "average=0.9")
+edition, settings = Edition.open({str(toy_edition)!r}), recipe("multiclass", "ema_decay=0.9")
 accelerator = Accelerator(cpu=True, mixed_precision="bf16")
 model = MODELS["multiclass"].from_recipe(settings, edition.tree)
 data = evaluation.Data.of(edition, "validation", settings, accelerator)
@@ -257,7 +257,7 @@ def test_the_mean_of_the_processes_gradients_is_that_of_the_whole_batch(
 ) -> None:
     # What torch does between processes is to average. AdamW hides a gradient of another scale from the predictions,
     # clipping and its epsilon do not. Parts of 3 of the 8 images of a process: shares and parts both have to add up.
-    settings = recipe("multiclass", "dropout=0", "micro_batch=3", "balance=0.5", "balance_by=loss")
+    settings = recipe("multiclass", "dropout=0", "micro_batch=3", "class_balance=0.5", "class_balance_by=loss")
     whole = first_gradients(accelerator, edition, settings)
     one, other = (first_gradients(accelerator, edition, settings, process, 2) for process in (0, 1))
     assert whole.keys() == one.keys() == other.keys() and len(whole) > 4
@@ -291,7 +291,7 @@ def test_balance_by_loss_weighs_every_class_alike(
 
     monkeypatch.setattr(trainer.Fit, "_step", step)
     # Batches of one leave nobody out: every galaxy is seen once an epoch.
-    settings = recipe("multiclass", "balance=1", "balance_by=loss", "epochs=1", "batch=1")
+    settings = recipe("multiclass", "class_balance=1", "class_balance_by=loss", "epochs=1", "batch=1")
     model, _, _ = train(accelerator, edition, settings)
     votes = evaluation.Data.of(edition, "train", settings, accelerator).truth.votes
     examples = model.examples("multiclass", votes)
@@ -317,7 +317,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
             slow[key] = decay * slow.get(key, value) + (1 - decay) * value
 
     monkeypatch.setattr(trainer.ModelEmaV3, "update", update)
-    settings = recipe("multiclass", "average=0.8", "epochs=1")
+    settings = recipe("multiclass", "ema_decay=0.8", "epochs=1")
     model, done, validation = train(accelerator, edition, settings)
     state = model.network.state_dict()
     for key, value in slow.items():

@@ -159,7 +159,7 @@ def test_labels_made_of_debiased_fractions_are_checked_as_such(
         tmp_path / "e",
         name="e",
         size=64,
-        rules=PRESETS["paper"],
+        rules=PRESETS["student"],
     )
     assert not failed(tmp_path / "e")
     assert sum(len(Edition(tmp_path / "e").table(s, ["iauname"])) for s in SPLITS) > 20

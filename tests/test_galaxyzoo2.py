@@ -405,7 +405,7 @@ def test_pictures_of_other_names_are_named(
 
 
 def test_labels_are_made_of_votes_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert prepare(tmp_path / "made", "--source", str(tmp_path), "--cleaning", "paper") == 1
+    assert prepare(tmp_path / "made", "--source", str(tmp_path), "--cleaning", "student") == 1
     assert "made of the votes alone" in refused(capsys)
 
 

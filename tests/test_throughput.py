@@ -73,7 +73,7 @@ def test_random_inputs_have_the_form_of_those_in_training(
 def test_the_data_path_alone_makes_what_training_sees_and_trains_nothing(
     accelerator: Accelerator, edition: Edition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit = fit_of(accelerator, edition, "rotation=true", "erasing=2", "average=0.9", "micro_batch=8")
+    fit = fit_of(accelerator, edition, "rotation=true", "erasing=2", "ema_decay=0.9", "micro_batch=8")
     # As if on a GPU with room: the same pixels, kept whole.
     fit.train.pixels.resident = torch.from_numpy(fit.train.pixels.images.copy())
     assert fit.parts() == ("streamed", "resident", "step", "both")
@@ -94,7 +94,7 @@ def test_the_data_path_alone_makes_what_training_sees_and_trains_nothing(
 
 
 def test_a_timed_step_trains_the_network_and_its_average(accelerator: Accelerator, edition: Edition) -> None:
-    fit = fit_of(accelerator, edition, "average=0.9")
+    fit = fit_of(accelerator, edition, "ema_decay=0.9")
     assert fit.average is not None
     modules = (fit.network, fit.average.module)
     before = [[p.detach().clone() for p in module.parameters()] for module in modules]
@@ -107,7 +107,7 @@ def test_a_timed_step_trains_the_network_and_its_average(accelerator: Accelerato
 def test_an_epoch_is_as_long_as_it_is_timed_however_few_the_galaxies(
     accelerator: Accelerator, edition: Edition
 ) -> None:
-    fit = fit_of(accelerator, edition, "batch=200", "balance=0.5")
+    fit = fit_of(accelerator, edition, "batch=200", "class_balance=0.5")
     assert len(fit.once.rows) < 200, "the toy edition has grown: this needs more galaxies a batch than there are"
     shown = seen_by(fit, "both", 3)
     assert [len(images) for images in shown] == [200, 200, 200]

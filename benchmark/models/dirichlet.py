@@ -32,7 +32,7 @@ class DirichletConfig(GalaxyConfig):
     backbone: str = "tf_efficientnetv2_m.in21k_ft_in1k"
     dropout: float = 0.5
     drop_path: float = 0.0
-    least: float = 1.0
+    min_concentration: float = 1.0
 
 
 class DirichletModel(GalaxyModel):
@@ -56,7 +56,7 @@ class DirichletModel(GalaxyModel):
                 backbone=recipe.backbone,
                 dropout=recipe.dropout,
                 drop_path=recipe.drop_path,
-                least=recipe.least,
+                min_concentration=recipe.min_concentration,
                 **image_form(recipe.backbone),
                 **config_values(recipe, tree, CLASSES),
             )
@@ -79,7 +79,7 @@ class DirichletModel(GalaxyModel):
         for _ in range(START_STEPS):
             optimizer.zero_grad()
             dirichlet_multinomial_loss(
-                self.tree, concentrations(outputs, self.config.least).expand_as(some), some
+                self.tree, concentrations(outputs, self.config.min_concentration).expand_as(some), some
             ).mean().backward()
             optimizer.step()
         with torch.no_grad():
@@ -95,16 +95,16 @@ class DirichletModel(GalaxyModel):
 
     def loss(self, network: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return minus the log likelihood of each galaxy's votes, summed over questions."""
-        return dirichlet_multinomial_loss(self.tree, concentrations(outputs, self.config.least), targets)
+        return dirichlet_multinomial_loss(self.tree, concentrations(outputs, self.config.min_concentration), targets)
 
     def metric(self, network: str, truth: Truth, outputs: np.ndarray) -> float:
         """Return the mean accuracy of the most voted answer over questions."""
-        alpha = concentrations(torch.from_numpy(outputs), self.config.least).numpy()
+        alpha = concentrations(torch.from_numpy(outputs), self.config.min_concentration).numpy()
         return float(BOARDS["votes"].score(truth, alpha, plain(len(outputs))).metrics["accuracy"][0])
 
     def answer(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Return the concentrations of all answers (n, answers)."""
-        return concentrations(self.network(self.see(pixel_values)), self.config.least)
+        return concentrations(self.network(self.see(pixel_values)), self.config.min_concentration)
 
     @staticmethod
     def combine(tree: Tree, answers: torch.Tensor) -> torch.Tensor:
@@ -118,9 +118,9 @@ class DirichletModel(GalaxyModel):
         return ImageClassifierOutput(logits=log_shares(views.predicted_classes(self.tree, fractions), alpha))
 
 
-def concentrations(outputs: torch.Tensor, least: float = 1.0) -> torch.Tensor:
-    """Return alpha = least + 100 sigmoid(x), float32; with least 1 it is Zoobot's head."""
-    return least + 100 * outputs.float().sigmoid()
+def concentrations(outputs: torch.Tensor, min_concentration: float = 1.0) -> torch.Tensor:
+    """Return alpha = min_concentration + 100 sigmoid(x), float32; with 1 it is Zoobot's head."""
+    return min_concentration + 100 * outputs.float().sigmoid()
 
 
 def mixture(tree: Tree, alpha: torch.Tensor) -> torch.Tensor:

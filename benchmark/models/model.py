@@ -13,6 +13,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 
 from benchmark.augmentation import dihedral
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.image_files import SIZE
 from galaxy_zoo_decals.schema import TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
@@ -40,6 +41,11 @@ class GalaxyConfig(PreTrainedConfig):
     dihedral_average: bool = False
     edition_size: int = SIZE
     edition_quality: int | None = None
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Return the config that a config.json says, also one with the old words of its settings."""
+        return super().from_dict(old_words.settings(config_dict), **kwargs)
 
 
 @dataclass(frozen=True)

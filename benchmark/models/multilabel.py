@@ -27,7 +27,7 @@ class MultilabelConfig(GalaxyConfig):
     hidden: int = 256
     batch_norm: bool = False
     dropout: float = 0.5
-    balance: float = 0.0
+    class_balance: float = 0.0
 
 
 class MultilabelCNN(GalaxyModel):
@@ -48,7 +48,7 @@ class MultilabelCNN(GalaxyModel):
         """Return the CNN with random weights and one output a label of the tree."""
         return cls(
             MultilabelConfig(
-                balance=recipe.balance,
+                class_balance=recipe.class_balance,
                 **convolutional_values(recipe),
                 problem_type="multi_label_classification",
                 **config_values(recipe, tree, tree.label_names),
@@ -65,11 +65,11 @@ class MultilabelCNN(GalaxyModel):
         return {"multilabel": self.network}
 
     def start(self, votes: np.ndarray) -> None:
-        """Take from the training votes how much the positives of each label weigh, by the recipe's ``balance``."""
+        """Take from the training votes how much the positives of each label weigh, by the recipe's ``class_balance``."""
         targets = self.examples("multilabel", votes).targets
         positives, negatives = ((targets == value).sum(axis=0) for value in (1, 0))
         odds = np.maximum(negatives, 1) / np.maximum(positives, 1)
-        self.positive_weight.copy_(torch.from_numpy(odds**self.config.balance))
+        self.positive_weight.copy_(torch.from_numpy(odds**self.config.class_balance))
 
     def examples(self, network: str, votes: np.ndarray) -> Examples:
         """Return the labels of all galaxies, 1 or 0, and NaN where the question was not asked."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.image_cache import LARGEST, QUALITY, SIDE
 from benchmark.models.model import GalaxyConfig
-from benchmark.recipes import LEAST
+from benchmark.recipes import MIN_CONCENTRATION
 from benchmark.value_kinds import FLAG, TEXT, Kind, choice, number, several, whole
 from galaxy_zoo_decals.schema import TREES
 
@@ -30,8 +30,8 @@ KINDS: dict[str, Kind] = {
     "shared_trunk": FLAG,
     "dropout": number(0, 1),
     "drop_path": number(0, 1),
-    "balance": number(0, 1),
-    "least": number(*LEAST),
+    "class_balance": number(0, 1),
+    "min_concentration": number(*MIN_CONCENTRATION),
 }
 """The keys of the models' configs, and what each may hold."""
 

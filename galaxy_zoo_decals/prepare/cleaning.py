@@ -27,8 +27,8 @@ class Rules:
     debiased: bool = False
 
 
-PRESETS = {"default": Rules(), "paper": Rules(min_votes=6, keep_wrong_size=True, debiased=True)}
-"""``paper`` is the cleaning of the student work: more than 5 votes, debiased labels, rows with NaN dropped."""
+PRESETS = {"default": Rules(), "student": Rules(min_votes=6, keep_wrong_size=True, debiased=True)}
+"""``student`` is the cleaning of the student work: more than 5 votes, debiased labels, rows with NaN dropped."""
 
 
 @dataclass(frozen=True)

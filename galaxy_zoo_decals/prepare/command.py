@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.argument_types import archive_numbers, between, edition_name, file, licence, positive, seed
 from galaxy_zoo_decals.errors import UserError
 
@@ -119,8 +121,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         source.add_argument("--size", type=between(8, 1024), metavar="PX", help="side of the images (224)")
         source.add_argument("--quality", type=between(1, 95), default=90, metavar="Q", help="JPEG quality (90)")
         source.add_argument(
-            "--cleaning", choices=("default", "paper"), default="default",
-            help="paper: as the student work (more than 5 votes, debiased labels, rows with NaN dropped)",
+            "--cleaning", type=_preset, choices=("default", "student"), default="default",
+            help="student: as the student work (more than 5 votes, debiased labels, rows with NaN dropped)",
         )  # fmt: skip
         source.add_argument("--min-votes", type=between(0, 1000), metavar="N", help="first-question votes (3)")
         source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
@@ -131,6 +133,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             "--keep-original", action="store_true",
             help="keep the image files as they are, 424 pixels a side unless --size says otherwise",
         )  # fmt: skip
+
+
+def _preset(text: str) -> str:
+    """Return the name of a cleaning preset; an old one is noted."""
+    for note in old_words.notes(old_words.NAMES, [text]):
+        print(f"note: {note}.", file=sys.stderr)
+    return old_words.name(text)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -160,10 +169,10 @@ def _run(options: argparse.Namespace) -> None:
         )
     rules = PRESETS[options.cleaning]
     if rules.debiased and options.source_name in ("gz2", "simulated"):
-        raise UserError(f"--cleaning paper needs debiased fractions, and {options.source_name} has none.")
+        raise UserError(f"--cleaning student needs debiased fractions, and {options.source_name} has none.")
     if rules.debiased and options.source_name == "galaxyzoo2":
         raise UserError(
-            "--cleaning paper makes labels of debiased fractions, which redshift decides too; labels of galaxyzoo2 are "
+            "--cleaning student makes labels of debiased fractions, which redshift decides too; labels of galaxyzoo2 are "
             "made of the votes alone. --debiased keeps those fractions as columns."
         )
     if options.min_votes is not None:

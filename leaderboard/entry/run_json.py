@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.schema import VIEWS
 from leaderboard.files import LeaderboardError, read_json
 
@@ -103,6 +104,10 @@ LEAST_SECONDS = 1e-3
 
 SLACK = 1.05
 """By how much GPU-hours may exceed the time of training on all processes: both are rounded, and start apart."""
+
+
+HARNESS = "dihedral_average"
+"""A setting that every recipe of the harness has, and nobody else's by chance."""
 
 
 class Facts(BaseModel):
@@ -208,13 +213,21 @@ class Run(Facts):
 
     @property
     def recipe_name(self) -> str:
-        """Name of the recipe, as asked for on the command line."""
-        return str(self.recipe.get("name", "unnamed"))
+        """Name of the recipe, as asked for on the command line; of the harness's by its name of today."""
+        return str(self._recipe_today.get("name", "unnamed"))
 
     @property
     def settings(self) -> dict[str, Setting]:
-        """The recipe's settings as resolved, without its name and the seed, which differs among an entry's runs."""
-        return {k: v for k, v in self.recipe.items() if k not in ("name", "seed")}
+        """The recipe's settings as resolved, without its name and the seed, which differs among an entry's runs.
+
+        Settings of the harness have their names of today, whatever the harness called them then.
+        """
+        return {k: v for k, v in self._recipe_today.items() if k not in ("name", "seed")}
+
+    @property
+    def _recipe_today(self) -> dict[str, Setting]:
+        # Words of a training without this harness are its own: what it calls balance may be another thing.
+        return old_words.recipe(self.recipe) if HARNESS in self.recipe else self.recipe
 
 
 def read(path: Path) -> Run:

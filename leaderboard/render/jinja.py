@@ -46,6 +46,7 @@ ABBREVIATIONS = {
     "nll": "NLL",
     "mae": "MAE",
     "lr": "learning rate",
+    "ema_decay": "EMA decay",
     "n": "galaxies",
     "n_confident": "clear answers",
     "accuracy_confident": "accuracy, clear answers",

@@ -14,7 +14,7 @@ from galaxy_zoo_decals.edition import Edition
 
 SEEDS = (0, 1, 2)
 
-FINETUNING = {"epochs": 10, "warmup": 0.1, "average": 0.95}
+FINETUNING = {"epochs": 10, "warmup": 0.1, "ema_decay": 0.95}
 """What differs from the Kaggle training: an epoch of 500 galaxies is 15 steps, so that more of them are needed and the
 moving average of the weights has to follow faster. Ten, and not more, for want of time; no other number was tried."""
 
