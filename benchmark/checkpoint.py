@@ -60,7 +60,9 @@ class Checkpoint:
             raise BenchmarkError(
                 f"{self.path} was kept by another version of the harness. Start anew with --overwrite."
             )
-        run = old_words.settings(run) | {"recipe": old_words.name(str(run.get("recipe")))}
+        run = old_words.settings(run)
+        if "recipe" in run:
+            run["recipe"] = old_words.name(str(run["recipe"]))
         for key in self.run | run:
             if key not in FREE and repr(run.get(key)) != repr(self.run.get(key)):
                 raise BenchmarkError(

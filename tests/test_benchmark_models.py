@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassi
 from benchmark import BenchmarkError, augmentation, hub, recipes, run_folder, weights
 from benchmark.device_batches import normalise
 from benchmark.image_cache import decode
-from benchmark.models import MODELS, GalaxyModel, networks
+from benchmark.models import MODELS, GalaxyModel, networks, saved_config
 from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss, mixture
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import predictions as files
@@ -380,6 +380,22 @@ def test_a_saved_model_comes_back_as_it_was(saved: tuple[GalaxyModel, Path]) -> 
     with torch.inference_mode():
         assert torch.equal(back.predict(x), model.predict(x))
         assert torch.equal(back(x).logits, model(x).logits)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("multilabel", {"balance": 0.7}, {"class_balance": 0.7}), ("dirichlet", {"least": 0.5}, {"min_concentration": 0.5})],
+)
+def test_a_config_with_the_old_words_is_that_with_the_new(
+    name: str, old: dict[str, float], new: dict[str, float], tmp_path: Path
+) -> None:
+    kind, found = MODELS[name].config_class, []
+    for words in (old, new):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": kind.model_type, "image_size": 32} | words))
+        found.append(AutoConfig.from_pretrained(tmp_path))
+        assert saved_config.problem(found[-1]) == ""
+    assert found[0].to_dict() == found[1].to_dict() and old.keys() & found[0].to_dict().keys() == set()
+    assert {key: getattr(found[0], key) for key in new} == new != {key: getattr(kind(), key) for key in new}
 
 
 def test_predictions_have_the_columns_of_the_file_and_sum_to_one(saved: tuple[GalaxyModel, Path]) -> None:

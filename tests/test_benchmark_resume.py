@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from benchmark import BenchmarkError, device_batches, evaluation, run, training
 from benchmark import trainer as fits
 from benchmark.checkpoint import Checkpoint
 from benchmark.models import MODELS
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.edition import Edition
 from tests.harness import TINY_CNN, recipe, train
 
@@ -130,6 +132,38 @@ def test_a_checkpoint_of_another_run_is_refused(
     assert run.main([*arguments, "--overwrite"]) == 0
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     assert json.loads((tmp_path / "run" / "run.json").read_text())["resumed"] == []
+
+
+def before(words: dict[str, Any]) -> dict[str, Any]:
+    """Return settings under the names that they had before, as a run of then wrote them."""
+    return {{new: old for old, new in old_words.SETTINGS.items()}.get(key, key): value for key, value in words.items()}
+
+
+def test_what_was_kept_in_old_words_goes_on_and_is_not_trained_again(
+    toy_edition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, kept = tmp_path / "run", tmp_path / "run.unfinished.partial" / "checkpoint.pt"
+    arguments = ["--model", "multiclass", "--edition", str(toy_edition), "--out", str(out), *TINY_CNN]
+    student = ["--recipe", "student", "--set", "epochs=2", "--set", "ema_decay=0.9", "--set", "class_balance=0.5"]
+    with monkeypatch.context() as patch:
+        interrupt(patch, 1)
+        assert run.main([*arguments, *student]) == 130
+    checkpoint = torch.load(kept, weights_only=True)
+    checkpoint["run"] = before(checkpoint["run"]) | {"recipe": "paper"}
+    assert {"average", "balance", "balance_by"} <= checkpoint["run"].keys()
+    torch.save(checkpoint, kept)
+    assert run.main([*arguments, *student, "--set", "ema_decay=0.8", "--resume"]) == 2
+    assert "ema_decay was 0.9, now it is 0.8" in capsys.readouterr().err
+    assert run.main([*arguments, *student, "--resume"]) == 0
+    facts = json.loads((out / "run.json").read_text())
+    assert len(facts["resumed"]) == 1 and facts["recipe"]["name"] == "student"
+    facts["recipe"] = before(facts["recipe"]) | {"name": "paper"}
+    (out / "run.json").write_text(json.dumps(facts))
+    capsys.readouterr()
+    assert run.main([*arguments, *student, "--resume"]) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert run.main([*arguments, *student, "--set", "ema_decay=0.8", "--resume"]) == 2
+    assert "holds a finished run" in capsys.readouterr().err
 
 
 def test_resume_keeps_what_is_finished(toy_edition: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -377,6 +411,7 @@ TRAINING = """
 import sys
 from benchmark.run_folder import alone
 from pathlib import Path
+from typing import Any
 with alone(Path(sys.argv[1])):
     print("trains", flush=True)
     sys.stdin.readline()

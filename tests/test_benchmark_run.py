@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from benchmark import BenchmarkError, recipes, run, run_folder
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
@@ -88,6 +90,46 @@ def test_a_published_command_names_no_folder_of_the_machine(monkeypatch: pytest.
     monkeypatch.setattr(sys, "argv", [*words, "--set", "epochs=3"])
     expected = "python benchmark/run.py --out runs/mine --weights=w.pt --edition gz2 --set epochs=3"
     assert run_folder.command() == expected
+
+
+def test_old_words_mean_the_new_ones() -> None:
+    for model, old, new in (
+        ("multiclass", ["average=0.9", "balance=0.3", "balance_by=loss"], {"ema_decay": 0.9, "class_balance": 0.3}),
+        ("dirichlet", ["least=0.2"], {"min_concentration": 0.2}),
+    ):
+        quick = recipes.choose("quick", model)
+        today = [f"{old_words.setting(key)}={value}" for key, value in (setting.split("=") for setting in old)]
+        changed = recipes.override(quick, old)
+        assert changed == recipes.override(quick, today) != quick
+        assert {key: getattr(changed[model], key) for key in new} == new
+    assert recipes.choose("paper", "all") == recipes.choose("student", "all")
+    settings = {f.name for by_model in recipes.RECIPES.values() for r in by_model.values() for f in dataclasses.fields(r)}
+    assert set(old_words.SETTINGS.values()) <= settings and not old_words.SETTINGS.keys() & settings
+    assert set(old_words.NAMES.values()) <= recipes.RECIPES.keys() and not old_words.NAMES.keys() & recipes.RECIPES.keys()
+
+
+def test_every_old_word_is_noted_once_before_anything_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--set", "average=0.9", "--set", "average=0.8", "--set", "balance=0", "--recipe", "paper"]
+    assert run.main(["--model", "multiclass", *words, "--edition", "nothing-of-this-name"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[:-1] == [
+        "note: paper is called student now.", "note: average is called ema_decay now.",
+        "note: balance is called class_balance now.",
+    ]  # fmt: skip
+    assert "nothing-of-this-name" in said[-1]
+
+
+def test_a_run_of_before_is_read_in_the_words_of_today(tmp_path: Path) -> None:
+    old = {"name": "paper", "epochs": 20, "average": 0.9, "balance": 1.0, "balance_by": "loss", "least": 1.0}
+    new = {"name": "student", "epochs": 20, "ema_decay": 0.9, "class_balance": 1.0, "class_balance_by": "loss"}
+    for number, recipe in enumerate((old, new | {"min_concentration": 1.0})):
+        (tmp_path / str(number)).mkdir()
+        run_folder.write(tmp_path / str(number), {"model": "dirichlet", "recipe": recipe})
+    assert run_folder.read(tmp_path / "0") == run_folder.read(tmp_path / "1")
+    assert json.loads((tmp_path / "0" / "run.json").read_text())["recipe"] == old, "what lies there stays"
+    run_folder.write(tmp_path / "0", {"recipe": "quick"})
+    with pytest.raises(BenchmarkError, match=r"no run\.json of a finished run"):
+        run_folder.read(tmp_path / "0")
 
 
 def test_settings_go_to_the_models_that_have_them() -> None:

@@ -55,6 +55,19 @@ def test_the_plan_for_the_whole_survey_holds_every_model_of_both_recipes() -> No
     assert plan.signed.official is False
 
 
+def test_a_plan_in_old_words_is_the_plan_of_today(tmp_path: Path) -> None:
+    content = yaml.safe_load(boards.PLAN.read_text())
+    assert [e for e in content["entries"] if e.get("recipe") == "student"]
+    for entry in content["entries"]:
+        if entry.get("recipe") == "student":
+            entry["recipe"] = "paper"
+        if "class_balance" in entry.get("settings", {}):
+            entry["settings"]["balance"] = entry["settings"].pop("class_balance")
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(content))
+    assert "balance: 0" in (tmp_path / "plan.yaml").read_text().replace("class_balance", "")
+    assert boards.read(tmp_path / "plan.yaml") == boards.read()
+
+
 def test_a_plan_that_nobody_signs_makes_no_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--plan", str(boards.PLAN.with_name("boards-gzd5.yaml")), "--runs", str(tmp_path)]
     assert boards.main(words) == 2

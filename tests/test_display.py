@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def test_the_committed_file_names_entries_once_and_tells_them_apart() -> None:
     assert not warnings
     titles = [entry.title for entry in shown]
     assert len(set(titles)) == len(titles)
+    # What differs is in the name; the recipe, which is a tag, is not.
+    for entry in shown:
+        (recipe,) = {one.run.recipe_name for one in entry.trained}
+        assert not {"best", "quick", "paper"} & set(entry.title.split(", ")), entry.title
+        assert recipe == "pixel features" or (entry.shown and entry.shown.tags == [recipe]), entry.slug
     assert not any(lookalikes.same(title, row) for title in titles for row in submission_check.REFERENCES)
 
 
@@ -65,8 +71,14 @@ def test_a_name_shown_stands_everywhere_and_the_submitted_one_on_its_page(
     page = (tmp_path / "site" / "entries" / f"{SLUG}.html").read_text()
     assert f">{escaped}</a>" in board and "CNN 32-64-128-128, best" not in board
     assert "&lt;i&gt;old&lt;/i&gt;" in board
+    # Of an entry without a tag that says so the row names the recipe itself: no recipe stands there twice.
+    rows = re.findall(r'<tr id="([^"]+)">(.*?)</tr>', board, re.DOTALL)
+    assert len(rows) > 3 and all(len(re.findall(r'(?:badge|recipe)">best<', row)) == 1 for _, row in rows)
     assert f"<h1>{escaped}</h1>" in page and "Submitted as “CNN 32-64-128-128, best”" in page
     assert "What it calls &lt;votes&gt; were none." in page and name not in page + board
+    # Its run is of before: the settings stand there under their names of today.
+    assert '<th scope="row">EMA decay</th><td>0.99</td>' in page and '<th scope="row">class balance</th>' in page
+    assert not re.search(r'<th scope="row">(average|balance|balance by)</th>', page)
     # A name changes no score and no place.
     (entry,) = (e for e in entries.submitted(HERE, Truths({}))[0] if e.slug == SLUG)
     assert entry.title == name and entry.submission is not None and entry.submission.name == "CNN 32-64-128-128, best"

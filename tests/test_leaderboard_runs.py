@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard.entry import run_json
-from leaderboard.files import LeaderboardError
+from leaderboard.files import DATA, LeaderboardError
 
 MODELS = {
     "multiclass": ("multiclass", "Three-layer CNN, four classes", ["four classes"]),
@@ -167,6 +168,32 @@ def test_pictures_of_any_language_are_read(toy_edition: Path, tmp_path: Path) ->
 def test_one_device_has_one_name(toy_edition: Path, tmp_path: Path, written: str, read: str) -> None:
     folder = write_run(toy_edition, tmp_path, "multiclass", device=written)
     assert run_json.read(folder / "run.json").device == read
+
+
+def test_committed_runs_have_their_settings_in_the_words_of_today() -> None:
+    paths = sorted((DATA / "submissions").glob("20*/runs/*/*/*.json"))
+    runs = [run_json.read(path) for path in paths]
+    assert len(runs) > 50 and {"average", "balance_by"} <= set().union(*(run.recipe for run in runs))
+    assert {"quick", "best", "student"} <= {run.recipe_name for run in runs}
+    for path, run in zip(paths, runs):
+        assert not old_words.SETTINGS.keys() & run.settings.keys(), path
+        assert run.recipe_name not in old_words.NAMES, path
+        assert list(run.settings.values()) == [v for k, v in run.recipe.items() if k not in ("name", "seed")]
+
+
+def test_a_run_in_old_words_is_the_one_in_new(toy_edition: Path, tmp_path: Path) -> None:
+    shared = {"dihedral_average": True, "epochs": 20}
+    old = shared | {"name": "paper", "average": 0.9, "balance": 0.5, "balance_by": "loss", "least": 0.05}
+    new = shared | {"name": "student", "ema_decay": 0.9, "class_balance": 0.5, "class_balance_by": "loss"}
+    first, second = (
+        run_json.read(write_run(toy_edition, tmp_path / str(i), "multiclass", recipe=recipe) / "run.json")
+        for i, recipe in enumerate((old, new | {"min_concentration": 0.05}))
+    )
+    assert first.settings == second.settings and first.recipe_name == second.recipe_name == "student"
+    # What a training without the harness calls its settings is its own.
+    theirs = {"name": "paper", "balance": "by hand"}
+    run = run_json.read(write_run(toy_edition, tmp_path / "2", "multiclass", recipe=theirs) / "run.json")
+    assert run.settings == {"balance": "by hand"} and run.recipe_name == "paper"
 
 
 def test_a_truncated_run_names_the_line(toy_edition: Path, tmp_path: Path) -> None:

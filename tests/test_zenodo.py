@@ -743,6 +743,10 @@ def test_the_cleaning_of_the_student_work(release: Path, tmp_path: Path, capsys:
     )
     table.to_parquet(release / TABLE)
     assert prepare(tmp_path / "gzd5", "--source", str(release), "--cleaning", "paper") == 0
+    assert capsys.readouterr().err.count("note: paper is called student now.") == 1
+    assert prepare(tmp_path / "gzd5", "--source", str(release), "--cleaning", "student") == 0
+    printed = capsys.readouterr()
+    assert "is there already" in printed.out and "note" not in printed.err
     labels = [
         f"{q}_{a}_debiased" for q, answers in (
             ("smooth-or-featured", ("smooth", "featured-or-disk", "artifact")), ("disk-edge-on", ("yes", "no")),
@@ -757,5 +761,5 @@ def test_the_cleaning_of_the_student_work(release: Path, tmp_path: Path, capsys:
     for split in SPLITS:
         found = Edition(tmp_path / "gzd5").table(split)
         assert all(0 in row for row in found["labels"]), "smooth by the debiased fraction, whatever the votes say"
-    assert cli.main(["prepare", "simulated", "--cleaning", "paper"]) == 1
+    assert cli.main(["prepare", "simulated", "--cleaning", "student"]) == 1
     assert "has none" in capsys.readouterr().err

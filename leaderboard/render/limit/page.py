@@ -52,9 +52,23 @@ def _chosen(editions: dict[str, Edition]) -> str:
     )
 
 
+def _as_shown(curve: list[dict[str, Any]], editions: dict[str, Edition]) -> list[dict[str, Any]]:
+    """Return the rows of the learning curves with the names that entries are shown by: they hold the submitted ones."""
+    names = {e.submission.name: e.title for page in editions.values() for e in page.entries.values() if e.submission}
+
+    def shown(name: str) -> str:
+        return names.get(name, name)
+
+    return [
+        row | {"model": shown(row["model"]), "less": [one | {"than": shown(one["than"])} for one in row["less"]]}
+        for row in curve
+    ]
+
+
 def text(editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVotes | None = None) -> str:
     """Return the report as Markdown."""
     kaggle, simulated = (editions[name] for name in EDITIONS)
+    curve = _as_shown(curve, editions)
     lines = [
         "# Is 80 % the data's limit?",
         "",
