@@ -148,8 +148,8 @@ class Dirichlet(Backbone):
 
     min_concentration: float = 0.05
     """Smallest concentration: alpha = min_concentration + 100 sigmoid(x). Zoobot has 1, which cannot say that
-    volunteers will agree though the model does not know on what: after two epochs of ``quick`` a validation galaxy of gz2 costs 25.0
-    nats with 0.05 and 27.7 with 1."""
+    volunteers will agree though the model does not know on what: after two epochs of ``quick`` a validation galaxy of
+    gz2 costs 25.0 nats with 0.05 and 27.7 with 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -114,7 +114,7 @@ def alone(out: Path) -> Iterator[None]:
 
 
 def read(run: Path) -> dict[str, Any]:
-    """Return the run.json of a run's folder, its recipe in today's words; raises BenchmarkError if there is none that can be read."""
+    """Return the run.json of a run's folder, its recipe in today's words; BenchmarkError if none can be read."""
     path = atomic.finish_interrupted(run) / "run.json"
     try:
         facts = dict(json.loads(path.read_text()))

@@ -189,7 +189,9 @@ def test_tree_loss_sums_over_the_questions_that_were_asked() -> None:
     assert bool(outputs.grad.isfinite().all())
 
 
-@pytest.mark.parametrize(("name", "more"), [("multiclass", ""), ("multilabel", "class_balance=0.7"), ("hierarchical", "")])
+@pytest.mark.parametrize(
+    ("name", "more"), [("multiclass", ""), ("multilabel", "class_balance=0.7"), ("hierarchical", "")]
+)
 def test_gradients_of_the_other_losses_against_finite_differences(name: str, more: str) -> None:
     model = MODELS[name].from_recipe(tiny(name, *([more] if more else [])), GZD5)
     model.start(toy_votes("GZD5", 100))
@@ -384,7 +386,10 @@ def test_a_saved_model_comes_back_as_it_was(saved: tuple[GalaxyModel, Path]) -> 
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
-    [("multilabel", {"balance": 0.7}, {"class_balance": 0.7}), ("dirichlet", {"least": 0.5}, {"min_concentration": 0.5})],
+    [
+        ("multilabel", {"balance": 0.7}, {"class_balance": 0.7}),
+        ("dirichlet", {"least": 0.5}, {"min_concentration": 0.5}),
+    ],
 )
 def test_a_config_with_the_old_words_is_that_with_the_new(
     name: str, old: dict[str, float], new: dict[str, float], tmp_path: Path

@@ -411,7 +411,6 @@ TRAINING = """
 import sys
 from benchmark.run_folder import alone
 from pathlib import Path
-from typing import Any
 with alone(Path(sys.argv[1])):
     print("trains", flush=True)
     sys.stdin.readline()

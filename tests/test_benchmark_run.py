@@ -103,9 +103,13 @@ def test_old_words_mean_the_new_ones() -> None:
         assert changed == recipes.override(quick, today) != quick
         assert {key: getattr(changed[model], key) for key in new} == new
     assert recipes.choose("paper", "all") == recipes.choose("student", "all")
-    settings = {f.name for by_model in recipes.RECIPES.values() for r in by_model.values() for f in dataclasses.fields(r)}
+    settings = {
+        f.name for by_model in recipes.RECIPES.values() for r in by_model.values() for f in dataclasses.fields(r)
+    }
     assert set(old_words.SETTINGS.values()) <= settings and not old_words.SETTINGS.keys() & settings
-    assert set(old_words.NAMES.values()) <= recipes.RECIPES.keys() and not old_words.NAMES.keys() & recipes.RECIPES.keys()
+    assert (
+        set(old_words.NAMES.values()) <= recipes.RECIPES.keys() and not old_words.NAMES.keys() & recipes.RECIPES.keys()
+    )
 
 
 def test_every_old_word_is_noted_once_before_anything_is_trained(capsys: pytest.CaptureFixture[str]) -> None:

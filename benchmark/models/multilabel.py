@@ -65,7 +65,7 @@ class MultilabelCNN(GalaxyModel):
         return {"multilabel": self.network}
 
     def start(self, votes: np.ndarray) -> None:
-        """Take from the training votes how much the positives of each label weigh, by the recipe's ``class_balance``."""
+        """Take from the training votes how much the positives of each label weigh, by ``class_balance``."""
         targets = self.examples("multilabel", votes).targets
         positives, negatives = ((targets == value).sum(axis=0) for value in (1, 0))
         odds = np.maximum(negatives, 1) / np.maximum(positives, 1)

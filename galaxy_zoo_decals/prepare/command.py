@@ -172,8 +172,8 @@ def _run(options: argparse.Namespace) -> None:
         raise UserError(f"--cleaning student needs debiased fractions, and {options.source_name} has none.")
     if rules.debiased and options.source_name == "galaxyzoo2":
         raise UserError(
-            "--cleaning student makes labels of debiased fractions, which redshift decides too; labels of galaxyzoo2 are "
-            "made of the votes alone. --debiased keeps those fractions as columns."
+            "--cleaning student makes labels of debiased fractions, which redshift decides too; labels of galaxyzoo2 "
+            "are made of the votes alone. --debiased keeps those fractions as columns."
         )
     if options.min_votes is not None:
         rules = replace(rules, min_votes=options.min_votes)
