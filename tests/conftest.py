@@ -18,7 +18,10 @@ os.environ["GALAXY_ZOO_DECALS_HOME"] = str(Path(_HOME.name) / "galaxy_zoo_decals
 os.environ["HF_HOME"] = str(Path(_HOME.name) / "huggingface")
 os.environ["HF_DATASETS_CACHE"] = str(Path(_HOME.name) / "huggingface" / "datasets")
 os.environ["HF_HUB_OFFLINE"] = "1"
-# Threads of torch that wait by spinning make everything slow as soon as two tests' processes share the cores.
+# The cores are shared among the tests, which run side by side: one thread each for torch, OpenMP and BLAS, here and in
+# the processes that tests start. Toys gain nothing by more, and threads that wait by spinning slow all others down.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.pop("GALAXY_ZOO_DECALS_EDITION", None)
 # Where Python may not write bytecode beside its sources, each of the many processes that tests start would compile
