@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard import checks, display, entries, lookalikes, scores
+from leaderboard import display, entries, scores
 from leaderboard.__main__ import main
 from leaderboard.arguments import HERE
 from leaderboard.display import Shown
@@ -14,16 +14,6 @@ from leaderboard.files import LeaderboardError
 from leaderboard.truths import Truths
 
 SLUG = "20261124-cnn-32-64-128-128-best"
-
-
-def test_the_committed_file_names_entries_once_and_tells_them_apart() -> None:
-    found = display.read(display.FILE)
-    assert SLUG in found
-    shown, warnings = entries.submitted(HERE, Truths({}))
-    assert not warnings
-    titles = [entry.title for entry in shown]
-    assert len(set(titles)) == len(titles)
-    assert not any(lookalikes.same(title, row) for title in titles for row in checks.REFERENCES)
 
 
 @pytest.mark.parametrize(

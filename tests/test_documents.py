@@ -12,11 +12,9 @@ from accelerate import Accelerator
 
 from benchmark import evaluation, models, recipes
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.scoring import metrics
 from tests.harness import train
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_model_of_the_page_on_extending_trains_and_is_loaded_again(
@@ -40,15 +38,3 @@ def test_the_model_of_the_page_on_extending_trains_and_is_loaded_again(
     again = kind.from_pretrained(tmp_path / "model").eval()  # type: ignore[attr-defined]
     with torch.inference_mode():
         assert torch.equal(*(one.answer(torch.full((1, 3, 64, 64), 0.3)) for one in (model.eval(), again)))
-
-
-def test_the_line_of_the_page_on_extending_is_the_code() -> None:
-    (line,) = re.findall(r'`("balanced_accuracy": .*?)`', (ROOT / "docs" / "extending.md").read_text())
-    assert line in Path(metrics.__file__).read_text()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_between_the_documents_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
-        if not target.startswith(("http:", "https:", "mailto:")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"

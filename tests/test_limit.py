@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -18,7 +17,6 @@ from leaderboard.differences import Difference
 from leaderboard.files import LeaderboardError
 from leaderboard.limit import page, standings
 from leaderboard.limit.standings import Edition
-from leaderboard.real_votes import RealVotes
 from leaderboard.scores import Score
 from leaderboard.truths import Truths
 
@@ -28,11 +26,6 @@ def editions() -> dict[str, Edition]:
     found, warnings = standings.read(HERE, Truths.on_this_machine([], []))
     assert not warnings
     return found
-
-
-def test_the_committed_report_is_that_of_today(editions: dict[str, Edition]) -> None:
-    curve = json.loads(page.CURVE.read_text())
-    assert (page.DOCS / "limit.md").read_text() == page.text(editions, curve, RealVotes.read()), "make report"
 
 
 def test_the_command_writes_the_page_and_the_figures_it_shows(tmp_path: Path) -> None:

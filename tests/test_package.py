@@ -89,14 +89,3 @@ def test_the_sample_is_the_simulators(tmp_path: Path) -> None:
             stored = np.asarray(Image.open(io.BytesIO(images[row["iauname"]])).convert("RGB"), int)
             assert np.abs(fresh - stored).mean() < 1
     assert found >= 8
-
-
-def test_the_sample_says_what_an_edition_prepared_today_says(toy_edition: Path) -> None:
-    from galaxy_zoo_decals.card import card
-    from galaxy_zoo_decals.edition import Edition
-    from galaxy_zoo_decals.features import edition_features
-
-    edition, toy = Edition.open("sample"), Edition(toy_edition)
-    assert list(edition.facts) == list(toy.facts) and set(edition.facts["cleaning"]) == set(toy.facts["cleaning"])  # type: ignore[call-overload]
-    extra = tuple(edition.facts["extra_columns"])  # type: ignore[arg-type]
-    assert (edition.path / "README.md").read_text() == card(edition.facts, edition_features(edition.tree, extra))

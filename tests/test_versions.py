@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.edition_hashes import content_hash
 from galaxy_zoo_decals.schema import SPLITS
 from galaxy_zoo_decals.scoring import BOARDS, Truth
-from leaderboard import checks, schema, scores, versions
+from leaderboard import checks, scores, versions
 from leaderboard.__main__ import main
 from leaderboard.entries import of_submission, score_submission
 from leaderboard.files import LeaderboardError, sha256
@@ -193,20 +192,6 @@ def test_a_damaged_version_is_named(tmp_path: Path, text: str, words: str) -> No
     with pytest.raises(LeaderboardError, match=words) as caught:
         versions.read(tmp_path)
     assert "v1.toml" in str(caught.value)
-
-
-def test_the_schemas_are_those_of_the_models() -> None:
-    for name, text in schema.generate().items():
-        stored = (LEADERBOARD / "schema" / name).read_text()
-        assert stored == text, f"{name} is stale: run `python -m leaderboard schema` and commit"
-
-
-def test_the_example_is_the_entry() -> None:
-    facts = yaml.safe_load((ROOT / "docs" / "examples" / "pixel_features.yaml").read_text())
-    (slug,) = (s for s in COMMITTED if "pixel-features" in s)
-    said = yaml.safe_load((LEADERBOARD / "submissions" / slug / "submission.yaml").read_text())
-    facts.pop("run")
-    assert {k: v for k, v in said.items() if k in facts} == facts
 
 
 @pytest.mark.parametrize("slug", COMMITTED)
