@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmark import recipes
 from galaxy_zoo_decals.scoring import BOARDS
 from leaderboard.scores import Score
 from tests.campaigns import image_size as campaign
+
+pytestmark = pytest.mark.campaign
 
 
 def test_both_sizes_are_trained_alike_and_closer_than_the_small_one_goes() -> None:

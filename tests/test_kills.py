@@ -2,7 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.campaigns.kills import campaign
+
+pytestmark = pytest.mark.campaign
 
 
 def test_killed_at_a_random_moment_and_the_same_result(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from leaderboard import differences
 from leaderboard.scores import Score
 from tests.campaigns import learning_curve as campaign
 
+pytestmark = pytest.mark.campaign
+
 
 def test_fewer_galaxies_are_seen_more_often_and_the_whole_is_the_entry_of_the_board() -> None:
     found = campaign.steps(boards.read(), "gz2", 7230)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
+import pytest
+
 from tests.campaigns import mutations
+
+pytestmark = pytest.mark.campaign
 
 SMALL = (
     "two classes exchanged",

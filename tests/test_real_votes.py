@@ -23,6 +23,8 @@ from tests.campaigns.real_votes import bound, folds, independent, likelihoods, m
 from tests.campaigns.real_votes.recalibration import recalibrated
 from tests.campaigns.real_votes.sample import Sample
 
+pytestmark = pytest.mark.campaign
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
