@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -18,16 +23,27 @@ os.environ["GALAXY_ZOO_DECALS_HOME"] = str(Path(_HOME.name) / "galaxy_zoo_decals
 os.environ["HF_HOME"] = str(Path(_HOME.name) / "huggingface")
 os.environ["HF_DATASETS_CACHE"] = str(Path(_HOME.name) / "huggingface" / "datasets")
 os.environ["HF_HUB_OFFLINE"] = "1"
-# The cores are shared among the tests, which run side by side: one thread each for torch, OpenMP and BLAS, here and in
-# the processes that tests start. Toys gain nothing by more, and threads that wait by spinning slow all others down.
+# Tests run side by side, a worker on a core, with what it starts: one thread each for torch, OpenMP and BLAS. A second
+# thread quadruples the processor time of networks as small as these, and threads that wait by spinning slow all others.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
 os.environ.pop("GALAXY_ZOO_DECALS_EDITION", None)
 # Where Python may not write bytecode beside its sources, each of the many processes that tests start would compile
-# every library anew, for seconds.
+# every library anew, for seconds: it goes to pytest's cache instead, for the next time too.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
-    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(_HOME.name) / "bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
+    sys.dont_write_bytecode = False
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Bytecode of what lies below folders of tests is of no use to the next session."""
+    if sys.pycache_prefix and not hasattr(config, "workerinput"):
+        temporary = Path(tempfile.gettempdir()).resolve()
+        shutil.rmtree(Path(sys.pycache_prefix) / temporary.relative_to(temporary.anchor), ignore_errors=True)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -57,3 +73,11 @@ def toy_edition(toy_catalogue: tuple[Path, Path], tmp_path_factory: pytest.TempP
     out = tmp_path_factory.mktemp("editions") / "toy"
     build(Folder(*toy_catalogue, licence="CC0-1.0"), out, name="toy")
     return out
+
+
+@pytest.fixture(scope="session")
+def accelerator() -> Accelerator:
+    """What places trainings of this process on its device."""
+    from benchmark import training
+
+    return training.accelerator()

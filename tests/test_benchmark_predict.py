@@ -31,7 +31,7 @@ from tests.harness import TINY_CNN
 ROOT = Path(__file__).parents[1]
 
 # The network of timm that trains in a moment.
-SMALL = [*TINY_CNN[:4], "--set", "batch=16", "--backbone", "resnet10t", "--weights", "none"]
+SMALL = [*TINY_CNN[:4], "--set", "batch=16", "--backbone", "test_resnet", "--weights", "none"]
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,13 @@ import errno
 import json
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from benchmark import BenchmarkError, evaluation, fit, pixels, recipes, record, run, training
 from benchmark.models import MODELS, GalaxyModel
@@ -27,11 +26,6 @@ from tests.harness import TINY_CNN, first_gradients, recipe, train
 @pytest.fixture(scope="module")
 def edition(toy_edition: Path) -> Edition:
     return Edition.open(toy_edition)
-
-
-@pytest.fixture(scope="module")
-def accelerator() -> Accelerator:
-    return training.accelerator()
 
 
 # Pixels
@@ -199,36 +193,27 @@ def test_outputs_that_are_no_numbers_stop_every_model(
 ) -> None:
     real = evaluation.evaluate
     monkeypatch.setattr(evaluation, "evaluate", lambda *given: real(*given) * math.nan)
-    more = ["backbone=resnet10t"] if isinstance(recipe(model), recipes.Backbone) else []
+    more = ["backbone=test_resnet"] if isinstance(recipe(model), recipes.Backbone) else []
     with pytest.raises(BenchmarkError, match="no longer a number"):
         train(accelerator, edition, recipe(model, *more), model)
 
 
-def test_a_compiled_network_in_mixed_precision_is_itself_again_at_the_end(toy_edition: Path) -> None:
-    # In a process of its own: accelerate's precision holds for a whole process.
-    script = f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-import torch
-from accelerate import Accelerator
-from benchmark import evaluation, fit, training
-from benchmark.models import MODELS
-from galaxy_zoo_decals.edition import Edition
-from tests.harness import recipe
-fit._compiled = lambda network, *_: torch.compile(network, backend="eager")
-edition, settings = Edition.open({str(toy_edition)!r}), recipe("multiclass", "average=0.9")
-accelerator = Accelerator(cpu=True, mixed_precision="bf16")
-model = MODELS["multiclass"].from_recipe(settings, edition.tree)
-data = evaluation.Data.of(edition, "validation", settings, accelerator)
-before = type(model.network).forward
-training.train(accelerator, model, settings, 0, data, data)
-assert model.network.forward.__func__ is before
-values = evaluation.predict(accelerator, model, data)
-assert values.shape == (len(data.truth.names), 4) and (abs(values.sum(axis=1) - 1) < 1e-2).all()
-print("predicted")
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
-    assert done.stdout.endswith("predicted\n"), done.stderr
+def test_a_compiled_network_in_mixed_precision_is_itself_again_at_the_end(
+    edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # accelerate's precision holds for a whole process: here there is another one for the length of a test.
+    monkeypatch.setattr(AcceleratorState, "_shared_state", {})
+    monkeypatch.setattr(fit, "_compiled", lambda network, *_: torch.compile(network, backend="eager"))
+    settings, accelerator = recipe("multiclass", "average=0.9"), Accelerator(cpu=True, mixed_precision="bf16")
+    model = MODELS["multiclass"].from_recipe(settings, edition.tree)
+    data = evaluation.Data.of(edition, "validation", settings, accelerator)
+    before = type(model.network).forward
+    training.train(accelerator, model, settings, 0, data, data)
+    assert model.network.forward.__func__ is before
+    values = evaluation.predict(accelerator, model, data)
+    assert values.shape == (len(data.truth.names), 4) and (abs(values.sum(axis=1) - 1) < 1e-2).all()
+    monkeypatch.undo()
+    assert Accelerator(cpu=True).mixed_precision == "no"
 
 
 def test_a_step_smaller_than_the_processes_is_refused(
@@ -393,7 +378,8 @@ def test_all_models_leave_what_the_contract_says(
     toy_edition: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--model", "all", "--edition", str(toy_edition), "--out", str(tmp_path), "--set", "epochs=1"]
-    assert run.main([*arguments, *TINY_CNN[:2], *TINY_CNN[4:], "--weights", "none", "--seed", "3"]) == 0
+    small = ["--backbone", "test_resnet", "--weights", "none"]
+    assert run.main([*arguments, *TINY_CNN[:2], *TINY_CNN[4:], *small, "--seed", "3"]) == 0
     printed = capsys.readouterr().out
     edition, keys = Edition.open(toy_edition), None
     for name in recipes.MODELS:
