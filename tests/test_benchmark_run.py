@@ -42,7 +42,7 @@ WRONG = [
 
 
 # Nothing that is answered at once may wait for a library that takes seconds to load.
-def test_help_and_wrong_arguments_are_answered_without_heavy_imports(toy_edition: Path) -> None:
+def test_help_and_wrong_arguments_are_answered_without_heavy_imports(toy_edition: Path, tmp_path: Path) -> None:
     cases = [([str(toy_edition) if a == "TOY" else a for a in arguments], word) for arguments, word in WRONG]
     script = f"""
 import contextlib, io, json, sys
@@ -58,7 +58,11 @@ for arguments in {[arguments for arguments, _ in cases]!r}:
     loaded = [name for name in {HEAVY!r} if name in sys.modules]
     print(json.dumps([status, out.getvalue(), loaded]))
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    # Not in the repository, where runs would be looked for.
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     for (arguments, word), line in zip(cases, done.stdout.splitlines(), strict=True):
         status, printed, loaded = json.loads(line)
         assert status == (0 if arguments == ["--help"] else 2), printed
