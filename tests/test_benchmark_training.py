@@ -122,7 +122,7 @@ def test_a_tiny_set_can_be_learnt_by_heart(model: str, accelerator: Accelerator,
         model, "epochs=60", "augmentation=none", "dropout=0", "schedule=constant", "warmup=0", "balance=0",
         *(["channels=8,16", "hidden=32", "learning_rate=0.005"] if cnn else ["learning_rate=0.003"]),
         *(["shared_trunk=true"] if isinstance(kind, recipes.Hierarchical) else []),
-        *(["backbone=resnet10t"] if backbone else []),
+        *([f"backbone={'resnet10t' if model == 'dirichlet' else 'test_resnet'}"] if backbone else []),
     )  # fmt: skip
     torch.manual_seed(0)
     network = MODELS[model].from_recipe(settings, edition.tree)
