@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,16 @@ os.environ.pop("GALAXY_ZOO_DECALS_EDITION", None)
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
     sys.dont_write_bytecode = False
+
+
+LONGEST = (
+    "test_site", "test_benchmark_run", "test_benchmark_resume", "test_benchmark_training", "test_rerun",
+)  # fmt: skip
+"""The files that take longest: they begin first, so that at the end no worker waits for another."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -81,3 +91,28 @@ def accelerator() -> Accelerator:
     from benchmark import training
 
     return training.accelerator()
+
+
+@pytest.fixture(scope="session")
+def trained(
+    toy_edition: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Callable[..., Path]:
+    """Give the folder of a model's tiny run on the toy edition, which is trained once for all workers; to be read."""
+    from filelock import FileLock
+
+    from benchmark import run
+    from tests.harness import TINY, TINY_CNN
+
+    base = tmp_path_factory.getbasetemp()
+    runs = (base.parent if hasattr(pytestconfig, "workerinput") else base) / "trained"
+    runs.mkdir(exist_ok=True)
+
+    def of(model: str, seed: int = 0) -> Path:
+        out = runs / f"{model}-{seed}"
+        settings = [*TINY, "--backbone", "test_resnet", "--weights", "none"] if model == "dirichlet" else TINY_CNN
+        words = ["--model", model, "--edition", str(toy_edition), "--out", str(out), "--seed", str(seed), *settings]
+        with FileLock(out.with_suffix(".lock")):
+            assert out.exists() or run.main(words) == 0
+        return out
+
+    return of

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -323,14 +324,12 @@ def test_a_deterministic_run_is_one_of_deterministic_algorithms(
     assert os.environ.pop("CUBLAS_WORKSPACE_CONFIG")
 
 
-def test_the_log_tells_tensorboard_what_the_curves_tell(toy_edition: Path, tmp_path: Path) -> None:
+def test_the_log_tells_tensorboard_what_the_curves_tell(toy_edition: Path, trained: Callable[..., Path]) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    arguments = ["--model", "hierarchical", "--edition", str(toy_edition), "--out", str(tmp_path / "a"), *TINY_CNN]
-    assert run.main(arguments) == 0
-    edition = Edition.open(toy_edition)
-    log = EventAccumulator(str(tmp_path / "a" / "tensorboard")).Reload()
-    curve = run_json(tmp_path / "a")["curves"][0]
+    folder, edition = trained("hierarchical"), Edition.open(toy_edition)
+    log = EventAccumulator(str(folder / "tensorboard")).Reload()
+    curve = run_json(folder)["curves"][0]
     for name in ("train_loss", "validation_loss", "validation_metric"):
         found = [(event.step, event.value) for event in log.Scalars(f"smooth-or-featured/{name}")]
         expected = [(p["epoch"], p[name]) for p in curve["points"]]
@@ -341,14 +340,14 @@ def test_the_log_tells_tensorboard_what_the_curves_tell(toy_edition: Path, tmp_p
     )
 
 
-def test_the_model_card_is_one_the_hub_reads_and_tells_the_scores(toy_edition: Path, tmp_path: Path) -> None:
+def test_the_model_card_is_one_the_hub_reads_and_tells_the_scores(
+    toy_edition: Path, trained: Callable[..., Path]
+) -> None:
     from huggingface_hub import ModelCard
 
-    arguments = ["--model", "multilabel", "--edition", str(toy_edition), "--out", str(tmp_path / "a"), *TINY_CNN]
-    assert run.main(arguments) == 0
-    card = ModelCard.load(tmp_path / "a" / "model" / "README.md")
-    edition = Edition.open(toy_edition)
-    found = files.read(next((tmp_path / "a").rglob("*.parquet")), edition.tree)
+    folder, edition = trained("multilabel"), Edition.open(toy_edition)
+    card = ModelCard.load(folder / "model" / "README.md")
+    found = files.read(next(folder.rglob("*.parquet")), edition.tree)
     result = score(Truth.of(edition), found)["multilabel"]
     told = card.data.to_dict()
     assert (told["pipeline_tag"], told["library_name"]) == ("image-classification", "transformers")
