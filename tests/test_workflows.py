@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
     git(origin, "add", "-A")
     git(origin, "commit", "-q", "-m", "main")
     git(work, "clone", "-q", str(origin), str(clone))
-    (clone / ".venv").symlink_to(ROOT / ".venv")
+    (clone / ".venv").symlink_to(sys.prefix)
     (work / "bin").mkdir()
     (work / "bin" / "gh").write_text(GH)
     (work / "bin" / "gh").chmod(0o755)
