@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -89,6 +90,10 @@ def test_an_entry_is_made_from_nothing_and_only_once(tmp_path: Path) -> None:
     assert "1 of 1: Tiny CNN, on sample" in make()
     (made,) = (leaderboard / "submissions").glob("20*")
     assert (made / "predictions" / "sample" / "multiclass" / "seed4.parquet").is_file()
+    facts = json.loads((made / "runs" / "sample" / "multiclass" / "seed4.json").read_text())
+    assert facts["processes"] == 1 and facts["command"].startswith(
+        "accelerate launch benchmark/run.py --model multiclass"
+    )
     said = (made / "submission.yaml").read_text()
     assert "fill in" not in said and "A Student" in said and "official: false" in said
     assert list((leaderboard / "scores" / made.name).iterdir())
