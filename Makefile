@@ -45,7 +45,7 @@ test: setup  ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (hours; docs/evidence/coverage.md)
 	$(BIN)/python -m tests.campaigns.coverage
