@@ -46,7 +46,8 @@ settings.load_profile("tests")
 
 
 LONGEST = (
-    "test_site", "test_benchmark_run", "test_benchmark_resume", "test_benchmark_training", "test_rerun",
+    "test_site", "test_benchmark_run", "test_benchmark_resume", "test_benchmark_training", "test_workflows",
+    "test_rerun", "test_remote", "test_boards", "test_zenodo",
 )  # fmt: skip
 """The files that take longest: they begin first, so that at the end no worker waits for another."""
 

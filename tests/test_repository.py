@@ -34,6 +34,7 @@ from leaderboard.real_votes import RealVotes
 from leaderboard.truths import Truths
 from tests.campaigns import mutations
 from tests.campaigns.real_votes import report as real_votes_report
+from tests.conftest import LONGEST
 from tests.test_claims import sentences
 from tests.test_display import SLUG
 from tests.test_gz2 import REAL
@@ -268,3 +269,7 @@ def test_the_tests_run_on_every_python_that_is_supported() -> None:
     supported = [c.rsplit(" ", 1)[1] for c in classifiers if re.search(r":: 3\.\d+$", c)]
     (job,) = read("tests")["jobs"].values()
     assert job["strategy"]["matrix"]["python"] == supported
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert all((ROOT / "tests" / f"{name}.py").is_file() for name in LONGEST)
