@@ -108,6 +108,15 @@ def _seed(model: Path) -> int:
 
 def load(model: str) -> GalaxyModel:
     """Return a saved model, ready to predict; raises BenchmarkError if there is none or its config.json is wrong."""
+    # Before the libraries, which take seconds to load.
+    folder = Path(model)
+    if (folder / "model" / "config.json").is_file():
+        folder = folder / "model"
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise BenchmarkError(f"{folder} holds no model (no config.json): name a run's folder or a saved model's.")
+    if not folder.exists() and model.count("/") != 1:
+        raise BenchmarkError(f"there is no model {model!r}: name a run's folder, a saved model's, or owner/name.")
+
     import torch
     from transformers import AutoConfig, AutoModelForImageClassification
     from transformers.utils import logging
@@ -116,13 +125,6 @@ def load(model: str) -> GalaxyModel:
     from benchmark.models.model import GalaxyConfig
 
     logging.disable_progress_bar()
-    folder = Path(model)
-    if (folder / "model" / "config.json").is_file():
-        folder = folder / "model"
-    if folder.exists() and not (folder / "config.json").is_file():
-        raise BenchmarkError(f"{folder} holds no model (no config.json): name a run's folder or a saved model's.")
-    if not folder.exists() and model.count("/") != 1:
-        raise BenchmarkError(f"there is no model {model!r}: name a run's folder, a saved model's, or owner/name.")
     where = str(folder) if folder.exists() else model
     local = folder.exists() or not hub.answers()
     # No code from the model's folder, here and below.
