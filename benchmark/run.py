@@ -193,7 +193,7 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
 
     from benchmark import evaluation, image_cache, model_card, training
     from benchmark.models import MODELS
-    from benchmark.models.networks import load_first_weights
+    from benchmark.models.first_weights import load_first_weights
     from galaxy_zoo_decals import predictions as files
     from galaxy_zoo_decals.predictions import Predictions
     from galaxy_zoo_decals.scoring import score
