@@ -150,7 +150,7 @@ def test_what_does_not_stand_is_listed(editions: dict[str, Edition]) -> None:
 def test_without_entries_there_is_no_report(
     editions: dict[str, Edition], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(standings.stored_references, "read_references", lambda root: {})
+    monkeypatch.setattr(standings.stored_references, "read", lambda root: {})
     assert main(["limit", "--out", str(tmp_path / "docs")]) == 1
     assert "gz2 has no references yet" in capsys.readouterr().err
     assert not (tmp_path / "docs").exists()
