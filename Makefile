@@ -46,7 +46,7 @@ test: setup  ## lint, types and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 campaign-coverage: setup  ## how often 95 % intervals cover what they estimate (hours; docs/evidence/coverage.md)
 	$(BIN)/python -m tests.campaigns.coverage

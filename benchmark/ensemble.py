@@ -1,6 +1,6 @@
-"""Make one entry of several trainings of a recipe: `python benchmark/ensemble.py RUN RUN ... --out FOLDER`.
+"""Make an ensemble of several runs of one recipe: `python benchmark/ensemble.py RUN RUN ... --out FOLDER`.
 
-Their predictions are averaged; nothing is trained. What it writes has the form of a run (docs/runs.md).
+It averages the predictions of the runs and trains nothing. It writes a folder in the form of a run (docs/runs.md).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(
         prog="benchmark/ensemble.py", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
     )
-    out.add_argument("runs", nargs="+", type=Path, help="folders of finished runs that differ in their seeds")
-    out.add_argument("--out", type=Path, required=True, help="the ensemble's folder")
-    out.add_argument("--edition", help="name or folder of the edition; default: the one the runs name")
-    out.add_argument("--overwrite", action="store_true", help="replace a run that lies there")
+    out.add_argument("runs", nargs="+", type=Path, help="folders of finished runs that differ only in their seeds")
+    out.add_argument("--out", type=Path, required=True, help="folder of the ensemble")
+    out.add_argument("--edition", help="name or folder of the edition; default: the edition of the runs")
+    out.add_argument("--overwrite", action="store_true", help="replace an existing run")
     return out
 
 

@@ -1,4 +1,4 @@
-"""Train, send in and score the maintainers' entries of benchmark/boards.yaml: `make boards`.
+"""Train, submit and score the maintainers' entries of benchmark/boards.yaml: `make boards`.
 
 Everything happens through the commands that anybody would use. Entries that stand already are left alone and runs that
 are finished are kept, so that it can be interrupted at any time and goes on. All seeds of an entry have to be of one
@@ -245,12 +245,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="benchmark/plan.py", description=(__doc__ or "").split("\n")[0], allow_abbrev=False
     )
-    parser.add_argument("--list", action="store_true", help="say what stands and what does not, and do nothing")
-    parser.add_argument("--edition", action="append", help="only entries of this edition; may be repeated")
-    parser.add_argument("--truth", action="append", default=[], metavar="NAME=PATH", help="as for leaderboard submit")
+    parser.add_argument("--list", action="store_true", help="list what is done and what is not, and do nothing else")
+    parser.add_argument("--edition", action="append", help="only entries of this edition; may be given several times")
+    parser.add_argument("--truth", action="append", default=[], metavar="NAME=PATH", help="as in leaderboard submit")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of the runs; default: runs")
-    parser.add_argument("--plan", type=Path, default=PLAN, help="the entries; default: benchmark/boards.yaml")
-    parser.add_argument("--leaderboard", type=Path, default=LEADERBOARD, help="leaderboard folder; default: ours")
+    parser.add_argument("--plan", type=Path, default=PLAN, help="list of the entries; default: benchmark/boards.yaml")
+    parser.add_argument("--leaderboard", type=Path, default=LEADERBOARD, help="folder; default: leaderboard")
     args = parser.parse_args(arguments)
     return run_script(lambda: _run(args), "benchmark/plan.py", "the same command goes on.")
 

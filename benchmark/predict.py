@@ -1,7 +1,7 @@
-"""Tell what a trained model says of any galaxy image: `python benchmark/predict.py MODEL IMAGES`.
+"""Predict galaxy images with a trained model: `python benchmark/predict.py MODEL IMAGES`.
 
-Writes a table with one row an image: labels, probabilities, and for a Dirichlet model the expected fraction of each
-answer, with intervals, and the path through the decision tree (docs/predicting.md).
+Writes a table with one row per image: labels and probabilities; for a Dirichlet model the expected vote fraction of
+each answer, with intervals, and the path through the decision tree (docs/predicting.md).
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(
         prog="benchmark/predict.py",
         description=(__doc__ or "").split("\n")[0],
-        epilog="Images must look like those of training: the galaxy in the centre, as Galaxy Zoo shows it.",
+        epilog="Images must look like the training images: the galaxy in the centre, as Galaxy Zoo shows it.",
         allow_abbrev=False,
     )
     out.add_argument("model", help="a run's folder, a saved model's folder, or a Hub id (owner/name)")
-    out.add_argument("images", nargs="+", help="image files, folders of them, or one edition (a name or its folder)")
+    out.add_argument("images", nargs="+", help="image files, folders of files, or one edition (a name or a folder)")
     out.add_argument("--out", type=Path, default=Path("predictions.csv"), help="table to write, .csv or .parquet")
-    out.add_argument("--batch", type=int, default=64, help="images at once; default: 64")
-    out.add_argument("--overwrite", action="store_true", help="replace the table if it is there")
+    out.add_argument("--batch", type=int, default=64, help="images per batch; default: 64")
+    out.add_argument("--overwrite", action="store_true", help="replace an existing table")
     out.add_argument(
         "--board",
         action="store_true",
-        help="of an edition its scored test galaxies alone, as the prediction file that boards are made of (.parquet)",
+        help="write a prediction file (.parquet) for the scored test galaxies of an edition, as the boards need it",
     )
     return out
 
@@ -108,6 +108,15 @@ def _seed(model: Path) -> int:
 
 def load(model: str) -> GalaxyModel:
     """Return a saved model, ready to predict; raises BenchmarkError if there is none or its config.json is wrong."""
+    # Before the libraries, which take seconds to load.
+    folder = Path(model)
+    if (folder / "model" / "config.json").is_file():
+        folder = folder / "model"
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise BenchmarkError(f"{folder} holds no model (no config.json): name a run's folder or a saved model's.")
+    if not folder.exists() and model.count("/") != 1:
+        raise BenchmarkError(f"there is no model {model!r}: name a run's folder, a saved model's, or owner/name.")
+
     import torch
     from transformers import AutoConfig, AutoModelForImageClassification
     from transformers.utils import logging
@@ -116,13 +125,6 @@ def load(model: str) -> GalaxyModel:
     from benchmark.models.model import GalaxyConfig
 
     logging.disable_progress_bar()
-    folder = Path(model)
-    if (folder / "model" / "config.json").is_file():
-        folder = folder / "model"
-    if folder.exists() and not (folder / "config.json").is_file():
-        raise BenchmarkError(f"{folder} holds no model (no config.json): name a run's folder or a saved model's.")
-    if not folder.exists() and model.count("/") != 1:
-        raise BenchmarkError(f"there is no model {model!r}: name a run's folder, a saved model's, or owner/name.")
     where = str(folder) if folder.exists() else model
     local = folder.exists() or not hub.answers()
     # No code from the model's folder, here and below.

@@ -46,25 +46,23 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(
         prog="benchmark/run.py",
         description=__doc__.split("\n")[0],
-        epilog="One setting at a time: --set epochs=3 --set resolution=96. All settings: benchmark/recipes.py.",
+        epilog="--set takes one setting: --set epochs=3 --set resolution=96. All settings: benchmark/recipes.py.",
         allow_abbrev=False,
     )
     out.add_argument("--model", required=True, help=f"{', '.join(MODELS)}, or all")
-    out.add_argument("--edition", help="name, folder or Hub id (owner/name); default: the edition in use")
+    out.add_argument("--edition", help="edition: name, folder or Hub id (owner/name); default: the one in use")
     out.add_argument("--recipe", default="quick", help=f"{', '.join(RECIPES)}; default: quick")
-    out.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation; default: 0")
-    out.add_argument("--out", type=Path, help="the run's folder (with --model all: of all runs); default: runs/...")
+    out.add_argument("--seed", type=int, default=0, help="seed of weights, order and augmentation; default: 0")
+    out.add_argument("--out", type=Path, help="folder of the run (with --model all: of all runs); default: runs/...")
     out.add_argument("--backbone", help="any timm backbone, for efficientnetv2 and dirichlet")
     out.add_argument(
         "--weights",
-        help='first weights: "none", a file, a finished run, or (of a backbone, its default) "imagenet"',
+        help='first weights: "none", a file, a finished run, or "imagenet" (the default of a backbone)',
     )
-    out.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
-    out.add_argument("--resume", action="store_true", help="go on with a run that was interrupted; keep finished ones")
-    out.add_argument("--overwrite", action="store_true", help="replace a run, finished or not, and start anew")
-    out.add_argument(
-        "--deterministic", action="store_true", help="bit-identical results on a GPU, at some cost in speed"
-    )
+    out.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the recipe")
+    out.add_argument("--resume", action="store_true", help="continue an interrupted run; keep finished runs")
+    out.add_argument("--overwrite", action="store_true", help="replace a run, finished or not, and start again")
+    out.add_argument("--deterministic", action="store_true", help="bit-identical results on a GPU, but slower")
     return out
 
 
@@ -197,7 +195,7 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
 
     from benchmark import evaluation, image_cache, model_card, training
     from benchmark.models import MODELS
-    from benchmark.models.networks import load_first_weights
+    from benchmark.models.first_weights import load_first_weights
     from galaxy_zoo_decals import predictions as files
     from galaxy_zoo_decals.predictions import Predictions
     from galaxy_zoo_decals.scoring import score

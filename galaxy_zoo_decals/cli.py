@@ -1,4 +1,4 @@
-"""The command galaxy-zoo-decals: prepare, choose, look at and score editions."""
+"""The command galaxy-zoo-decals: prepare, choose, inspect and score editions."""
 
 from __future__ import annotations
 
@@ -55,53 +55,55 @@ def parser() -> argparse.ArgumentParser:
 
     command.add_to(commands)
 
-    info = commands.add_parser("info", help="which editions there are, which is in use, what is in one")
-    info.add_argument("edition", nargs="?", help="a name or a folder; without it, all editions")
+    info = commands.add_parser("info", help="list the editions, or describe one")
+    info.add_argument("edition", nargs="?", help="a name or a folder (default: list all editions)")
     info.add_argument("--json", action="store_true", help="print edition.json")
     info.set_defaults(run=_info)
 
-    use = commands.add_parser("use", help="choose the edition that the bare name means")
+    use = commands.add_parser("use", help='choose the edition that load_dataset("galaxy_zoo_decals") loads')
     use.add_argument("edition", help="a name or a folder")
     use.set_defaults(run=_use)
 
-    check = commands.add_parser("check", help="look an edition over again: hashes, counts, splits, labels, images")
+    check = commands.add_parser("check", help="check an edition: hashes, counts, splits, labels, images")
     check.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
-    check.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
+    check.add_argument("--json", type=Path, metavar="FILE", help="also write the findings to this file")
     check.add_argument("--processes", type=positive, default=os.cpu_count() or 1, metavar="N")
     check.set_defaults(run=_check)
 
-    doctor = commands.add_parser("doctor", help="what can be reached now, how fast, and which way in to take")
-    doctor.add_argument("--record", metavar="URL", help="the record's API on another server")
-    doctor.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
+    doctor = commands.add_parser("doctor", help="test which sources of galaxies answer, how fast, and which to use")
+    doctor.add_argument("--record", metavar="URL", help="API of the Zenodo record on another server")
+    doctor.add_argument("--json", type=Path, metavar="FILE", help="also write the findings to this file")
     doctor.set_defaults(run=_doctor)
 
-    push = commands.add_parser("push", help="publish an edition on the Hugging Face Hub, privately unless --public")
+    push = commands.add_parser("push", help="upload an edition to the Hugging Face Hub, private unless --public")
     push.add_argument("edition", help="a name or a folder")
-    push.add_argument("repo", metavar="REPO", help="as in user/galaxy_zoo_decals")
-    push.add_argument("--public", action="store_true", help="let everyone see it")
-    push.add_argument("--dry-run", action="store_true", help="show what would go, and send nothing")
+    push.add_argument("repo", metavar="REPO", help="dataset repository, such as user/galaxy_zoo_decals")
+    push.add_argument("--public", action="store_true", help="make the dataset public")
+    push.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
     push.add_argument(
-        "--processes", type=positive, default=os.cpu_count() or 1, metavar="N", help="of the check before"
+        "--processes", type=positive, default=os.cpu_count() or 1, metavar="N", help="for the check before sending"
     )
     push.set_defaults(run=_push)
 
-    show = commands.add_parser("show", help="a contact sheet of an edition: galaxies of each class with their votes")
+    show = commands.add_parser("show", help="draw a contact sheet: galaxies of each class with their votes")
     show.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
-    show.add_argument("--out", type=Path, default=Path("contact-sheet.png"), metavar="PNG")
-    show.add_argument("--split", default="test")
+    show.add_argument("--out", type=Path, default=Path("contact-sheet.png"), metavar="PNG", help="image to write")
+    show.add_argument("--split", default="test", help="split to draw from (default: test)")
     show.set_defaults(run=_show)
 
     score = commands.add_parser("score", help="score a prediction file")
     score.add_argument("edition", help="a name or a folder")
     score.add_argument("predictions", type=file, help="a Parquet file as described in docs/predictions.md")
-    score.add_argument("--ceiling", action="store_true", help="the skill against the noise ceiling too (a minute)")
-    score.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    score.add_argument(
+        "--ceiling", action="store_true", help="also print the skill against the noise ceiling (a minute)"
+    )
+    score.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     score.set_defaults(run=_score)
 
-    ceiling = commands.add_parser("ceiling", help="the noise ceilings: the best scores that noisy labels allow")
+    ceiling = commands.add_parser("ceiling", help="the noise ceilings: scores of an oracle against noisy votes")
     ceiling.add_argument("edition", nargs="?", help="a name or a folder (default: the one in use)")
-    ceiling.add_argument("--draws", type=positive, default=60, metavar="N", help="panels of volunteers drawn (60)")
-    ceiling.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    ceiling.add_argument("--draws", type=positive, default=60, metavar="N", help="volunteer samples to draw (60)")
+    ceiling.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
     ceiling.set_defaults(run=_ceiling)
     return top
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galaxy_zoo_decals import interruption
-from leaderboard.ranking import stored_references
 
 if __name__ == "__main__":
     interruption.until_ready("python -m leaderboard")
@@ -228,6 +227,7 @@ def _export(options: argparse.Namespace, truths: Truths) -> int:
 
 def _references(options: argparse.Namespace, truths: Truths) -> int:
     from galaxy_zoo_decals.edition import Edition
+    from leaderboard.ranking import stored_references
 
     for name in options.editions:
         key = next((k for k in truths.frozen if k[0] == name and truths.frozen[k][1].bound_by == "votes"), None)
@@ -298,7 +298,7 @@ def _schema(options: argparse.Namespace, truths: Truths) -> int:
 
 def _results(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard.entry import versions
-    from leaderboard.ranking import entries
+    from leaderboard.ranking import entries, stored_references
     from leaderboard.render import readme_table, site
     from leaderboard.render.real_votes import RealVotes
 
@@ -332,7 +332,7 @@ def _limit(options: argparse.Namespace, truths: Truths) -> int:
 
 def _site(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard.entry import literature
-    from leaderboard.ranking import entries
+    from leaderboard.ranking import entries, stored_references
     from leaderboard.render import site
 
     shown, warnings = entries.submitted(options.root, truths)

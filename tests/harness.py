@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 from unittest import mock
 
 import torch
 from accelerate import Accelerator
 
-from benchmark import evaluation, learning_curves, recipes, trainer, training
+from benchmark import evaluation, learning_curves, recipes, run, trainer, training
 from benchmark.checkpoint import Checkpoint
 from benchmark.models import MODELS, GalaxyModel
 from benchmark.recipes import Recipe
@@ -23,6 +31,31 @@ def recipe(model: str = "multiclass", *more: str) -> Recipe:
     tiny = ["resolution=32", "epochs=2", "batch=16", "channels=4,8", "hidden=8", "weights=none"]
     known = [setting for setting in tiny if hasattr(chosen[model], setting.split("=")[0])]
     return recipes.override(chosen, [*known, *more])[model]
+
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def in_a_new_process(function: Callable[Given, Result], *given: Given.args, **named: Given.kwargs) -> Result:
+    """Call a function in a process that has loaded the libraries and done nothing yet, from where it may ``fork``."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *given, **named).result()
+
+
+def fork(words: list[str], said: Path, **environment: str) -> BaseProcess:
+    """Start ``benchmark/run.py`` as a fork of this process, which has the libraries; what it says is in a file."""
+    started = multiprocessing.get_context("fork").Process(target=_be_a_run, args=(words, said, environment))
+    started.start()
+    return started
+
+
+def _be_a_run(words: list[str], said: Path, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    with said.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.exit(run.main(words))
 
 
 def train(

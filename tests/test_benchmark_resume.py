@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -10,26 +11,30 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmark import BenchmarkError, device_batches, evaluation, run, training
+from benchmark import BenchmarkError, device_batches, evaluation, run
 from benchmark import trainer as fits
 from benchmark.checkpoint import Checkpoint
-from benchmark.models import MODELS
+from benchmark.learning_curves import Training
+from benchmark.models import MODELS, GalaxyModel
+from benchmark.recipes import Recipe
 from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.edition import Edition
-from tests.harness import TINY_CNN, recipe, train
+from tests.harness import TINY_CNN, fork, in_a_new_process, recipe, train
 
 ROOT = Path(__file__).parents[1]
 
 EVERYTHING = (
-    "epochs=4", "dropout=0.3", "ema_decay=0.9", "augmentation=dihedral", "rotation=true", "scale=0.2", "shift=2",
+    "epochs=3", "dropout=0.3", "ema_decay=0.9", "augmentation=dihedral", "rotation=true", "scale=0.2", "shift=2",
     "contrast=0.2", "erasing=1", "weight_decay=0.01", "clip=1", "micro_batch=6",
 )  # fmt: skip
 
@@ -37,11 +42,6 @@ EVERYTHING = (
 @pytest.fixture(scope="module")
 def edition(toy_edition: Path) -> Edition:
     return Edition.open(toy_edition)
-
-
-@pytest.fixture(scope="module")
-def accelerator() -> Accelerator:
-    return training.accelerator()
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, validations: int) -> None:
@@ -57,21 +57,33 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, validations: int) -> None:
     monkeypatch.setattr(fits.Fit, "_validate", validate)
 
 
+def everything(model: str) -> Recipe:
+    # With batch normalisation either way.
+    more = ["backbone=test_resnet", "layer_decay=0.8"] if model == "dirichlet" else ["batch_norm=true"]
+    return recipe(model, *EVERYTHING, *more)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(accelerator: Accelerator, edition: Edition) -> Callable[[str], tuple[GalaxyModel, Training]]:
+    """Train a model to its end, once for all who compare with it."""
+    return functools.cache(lambda model: train(accelerator, edition, everything(model), model)[:2])
+
+
+# Interrupted in the first network, in the middle of the second, between two.
 @pytest.mark.parametrize(
-    ("model", "validations"), [("hierarchical", 1), ("hierarchical", 6), ("hierarchical", 8), ("dirichlet", 2)]
+    ("model", "validations"), [("hierarchical", 1), ("hierarchical", 5), ("hierarchical", 6), ("dirichlet", 2)]
 )
 def test_a_resumed_training_ends_with_the_very_same_weights(
     model: str,
     validations: int,
     accelerator: Accelerator,
     edition: Edition,
+    undisturbed: Callable[[str], tuple[GalaxyModel, Training]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Interrupted in the first network, in the middle of the second, between two; and with batch normalisation.
-    more = ["backbone=resnet10t", "layer_decay=0.8"] if model == "dirichlet" else ["batch_norm=true"]
-    settings = recipe(model, *EVERYTHING, *more)
-    whole, expected, _ = train(accelerator, edition, settings, model)
+    settings = everything(model)
+    whole, expected = undisturbed(model)
     checkpoint = Checkpoint(tmp_path / "run", {"model": model})
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         interrupt(patch, validations)
@@ -83,34 +95,43 @@ def test_a_resumed_training_ends_with_the_very_same_weights(
     assert done.images == expected.images and len(done.resumed) == 1
 
 
-def test_a_killed_run_goes_on_to_the_very_same_predictions(toy_edition: Path, tmp_path: Path) -> None:
-    def launch(out: Path, *more: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "benchmark/run.py", "--model", "multilabel", "--edition", str(toy_edition)]
-        settings = ["--set", "resolution=32", "--set", "channels=4,8", "--set", "hidden=8", "--set", "batch=4"]
-        command += ["--out", str(out), *settings, "--set", "epochs=40", *more]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    whole = launch(tmp_path / "whole")
-    assert whole.wait(timeout=240) == 0
-    killed = launch(tmp_path / "killed")
-    checkpoint = tmp_path / "killed.unfinished.partial" / "checkpoint.pt"
+def train_kill_and_go_on(words: list[str], folder: Path) -> None:
+    """Train into ``whole``, and into ``killed`` with a SIGKILL on the way."""
+    whole, killed = ([*words, "--out", str(folder / name)] for name in ("whole", "killed"))
+    undisturbed = fork(whole, folder / "said")
+    undisturbed.join(240)
+    assert undisturbed.exitcode == 0, (folder / "said").read_text()
+    validate = fits.Fit._validate
+    # Slowly enough to be killed before its end on any machine.
+    slow = mock.patch.object(fits.Fit, "_validate", lambda self: time.sleep(0.5) or validate(self))
+    with slow:
+        disturbed = fork(killed, folder / "said")
+    checkpoint = folder / "killed.unfinished.partial" / "checkpoint.pt"
     deadline = time.monotonic() + 240
     while not checkpoint.is_file() and time.monotonic() < deadline:
         time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert checkpoint.is_file() and not (tmp_path / "killed").exists()
-    again = launch(tmp_path / "killed", "--resume")
-    printed, said = again.communicate(timeout=240)
-    assert again.returncode == 0, said
-    assert "goes on after epoch" in printed
+    disturbed.kill()
+    disturbed.join()
+    assert disturbed.exitcode == -signal.SIGKILL
+    assert checkpoint.is_file() and not (folder / "killed").exists()
+    again = fork([*killed, "--resume"], folder / "said")
+    again.join(240)
+    assert again.exitcode == 0, (folder / "said").read_text()
+
+
+def test_a_killed_run_goes_on_to_the_very_same_predictions(toy_edition: Path, tmp_path: Path) -> None:
+    settings = ["--set", "resolution=32", "--set", "channels=4,8", "--set", "hidden=8", "--set", "batch=4"]
+    words = ["--model", "multilabel", "--edition", str(toy_edition), *settings, "--set", "epochs=20"]
+    in_a_new_process(train_kill_and_go_on, words, tmp_path)
+    assert "goes on after epoch" in (tmp_path / "said").read_text()
+    (tmp_path / "said").unlink()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["killed", "whole"]
     one, two = (next((tmp_path / name).rglob("*.parquet")).read_bytes() for name in ("whole", "killed"))
     assert one == two
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "killed")]
     assert weights[0] == weights[1]
     facts = json.loads((tmp_path / "killed" / "run.json").read_text())
-    assert len(facts["resumed"]) == 1 and len(facts["curves"][0]["points"]) == 40
+    assert len(facts["resumed"]) == 1 and len(facts["curves"][0]["points"]) == 20
 
 
 def test_a_checkpoint_of_another_run_is_refused(
@@ -379,7 +400,7 @@ def test_batches_come_in_order_and_a_reader_ahead_changes_nothing() -> None:
 
 
 def test_settings_of_the_optimizer(accelerator: Accelerator, edition: Edition) -> None:
-    settings = recipe("dirichlet", "backbone=resnet10t", "layer_decay=0.5", "learning_rate=0.1", "weight_decay=0.3")
+    settings = recipe("dirichlet", "backbone=test_resnet", "layer_decay=0.5", "learning_rate=0.1", "weight_decay=0.3")
     torch.manual_seed(0)
     model = MODELS["dirichlet"].from_recipe(settings, edition.tree)
     data = evaluation.Data.of(edition, "validation", settings, accelerator)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -18,6 +21,7 @@ from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth
+from tests.harness import fork, in_a_new_process
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "timm", "accelerate", "datasets")
@@ -41,7 +45,7 @@ WRONG = [
 
 
 # Nothing that is answered at once may wait for a library that takes seconds to load.
-def test_help_and_wrong_arguments_are_answered_without_heavy_imports(toy_edition: Path) -> None:
+def test_help_and_wrong_arguments_are_answered_without_heavy_imports(toy_edition: Path, tmp_path: Path) -> None:
     cases = [([str(toy_edition) if a == "TOY" else a for a in arguments], word) for arguments, word in WRONG]
     script = f"""
 import contextlib, io, json, sys
@@ -57,7 +61,11 @@ for arguments in {[arguments for arguments, _ in cases]!r}:
     loaded = [name for name in {HEAVY!r} if name in sys.modules]
     print(json.dumps([status, out.getvalue(), loaded]))
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    # Not in the repository, where runs would be looked for.
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     for (arguments, word), line in zip(cases, done.stdout.splitlines(), strict=True):
         status, printed, loaded = json.loads(line)
         assert status == (0 if arguments == ["--help"] else 2), printed
@@ -159,11 +167,16 @@ def test_an_edition_of_the_hub_that_cannot_be_had(capsys: pytest.CaptureFixture[
     assert "'nobody/nothing'" in printed and "Traceback" not in printed
 
 
-def launch(launcher: list[str], out: Path, edition: Path, *more: str) -> subprocess.Popen[str]:
+def words(out: Path, edition: Path) -> list[str]:
+    """Arguments of a small run."""
     arguments = ["--model", "multiclass", "--edition", str(edition), "--out", str(out), "--set", "resolution=32"]
     tiny = ["--set", "channels=4,8", "--set", "hidden=8", "--set", "batch=16", "--set", "epochs=2"]
     # Dropout is drawn in each process; everything else is the same however many there are.
-    command = ["accelerate", "launch", *launcher, "benchmark/run.py", *arguments, *tiny, "--set", "dropout=0", *more]
+    return [*arguments, *tiny, "--set", "dropout=0"]
+
+
+def launch(launcher: list[str], out: Path, edition: Path) -> subprocess.Popen[str]:
+    command = ["accelerate", "launch", *launcher, "benchmark/run.py", *words(out, edition)]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -179,9 +192,11 @@ def end(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture(scope="module")
 def alone(toy_edition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of one process."""
-    out = tmp_path_factory.mktemp("alone") / "run"
-    assert end(launch([], out, toy_edition)).count("Macro F1") == 1
+    """The run of one process, this one: tests/test_boards.py launches one."""
+    out, said = tmp_path_factory.mktemp("alone") / "run", io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert run.main(words(out, toy_edition)) == 0
+    assert said.getvalue().count("Macro F1") == 1
     return out
 
 
@@ -197,7 +212,7 @@ def assert_alike(alone: Path, together: Path, edition: Edition) -> None:
     np.testing.assert_allclose(values[0], values[1], atol=2e-3)
     losses = [[p["validation_loss"] for p in f["curves"][0]["points"]] for f in facts]
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
-    assert facts[0]["command"].startswith("accelerate launch benchmark/run.py --model multiclass")
+    assert facts[1]["command"].startswith("accelerate launch benchmark/run.py --model multiclass")
 
 
 def test_two_processes_give_what_one_gives(alone: Path, toy_edition: Path, tmp_path: Path) -> None:
@@ -209,11 +224,8 @@ def test_two_processes_give_what_one_gives(alone: Path, toy_edition: Path, tmp_p
 
 
 def test_two_machines_give_what_one_gives(alone: Path, toy_edition: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     flags = ["--multi_gpu", "--num_machines", "2", "--num_processes", "2", "--main_process_ip", "127.0.0.1"]
-    flags += ["--main_process_port", str(port)]
+    flags += ["--main_process_port", str(free_port())]
     # Each machine has a disk of its own; the first one writes the run.
     machines = [
         launch([*flags, "--machine_rank", str(rank)], tmp_path / str(rank) / "run", toy_edition) for rank in (0, 1)
@@ -221,13 +233,36 @@ def test_two_machines_give_what_one_gives(alone: Path, toy_edition: Path, tmp_pa
     printed = [end(machine) for machine in machines]
     assert [text.count("Macro F1") for text in printed] == [1, 0]
     assert (tmp_path / "0" / "run" / "run.json").is_file() and not (tmp_path / "1" / "run").exists()
+    assert_alike(alone, tmp_path / "0" / "run", Edition.open(toy_edition))
     # What is finished lies on the first machine alone, and the second one is told.
-    again = [
-        launch([*flags, "--machine_rank", str(rank)], tmp_path / str(rank) / "run", toy_edition, "--resume")
+    in_a_new_process(run_again, tmp_path, toy_edition)
+    assert ["finished already" in (tmp_path / f"said-{rank}").read_text() for rank in (0, 1)] == [True, False]
+    assert not (tmp_path / "1" / "run").exists()
+
+
+def run_again(folder: Path, edition: Path) -> None:
+    """Be the two machines once more, with the words that accelerate's launcher gives each of them."""
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    told |= {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    machines = [
+        fork([*words(folder / str(rank) / "run", edition), "--resume"], folder / f"said-{rank}", RANK=str(rank), **told)
         for rank in (0, 1)
     ]
-    assert ["finished already" in end(machine) for machine in again] == [True, False]
-    assert_alike(alone, tmp_path / "0" / "run", Edition.open(toy_edition))
+    for machine in machines:
+        machine.join(120)
+    ended = [machine.exitcode for machine in machines]
+    for machine in machines:
+        machine.kill()
+    assert ended == [0, 0], [(folder / f"said-{rank}").read_text() for rank in (0, 1)]
+
+
+def free_port() -> int:
+    """A port that is free, and that the system gives to nobody who asks for any: it does so from 32,768 on."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def test_a_mistake_is_told_once_however_many_processes_there_are() -> None:

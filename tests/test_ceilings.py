@@ -108,8 +108,8 @@ def known() -> tuple[np.ndarray, Truth]:
 
 def test_the_ceiling_is_what_the_known_truth_scores(known: tuple[np.ndarray, Truth]) -> None:
     p, truth = known
-    found = ceilings.ceilings(truth, draws=40, volunteers=(10,))
-    exact = ceilings.visible_truth(truth, p, draws=40)
+    found = ceilings.ceilings(truth, draws=16, volunteers=(10,))
+    exact = ceilings.visible_truth(truth, p, draws=16)
     for board, name, tolerance in (
         ("multiclass", "accuracy", 0.012),
         ("multilabel", "macro_f1", 0.015),

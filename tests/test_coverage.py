@@ -11,6 +11,8 @@ import pytest
 from tests.campaigns import coverage_study as coverage
 from tests.campaigns.coverage_report import Z, write_report
 
+pytestmark = pytest.mark.campaign
+
 
 def test_a_study_finds_what_it_looks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage, "LARGE", 2000)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from leaderboard.__main__ import main
-from leaderboard.check import lookalikes, submission_check
 from leaderboard.entry import display
 from leaderboard.entry.display import Shown
 from leaderboard.entry.truths import Truths
@@ -17,21 +16,6 @@ from leaderboard.files import LeaderboardError
 from leaderboard.ranking import entries, stored_scores
 
 SLUG = "20261124-cnn-32-64-128-128-best"
-
-
-def test_the_committed_file_names_entries_once_and_tells_them_apart() -> None:
-    found = display.read(display.FILE)
-    assert SLUG in found
-    shown, warnings = entries.submitted(HERE, Truths({}))
-    assert not warnings
-    titles = [entry.title for entry in shown]
-    assert len(set(titles)) == len(titles)
-    # What differs is in the name; the recipe, which is a tag, is not.
-    for entry in shown:
-        (recipe,) = {one.run.recipe_name for one in entry.trained}
-        assert not {"best", "quick", "paper"} & set(entry.title.split(", ")), entry.title
-        assert recipe == "pixel features" or (entry.shown and entry.shown.tags == [recipe]), entry.slug
-    assert not any(lookalikes.same(title, row) for title in titles for row in submission_check.REFERENCES)
 
 
 @pytest.mark.parametrize(

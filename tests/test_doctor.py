@@ -21,7 +21,6 @@ from galaxy_zoo_decals.doctor.report import report
 from tests import hub
 from tests.hub import Hub
 
-ROOT = Path(__file__).parents[1]
 SIZES = {VOTES[0].name: VOTES[0].size, VOTES[1].name: VOTES[1].size} | {
     f"gz_decals_dr5_png_part{n}.zip": 26_100_000_000 for n in (1, 2, 3, 4)
 }
@@ -455,13 +454,3 @@ def test_amounts_and_durations() -> None:
     assert [units.duration(n) for n in (0.1, 80, 95, 3600, 5400, 40_000, 200_000, None)] == [
         "1 s", "80 s", "1.6 min", "60 min", "1.5 h", "11 h", "2.3 days", "?"
     ]  # fmt: skip
-
-
-def test_no_address_is_spelled_elsewhere() -> None:
-    """Hosts that code reads from stand in addresses.py alone."""
-    reads = re.compile(r"https?://(?:\w+\.)*(?:zenodo\.org|huggingface\.co|hf\.co|legacysurvey\.org)[^\s\"']*")
-    for path in (
-        p for folder in ("galaxy_zoo_decals", "benchmark", "leaderboard") for p in (ROOT / folder).rglob("*.py")
-    ):
-        if path.name != "addresses.py":
-            assert not reads.search(path.read_text()), path

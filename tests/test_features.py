@@ -15,18 +15,22 @@ from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
 HEAD = """\
 # The columns of every view
 
-Every view carries the common columns; its own come after them. A view's rows are those whose flag (`in_multiclass`,
-`in_multilabel`, `in_hierarchical`, `in_votes`) is true. Types are those of `datasets`. At the end of the votes view
-simulated editions have `true_*` and `visible_*` columns (float32); those of the survey or of a table of your own have
-`merging_published-votes` and `merging_lost-votes` (int16, [lost votes](data.md#lost-votes-the-question-about-merging)),
-and, where labels are made of them, the `_debiased` fractions (float32). Editions of Galaxy Zoo 2 have `..._debiased`
-and `..._weighted-fraction` (float32) of every answer where `--debiased` asked for them; there `iauname` is the dr7objid
-and `upload_group` the sample (original, extra, stripe82).
+Every view has the common columns, followed by its own columns. A view's rows are those whose flag (`in_multiclass`,
+`in_multilabel`, `in_hierarchical`, `in_votes`) is true. Types are those of `datasets`. Some editions have more columns
+at the end of the votes view:
 
-`ra` and `dec` are in degrees; `mag_r` is the apparent magnitude in r; `petro_th50` and `petro_th90` are the radii that
+- simulated editions: `true_*` and `visible_*` (float32);
+- editions of the survey or of a table of your own: `merging_published-votes` and `merging_lost-votes` (int16,
+  [lost votes](data.md#lost-votes-the-question-about-merging)), and, if labels are made of them, the `_debiased`
+  fractions (float32);
+- editions of Galaxy Zoo 2 made with `--debiased`: `..._debiased` and `..._weighted-fraction` (float32) of every answer.
+
+In editions of Galaxy Zoo 2 `iauname` is the dr7objid and `upload_group` the sample (original, extra, stripe82).
+
+`ra` and `dec` are in degrees. `mag_r` is the apparent magnitude in r. `petro_th50` and `petro_th90` are the radii that
 hold half and 90 % of the Petrosian flux, `petro_theta` is the Petrosian radius, all in arcsec. `upload_group` says why
-the galaxy was shown to volunteers, `random_selection` whether it was chosen at random, `wrong_size_warning` whether the
-field of view may be wrong, `scored` whether metrics use it.
+the galaxy was shown to volunteers. `random_selection` says whether it was chosen at random, `wrong_size_warning`
+whether the field of view may be wrong, and `scored` whether metrics use it.
 """
 
 

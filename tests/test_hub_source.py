@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -25,12 +24,10 @@ from filelock import FileLock
 from huggingface_hub import constants
 from PIL import Image
 
-from benchmark import run
 from galaxy_zoo_decals import addresses, cli, image_files, splits
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, Published
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.image_files import Form
-from galaxy_zoo_decals.prepare import command as prepare_command
 from galaxy_zoo_decals.prepare.audit import check
 from galaxy_zoo_decals.schema import GZD5, SPLITS
 from galaxy_zoo_decals.sources import download, hub_repository, hub_shard
@@ -502,17 +499,6 @@ def test_an_edition_of_zenodo_is_not_replaced_unasked(
     assert world.prepare("--images", "hub-tiny") == 1
     assert "holds the edition toy (150 galaxies, own files), which this one would replace" in capsys.readouterr().err
     assert contents(world.folder / "edition") == before and not world.hub.requests
-
-
-def test_the_commands_of_the_readme_are_understood() -> None:
-    text = (ROOT / "README.md").read_text().partition("## Real galaxies in five minutes")[2].partition("\n## ")[0]
-    commands = [shlex.split(line, comments=True) for line in text.split("```")[1].strip().splitlines()]
-    assert [command[0] for command in commands] == ["galaxy-zoo-decals"] * 3 + ["accelerate"]
-    first, second, third = (cli.parser().parse_args(command[1:]) for command in commands[:3])
-    assert first.images == "hub-tiny" and third.out.name == "contact-sheet.png"
-    assert second.edition == prepare_command._name_of_survey(first)
-    assert commands[3][1:4] == ["launch", "--quiet", "benchmark/run.py"]
-    assert run.parser().parse_args(commands[3][4:]).model == "multiclass"
 
 
 # The join

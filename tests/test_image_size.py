@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmark import recipes
 from galaxy_zoo_decals.scoring import BOARDS, Estimate, Result
 from tests.campaigns import image_size as campaign
+
+pytestmark = pytest.mark.campaign
 
 
 def test_both_sizes_are_trained_alike_and_closer_than_the_small_one_goes() -> None:

@@ -13,6 +13,8 @@ from galaxy_zoo_decals.scoring import BOARDS, Estimate, Result
 from leaderboard.ranking import differences
 from tests.campaigns import learning_curve as campaign
 
+pytestmark = pytest.mark.campaign
+
 
 def test_fewer_galaxies_are_seen_more_often_and_the_whole_is_the_entry_of_the_board() -> None:
     found = campaign.steps(plan.read(), "gz2", 7230)

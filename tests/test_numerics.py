@@ -18,11 +18,13 @@ from tests.campaigns.numerics import CHECKS, Check, exact_nll, likelihood_error,
 MERGING = GZD5.slices["merging"]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("check", CHECKS, ids=[check.name for check in CHECKS])
 def test_every_place_keeps_its_digits(check: Check) -> None:
     assert check.worst(np.random.default_rng(2), 300) <= check.allowed
 
 
+@pytest.mark.campaign
 def test_the_check_of_the_likelihood_sees_lost_digits() -> None:
     assert likelihood_error(scipys_nll, np.random.default_rng(2), 300, 1e-3, 1e20) > 1
 

@@ -21,8 +21,6 @@ from galaxy_zoo_decals.schema import SPLITS, VIEWS
 from galaxy_zoo_decals.sources.folder import Folder
 from tests.hub import Hub, serve
 
-ROOT = Path(__file__).parents[1]
-
 
 def run(hub: Hub, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python as a user of this Hub would."""
@@ -174,10 +172,3 @@ def test_the_card_is_a_data_sheet(toy_edition: Path) -> None:
         counts = facts["counts"]
         left = sum(counts[s]["galaxies"] - counts[s][view] for s in SPLITS)  # type: ignore[index]
         assert sum(reasons.values()) == left
-
-
-def test_the_citation_file_is_valid() -> None:
-    said = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert said["cff-version"] == "1.2.0" and {"title", "message", "authors"} <= set(said)
-    dois = {reference["doi"] for reference in said["references"]}
-    assert {"10.1093/mnras/stab2093", "10.5281/zenodo.4573248"} <= dois

@@ -144,17 +144,20 @@ def test_a_draw_that_one_entry_lacks_is_lacking_in_its_own_pairs_alone() -> None
     assert [p.letters for p in rank([*board, lacking], True).places] == ["a", "a", "a"], "nothing tells them apart"
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("spread", [0.0, 1.0, 13.0, "one of 13", "0 to 13"])
 def test_equal_entries_are_rarely_separated_however_much_training_spreads(spread: float | str) -> None:
     found = ranks.separated(ranks.spreads(spread, 9), [3] * 9, 1500, typical=0.46)
     assert found.mean() < 0.07, "0.05 is promised; 1,500 boards tell it to 0.006"
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("spread", [0.0, 0.3])
 def test_a_better_entry_is_separated(spread: float) -> None:
     assert ranks.power(9, spread, [8.0], 100, typical=0.13)["now"][0] > 0.95
 
 
+@pytest.mark.campaign
 def test_the_study_runs_what_ranks() -> None:
     """Its boards, given to rank() as entries with draws, separate the same pairs."""
     rng = np.random.default_rng(4)

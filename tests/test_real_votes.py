@@ -23,8 +23,9 @@ from tests.campaigns.real_votes import bound, folds, independent, likelihoods, m
 from tests.campaigns.real_votes.recalibration import recalibrated
 from tests.campaigns.real_votes.sample import Sample
 
+pytestmark = pytest.mark.campaign
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-EVIDENCE = Path(__file__).resolve().parents[1] / "docs" / "evidence"
 
 
 def drawn(galaxies: int, volunteers: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -318,9 +319,3 @@ def test_the_real_sample_gives_the_counts_that_were_published() -> None:
     off = np.abs(sample.off)
     assert (len(sample.names), int((off == 0).sum()), int((off <= 1).sum())) == (689, 508, 617)
     assert sample.first_is_whole.all()
-
-
-@pytest.mark.skipif(not (EVIDENCE / "real-votes.json").is_file(), reason="the campaign's table is not there")
-def test_the_committed_tables_are_those_of_the_committed_numbers() -> None:
-    measured = json.loads((EVIDENCE / "real-votes.json").read_text())
-    assert report.markdown(measured) == (EVIDENCE / "real-votes.md").read_text(encoding="utf-8")

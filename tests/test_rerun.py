@@ -40,7 +40,7 @@ Said = pytest.CaptureFixture[str]
 def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two trainings of one small network on the sample."""
     out = tmp_path_factory.mktemp("trained")
-    settings = [*TINY_CNN, "--set", "epochs=6", "--set", "channels=8,16"]
+    settings = [*TINY_CNN, "--set", "epochs=3", "--set", "channels=8,16"]
     with pytest.MonkeyPatch.context() as patch:
         # One commit, whatever somebody does with the working tree meanwhile.
         patch.setattr(run_folder, "git", lambda: {"commit": "ab" * 20, "dirty": False})

@@ -17,15 +17,6 @@ from leaderboard.render import readme_table
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_readme_holds_the_table_of_today(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["results"]) == 0
-    printed = capsys.readouterr().out.strip()
-    text = (ROOT / "README.md").read_text()
-    assert f"{readme_table.BEGIN}\n\n{printed}\n\n{readme_table.END}" in text, (
-        "python -m leaderboard results --into README.md"
-    )
-
-
 def test_a_cell_is_the_mean_of_the_stored_scores(capsys: pytest.CaptureFixture[str]) -> None:
     main(["results"])
     printed = capsys.readouterr().out

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from galaxy_zoo_decals.edition import Edition
 from tests.campaigns.scale import loading, page, reading, run, table_page
+
+pytestmark = pytest.mark.campaign
 
 
 def test_the_whole_path_with_archives_made_and_removed_in_turn(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from galaxy_zoo_decals.simulation import colour
 from galaxy_zoo_decals.simulation.colour import CUTOUT_PIXELS
 from tests.campaigns.simulation_realism import FEATURES, PROFILES, RADII, measure, profile, separations, tell_apart
 
+pytestmark = pytest.mark.campaign
+
 SCALE = 14.0
 """Scale length of the disc, pixels."""
 

@@ -29,6 +29,8 @@ from tests.campaigns.simulation_transfer import (
     transfer,
 )
 
+pytestmark = pytest.mark.campaign
+
 SMALL = replace(RECIPES["quick"]["multilabel"], resolution=16, epochs=2, channels=(4, 8), hidden=8)
 
 

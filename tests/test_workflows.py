@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,63 +28,6 @@ SLUG = "20261128-a-new-network"
 def read(name: str) -> dict[Any, Any]:
     content: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
     return content
-
-
-def test_no_workflow_gives_a_pull_request_more_than_it_may_have() -> None:
-    assert {p.stem for p in WORKFLOWS} == {"check", "pages", "score", "tests"}
-    for path in WORKFLOWS:
-        text = path.read_text()
-        content = yaml.safe_load(text)  # which reads the key `on` as true
-        assert content["permissions"] == {}, f"{path.name}: rights are given job by job"
-        assert "${{ secrets" not in text and "run-id" not in text, "no result of another run is taken over"
-        for job in content["jobs"].values():
-            writes = {right for right, level in job["permissions"].items() if level == "write"}
-            steps = [step.get("run", "") for step in job["steps"]]
-            assert not (writes and any("python" in step for step in steps)), "who may write runs no package"
-            for step in job["steps"]:
-                if "uses" in step:
-                    assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]), f"{path.name}: {step['uses']}"
-                    if "checkout" in step["uses"] and "contents" not in writes:
-                        assert step["with"]["persist-credentials"] is False
-                assert "${{" not in step.get("run", ""), f"{path.name}: what others chose reaches shells as variables"
-            if "pull_request" in content[True]:
-                assert job["permissions"] == {"contents": "read"}
-            if "pull_request_target" in content[True]:
-                refs = [s["with"].get("ref") for s in job["steps"] if "checkout" in s.get("uses", "")]
-                assert set(refs) <= {"main"}, "nothing but main is checked out, and not main as it was"
-
-
-def test_one_action_has_one_hash_and_names_its_version() -> None:
-    found: dict[str, set[str]] = {}
-    for path in WORKFLOWS:
-        for line in path.read_text().splitlines():
-            if re.match(r" *(- )?uses: ", line):
-                action, rest = line.split("uses: ")[1].split("@", 1)
-                assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", rest), line
-                found.setdefault(action, set()).add(rest)
-    assert all(len(pins) == 1 for pins in found.values())
-
-
-def test_packages_of_jobs_with_a_token_are_bound_to_hashes() -> None:
-    for path in WORKFLOWS:
-        for line in path.read_text().splitlines():
-            if "pip install" in line:
-                assert "--require-hashes --only-binary :all: --requirement leaderboard/requirements.lock" in line
-    lock = (ROOT / "leaderboard" / "requirements.lock").read_text()
-    every = set((ROOT / "requirements.lock").read_text().splitlines())
-    pinned = re.findall(r"^(\S+==[^\\\n]*?) *\\$", lock, re.M)
-    every = {line.split(" ;")[0] for line in every}
-    assert len(pinned) > 20 and {line.split(" ;")[0] for line in pinned} <= every, "run `make lock`"
-    assert all("--hash=sha256:" in part for part in re.split(r"^\S+==", lock, flags=re.M)[1:])
-
-
-def test_the_tests_run_on_every_python_that_is_supported() -> None:
-    import tomllib
-
-    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
-    supported = [c.rsplit(" ", 1)[1] for c in classifiers if re.search(r":: 3\.\d+$", c)]
-    (job,) = read("tests")["jobs"].values()
-    assert job["strategy"]["matrix"]["python"] == supported
 
 
 GH = """#!/bin/sh
@@ -148,7 +91,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
     git(origin, "add", "-A")
     git(origin, "commit", "-q", "-m", "main")
     git(work, "clone", "-q", str(origin), str(clone))
-    (clone / ".venv").symlink_to(ROOT / ".venv")
+    (clone / ".venv").symlink_to(sys.prefix)
     (work / "bin").mkdir()
     (work / "bin" / "gh").write_text(GH)
     (work / "bin" / "gh").chmod(0o755)

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import ImageClassifierOutput
 
+from benchmark.models.backbones import backbone, backbone_title, image_form
 from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
-from benchmark.models.networks import backbone, backbone_title, image_form
 from benchmark.recipes import Dirichlet
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import LEAST_CONCENTRATION, MOST_CONCENTRATION

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional
 from transformers.modeling_outputs import ImageClassifierOutput
 
+from benchmark.models.convolutional import convolutional, convolutional_title, convolutional_values
 from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
-from benchmark.models.networks import convolutional, convolutional_title, convolutional_values
 from benchmark.recipes import Convolutional
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
+from benchmark.models.backbones import backbone, backbone_title, image_form
 from benchmark.models.model import GalaxyConfig, config_values
 from benchmark.models.multiclass import ClassModel
-from benchmark.models.networks import backbone, backbone_title, image_form
 from benchmark.recipes import Backbone
 from galaxy_zoo_decals.schema import CLASSES, Tree
 
@@ -32,7 +32,7 @@ class EfficientNetClassifier(ClassModel):
 
     @classmethod
     def from_recipe(cls, recipe: Backbone, tree: Tree) -> Self:
-        """Return the network with random weights; ``networks.load_first_weights`` gives it others."""
+        """Return the network with random weights; ``first_weights.load_first_weights`` gives it others."""
         return cls(
             EfficientNetConfig(
                 backbone=recipe.backbone,

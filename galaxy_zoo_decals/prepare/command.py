@@ -30,108 +30,117 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     sources = prepare.add_subparsers(title="sources", required=True, metavar="SOURCE", dest="source_name")
     gzd5 = sources.add_parser(
         "gzd5", help="Galaxy Zoo DECaLS 5: 253,286 galaxies; 104 GB from Zenodo, or 0.2 GB with --images hub-tiny",
-        description="Downloads the votes and the four archives of images one after the other, converts each as it "
-        "comes, and goes on where it stopped when it is started again. With --galaxies N it reads N galaxies out of "
-        "the archives on the server instead: 2,000 galaxies are about 0.8 GB.",
+        description="Downloads the votes and the four archives of images one after the other, and converts each. If it "
+        "is interrupted, the same command continues. With --galaxies N it reads only N galaxies from the archives on "
+        "the server: 2,000 galaxies are about 0.8 GB.",
     )  # fmt: skip
     gzd5.add_argument(
-        "--source", type=Path, metavar="DIR", help="the files are there already: zips, or images in folders"
+        "--source", type=Path, metavar="DIR", help="folder with files that you have: zips, or images in folders"
     )
     gzd5.add_argument(
-        "--parts", type=archive_numbers, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (all four)"
+        "--parts", type=archive_numbers, default=(1, 2, 3, 4), metavar="1,2", help="archives to use (default: all four)"
     )
     gzd5.add_argument(
         "--images", choices=("zenodo", "hub", "hub-tiny"), default="zenodo",
-        help="where images come from: Zenodo's PNGs (default), the JPEGs of mwalmsley/gz_desi on the Hugging Face Hub "
+        help="source of the images: Zenodo's PNGs (default), the JPEGs of mwalmsley/gz_desi on the Hugging Face Hub "
         "(17.5 GB), or a small part of these (0.2 GB, minutes)",
     )  # fmt: skip
     galaxyzoo2 = sources.add_parser(
         "galaxyzoo2", help="Galaxy Zoo 2: 239,695 SDSS galaxies, the counts of every answer; 3.5 GB, or a part of it",
-        description="Real galaxies with the votes themselves: the raw counts of Hart et al. 2016 and the pictures that "
+        description="Real galaxies with counted votes: the raw counts of Hart et al. 2016 and the pictures that "
         "volunteers saw (JPEG, 424 pixels). Downloads the table, the mapping and the archive of images one after the "
-        "other, and goes on where it stopped when it is started again. With --galaxies N it reads N images out of the "
-        "archive on the server instead.",
+        "other. If it is interrupted, the same command continues. With --galaxies N it reads only N images from the "
+        "archive on the server.",
     )  # fmt: skip
     galaxyzoo2.add_argument(
         "--source", type=Path, metavar="DIR",
-        help="the files are there already: gz2_hart16.csv or .csv.gz, gz2_filename_mapping.csv, and images_gz2.zip or "
-        "images/",
+        help="folder with files that you have: gz2_hart16.csv or .csv.gz, gz2_filename_mapping.csv, and images_gz2.zip "
+        "or images/",
     )  # fmt: skip
     galaxyzoo2.add_argument(
-        "--debiased", action="store_true", help="keep the debiased and weighted fractions as columns beside the votes"
+        "--debiased", action="store_true", help="also keep the debiased and weighted fractions as columns"
     )
     galaxyzoo2.add_argument(
         "--images", choices=("zenodo", "hub", "hub-tiny"), default="zenodo",
-        help="where images come from: Zenodo's archive (default, 3.4 GB), mwalmsley/gz2 on the Hugging Face Hub "
+        help="source of the images: Zenodo's archive (default, 3.4 GB), mwalmsley/gz2 on the Hugging Face Hub "
         "(2.6 GB), or a small part of it (26 MB, some 1,900 galaxies)",
     )  # fmt: skip
-    galaxyzoo2.add_argument("--table", metavar="URL", help="the table of the votes on another server")
+    galaxyzoo2.add_argument("--table", metavar="URL", help="address of the table of votes on another server")
     for survey in (gzd5, galaxyzoo2):
         survey.add_argument(
-            "--downloads", type=Path, metavar="DIR", help="where downloaded files go (default: the cache)"
+            "--downloads", type=Path, metavar="DIR", help="folder for downloaded files (default: the cache)"
         )
         survey.add_argument(
             "--shards", type=between(1, 10_000), metavar="N", help="with --images hub: N of its shards (0.5 GB each)"
         )
         survey.add_argument(
             "--galaxies", type=between(30, 1_000_000), metavar="N",
-            help="a part of the survey: N galaxies (30 or more) in runs of neighbours spread over the archives, about "
-            f"{'0.4 MB' if survey is gzd5 else '15 kB'} each",
+            help="only N galaxies of the survey (30 or more), in runs of neighbours spread over the archives, about "
+            f"{'0.4 MB' if survey is gzd5 else '15 kB'} per galaxy",
         )  # fmt: skip
         survey.add_argument(
-            "--seed", type=seed, metavar="S", help="which galaxies (0); a smaller N is a part of a larger one"
+            "--seed",
+            type=seed,
+            metavar="S",
+            help="seed that chooses the N galaxies (0); a smaller N is a part of a larger N",
         )
         survey.add_argument(
-            "--delete-archives", action="store_true", help="remove what was downloaded once it is converted"
+            "--delete-archives", action="store_true", help="delete downloaded images once they are converted"
         )
-        survey.add_argument("--catalogue-only", action="store_true", help="fetch and check the votes, report, and stop")
-        survey.add_argument("--again", action="store_true", help="make the edition anew though it is there")
-        survey.add_argument("--record", default=None, metavar="URL", help="the record's API on another server")
+        survey.add_argument(
+            "--catalogue-only", action="store_true", help="download and check only the votes, and report"
+        )
+        survey.add_argument("--again", action="store_true", help="make the edition again, even if it is there")
+        survey.add_argument("--record", default=None, metavar="URL", help="API of the Zenodo record on another server")
     gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Challenge (SDSS images, debiased likelihoods)")
     gz2.add_argument(
         "--source", type=Path, required=True, metavar="DIR",
-        help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or Kaggle's one zip",
+        help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or Kaggle's single zip",
     )  # fmt: skip
     gz2.add_argument(
         "--only", type=file, metavar="FILE",
-        help="GalaxyIDs to take, one a line (all); the benchmark's: leaderboard/benchmark/v1/gz2-galaxies.txt",
+        help="list of GalaxyIDs, one per line (all); the benchmark's: leaderboard/benchmark/v1/gz2-galaxies.txt",
     )  # fmt: skip
-    simulated = sources.add_parser("simulated", help="simulated galaxies and volunteers, the truth known")
-    simulated.add_argument("--galaxies", type=positive, default=20_000, metavar="N", help="default 20,000")
-    simulated.add_argument("--seed", type=seed, default=0, metavar="S", help="default 0")
-    catalogue = sources.add_parser("catalogue", help="a table of your own with GZD-5 columns, and its images")
-    catalogue.add_argument("--votes", type=file, required=True, metavar="FILE", help="CSV or Parquet")
-    catalogue.add_argument("--images", type=Path, required=True, metavar="DIR", help="<iauname>.png or .jpg")
+    simulated = sources.add_parser("simulated", help="simulated galaxies and volunteers, with known truth")
+    simulated.add_argument("--galaxies", type=positive, default=20_000, metavar="N", help="number of galaxies (20,000)")
+    simulated.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the simulation (0)")
+    catalogue = sources.add_parser("catalogue", help="your own table with GZD-5 columns, and its images")
+    catalogue.add_argument("--votes", type=file, required=True, metavar="FILE", help="table of votes, CSV or Parquet")
+    catalogue.add_argument(
+        "--images", type=Path, required=True, metavar="DIR", help="folder with <iauname>.png or .jpg"
+    )
     catalogue.add_argument(
         "--licence", type=licence, default="other", metavar="SPDX",
-        help="licence of table and images, such as CC-BY-4.0; without one that allows it nothing is passed on",
+        help="licence of table and images, such as CC-BY-4.0; without one that allows it, nothing is redistributed",
     )  # fmt: skip
     for source in (gzd5, galaxyzoo2, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
         shown = default
         if default in SURVEYS:
-            shown += f"; a part or images of the Hub: {default}-N, {default}-hub, {default}-tiny"
-        source.add_argument("--out", type=Path, metavar="DIR", help="default: the folder of named editions")
+            shown += f"; for a part or images of the Hub: {default}-N, {default}-hub, {default}-tiny"
+        source.add_argument("--out", type=Path, metavar="DIR", help="folder (default: in the folder of named editions)")
         source.add_argument(
             "--name",
             type=edition_name,
             default=None if default in SURVEYS else default,
-            help=f"the edition's name (default {shown})",
+            help=f"name of the edition (default: {shown})",
         )
-        source.add_argument("--size", type=between(8, 1024), metavar="PX", help="side of the images (224)")
+        source.add_argument("--size", type=between(8, 1024), metavar="PX", help="side of the images in pixels (224)")
         source.add_argument("--quality", type=between(1, 95), default=90, metavar="Q", help="JPEG quality (90)")
         source.add_argument(
             "--cleaning", type=_preset, choices=("default", "student"), default="default",
-            help="student: as the student work (more than 5 votes, debiased labels, rows with NaN dropped)",
+            help="student: the rules of the student work (more than 5 votes, debiased labels, rows with NaN dropped)",
         )  # fmt: skip
-        source.add_argument("--min-votes", type=between(0, 1000), metavar="N", help="first-question votes (3)")
+        source.add_argument(
+            "--min-votes", type=between(0, 1000), metavar="N", help="at least N first-question votes (3)"
+        )
         source.add_argument("--keep-wrong-size", action="store_true", help="keep galaxies with a wrong field of view")
         source.add_argument("--processes", type=positive, default=os.cpu_count() or 1, metavar="N")
         source.set_defaults(run=_run, keep_original=False)
     for source in (gzd5, galaxyzoo2, gz2, catalogue):
         source.add_argument(
             "--keep-original", action="store_true",
-            help="keep the image files as they are, 424 pixels a side unless --size says otherwise",
+            help="keep the image files unchanged, 424 pixels per side unless --size says otherwise",
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from leaderboard.entry import submission
-from leaderboard.entry.submission import LARGEST_FILE, LARGEST_SUBMISSION, SLUG
+from leaderboard.entry.submission import SLUG
 from leaderboard.files import visible
 
 PLACE = r"[a-z0-9][a-z0-9_.-]{0,63}/(multiclass|multilabel|hierarchical|votes)/seed(0|[1-9]\d{0,8})"
@@ -26,6 +26,8 @@ MOST_FILES = 200
 MOST_PREDICTIONS = 40
 """Prediction files of a submission: three seeds on all boards of three editions, and some more."""
 
+LARGEST_SUBMISSION = 40 * 2**20
+LARGEST_FILE = 5 * 2**20
 LARGEST_RUN = 2**20
 LARGEST_TEXT = {"README.md": 64 * 2**10, "citation.bib": 64 * 2**10, "submission.yaml": submission.LARGEST_YAML}
 LARGEST_SCORES = 4 * 2**20

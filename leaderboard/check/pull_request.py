@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from leaderboard.check import allowed_files
 from leaderboard.check.allowed_files import ALLOWED, MOST_FILES, NO_FILE
 from leaderboard.entry import submission
 from leaderboard.files import LeaderboardError, visible
@@ -119,9 +120,9 @@ def _new(slug: str, changes: list[Change], submissions: PurePosixPath, found: Ch
     if len(changes) > MOST_FILES:
         found.faults.append(f"{visible(slug, 80)}: {len(changes):,} files; at most {MOST_FILES} are allowed.")
     total = sum(change.size for change in changes)
-    if total > submission.LARGEST_SUBMISSION:
+    if total > allowed_files.LARGEST_SUBMISSION:
         found.faults.append(
-            f"{visible(slug, 80)}: {total:,} bytes in all; at most {submission.LARGEST_SUBMISSION:,} are allowed."
+            f"{visible(slug, 80)}: {total:,} bytes in all; at most {allowed_files.LARGEST_SUBMISSION:,} are allowed."
         )
     for change in changes:
         where = visible(change.path, 200)
@@ -132,8 +133,8 @@ def _new(slug: str, changes: list[Change], submissions: PurePosixPath, found: Ch
             found.faults.append(f"{where}: {_mode(change.mode)}; only regular files are allowed.")
         elif not submission.SLUG.fullmatch(slug) or not ALLOWED.fullmatch(inside):
             found.faults.append(f"{where}: {NO_FILE}: remove or rename it.")
-        elif change.size > submission.LARGEST_FILE:
-            found.faults.append(f"{where}: {change.size:,} bytes; at most {submission.LARGEST_FILE:,} are allowed.")
+        elif change.size > allowed_files.LARGEST_FILE:
+            found.faults.append(f"{where}: {change.size:,} bytes; at most {allowed_files.LARGEST_FILE:,} are allowed.")
 
 
 def _old(

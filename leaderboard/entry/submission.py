@@ -15,8 +15,6 @@ from leaderboard.entry.strict import Strict
 from leaderboard.files import read_text
 
 SLUG = re.compile(r"^20\d{6}-[a-z0-9]+(-[a-z0-9]+)*$")
-LARGEST_FILE = 5 * 2**20
-LARGEST_SUBMISSION = 40 * 2**20
 LARGEST_YAML = 64 * 2**10
 
 

@@ -23,8 +23,8 @@ from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from galaxy_zoo_decals.scoring.class_prior import MAY_LACK
 from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES
 from leaderboard.check import leaked_votes
+from leaderboard.check.allowed_files import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.entry import literature, prediction_file
-from leaderboard.entry.submission import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.entry.truths import Key, Truths, terms_of, title_of, tree_of
 from leaderboard.files import DATA, MEBIBYTE, ROOT, LeaderboardError, read_json, read_text, visible
 from leaderboard.ranking import board_table, stored_references, stored_scores

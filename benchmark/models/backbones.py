@@ -1,0 +1,91 @@
+"""Any backbone of timm: made for a size of image and a number of outputs, with its proper name."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from benchmark import BenchmarkError, weights
+from benchmark.recipes import Backbone
+
+if TYPE_CHECKING:
+    pass
+
+NAMES = {
+    "tf_efficientnet_lite0": "EfficientNet-Lite0",
+    "tf_efficientnet_b0": "EfficientNet-B0",
+    "tf_efficientnetv2_s": "EfficientNetV2-S",
+    "tf_efficientnetv2_m": "EfficientNetV2-M",
+    "tf_efficientnetv2_l": "EfficientNetV2-L",
+}
+"""Proper names of common backbones; any other bears its timm name."""
+
+
+def backbone(name: str, outputs: int, dropout: float, drop_path: float, side: int) -> nn.Module:
+    """Return a timm network for images of ``side`` pixels, with random weights and a head of ``outputs``.
+
+    Raises BenchmarkError if timm has none of this name, and names the nearest, or if it cannot take such images.
+    """
+    import timm
+
+    if not timm.is_model(name.split(".")[0]):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3)
+        hint = f" Nearest: {', '.join(near)}." if near else " See timm.list_models()."
+        raise BenchmarkError(f"timm has no backbone {name!r}.{hint}")
+    extra: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
+    network: Any = timm.create_model(name, num_classes=outputs, drop_rate=dropout, **extra)
+    # timm draws the head of some networks so large that the first steps spoil the pretrained layers below it.
+    for layer in network.get_classifier().modules():
+        for parameter in layer.parameters(recurse=False):
+            nn.init.zeros_(parameter)
+    set_size(network, side)
+    return network
+
+
+def set_size(network: Any, side: int) -> None:
+    """Let a network whose layers are made for one size of image, as those of most transformers are, take another."""
+    form = network.pretrained_cfg
+    if not form.get("fixed_input_size") or getattr(network, "side", made_for(network)) == side:
+        return
+    try:
+        if not hasattr(network, "set_input_size"):
+            raise ValueError("its layers are made for one size")
+        with warnings.catch_warnings():
+            # Interpolated positions make timm's own code warn of torch's next versions.
+            warnings.simplefilter("ignore")
+            network.set_input_size(img_size=side)
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, 3, side, side))
+    except (AssertionError, ValueError, RuntimeError) as error:
+        raise BenchmarkError(
+            f"{form['architecture']} cannot take images of {side} pixels ({error}). Give --set resolution="
+            f"{made_for(network)}, for which it was made, or another --backbone."
+        ) from None
+    network.train()
+    network.side = side
+
+
+def made_for(network: Any) -> int:
+    """Return the pixels per side of the images that a network was made for."""
+    return int(network.pretrained_cfg["input_size"][-1])
+
+
+def image_form(name: str) -> dict[str, tuple[float, ...]]:
+    """Return the mean and standard deviation that a backbone's pretrained weights expect of its images."""
+    import timm
+
+    form = timm.get_pretrained_cfg(name)
+    return {"image_mean": tuple(form.mean), "image_std": tuple(form.std)} if form else {}
+
+
+def backbone_title(recipe: Backbone) -> str:
+    """Return backbone and first weights by their own names, as in "EfficientNet-Lite0, ImageNet"."""
+    architecture, _, tag = recipe.backbone.partition(".")
+    name = NAMES.get(architecture, architecture)
+    if recipe.weights == "imagenet":
+        return f"{name}, {'ImageNet-21k' if 'in21k' in tag else 'ImageNet'}"
+    return f"{name}, {weights.in_words(recipe) or 'from scratch'}"
