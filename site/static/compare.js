@@ -132,7 +132,7 @@
       box.appendChild(make("p", galaxy.name, "name"));
       [["A", a], ["B", b]].forEach(function (side) {
         says.appendChild(make("dt", side[0], side[0] === "A" ? "one" : "two-mark"));
-        var said = make("dd", data.words[data.answers[side[1]][k]] + ", " + data.sure[side[1]][k] + "\u00a0%\u00a0");
+        var said = make("dd", data.words[data.answers[side[1]][k]] + " (" + data.sure[side[1]][k] + "\u00a0%)\u00a0");
         var judged = data.right.length ? data.right[side[1]].charAt(k) : "-";
         if (judged !== "-") said.appendChild(mark(judged === "1"));
         says.appendChild(said);
