@@ -537,7 +537,9 @@ def test_verdicts_are_those_of_the_votes(site: Path, board: Path, toy_edition: P
     classes = [verdicts.true_answer(truth, row, "multiclass") for row in rows]
     text = (site / "index.html").read_text()
     part = text[text.index("local-toy-efficientnetv2.html") :]
-    said = re.findall(r'<p class="verdict"><b>(\w+) \(\d+\u00a0% confident\)</b>&nbsp;<span class="(yes|no)">', part)[: len(rows)]
+    said = re.findall(r'<p class="verdict"><b>(\w+) \(\d+\u00a0% confident\)</b>&nbsp;<span class="(yes|no)">', part)[
+        : len(rows)
+    ]
     assert [(name == wanted, mark) for (name, mark), wanted in zip(said, classes)] == [
         (mark == "yes", mark) for _, mark in said
     ]
@@ -829,7 +831,9 @@ def test_any_two_entries_are_compared(browser: Browser, site: Path) -> None:
     assert page.url.endswith(f"?a={names[2]}&b={names[0]}")
     galaxies_shown = page.locator("[data-galaxies] .name").all_inner_texts()
     words = page.locator("[data-count]").inner_text()
-    parted, first_right, second_right = map(int, re.findall(r"^(\d+) of .* A is right on (\d+), B on (\d+)", words)[0])
+    parted, first_right, second_right = map(
+        int, re.findall(r"disagree on (\d+) of .* A is correct on (\d+), B on (\d+)", words)[0]
+    )
     marks = page.evaluate(
         "[...document.querySelectorAll('[data-galaxies] dl')].map(d => d.querySelectorAll('.yes').length)"
     )

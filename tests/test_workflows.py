@@ -195,7 +195,7 @@ def test_a_pull_request_from_beginning_to_end(hub: Hub, tmp_path: Path) -> None:
     branch(hub, "honest")
     verdict, asked, comment = hub.pull_request("honest")
     assert verdict == "success" and "state=success -f context=leaderboard" in asked
-    assert "Check of the submission: good" in comment and "3 re-scored by the scorer of main" in comment
+    assert "Check of the submission: passed" in comment and "3 re-scored by the scorer of main" in comment
     assert not (hub.clone / "leaderboard" / "submissions" / SLUG).exists(), "nothing of it is checked out"
 
     # Merged, it stands as reported: without scores it has no rank.

@@ -175,7 +175,9 @@ def markdown(report: Report) -> str:
             lines += ["", *_table(standing)]
     text = "\n".join(lines) + "\n"
     if len(text) > LONGEST_REPORT:
-        text = text[:LONGEST_REPORT].rpartition("\n")[0] + "\n\n(The report is cut here. The log has the full report.)\n"
+        text = (
+            text[:LONGEST_REPORT].rpartition("\n")[0] + "\n\n(The report is cut here. The log has the full report.)\n"
+        )
     return text
 
 
@@ -211,7 +213,11 @@ def _table(s: Standing) -> list[str]:
             paired += ", no significant difference" if d.low <= 0 <= d.high else ""
         lines.append(f"| {_code(d.name)} | {number(d.value, metric)} | {_signed(d.difference, metric)} | {paired} |")
     better = "higher" if metric.higher_is_better else "lower"
-    return [*lines, "", f"({better} is better; intervals are paired over the same galaxies and include the seed variance)"]
+    return [
+        *lines,
+        "",
+        f"({better} is better; intervals are paired over the same galaxies and include the seed variance)",
+    ]
 
 
 def number(value: float | None, metric: Metric) -> str:

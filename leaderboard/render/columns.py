@@ -70,9 +70,7 @@ def columns(table: Table) -> list[Column]:
         for i, m in enumerate(m for m in table.board.metrics.values() if m.name != table.primary.name)
     ]
     skilled = any(math.isfinite(row.skill.value) for row in table.rows)
-    skill = Column(
-        "skill", "Skill", "Position between the class prior (0) and the noise ceiling (1).", shown=skilled
-    )
+    skill = Column("skill", "Skill", "Position between the class prior (0) and the noise ceiling (1).", shown=skilled)
     mixed = len({_pictures(row) for row in [*table.rows, *table.partial]} - {None}) > 1 or any(
         row.score.lacking for row in [*table.rows, *table.partial]
     )
@@ -85,13 +83,20 @@ def columns(table: Table) -> list[Column]:
         Column("spread", "s.d. over seeds", "Standard deviation of the score over the seeds."),
         *metrics,
         Column("evidence", "Evidence", "How the scores were verified.", numeric=False),
-        Column("overlap", "Test overlap", "Whether the weights have seen test galaxies, as the authors declare.", False),
+        Column(
+            "overlap", "Test overlap", "Whether the weights have seen test galaxies, as the authors declare.", False
+        ),
         Column("family", "Family", "Family of the network.", numeric=False),
         Column("recipe", "Recipe", "Name of the training settings.", numeric=False),
         Column("parameters", "Parameters", "Number of weights that were trained or used.", shown=True),
         Column("pixels", "Pixels", "Side of the square input image of the network.", shown=True),
         Column("pictures", "Pictures", "Source of the input images.", numeric=False, shown=mixed),
-        Column("image_size", "Image pixels", "Side of the edition's images, before scaling to the network's input.", shown=sized),
+        Column(
+            "image_size",
+            "Image pixels",
+            "Side of the edition's images, before scaling to the network's input.",
+            shown=sized,
+        ),
         *([Column("lacking", "Missing", "Galaxies that have no image at the source.", shown=True)] if mixed else []),
         Column("train_seconds", "Training", "Time of one training on the listed device.", shown=True),
         Column("device", "Device", "Device of the training.", numeric=False, shown=True),
