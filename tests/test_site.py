@@ -289,7 +289,7 @@ def test_votes_that_may_not_be_passed_on_leave_no_trace(tmp_path: Path) -> None:
     names = Truth.of(Edition(edition)).names
     entry = (tmp_path / "without/entries/20260102-dirichlet.html").read_text()
     assert len([name for name in names if name in entry]) >= galaxies.PANEL and "Least confident" in entry
-    assert "same answer on" in (tmp_path / "without/compare/gz2-multiclass.html").read_text()
+    assert "same answer for" in (tmp_path / "without/compare/gz2-multiclass.html").read_text()
     for site in ("with", "without"):
         assert not [p for p in (tmp_path / site).rglob("*.jpg") if "gz2" in str(p)]
         # Pages of data are there with the edition alone; what is said of fields of view is said of every edition.

@@ -14,7 +14,6 @@ from galaxy_zoo_decals.scoring.boards.hierarchical import path_sets
 from galaxy_zoo_decals.scoring.results import board_values
 from leaderboard.render.galaxy_bars import Group, path_in_short, predicted_groups, words
 
-
 HEADINGS = {
     "right-and-sure": "Confident and correct",
     "wrong-and-sure": "Confident but wrong",
