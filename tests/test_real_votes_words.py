@@ -56,7 +56,9 @@ def numbers() -> dict[str, Any]:
 def test_the_finding_is_of_the_model_that_was_told_most(numbers: dict[str, Any]) -> None:
     real = RealVotes(numbers)
     words = real.finding()
-    assert words.startswith("**On real votes, the model is significantly below the noise ceiling.** The votes")
+    assert words.startswith(
+        "**On real votes, the Dirichlet model is significantly below the noise ceiling.** The votes"
+    )
     assert (
         "known for 660 galaxies of Galaxy Zoo 2, and they give 650 of these a class. The Dirichlet model, finetuned on "
         "other galaxies of this set, predicts this class for 88.0% [86.0%, 90.0%] of the 650." in words
@@ -85,7 +87,7 @@ def test_a_model_of_the_kaggle_values_is_held_against_a_constant_answer(numbers:
         (
             0.01,
             -0.02,
-            "**On real votes, the model is below the noise ceiling by the interval of this one",
+            "**On real votes, the Dirichlet model is below the noise ceiling by the interval of this one",
         ),
         (-0.01, -0.05, "**On real votes, no significant gap to the noise ceiling is shown.**"),
     ],

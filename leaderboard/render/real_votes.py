@@ -117,9 +117,9 @@ class RealVotes:
         alone, together = self.gap("multiclass", "accuracy", self.condition)
         _, plain, plain_together = self.plain(self.condition)
         if min(together.low, plain_together) > 0:
-            return "On real votes, the model is significantly below the noise ceiling"
+            return "On real votes, the Dirichlet model is significantly below the noise ceiling"
         if min(alone.low, plain.low) > 0:
-            return "On real votes, the model is below the noise ceiling by the interval of this one comparison alone"
+            return "On real votes, the Dirichlet model is below the noise ceiling by the interval of this one comparison alone"
         return "On real votes, no significant gap to the noise ceiling is shown"
 
     def said(self) -> str:
@@ -182,7 +182,7 @@ class RealVotes:
         return (
             f"As trained on the Kaggle values, the Dirichlet model {better} a constant answer "
             f"({first.value:.1%} and {prior.value:.1%}), although it orders the galaxies well (macro mAP of the labels "
-            f"{labels.value:.3f}). The reason is that the Kaggle values are shifted relative to the votes. A map with "
+            f"{labels.value:.3f}). The Kaggle values are shifted relative to the votes. A map with "
             f"one scale per question and one shift per answer, fitted on other galaxies, brings the accuracy to "
             f"{self.model('multiclass', 'accuracy', last if last == CONDITIONS[0] else CONDITIONS[1]).value:.1%}. "
             f"{self._no_better_everywhere()}"
