@@ -120,7 +120,8 @@ class RealVotes:
             return "On real votes, the Dirichlet model is significantly below the noise ceiling"
         if min(alone.low, plain.low) > 0:
             return (
-                "On real votes, the Dirichlet model is below the noise ceiling by the interval of this one comparison alone"
+                "On real votes, the Dirichlet model is below the noise ceiling "
+                "by the interval of this one comparison alone"
             )
         return "On real votes, no significant gap to the noise ceiling is shown"
 
