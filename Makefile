@@ -35,7 +35,7 @@ serve: setup     ## the site at http://127.0.0.1:8000, with your own runs if the
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
 
 # make boards TRUTH=gz2=PATH of training_solutions_rev1.csv, where the edition gz2 is not on the machine
-boards: setup  ## train, send in and score the entries of benchmark/boards.yaml that do not stand yet (hours, resumable)
+boards: setup  ## train, submit and score the entries of benchmark/boards.yaml that are not there yet (hours, resumable)
 	$(BIN)/python benchmark/plan.py $(foreach t,$(TRUTH),--truth $(t))
 
 report: setup  ## write docs/limit.md, "Is 80 % the data's limit?", and its figures from the stored scores
@@ -77,7 +77,7 @@ campaign-site: setup  ## the site with 100 entries: time, size, axe, HTML checke
 campaign-mutations: setup  ## nearly 200 kinds of damage to a submission (half an hour; docs/evidence/mutations.md)
 	$(BIN)/python tests/campaigns/mutations.py
 
-campaign-cheating: setup  ## copies, seeds of one training and leaked votes: what is seen (minutes; docs/evidence/cheating.md)
+campaign-cheating: setup  ## copies, seeds of one training and leaked votes: what is detected (minutes; docs/evidence/cheating.md)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.cheating
 
 campaign-kills: setup  ## kill a preparation fifty times and go on (most of an hour; docs/evidence/kills.md)
@@ -87,7 +87,7 @@ campaign-lost-votes: setup  ## what lost merging votes do to fractions and class
 	$(BIN)/python -m tests.campaigns.lost_votes
 
 # make campaign-numerics TRUTH=gz2=PATH scores the entries of gz2 anew too
-campaign-numerics: setup  ## does the scorer keep its digits: all of it against exact fractions (a minute; docs/evidence/numerics.md)
+campaign-numerics: setup  ## numerical accuracy of the scorer against exact fractions (a minute; docs/evidence/numerics.md)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.campaigns.numerics $(foreach t,$(TRUTH),--truth $(t))
 
 campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)

@@ -126,7 +126,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             help=f"name of the edition (default: {shown})",
         )
         source.add_argument("--size", type=between(8, 1024), metavar="PX", help="side of the images in pixels (224)")
-        source.add_argument("--quality", type=between(1, 95), default=90, metavar="Q", help="JPEG quality (90)")
+        source.add_argument("--quality", type=between(1, 95), metavar="Q", help="JPEG quality (90)")
         source.add_argument(
             "--cleaning", type=_preset, choices=("default", "student"), default="default",
             help="student: the rules of the student work (more than 5 votes, debiased labels, rows with NaN dropped)",
@@ -153,6 +153,7 @@ def _preset(text: str) -> str:
 
 def _run(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.edition import NAMES, default_path
+    from galaxy_zoo_decals.image_files import QUALITY, SIZE
     from galaxy_zoo_decals.prepare.builder import build, is_made
     from galaxy_zoo_decals.prepare.cleaning import PRESETS
     from galaxy_zoo_decals.prepare.placement import check_target, settle
@@ -188,7 +189,8 @@ def _run(options: argparse.Namespace) -> None:
         rules = replace(rules, min_votes=options.min_votes)
     if options.keep_wrong_size:
         rules = replace(rules, keep_wrong_size=True)
-    size = options.size or (424 if options.keep_original else 224)
+    size = options.size or (424 if options.keep_original else SIZE)
+    options.quality = options.quality or QUALITY
     source = _source(options, size, rules.debiased)
     if survey and options.catalogue_only:
         _report_catalogue(source, rules)
