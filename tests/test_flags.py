@@ -43,15 +43,15 @@ def standing(board: str, value: float, smallest: float = 0.01, best: float | Non
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (standing("multiclass", 0.95, noise_ceiling=0.94), "Macro F1 0.950 is above the noise ceiling's (0.940)"),
+        (standing("multiclass", 0.95, noise_ceiling=0.94), "Macro F1 0.950 is above the noise ceiling (0.940)"),
         (standing("multiclass", 0.93, noise_ceiling=0.94), ""),
-        (standing("votes", 17.5, noise_ceiling=18.1), "NLL per galaxy 17.50 is below the noise ceiling's (18.10)"),
+        (standing("votes", 17.5, noise_ceiling=18.1), "NLL per galaxy 17.50 is below the noise ceiling (18.10)"),
         (standing("votes", 18.5, noise_ceiling=18.1), ""),
-        (standing("votes", 40.0, class_prior=35.0), "NLL per galaxy 40.00 is above the class prior's (35.00)"),
-        (standing("multiclass", 0.1, class_prior=0.2), "Macro F1 0.100 is below the class prior's (0.200)"),
-        (standing("multiclass", 0.74, best=0.70), "is above the best entry's (0.700, The best) by more than 3 times"),
+        (standing("votes", 40.0, class_prior=35.0), "NLL per galaxy 40.00 is above the class prior (35.00)"),
+        (standing("multiclass", 0.1, class_prior=0.2), "Macro F1 0.100 is below the class prior (0.200)"),
+        (standing("multiclass", 0.74, best=0.70), "is above the best entry (0.700, The best) by more than 3 times"),
         (standing("multiclass", 0.72, best=0.70), ""),
-        (standing("votes", 17.0, best=17.04), "is below the best entry's"),
+        (standing("votes", 17.0, best=17.04), "is below the best entry"),
         (standing("votes", 17.04, best=17.0), ""),
     ],
 )  # fmt: skip
@@ -130,5 +130,5 @@ def test_who_is_better_than_the_challenges_winner_is_told(tmp_path: Path) -> Non
         mine = replace(entry, trained=[replace(entry.trained[0], predictions=path, sha256=sha256(path))])
         held = Truths({}, _truths={key: replace(truth, content_hash="0" * 64)})
         told = flags._better_than_winner(mine, held)
-        assert len(told) == expected and all("is below its published winner's (0.075)" in word for word in told)
+        assert len(told) == expected and all("is below that of its published winner (0.075)" in word for word in told)
     assert flags._better_than_winner(mine, Truths({})) == [], "without the Kaggle file nobody can say"

@@ -61,7 +61,7 @@ def test_from_branch_to_row(repository: Path, tmp_path: Path, capsys: pytest.Cap
     ahead, low, high = (float(word) for word in re.findall(r"[+-]\d\.\d+", pixels)[:3])
     assert 0 < low < ahead < high, "a paired difference that tells the two apart"
     assert all(row in told for row in ("noise ceiling", "class prior", "5 volunteers"))
-    assert "at rank **1** of" in told
+    assert "Its rank would be **1** of" in told
 
     git(repository, "checkout", "-q", "main")
     git(repository, "merge", "-q", "entry")

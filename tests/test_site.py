@@ -255,7 +255,7 @@ def test_an_edition_that_may_not_be_passed_on_is_not(toy_edition: Path, tmp_path
         values = guess(closed, task, 0.5, np.random.default_rng(0))
         predictions = Predictions(task, "gz2", "0" * 64, "1" * 64, 0, closed.names, values)
         judged = verdicts.judge(closed, predictions)
-        assert set(verdicts.examples(closed, judged, [closed.names[0]])) == {"Surest", "Least sure"}
+        assert set(verdicts.examples(closed, judged, [closed.names[0]])) == {"surest", "least-sure"}
         assert not any("right" in verdict for verdict in judged.verdicts)
         assert verdicts.answer(closed, predictions, judged, 0).right is None
         both = [galaxy_bars.predicted_groups(closed, predictions, 0, rest=rest) for rest in (False, True)]
@@ -288,8 +288,8 @@ def test_votes_that_may_not_be_passed_on_leave_no_trace(tmp_path: Path) -> None:
         assert known == (tmp_path / "without" / path).read_text(), path
     names = Truth.of(Edition(edition)).names
     entry = (tmp_path / "without/entries/20260102-dirichlet.html").read_text()
-    assert len([name for name in names if name in entry]) >= galaxies.PANEL and "Least sure" in entry
-    assert "same answer on" in (tmp_path / "without/compare/gz2-multiclass.html").read_text()
+    assert len([name for name in names if name in entry]) >= galaxies.PANEL and "Least confident" in entry
+    assert "same answer for" in (tmp_path / "without/compare/gz2-multiclass.html").read_text()
     for site in ("with", "without"):
         assert not [p for p in (tmp_path / site).rglob("*.jpg") if "gz2" in str(p)]
         # Pages of data are there with the edition alone; what is said of fields of view is said of every edition.
@@ -421,7 +421,7 @@ def test_the_panel_is_the_decks_where_it_can_be(toy_edition: Path) -> None:
 
 def test_literature_is_read_and_marked(site: Path) -> None:
     text = (site / "boards/toy-votes.html").read_text()
-    assert "Table 1" in text and "not ranked: other classes and test set" in text
+    assert "Table 1" in text and "not ranked: other classes and another test set" in text
 
 
 def test_pages_are_valid_html(site: Path) -> None:
@@ -537,7 +537,9 @@ def test_verdicts_are_those_of_the_votes(site: Path, board: Path, toy_edition: P
     classes = [verdicts.true_answer(truth, row, "multiclass") for row in rows]
     text = (site / "index.html").read_text()
     part = text[text.index("local-toy-efficientnetv2.html") :]
-    said = re.findall(r'<p class="verdict"><b>(\w+), \d+\u00a0%</b>&nbsp;<span class="(yes|no)">', part)[: len(rows)]
+    said = re.findall(r'<p class="verdict"><b>(\w+) \(\d+\u00a0% confident\)</b>&nbsp;<span class="(yes|no)">', part)[
+        : len(rows)
+    ]
     assert [(name == wanted, mark) for (name, mark), wanted in zip(said, classes)] == [
         (mark == "yes", mark) for _, mark in said
     ]
@@ -785,7 +787,7 @@ def test_downloads_are_what_is_shown(browser: Browser, site: Path) -> None:
     page.locator("table.board thead th[data-key=accuracy] button").click()
     page.locator("select[name=evidence]").select_option("local run")
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="CSV of what is shown").click()
+        page.get_by_role("button", name="Download table (CSV)").click()
     with Path(waiting.value.path()).open(newline="") as file:
         table = list(csv.DictReader(file))
     with page.expect_download() as waiting:
@@ -829,7 +831,9 @@ def test_any_two_entries_are_compared(browser: Browser, site: Path) -> None:
     assert page.url.endswith(f"?a={names[2]}&b={names[0]}")
     galaxies_shown = page.locator("[data-galaxies] .name").all_inner_texts()
     words = page.locator("[data-count]").inner_text()
-    parted, first_right, second_right = map(int, re.findall(r"^(\d+) of .* A is right on (\d+), B on (\d+)", words)[0])
+    parted, first_right, second_right = map(
+        int, re.findall(r"disagree on (\d+) of .* A is correct on (\d+), B on (\d+)", words)[0]
+    )
     marks = page.evaluate(
         "[...document.querySelectorAll('[data-galaxies] dl')].map(d => d.querySelectorAll('.yes').length)"
     )
@@ -861,7 +865,7 @@ def test_a_comparison_says_its_answer_first(browser: Browser, site: Path) -> Non
         low, high = (float(v.replace("−", "-")) for v in interval.split(" to "))
         ahead = "A" if first["hierarchical_f1"] > second["hierarchical_f1"] else "B"
         apart = low > 0 or high < 0
-        words = f"{ahead} is ahead on Hierarchical F1" if apart else "Hierarchical F1 cannot tell them apart"
+        words = f"{ahead} is ahead in Hierarchical F1" if apart else "No significant difference in Hierarchical F1"
         verdict = page.locator("[data-verdict]").inner_text()
         assert verdict.startswith(f"{words}: A\u00a0−\u00a0B is {gap}, 95 % interval {interval}.")
         assert ("they share a letter" in verdict) == (apart and ties.share(first["tie"], second["tie"]))
@@ -939,7 +943,7 @@ def test_a_missing_page_is_styled_and_leads_home_at_any_depth(browser: Browser, 
     root = f"http://127.0.0.1:{server.server_port}/galaxies"
     for lost in ("nothing", "entries/nothing.html", "a/b/c"):
         page.goto(f"{root}/{lost}")
-        heading = page.get_by_role("heading", name="Nothing at this place in the sky")
+        heading = page.get_by_role("heading", name="Page not found")
         assert heading.is_visible() and page.locator("header").evaluate("e => getComputedStyle(e).color") == WHITE
         if scripts:
             page.get_by_role("link", name="All boards").click()

@@ -222,10 +222,10 @@ def test_from_editions_that_lack_pictures_to_one_board(
     assert [row.title for row in table.partial] == ["from-gzd5-tiny"] and table.partial[0].place is None
     shown = site.site(everyone, known, {}, tmp_path / "site", []).pages
     pages = {str(path.relative_to(tmp_path / "site")): path.read_text() for path in shown}
-    assert "No place: galaxies are lacking" in pages["boards/gzd5-votes.html"]
-    assert ">of gzd5-hub<" in pages["boards/gzd5-votes.html"] and "Lacking" in pages["boards/gzd5-votes.html"]
+    assert "No rank: galaxies are missing" in pages["boards/gzd5-votes.html"]
+    assert ">of gzd5-hub<" in pages["boards/gzd5-votes.html"] and "Missing" in pages["boards/gzd5-votes.html"]
     tiny = pages[f"entries/{slugs['gzd5-tiny']}.html"]
-    assert "40 scored test galaxies were not predicted" in tiny and "on the galaxies that it has" in tiny
+    assert "40 scored test galaxies were not predicted" in tiny and "on the galaxies that this entry predicts" in tiny
     assert "1 scored test galaxy was not predicted" in pages[f"entries/{slugs['gzd5-hub']}.html"]
     assert "Pictures: from a catalogue of its own, licence CC-BY-4.0" in tiny
     # The others on the same galaxies, by hand.

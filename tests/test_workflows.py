@@ -138,7 +138,7 @@ def test_a_pull_request_from_beginning_to_end(hub: Hub, tmp_path: Path) -> None:
     branch(hub, "honest")
     verdict, asked, comment = hub.pull_request("honest")
     assert verdict == "success" and "state=success -f context=leaderboard" in asked
-    assert "Check of the submission: good" in comment and "3 re-scored with the scorer of main" in comment
+    assert "Check of the submission: passed" in comment and "3 re-scored by the scorer of main" in comment
     assert not (hub.clone / "leaderboard" / "submissions" / SLUG).exists(), "nothing of it is checked out"
 
     # Merged, it stands as reported: without scores it has no rank.
@@ -176,7 +176,7 @@ def test_what_is_forged_fails_the_check_of_main(hub: Hub, name: str, damage: Any
     branch(hub, name, damage)
     verdict, asked, comment = hub.pull_request(name)
     assert verdict == "failure" and "state=failure -f context=leaderboard" in asked
-    assert "not yet good" in comment and words in comment and "rank 1" not in comment
+    assert "not passed yet" in comment and words in comment and "rank 1" not in comment
 
 
 def test_an_edition_is_called_what_the_benchmark_calls_it(hub: Hub, tmp_path: Path) -> None:

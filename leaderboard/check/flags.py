@@ -49,8 +49,8 @@ def flags(
     for edition in entry.editions.values():
         if edition.trained_on is not None:
             said.append(
-                f"{edition.name}: trained on content {edition.trained_on[:12]}, which has the benchmark's test "
-                "galaxies and other training galaxies: does training_data say which?"
+                f"{edition.name}: trained on content {edition.trained_on[:12]}, which has the test galaxies of the "
+                "benchmark but other training galaxies. Does training_data name them?"
             )
     for trained in entry.trained:
         said += _over_validation(trained.run, trained.task, trained.scores.get(trained.task))
@@ -73,24 +73,24 @@ def _of_standing(s: Standing) -> list[str]:
     better, worse = ("above", "below") if metric.higher_is_better else ("below", "above")
     ceilings = [d for d in s.references if d.name == CEILING and d.difference is not None]
     said += [
-        f"{value} is {better} the noise ceiling's ({number(d.value, metric)}), which no model passes but by chance: "
-        "have the test galaxies been seen in training?"
+        f"{value} is {better} the noise ceiling ({number(d.value, metric)}). A model exceeds it only by chance. "
+        "Were the test galaxies used in training?"
         for d in ceilings
         if _ahead(d, metric) > 0
     ]
     for prior in (d for d in s.references if d.name == "class prior" and d.difference is not None):
         if _ahead(prior, metric) < 0:
             said.append(
-                f"{value} is {worse} the class prior's ({number(prior.value, metric)}), which says the same of every "
-                "galaxy."
+                f"{value} is {worse} the class prior ({number(prior.value, metric)}), which gives every galaxy the "
+                "same answer."
             )
     leads = [d for d in s.entries if d.difference is not None]
     # The entries of a standing are the nearest: an entry that leads all of them leads the board.
     best = min(leads, key=lambda d: _ahead(d, metric), default=None)
     if best is not None and s.smallest is not None and _ahead(best, metric) > LEAD * s.smallest:
         said.append(
-            f"{value} is {better} the best entry's ({number(best.value, metric)}, {best.name}) by more than {LEAD:g} "
-            f"times the smallest difference that can be told on this board ({number(s.smallest, metric)}): what did it "
+            f"{value} is {better} the best entry ({number(best.value, metric)}, {best.name}) by more than {LEAD:g} "
+            f"times the smallest detectable difference of this board ({number(s.smallest, metric)}). What did it "
             "learn that others did not?"
         )
     if s.seeds < 3:
@@ -111,8 +111,8 @@ def _without_curves(entry: Entry) -> list[str]:
     edition, task, seed = bare[0]
     more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
     return [
-        f"{edition}, {task}, seed {seed}{more}: no learning curve with a validation metric: the validation cannot be "
-        "compared with the test."
+        f"{edition}, {task}, seed {seed}{more}: no learning curve with a validation metric, so the validation score "
+        "cannot be compared with the test score."
     ]
 
 
@@ -127,8 +127,8 @@ def _better_than_winner(entry: Entry, truths: Truths) -> list[str]:
         if error < WINNER:
             said.append(
                 f"{trained.run.edition.name}, votes, seed {trained.run.seed}: RMSE {error:.4f} over the 37 values of "
-                f"the Galaxy Zoo Challenge is below its published winner's ({WINNER}): have the test galaxies been "
-                "seen in training?"
+                f"the Galaxy Zoo Challenge is below that of its published winner ({WINNER}). Were the test galaxies "
+                "used in training?"
             )
     return said
 
@@ -164,7 +164,7 @@ def _over_validation(run: Run, task: str, score: Result | None) -> list[str]:
         seen = [p.validation_metric for c in curves for p in c.points if p.validation_metric is not None]
         if seen and math.isfinite(value) and value - max(seen) > SUSPICIOUS and low > max(seen):
             said.append(
-                f"{run.edition.name}, {where}, seed {run.seed}: {value:.3f} on the test galaxies, at most "
+                f"{run.edition.name}, {where}, seed {run.seed}: {value:.3f} on the test galaxies, but at most "
                 f"{max(seen):.3f} on the validation galaxies."
             )
     return said

@@ -163,19 +163,21 @@ def _real(value: float) -> float | None:
 
 def markdown(report: Report) -> str:
     """Return the report as Markdown of bounded length in which no text of the submission is anything but text."""
-    lines = ["## Check of the submission: " + ("good" if report.good else "**not yet good**"), ""]
+    lines = ["## Check of the submission: " + ("passed" if report.good else "**not passed yet**"), ""]
     lines += [f"- {_code(fault)}" for fault in report.faults]
     for s in report.submissions:
         lines += ["", f"### {_code(s.title)}", ""]
-        lines.append(f"{_code(s.slug)}: {s.files} prediction files, {s.rescored} re-scored with the scorer of main.")
-        for title, texts in (("To be mended", s.faults), ("Not looked at", s.notes), ("For a person", s.flags)):
+        lines.append(f"{_code(s.slug)}: {s.files} prediction files, {s.rescored} re-scored by the scorer of main.")
+        for title, texts in (("To fix", s.faults), ("Not checked", s.notes), ("For a maintainer to look at", s.flags)):
             if texts:
                 lines += ["", f"**{title}**", "", *(f"- {_code(text)}" for text in texts)]
         for standing in s.standings:
             lines += ["", *_table(standing)]
     text = "\n".join(lines) + "\n"
     if len(text) > LONGEST_REPORT:
-        text = text[:LONGEST_REPORT].rpartition("\n")[0] + "\n\n(The report is cut here; the log has all of it.)\n"
+        text = (
+            text[:LONGEST_REPORT].rpartition("\n")[0] + "\n\n(The report is cut here. The log has the full report.)\n"
+        )
     return text
 
 
@@ -200,7 +202,7 @@ def _table(s: Standing) -> list[str]:
     lines = [
         f"**{board.title}** on {_code(s.edition)}: {metric.title} {number(s.value, metric)} "
         f"(95 % interval {number(s.low, metric)} to {number(s.high, metric)}{spread}). "
-        f"It would stand at rank **{rank}** of {s.of}.",
+        f"Its rank would be **{rank}** of {s.of}.",
         "",
         f"| compared with | {metric.title} | difference | 95 % interval of the difference |",
         "|---|--:|--:|---|",
@@ -208,10 +210,14 @@ def _table(s: Standing) -> list[str]:
     for d in [*s.entries, *s.references]:
         paired = "–" if d.low is None else f"{_signed(d.low, metric)} to {_signed(d.high, metric)}"
         if d.low is not None and d.high is not None:
-            paired += ", not separable" if d.low <= 0 <= d.high else ""
+            paired += ", no significant difference" if d.low <= 0 <= d.high else ""
         lines.append(f"| {_code(d.name)} | {number(d.value, metric)} | {_signed(d.difference, metric)} | {paired} |")
     better = "higher" if metric.higher_is_better else "lower"
-    return [*lines, "", f"({better} is better; paired over the same resampled galaxies, with the spread of training)"]
+    return [
+        *lines,
+        "",
+        f"({better} is better; intervals are paired over the same galaxies and include the seed variance)",
+    ]
 
 
 def number(value: float | None, metric: Metric) -> str:

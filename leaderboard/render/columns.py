@@ -70,9 +70,7 @@ def columns(table: Table) -> list[Column]:
         for i, m in enumerate(m for m in table.board.metrics.values() if m.name != table.primary.name)
     ]
     skilled = any(math.isfinite(row.skill.value) for row in table.rows)
-    skill = Column(
-        "skill", "Skill", "Share of the way from the class prior (0) to the noise ceiling (1).", shown=skilled
-    )
+    skill = Column("skill", "Skill", "Position between the class prior (0) and the noise ceiling (1).", shown=skilled)
     mixed = len({_pictures(row) for row in [*table.rows, *table.partial]} - {None}) > 1 or any(
         row.score.lacking for row in [*table.rows, *table.partial]
     )
@@ -80,24 +78,31 @@ def columns(table: Table) -> list[Column]:
         len({row.seeds[0].run.edition.image_size for row in [*table.rows, *table.partial] if row.seeds} - {None}) > 1
     )
     return [
-        Column("seeds", "Seeds", "Trainings that the score is the mean of.", shown=True),
+        Column("seeds", "Seeds", "Number of trainings; the score is their mean.", shown=True),
         *([skill] if table.counted_votes else []),
         Column("spread", "s.d. over seeds", "Standard deviation of the score over the seeds."),
         *metrics,
-        Column("evidence", "Evidence", "What stands behind the scores.", numeric=False),
-        Column("overlap", "Test overlap", "Whether the weights have seen test galaxies, by the authors' word.", False),
+        Column("evidence", "Evidence", "How the scores were verified.", numeric=False),
+        Column(
+            "overlap", "Test overlap", "Whether the weights have seen test galaxies, as the authors declare.", False
+        ),
         Column("family", "Family", "Family of the network.", numeric=False),
-        Column("recipe", "Recipe", "The training's settings by name.", numeric=False),
-        Column("parameters", "Parameters", "Weights that were trained or used.", shown=True),
-        Column("pixels", "Pixels", "Side of the square the network sees.", shown=True),
-        Column("pictures", "Pictures", "Where the images it was shown come from.", numeric=False, shown=mixed),
-        Column("image_size", "Image pixels", "Side of the edition's images, scaled to what it sees.", shown=sized),
-        *([Column("lacking", "Lacking", "Galaxies whose picture the source lacks.", shown=True)] if mixed else []),
-        Column("train_seconds", "Training", "Time of one training, on the device named beside it.", shown=True),
-        Column("device", "Device", "What it was trained on.", numeric=False, shown=True),
-        Column("gpu_hours", "GPU-hours", "Of one training."),
-        Column("images_per_second", "Images/s", "While training, on the device named beside it."),
-        Column("peak_memory_bytes", "Peak memory", "Of the device, or of the process on a CPU."),
+        Column("recipe", "Recipe", "Name of the training settings.", numeric=False),
+        Column("parameters", "Parameters", "Number of weights that were trained or used.", shown=True),
+        Column("pixels", "Pixels", "Side of the square input image of the network.", shown=True),
+        Column("pictures", "Pictures", "Source of the input images.", numeric=False, shown=mixed),
+        Column(
+            "image_size",
+            "Image pixels",
+            "Side of the edition's images, before scaling to the network's input.",
+            shown=sized,
+        ),
+        *([Column("lacking", "Missing", "Galaxies that have no image at the source.", shown=True)] if mixed else []),
+        Column("train_seconds", "Training", "Time of one training on the listed device.", shown=True),
+        Column("device", "Device", "Device of the training.", numeric=False, shown=True),
+        Column("gpu_hours", "GPU-hours", "GPU-hours of one training."),
+        Column("images_per_second", "Images/s", "Images per second during training on the listed device."),
+        Column("peak_memory_bytes", "Peak memory", "Peak memory of the device, or of the process on a CPU."),
         Column("date", "Date", "Day of the submission.", numeric=False),
     ]
 

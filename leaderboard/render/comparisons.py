@@ -81,7 +81,7 @@ class Comparison:
 
         def side(e: int, k: int) -> Side:
             right = bool(self.right[e, k]) if len(self.right) and self.right[e, k] >= 0 else None
-            return Side(f"{self.answers[e][k]}, {self.sure[e, k]}\u00a0%", right)
+            return Side(f"{self.answers[e][k]} ({self.sure[e, k]}\u00a0%)", right)
 
         return [(self.pool[k], side(i, k), side(j, k)) for k in self._parted(i, j)[:most]]
 

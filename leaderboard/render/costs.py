@@ -31,7 +31,10 @@ class Chart:
 def charts(table: Table, root: str) -> list[Chart]:
     """Return the charts of a board: training time by device, and parameters; none where there is nothing to draw."""
     found = []
-    for title, across in (("Training time", "seconds of one training"), ("Parameters", "parameters")):
+    for title, across in (
+        ("Training time", "training time per run, seconds (log scale)"),
+        ("Parameters", "parameters (log scale)"),
+    ):
         scored = [r for r in table.rows if math.isfinite(r.score.metrics[table.primary.name].value)]
         placed = [(row, x, _device(row)) for row in scored if (x := _cost(row, title)) is not None]
         if not placed:

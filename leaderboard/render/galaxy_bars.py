@@ -114,7 +114,7 @@ def _bar(label: str, predicted: float, true: float) -> Bar:
 
 
 def path_in_short(tree: Tree, path: np.ndarray) -> str:
-    """Return the answers of a predicted path in short: "smooth, round" or "featured or disc, spiral arms"."""
+    """Return the answers of a predicted path in short: "smooth → round" or "featured or disc → spiral arms"."""
     names = {
         ("disk-edge-on", "yes"): "edge-on",
         ("disk-edge-on", "no"): "face-on",
@@ -125,4 +125,4 @@ def path_in_short(tree: Tree, path: np.ndarray) -> str:
     for (question, answer), on in zip(tree.answers, path):
         if on and not (question in ("merging", "odd") and answer in ("none", "no")):
             parts.append(names.get((question, answer), "odd" if question == "odd" else words(answer)))
-    return ", ".join(parts)
+    return " → ".join(parts)

@@ -15,7 +15,7 @@ from leaderboard.files import ROOT
 from leaderboard.ranking import board_table, ties
 from leaderboard.ranking.board_table import SEEDS
 from leaderboard.ranking.entries import Trained
-from leaderboard.render import columns, galaxy_bars, svg
+from leaderboard.render import columns, galaxy_bars, svg, verdicts
 from leaderboard.render.forest import Forest, Scale, forest, forest_row
 
 TEMPLATES = ROOT / "site" / "templates"
@@ -112,6 +112,7 @@ def environment() -> Environment:
         "SEEDS": SEEDS,
         "isfinite": math.isfinite,
         "PROPERTIES": PROPERTIES,
+        "HEADINGS": verdicts.HEADINGS,
         "reliability": svg.reliability,
         "risk": svg.risk,
         "columns": columns.columns,

@@ -57,7 +57,7 @@ def markdown(
             for slug in present
         }
         head = [
-            f"{t.board.title}: {t.primary.title}{'' if t.primary.higher_is_better else ' (less is better)'}"
+            f"{t.board.title}: {t.primary.title}{'' if t.primary.higher_is_better else ' (lower is better)'}"
             for t in tables
         ]
         lines = [

@@ -68,7 +68,7 @@ class RealVotes:
     @property
     def columns(self) -> tuple[str, ...]:
         """What the columns of ``table`` are, but for the names."""
-        return "Four classes: accuracy", "Labels: macro mAP", "Decision tree: hierarchical F1", "Worth volunteers"
+        return "Four classes: accuracy", "Labels: macro mAP", "Decision tree: hierarchical F1", "Equivalent volunteers"
 
     @property
     def galaxies(self) -> int:
@@ -117,27 +117,34 @@ class RealVotes:
         alone, together = self.gap("multiclass", "accuracy", self.condition)
         _, plain, plain_together = self.plain(self.condition)
         if min(together.low, plain_together) > 0:
-            return "On real votes the volunteers allow more"
+            return "On real votes, the Dirichlet model is significantly below the noise ceiling"
         if min(alone.low, plain.low) > 0:
-            return "On real votes the volunteers seem to allow more, by the interval of this one comparison alone"
-        return "On real votes no room for a better model is shown"
+            return (
+                "On real votes, the Dirichlet model is below the noise ceiling "
+                "by the interval of this one comparison alone"
+            )
+        return "On real votes, no significant gap to the noise ceiling is shown"
 
     def said(self) -> str:
         """Return the numbers of the answer, in sentences."""
         condition = self.condition
         alone, together = self.gap("multiclass", "accuracy", condition)
-        how = {"finetuned": "finetuned on others of them", "recalibrated": "recalibrated on others of them"}
-        said = how.get(condition, "as it was trained on the Kaggle values")
+        how = {
+            "finetuned": "finetuned on other galaxies of this set",
+            "recalibrated": "recalibrated on other galaxies of this set",
+        }
+        said = how.get(condition, "as trained on the Kaggle values")
         claims = self.numbers["claims"]
         labelled = int(self.numbers["labelled"])
         return (
-            f"Of {self.galaxies} galaxies of Galaxy Zoo 2 whose volunteers' answers are known, the volunteers give "
-            f"{labelled} a class. The Dirichlet model, {said}, names it for "
-            f"{self.model('multiclass', 'accuracy', condition).share()} of these; ten other volunteers would be "
-            f"expected to for {self.reference('multiclass', 'accuracy', TEN).share()}, an oracle that knows each "
-            f"galaxy's true fractions for {self.reference('multiclass', 'accuracy', CEILING).share()}. The ceiling "
-            f"is {100 * alone.value:.1f} [{100 * alone.low:.1f}, {100 * alone.high:.1f}] points above the model; "
-            f"widened so that all {claims} comparisons of the study hold at once, [{100 * together.low:.1f}, "
+            f"The votes of the volunteers are known for {self.galaxies} galaxies of Galaxy Zoo 2, and they give "
+            f"{labelled} of these a class. The Dirichlet model, {said}, predicts this class for "
+            f"{self.model('multiclass', 'accuracy', condition).share()} of the {labelled}. The expected value is "
+            f"{self.reference('multiclass', 'accuracy', TEN).share()} for ten other volunteers and "
+            f"{self.reference('multiclass', 'accuracy', CEILING).share()} for an oracle that knows the true vote "
+            f"fractions of each galaxy (the noise ceiling). The ceiling is {100 * alone.value:.1f} "
+            f"[{100 * alone.low:.1f}, {100 * alone.high:.1f}] points above the model. If the interval is widened so "
+            f"that all {claims} comparisons of the study hold at once, it is [{100 * together.low:.1f}, "
             f"{100 * together.high:.1f}]."
         )
 
@@ -151,20 +158,22 @@ class RealVotes:
         people = Span.of(self.numbers["halves"][0]["accuracy"])
         return (
             "A second computation of the ceiling, with another prior and other code, "
-            f"has {ceiling:.1%} and {100 * plain.value:.1f} [{100 * plain.low:.1f}, {100 * plain.high:.1f}] points. "
-            f"Without any oracle: a half of the real volunteers names what the other half does in {people.share()}, "
-            f"the model in {Span.of(half['accuracy']).share()}. On galaxies with a clear class the model has "
-            f"{clear[0].value:.1%}, ten volunteers {clear[1].value:.1%}, the oracle {clear[2].value:.1%}: the room "
-            "is on galaxies that divide the volunteers."
+            f"gives a ceiling of {ceiling:.1%} and a gap of {100 * plain.value:.1f} [{100 * plain.low:.1f}, "
+            f"{100 * plain.high:.1f}] points. Without any oracle: one half of the real volunteers gives the class of "
+            f"the other half for {people.share()} of the galaxies, the model for {Span.of(half['accuracy']).share()}. "
+            f"On galaxies with a clear class, the model has an accuracy of {clear[0].value:.1%}, ten volunteers "
+            f"{clear[1].value:.1%} and the oracle {clear[2].value:.1%}: the gap is on galaxies on which the volunteers "
+            "disagree."
         )
 
     def caution(self) -> str:
         """Return what the galaxies are, and so what the finding does not say."""
         prior = self.reference("multiclass", "accuracy", "prior")
         return (
-            "The galaxies were picked by somebody, not at random: naming the commonest class always is right for "
-            f"{prior.value:.1%}. How the gap is in the whole of Galaxy Zoo 2, or in DECaLS, is not known. Votes that "
-            "leave room do not prove that the pictures do: the volunteers saw 424 pixels, the models 96."
+            "The galaxies were selected for another project, not at random: a prediction of the most common class is "
+            f"correct for {prior.value:.1%}. The gap in the whole of Galaxy Zoo 2, or in DECaLS, is not known. A gap "
+            "to the ceiling does not prove that the images of the models show more: the volunteers saw 424 pixels, "
+            "the models 96."
         )
 
     def shifted(self) -> str:
@@ -174,10 +183,10 @@ class RealVotes:
         labels, last = self.model("multilabel", "macro_map", CONDITIONS[0]), self.condition
         better = "names the class no better than" if first.low <= prior.value else "names the class better than"
         return (
-            f"As it was trained on the Kaggle values, the Dirichlet model {better} a constant answer "
-            f"({first.value:.1%} and {prior.value:.1%}), though it orders the galaxies well (macro mAP of the labels "
-            f"{labels.value:.3f}): those values are shifted against what volunteers said. A map of one scale and one "
-            f"shift an answer, fitted on other galaxies, brings it to "
+            f"As trained on the Kaggle values, the Dirichlet model {better} a constant answer "
+            f"({first.value:.1%} and {prior.value:.1%}), although it orders the galaxies well (macro mAP of the labels "
+            f"{labels.value:.3f}). The Kaggle values are shifted relative to the votes. A map with "
+            f"one scale per question and one shift per answer, fitted on other galaxies, brings the accuracy to "
             f"{self.model('multiclass', 'accuracy', last if last == CONDITIONS[0] else CONDITIONS[1]).value:.1%}. "
             f"{self._no_better_everywhere()}"
         ).rstrip()
@@ -195,7 +204,7 @@ class RealVotes:
                 sign = 1 if row["higher_is_better"] else -1
                 if sign * (found[CONDITIONS[2]] - found[CONDITIONS[1]]) < 0:
                     below.append(f"{row['title']} of {self.numbers['titles'][board].lower()}")
-        return f"Finetuning is not higher on every score: it is lower on {', '.join(below)}." if below else ""
+        return f"Finetuning does not improve every score: it lowers {', '.join(below)}." if below else ""
 
     def worth(self) -> str:
         """Return how many volunteers MODEL is worth at the first question under each condition, and the class prior."""

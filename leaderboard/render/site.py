@@ -474,7 +474,7 @@ def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Tr
         judged = verdicts.judge(page.truth, predictions)
         furthest = [row["iauname"] for row in _curve(trained, "disagreement")]
         gallery = {
-            heading: [
+            part: [
                 Example(
                     galaxies.shown(page.truth, page.pictures, row, images),
                     judged.verdicts[row],
@@ -483,7 +483,7 @@ def _galleries(entry: Entry, page: EditionPage, images: Images) -> list[tuple[Tr
                 )
                 for row in rows
             ]
-            for heading, rows in verdicts.examples(page.truth, judged, furthest).items()
+            for part, rows in verdicts.examples(page.truth, judged, furthest).items()
         }
         galleries.append((trained, gallery))
     return galleries

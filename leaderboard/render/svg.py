@@ -258,7 +258,7 @@ def risk(rows: list[dict[str, float]], words: str) -> Markup:
     """Return accuracy against the share of galaxies that the model answers, one dot a threshold."""
     known = [r for r in rows if math.isfinite(r["accuracy"]) and r["coverage"] > 0]
     if not known:
-        return Markup('<p class="none">It is never sure enough to answer.</p>')
+        return Markup('<p class="none">The model is never confident enough to answer.</p>')
     low = min(r["accuracy"] for r in known)
     axes = Axes([0, 0.2, 0.4, 0.6, 0.8, 1.0], steps(low, 1.0), 340, 280)
     places = [(axes.x(r["coverage"]), axes.y(r["accuracy"])) for r in known]

@@ -14,6 +14,16 @@ from galaxy_zoo_decals.scoring.boards.hierarchical import path_sets
 from galaxy_zoo_decals.scoring.results import board_values
 from leaderboard.render.galaxy_bars import Group, path_in_short, predicted_groups, words
 
+HEADINGS = {
+    "right-and-sure": "Confident and correct",
+    "wrong-and-sure": "Confident but wrong",
+    "unsure": "Least confident",
+    "largest-disagreement": "Largest disagreement",
+    "surest": "Most confident",
+    "least-sure": "Least confident",
+}
+"""Parts of an entry's gallery: the name in addresses, which stays, and the heading."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -60,9 +70,9 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
         said = views.label_decisions(p)
         right = (said == truth.labels) | ~asked
         wrong = (~right).sum(axis=1)
-        verdicts = [f"{int(a) - int(w)} of {int(a)} labels right" for a, w in zip(asked.sum(axis=1), wrong)]
+        verdicts = [f"{int(a) - int(w)} of {int(a)} labels correct" for a, w in zip(asked.sum(axis=1), wrong)]
         if not truth.terms.may_publish_votes:
-            verdicts = [f"least certain label at {50 + 50 * s:.0f}\u00a0%" for s in sure]
+            verdicts = [f"least confident label: {50 + 50 * s:.0f}\u00a0%" for s in sure]
         names = np.array([words(n) for n in truth.tree.label_names])
         answers = [", ".join(names[row]) or "no label" for row in said]
         return Judged(sure, np.equal(wrong, 0), np.any(asked, axis=1), verdicts, answers)
@@ -75,7 +85,7 @@ def judge(truth: Truth, predictions: Predictions, board: str | None = None) -> J
 
 
 def _sure(answers: list[str], sure: np.ndarray) -> list[str]:
-    return [f"{answer}, {100 * s:.0f}\u00a0%" for answer, s in zip(answers, sure)]
+    return [f"{answer} ({100 * s:.0f}\u00a0% confident)" for answer, s in zip(answers, sure)]
 
 
 def answer(truth: Truth, predictions: Predictions, judged: Judged, row: int) -> Answer:
@@ -104,7 +114,7 @@ def true_answer(truth: Truth, row: int, task: str) -> str:
 
 
 def examples(truth: Truth, judged: Judged, furthest: list[str], each: int = 6) -> dict[str, list[int]]:
-    """Return rows for an entry's gallery: right and sure, wrong and sure, unsure, largest disagreement.
+    """Return rows for an entry's gallery, by the name of their part: those of ``HEADINGS``.
 
     ``furthest`` are the galaxies of the largest disagreement by name, as the scorer found them.
 
@@ -113,15 +123,15 @@ def examples(truth: Truth, judged: Judged, furthest: list[str], each: int = 6) -
     """
     order = np.argsort(-judged.sure, kind="stable")
     if not truth.terms.may_publish_votes:
-        return {"Surest": order[:each].tolist(), "Least sure": order[::-1][:each].tolist()}
+        return {"surest": order[:each].tolist(), "least-sure": order[::-1][:each].tolist()}
     order = order[judged.known[order]]
     right = order[judged.right[order]]
     place = {name: row for row, name in enumerate(truth.names)}
     return {
-        "Right and sure": _varied(truth, right, each),
-        "Wrong and sure": order[~judged.right[order]][:each].tolist(),
-        "Unsure": order[::-1][:each].tolist(),
-        "Largest disagreement": [place[name] for name in furthest if name in place][:each],
+        "right-and-sure": _varied(truth, right, each),
+        "wrong-and-sure": order[~judged.right[order]][:each].tolist(),
+        "unsure": order[::-1][:each].tolist(),
+        "largest-disagreement": [place[name] for name in furthest if name in place][:each],
     }
 
 

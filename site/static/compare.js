@@ -41,7 +41,7 @@
     var element = make("span", undefined, right ? "yes" : "no"), sign = make("span", right ? "✓" : "✗");
     sign.setAttribute("aria-hidden", "true");
     element.appendChild(sign);
-    element.appendChild(make("span", right ? "as the truth" : "unlike the truth", "vh"));
+    element.appendChild(make("span", right ? "agrees with the truth" : "disagrees with the truth", "vh"));
     return element;
   }
 
@@ -50,8 +50,8 @@
     var line = document.querySelector("[data-verdict]"), apart = low > 0 || high < 0;
     function letters(e) { return data.entries[e].letters.match(/[a-zA-Z]\d*/g) || []; }
     line.textContent = "";
-    if (apart) line.append(make("strong", ((gap > 0) === metric.higher ? "A" : "B") + " is ahead"), " on " + metric.title);
-    else line.append(metric.title + " ", make("strong", "cannot tell them apart"));
+    line.append(make("strong", apart ? ((gap > 0) === metric.higher ? "A" : "B") + " is ahead" : "No significant difference"),
+      " in " + metric.title);
     if (low === null) {
       line.append(": the interval of A\u00a0−\u00a0B is not defined.");
       return;
@@ -59,9 +59,9 @@
     line.append(": A\u00a0−\u00a0B is " + signed(gap, metric.digits) + ", 95 % interval " + signed(low, metric.digits) + " to " +
       signed(high, metric.digits) + ".");
     if (apart && letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
-      line.append(" The board, which also counts the spread over seeds and all its pairs, cannot tell them apart: they share a letter.");
+      line.append(" On the board this is a tie: with the seed standard deviation and the number of pairs included, they share a letter.");
     } else if (!apart && letters(a).length && letters(b).length && !letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
-      line.append(" The board, which takes the draws for normal, tells them apart.");
+      line.append(" On the board the difference is significant: the board assumes normally distributed draws.");
     }
   }
 
@@ -114,10 +114,10 @@
     function right(e) {
       return parted.filter(function (k) { return data.right[e].charAt(k) === "1"; }).length;
     }
-    document.querySelector("[data-count]").textContent = parted.length + " of the " + data.pool.length +
-      " galaxies looked through (chosen by the hash of their names) have different answers" +
-      (data.right.length ? ": A is right on " + right(a) + ", B on " + right(b) : "") +
-      (parted.length > most ? ". The surest " + most + " are shown." : ".");
+    document.querySelector("[data-count]").textContent = "They disagree on " + parted.length + " of " + data.pool.length +
+      " test galaxies (a fixed sample, chosen by the hash of the names)" +
+      (data.right.length ? ": A is correct on " + right(a) + ", B on " + right(b) : "") +
+      (parted.length > most ? ". The first " + most + " are shown." : ".");
     list.textContent = "";
     parted.slice(0, most).forEach(function (k) {
       var galaxy = data.pool[k], item = make("li"), box = make("div"), says = make("dl", undefined, "says");
@@ -132,7 +132,7 @@
       box.appendChild(make("p", galaxy.name, "name"));
       [["A", a], ["B", b]].forEach(function (side) {
         says.appendChild(make("dt", side[0], side[0] === "A" ? "one" : "two-mark"));
-        var said = make("dd", data.words[data.answers[side[1]][k]] + ", " + data.sure[side[1]][k] + "\u00a0%\u00a0");
+        var said = make("dd", data.words[data.answers[side[1]][k]] + " (" + data.sure[side[1]][k] + "\u00a0%)\u00a0");
         var judged = data.right.length ? data.right[side[1]].charAt(k) : "-";
         if (judged !== "-") said.appendChild(mark(judged === "1"));
         says.appendChild(said);

@@ -24,32 +24,40 @@ def answer(
     far = worth = ""
     if real is not None:
         worth = (
-            f" On the {real.galaxies} galaxies with real votes the Dirichlet model is worth {real.worth()}. That is "
-            "the squared error of the fractions of one question; it is not how often the class is right."
+            f" On the {real.galaxies} galaxies with real votes, the number of volunteers to which the Dirichlet model "
+            f"is equivalent is {real.worth()}. This number follows from the squared error of the fractions of one "
+            "question. It does not say how often the class is correct."
         )
         questions = real.furthest(4)
-        far = " On real votes none is told below the oracle with all comparisons at once."
+        far = " On real votes, no question is significantly below the oracle with all comparisons at once."
         if questions:
-            far = f" On real votes those told below the oracle, with all comparisons at once, are {listed(questions)}."
+            far = (
+                " On real votes, the questions that are significantly below the oracle, with all comparisons at once, "
+                f"are {listed(questions)}."
+            )
     said = [
         *_real(real),
         _volunteers(kaggle, simulated, real is not None),
-        "**On simulated galaxies what is missing are details.** The questions furthest from the ceiling are "
-        f"{_furthest(simulated)}.{far} On the Kaggle galaxies those with the lowest accuracy are {_lowest(kaggle)}, "
-        f"and the commonest mistake there is {_commonest(kaggle)}.",
+        "**On simulated galaxies, the models miss details.** The questions furthest below the ceiling are "
+        f"{_furthest(simulated)}.{far} On the Kaggle galaxies, the questions with the lowest accuracy are "
+        f"{_lowest(kaggle)}, and the most common mistake is {_commonest(kaggle)}.",
         _one_network(kaggle, simulated),
-        f"**In volunteers** the best entry on votes is worth {_worth(simulated)} on simulated galaxies: the mean of so "
-        f"many answers to smooth-or-featured is as far from the truth as it is.{worth}",
+        f"**In volunteers**, the best entry on votes is worth {_worth(simulated)} on simulated galaxies: the mean of "
+        f"this many answers to smooth-or-featured is as far from the truth as its prediction.{worth}",
     ]
     for first, second, words in (
-        ("dirichlet-from-simulated", "dirichlet", "First weights from simulated galaxies**, against ImageNet's alone"),
+        (
+            "dirichlet-from-simulated",
+            "dirichlet",
+            "Initial weights from simulated galaxies**, compared with ImageNet's alone",
+        ),
         (
             "dirichlet-from-simulated",
             "dirichlet-longer",
-            "The same**, against a training as long without simulated galaxies",
+            "The same**, compared with an equally long training without simulated galaxies",
         ),
-        ("dirichlet-longer", "dirichlet", "A longer training**, 17 epochs in place of 6"),
-        ("dirichlet-grey", "dirichlet", "Without colours**, against the same model with them"),
+        ("dirichlet-longer", "dirichlet", "A longer training**, 17 epochs instead of 6"),
+        ("dirichlet-grey", "dirichlet", "Without colours**, compared with the same model with colours"),
     ):
         found = [(b, kaggle.difference(first, second, b, BOARDS[b].primary)) for b in BOARDS]
         if told := _grouped([(_title(kaggle, board), d.verdict) for board, d in found if d]):
@@ -74,18 +82,19 @@ def _volunteers(kaggle: Edition, simulated: Edition, apart: bool) -> str:
     best, score = _best(kaggle, "multiclass")
     value, low, high = score.metrics["accuracy"]
     oracle, ten = (simulated.reference("multiclass", "accuracy", title) for title in (CEILING, PANELS[0]))
-    head = "On simulated galaxies the volunteers allow more."
+    head = "On simulated galaxies, every model is below the noise ceiling."
     if not apart:  # the real votes have no sentence of their own
-        head = "On simulated galaxies the volunteers allow more; on real ones these scores cannot say."
+        head = "On simulated galaxies, every model is below the noise ceiling; on real ones the scores cannot say."
     return (
-        f"**{head}** On simulated galaxies the best entry on four classes gives the simulated volunteers' class to "
-        f"{_accuracy(simulated)} of the galaxies, the oracle to {oracle:.1%}, ten volunteers to {ten:.1%}. The Kaggle "
-        "galaxies are real, but what the challenge published of them are likelihoods, debiased for redshift, size and "
-        "luminosity: a part of every target cannot be seen in the picture, and how large that part is is not known. "
-        f"There the best entry ({best}) names the likeliest class of {value:.1%} [{low:.1%}, {high:.1%}] of the "
-        f"galaxies. {_divided(score):.0%} of its mistakes are where no class has more than 0.6 of the likelihood; "
-        f"elsewhere it is right in {score.metrics['clear_accuracy'].value:.1%}. How far that is from the best possible "
-        "nobody can tell from these values."
+        f"**{head}** On simulated galaxies, the best entry on four classes predicts the class of the simulated "
+        f"volunteers for {_accuracy(simulated)} of the galaxies, the oracle for {oracle:.1%}, ten volunteers for "
+        f"{ten:.1%}. The Kaggle galaxies are real, but the challenge published likelihoods of them, debiased for "
+        "redshift, size and luminosity. A part of every target cannot be seen in the image, and it is not known how "
+        f"large this part is. The best entry there ({best}) predicts the class of the highest likelihood for "
+        f"{value:.1%} [{low:.1%}, {high:.1%}] of the galaxies. {_divided(score):.0%} of its mistakes are on galaxies "
+        "where no class has more than 0.6 of the likelihood; on the others it is correct for "
+        f"{score.metrics['clear_accuracy'].value:.1%}. These values do not show how far this is from the best possible "
+        "score."
     )
 
 
@@ -99,7 +108,7 @@ def _claim(right: bool, words: str) -> None:
     """Raise LeaderboardError unless the scores support what the report says."""
     if not right:
         raise LeaderboardError(
-            f"the scores do not say (any more) that {words}: leaderboard/limit/answer.py has to say it otherwise."
+            f"the scores do not (any more) support that {words}: correct leaderboard/render/limit/answer.py."
         )
 
 
@@ -152,7 +161,7 @@ def _commonest(edition: Edition) -> str:
     c = np.array(counts, float)
     wrong = c - np.diag(np.diag(c))
     i, j = np.unravel_index(wrong.argmax(), wrong.shape)
-    return f"{_a(labels[i])} called {labels[j]} ({wrong[i, j] / c[i].sum():.0%} of its class)"
+    return f"{_a(labels[i])} predicted as {labels[j]} ({wrong[i, j] / c[i].sum():.0%} of its class)"
 
 
 def _a(noun: str) -> str:
@@ -179,12 +188,12 @@ def _one_network(kaggle: Edition, simulated: Edition) -> str:
     same = ""
     if against:
         same = (
-            " The same network that learns four classes alone, on the Kaggle galaxies: the Dirichlet model is "
-            f"{listed(against)}."
+            " Compared with the same network trained on four classes alone, on the Kaggle galaxies, the Dirichlet "
+            f"model is {listed(against)}."
         )
     return (
-        "**No network made for one board is significantly better than the one network for all answers.**"
-        f"{same} Against the smaller CNNs made for labels and for the tree it is {listed(parts)}."
+        "**No single-task model is significantly better than the one network for all answers.**"
+        f"{same} Compared with the smaller CNNs for labels and for the tree, it is {listed(parts)}."
     )
 
 
@@ -209,13 +218,13 @@ def gap(edition: Edition, curve: list[dict[str, Any]]) -> list[str]:
     _claim(5 < worth < 10 and panels[5] < value < panels[10], "the best entry lies between 5 and 10 volunteers")
     _claim(panels[40] > top[1] - NEAR > panels[10], "it takes between 10 and 40 volunteers to come near the ceiling")
     said = [
-        f"The best entry ({edition.entries[name].title}) has {value:.3f} [{low:.3f}, {high:.3f}] macro F1, the oracle "
-        f"{top[0]:.3f} [{top[1]:.3f}, {top[2]:.3f}]. Its fractions are as far from the truth as the mean of "
-        f"{worth:.1f} volunteers, and so is its score: panels of 5 and of 10 volunteers, who see nothing but "
+        f"The best entry ({edition.entries[name].title}) has a macro F1 of {value:.3f} [{low:.3f}, {high:.3f}], the "
+        f"oracle {top[0]:.3f} [{top[1]:.3f}, {top[2]:.3f}]. Its fractions are as far from the truth as the mean of "
+        f"{worth:.1f} volunteers, and its score agrees with this: volunteer samples of 5 and 10, which use only "
         f"their own votes, reach {panels[5]:.3f} and {panels[10]:.3f}. So its score is what the precision of its "
-        f"fractions allows, and {_divided(score):.0%} of its mistakes are on galaxies where no class has more than 0.6 "
-        f"of the voices. To come within {NEAR} of the ceiling takes between 10 and 40 volunteers' precision "
-        f"({panels[40]:.3f} with 40).",
+        f"fractions allows. {_divided(score):.0%} of its mistakes are on galaxies where no class has more than 0.6 "
+        f"of the votes. To come within {NEAR} of the ceiling, a model needs the precision of between 10 and 40 "
+        f"volunteers ({panels[40]:.3f} with 40).",
     ]
     rows = [r for r in curve if r["edition"] == edition.key[0] and r["metric"] == "equivalent_volunteers"]
     rows = sorted(rows, key=lambda r: int(r["galaxies"]))
@@ -223,7 +232,10 @@ def gap(edition: Edition, curve: list[dict[str, Any]]) -> list[str]:
         steps = [f"{r['mean']:.1f} [{r['low']:.1f}, {r['high']:.1f}] with {r['galaxies']:,}" for r in rows]
         few = next((d for d in rows[0]["less"] if d["than"] == rows[-1]["model"]), None)
         told = "statistically tied" if few is None or not few["apart"] else "significantly different"
-        said += ["", f"With the training galaxies that precision is, in volunteers, {listed(steps)} (the ends {told})."]
+        said += [
+            "",
+            f"In volunteers, this precision is {listed(steps)} training galaxies (first and last: {told}).",
+        ]
     return said
 
 
@@ -238,7 +250,7 @@ def _few(curve: list[dict[str, Any]]) -> str:
         of = sorted((r for r in mine if r["model"] == title), key=lambda r: int(r["galaxies"]))
         steps = [f"{r['mean']:.2f} [{r['low']:.2f}, {r['high']:.2f}] with {r['galaxies']:,}" for r in of]
         parts.append(f"{title} has {listed(steps)}")
-    said = f"**How many galaxies?** In macro F1 on four classes of the Kaggle galaxies, {'; '.join(parts)}."
+    said = f"**Number of training galaxies.** In macro F1 on four classes of the Kaggle galaxies, {'; '.join(parts)}."
     if min(len(r["values"]) for r in mine) < SEEDS:
         return (
             f"{said} Not all of these were trained {SEEDS} times ([which](evidence/learning-curve.md#not-trained-yet))."
@@ -254,6 +266,7 @@ def _few(curve: list[dict[str, Any]]) -> str:
         from_here = [n for n in sizes if n > max(behind, default=0)]
         if from_here:
             said += (
-                f" From {from_here[0]:,} galaxies on, {first} is not told to be behind {other} on all {sizes[-1]:,}."
+                f" From {from_here[0]:,} galaxies on, {first} is not significantly worse than {other} on all "
+                f"{sizes[-1]:,}."
             )
     return said

@@ -47,8 +47,9 @@ def _chosen(editions: dict[str, Edition]) -> str:
             words.append(f"{edition.flattered(board):+{metric.format}} {metric.title} of {counts[board]}")
         told.append(f"on {edition.title.partition(':')[0]} {', '.join(words)}")
     return (
-        "An entry called *the best* was chosen from all of its board on the galaxies that it is scored on, which "
-        f"flatters it by about ({'; '.join(told)} entries): the best of every bootstrap draw against its own score."
+        "An entry called *the best* was selected from all entries of its board on the galaxies that it is scored on. "
+        f"This makes its score too good by about ({'; '.join(told)} entries): the best of every bootstrap draw "
+        "compared with its own score."
     )
 
 
@@ -72,20 +73,21 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVo
     lines = [
         "# Is 80 % the data's limit?",
         "",
-        "Students trained four networks on Galaxy Zoo DECaLS and could not get past about 80 % of four classes. Is "
-        "it the network that does not see more, or the volunteers who do not agree on more? Every number here is "
-        "computed by `make report` from the stored scores of committed predictions. A score is the mean over "
-        "trainings with the 95 % interval of which galaxies were tested; a difference is paired, on the same "
-        "galaxies, and counts as *better* or *worse* only if its interval excludes zero and the two share no tie "
-        "letter on their board, where the spread of the trainings counts too and all pairs hold together. They do "
-        "within one board: of many claims over several boards and editions, some may be wrong by chance. "
-        f"{_chosen(editions)} The *noise ceiling* is what an oracle scores that knows every galaxy and is judged by "
-        "the same few volunteers; there is one where votes of volunteers are counted. Simulated galaxies are not "
-        "DECaLS galaxies: on them the truth is known. The Kaggle galaxies are real, but the challenge published no "
-        "votes of them: its values are the debiased likelihoods of Willett et al. 2013, fractions moved by a "
-        f"correction for redshift, size and luminosity. To score them, counts are made of them for {ROOT_VOTES} "
-        "assumed votes. How well a model predicts them is a fair comparison of models, and says nothing of "
-        "volunteers: no ceiling, no panel and no number of volunteers can be given there.",
+        "Students trained four networks on Galaxy Zoo DECaLS and did not exceed an accuracy of about 80 % on four "
+        "classes. Is the network the limit, or do the volunteers not agree on more? `make report` computes every "
+        "number here from the stored scores of committed predictions. A score is the mean over trainings, with the "
+        "95 % interval over test galaxies. A difference is paired, on the same galaxies. It counts as *better* or "
+        "*worse* only if its interval excludes zero and the two entries share no tie letter on their board. The "
+        "letters include the seed standard deviation and hold for all pairs of one board together. Among many claims "
+        "over several boards and editions, some may be wrong by chance. "
+        f"{_chosen(editions)} The *noise ceiling* is the score of an oracle that knows the true vote fractions of "
+        "every galaxy and is scored on an equally small volunteer sample. It exists where votes of volunteers are "
+        "counted. Simulated galaxies are not DECaLS galaxies, but their truth is known. The Kaggle galaxies are real, "
+        "but the challenge published no votes of them. Its values are the debiased likelihoods of Willett et al. "
+        "2013: vote fractions shifted by a correction for redshift, size and luminosity. For scoring, counts are "
+        f"computed from them for {ROOT_VOTES} assumed votes. How well a model predicts them is a fair comparison of "
+        "models, but says nothing about volunteers: no ceiling, no volunteer sample and no number of volunteers can "
+        "be given there.",
         "",
         *answer(kaggle, simulated, curve, real),
         "",
@@ -105,17 +107,17 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVo
     lines += [
         "## What one network for all answers adds",
         "",
-        "The Dirichlet model and the EfficientNet-Lite0 whose classes are not balanced have the same backbone, first "
-        "weights and settings; they differ in what they learn alone: all answers with the likelihood of the votes, or "
-        "the shares of four classes. The other EfficientNet-Lite0 draws rare classes more often. "
-        "The plain CNNs are smaller and begin with random weights, so that against them three things differ at once.",
+        "The Dirichlet model and the EfficientNet-Lite0 without class balance have the same backbone, initial weights "
+        "and settings. They differ only in what they learn: all answers with the likelihood of the votes, or the "
+        "shares of four classes. The other EfficientNet-Lite0 draws rare classes more often. The plain CNNs are "
+        "smaller and start from random weights, so in the comparison with them three things differ at once.",
     ]
     for edition in editions.values():
         if rows := tables.differences(edition, tables.ONE_NETWORK):
             lines += ["", f"**{edition.title}**:", *rows]
     lines += [
-        "Three trainings together, against the mean of the same three (only the galaxies vary, so that nothing is said "
-        "of three others):",
+        "An ensemble of three trainings, compared with the mean of the same three (only the galaxies vary, so this "
+        "says nothing about three other trainings):",
     ]
     for edition in editions.values():
         if rows := tables.differences(edition, tables.TOGETHER):
@@ -123,19 +125,19 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVo
     lines += [
         "## What transfer and colour add",
         "",
-        "First weights from simulated galaxies, and the mean of the three channels in place of colours, against the "
-        "same Dirichlet model from ImageNet in colour. Whoever was trained on simulated galaxies first was trained for "
-        "longer, too: the model of 17 epochs has seen as many images, all of them real.",
+        "Initial weights from simulated galaxies, and the mean of the three channels instead of colours, compared with "
+        "the same Dirichlet model from ImageNet in colour. A model that was trained on simulated galaxies first was "
+        "also trained for longer. The model with 17 epochs has seen the same number of images, all of them real.",
         *tables.differences(kaggle, tables.TRANSFER),
-        "What simulated galaxies teach without any real one: "
+        "The results of training on simulated galaxies alone: "
         "[simulation-transfer.md](evidence/simulation-transfer.md).",
         "",
         "## How little data suffices",
         "",
         "![scores by the number of training galaxies](evidence/learning-curve.svg)",
         "",
-        "Trained on fewer galaxies ([learning-curve.md](evidence/learning-curve.md)). Bold: told from the same model "
-        "on all of them.",
+        "Trained on fewer galaxies ([learning-curve.md](evidence/learning-curve.md)). Bold: "
+        "significantly different from the same model on all of them.",
     ]
     for edition in editions.values():
         if rows := tables.learning(curve, edition.key[0]):
@@ -149,12 +151,12 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVo
         "",
         "![reliability](limit-calibration.svg)",
         "",
-        "The expected calibration error of the four classes, and how often the 50 and 90 % intervals of the "
-        "predicted votes hold the counts (0.5 and 0.9 if calibrated; where votes are assumed that rests on their "
-        "number). Models of four classes learn the shares, and a share is not the probability that the class has the "
-        "largest one, which is what is asked here: a class with a share of 0.6 nearly always has. So they say less "
-        "than they know (the points lie above the line); of those that draw rare classes more often that is true in "
-        "part only.",
+        "The tables show the expected calibration error of the four classes, and how often the 50 and 90 % intervals "
+        "of the predicted votes contain the counts (0.5 and 0.9 if calibrated; where votes are assumed, this depends "
+        "on their number). Models of four classes learn the class shares. A share is not the probability that the "
+        "class has the largest share, which is tested here: a class with a share of 0.6 nearly always has the largest "
+        "one. So these models are underconfident (the points lie above the line). For models that draw rare classes "
+        "more often, this is only partly true.",
     ]
     for edition in editions.values():
         lines += ["", f"**{edition.title}**:", *tables.calibration(edition)]
@@ -162,7 +164,7 @@ def text(editions: dict[str, Edition], curve: list[dict[str, Any]], real: RealVo
     for edition in editions.values():
         lines += [f"**{edition.title}**, mistakes on four classes over all trainings:", *tables.confused(edition)]
         if rows := tables.strata(edition, "dirichlet"):
-            lines += [f"{edition.entries['dirichlet'].title} by quarters of the test galaxies:", *rows]
+            lines += [f"{edition.entries['dirichlet'].title} per quarter of the test galaxies:", *rows]
     lines += ["## What was not run", "", *missing(editions)]
     return "\n".join(lines) + "\n"
 
@@ -173,12 +175,13 @@ def _real(real: RealVotes) -> list[str]:
     return [
         "## On real votes",
         "",
-        f"{real.galaxies} galaxies of Galaxy Zoo 2 with the answers of their volunteers, none of them among the "
-        "pictures that the models were trained on. The models were trained on the Kaggle galaxies, three times each, "
-        "and then met these: *zero-shot* as they were, *recalibrated* by one scale a question and one shift an "
-        "answer, *finetuned* in five folds, so that each galaxy is predicted by a model that never saw its votes. "
-        "How it was done, the two computations of the ceiling, every question, and how much of a Kaggle value a "
-        "picture can show: [real-votes.md](evidence/real-votes.md).",
+        f"The test set is {real.galaxies} galaxies of Galaxy Zoo 2 with the answers of their volunteers. None of them "
+        "is among the training images. Each model was trained three times on the Kaggle galaxies and then tested on "
+        "these. There are three conditions. *Zero-shot*: the model is used as trained. *Recalibrated*: the log "
+        "probabilities get one scale per question and one shift per answer. *Finetuned*: the model is finetuned in "
+        "five folds, and each galaxy is predicted by a model that never saw its votes. The method, the two "
+        "computations of the ceiling, every question, and how much of a Kaggle value an image can show are in "
+        "[real-votes.md](evidence/real-votes.md).",
         "",
         f"| {' | '.join(head)} |",
         f"| --- |{' --: |' * (len(head) - 1)}",
@@ -196,8 +199,8 @@ def missing(editions: dict[str, Edition]) -> list[str]:
     recipes = sorted({run.recipe_name for run in runs})
     none = [word for word in ("student", "best") if word not in recipes]
     return [
-        "Entries of benchmark/boards.yaml that do not stand yet (`make boards` makes them):" if named else
-        "All entries of benchmark/boards.yaml stand.",
+        "Entries of benchmark/boards.yaml that do not exist yet (`make boards` makes them):" if named else
+        "All entries of benchmark/boards.yaml exist.",
         "",
         *named,
         *([""] if named else []),

@@ -104,16 +104,16 @@ def differences(edition: Edition, pairs: Iterable[Pair]) -> list[str]:
         if (found := edition.difference(first, second, board, name)) is not None:
             metric = BOARDS[board].metrics[name]
             value, low, high = (number(v, metric, "+") for v in (found.value, found.low, found.high))
-            what = f"{metric.title}{'' if metric.higher_is_better else ' (less is better)'}"
+            what = f"{metric.title}{'' if metric.higher_is_better else ' (lower is better)'}"
             titles = [edition.entries[entry].title for entry in (first, second)]
             rows.append([*titles, what, f"{value} [{low}, {high}]", found.verdict])
-    return table(["", "less", "score", "difference", "the first is"], rows, left=5) if rows else []
+    return table(["", "compared with", "score", "difference", "the first is"], rows, left=5) if rows else []
 
 
 def learning(rows: list[dict[str, Any]], edition: str) -> list[str]:
     """Return a table of an edition's scores by the number of training galaxies, of the primary metric of every board.
 
-    Bold where they are told from the same model on all galaxies.
+    Bold where they are significantly different from the same model on all galaxies.
     """
     chosen = [r for r in rows if r["edition"] == edition and r["metric"] == BOARDS[r["board"]].primary]
     columns = list(dict.fromkeys((r["model"], r["board"]) for r in chosen))
@@ -163,11 +163,11 @@ def confused(edition: Edition, most: int = 3) -> list[str]:
         c = np.array(counts, float)
         wrong = [(c[i, j], i, j) for i in range(len(c)) for j in range(len(c)) if i != j]
         said = [
-            f"{labels[i]} called {labels[j]} ({n / c.sum():.1%} of galaxies, {n / c[i].sum():.0%} of its class)"
+            f"{labels[i]} predicted as {labels[j]} ({n / c.sum():.1%} of galaxies, {n / c[i].sum():.0%} of its class)"
             for n, i, j in sorted(wrong, reverse=True)[:most]
         ]
         rows.append([edition.entries[name].title, f"{1 - np.trace(c) / c.sum():.1%}", *said])
-    return table(["", "wrong", *(f"{word} commonest" for word in ("", "second", "third"))], rows, left=5)
+    return table(["", "wrong", *(f"{word}most common" for word in ("", "second ", "third "))], rows, left=5)
 
 
 def strata(edition: Edition, name: str) -> list[str]:
