@@ -31,7 +31,6 @@ from benchmark.models.model import Examples
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.scoring import Truth, score
-from galaxy_zoo_decals.scoring.priors import fit
 from tests.harness import TINY_CNN, first_gradients, recipe, train
 
 
@@ -215,7 +214,7 @@ def test_a_compiled_network_in_mixed_precision_is_itself_again_at_the_end(
 ) -> None:
     # accelerate's precision holds for a whole process: here there is another one for the length of a test.
     monkeypatch.setattr(AcceleratorState, "_shared_state", {})
-    monkeypatch.setattr(fit, "_compiled", lambda network, *_: torch.compile(network, backend="eager"))
+    monkeypatch.setattr(trainer, "_compiled", lambda network, *_: torch.compile(network, backend="eager"))
     settings, accelerator = recipe("multiclass", "ema_decay=0.9"), Accelerator(cpu=True, mixed_precision="bf16")
     model = MODELS["multiclass"].from_recipe(settings, edition.tree)
     data = evaluation.Data.of(edition, "validation", settings, accelerator)
