@@ -19,7 +19,6 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from galaxy_zoo_decals import interruption
-from galaxy_zoo_decals.atomic import atomic_file
 
 if __name__ == "__main__":
     interruption.until_ready("benchmark/predict.py")
@@ -27,6 +26,7 @@ if __name__ == "__main__":
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, hub, run_folder
+from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.ending import run_script
 
 # torch and transformers are imported where they are needed: --help and wrong arguments are answered without them.

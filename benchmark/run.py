@@ -18,7 +18,7 @@ if not __package__:
     # Run as a script: the clone's root, not benchmark/, is where the packages lie.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from galaxy_zoo_decals import interruption, old_words
+from galaxy_zoo_decals import interruption
 
 if __name__ == "__main__":
     interruption.until_ready("benchmark/run.py")
@@ -29,6 +29,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmark import BenchmarkError, hub, recipes, run_folder, weights
 from benchmark.recipes import MODELS, RECIPES
+from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.atomic import atomic_folder, finish_interrupted
 from galaxy_zoo_decals.ending import brief, run_command
 

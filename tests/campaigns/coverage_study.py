@@ -110,7 +110,7 @@ def numbers(truth: Truth, fractions: np.ndarray, concentrations: np.ndarray) -> 
     columns = votes.columns_of_fractions(truth, views.fractions(GZD5, concentrations), concentrations, False)
     scores["votes"] = votes.scored(truth, columns, once_each)
     for board, scored in scores.items():
-        found |= {f"{board}.{name}": float(scored.metrics[name].value) for name in METRICS_STUDIED[board]}
+        found |= {f"{board}.{name}": float(scored.metrics[name][0]) for name in METRICS_STUDIED[board]}
     return found | {f"votes.accuracy.{row['name']}": float(row["accuracy"][0]) for row in scores["votes"].rows}
 
 
