@@ -98,9 +98,9 @@ def build(folder: Path) -> Path:
     quietly(["score", MERGED, "--root", str(root)])
     shutil.copytree(REPOSITORY / "leaderboard" / "scores" / "references", root / "scores" / "references")
     shutil.copytree(REPOSITORY / "leaderboard" / "benchmark", root / "benchmark")
-    scorer = repository / "galaxy_zoo_decals" / "scoring" / "metrics.py"
+    scorer = repository / "galaxy_zoo_decals" / "scoring" / "results.py"
     scorer.parent.mkdir(parents=True)
-    shutil.copy(REPOSITORY / "galaxy_zoo_decals" / "scoring" / "metrics.py", scorer)
+    shutil.copy(REPOSITORY / "galaxy_zoo_decals" / "scoring" / "results.py", scorer)
     workflow = repository / ".github" / "workflows" / "check.yml"
     workflow.parent.mkdir(parents=True)
     workflow.write_text("name: check\n")

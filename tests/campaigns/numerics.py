@@ -28,6 +28,7 @@ from galaxy_zoo_decals.scoring import Truth, ceilings, results
 from galaxy_zoo_decals.scoring.average_precision import ranked_precision
 from galaxy_zoo_decals.scoring.average_precision import thresholds as distinct
 from galaxy_zoo_decals.scoring.boards.board import CLIP
+from galaxy_zoo_decals.scoring.boards.hierarchical import HIERARCHICAL
 from galaxy_zoo_decals.scoring.boards.multiclass import MULTICLASS, bin_gaps, calibration_error
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, Weights, interval
 from galaxy_zoo_decals.scoring.calibration import BINS, Counted, beta_binomial_cdf, interval_coverage
@@ -414,7 +415,7 @@ def recovery(rng: np.random.Generator, cases: int) -> float:
     by about the same: its variance is a difference of squares."""
     truth = Truth.of(Edition.open("sample"))
     said = np.nan_to_num(truth.fractions, nan=0.5) + 0.1 + rng.normal(0, 1e-6, truth.fractions.shape)
-    found = results._recovery(truth, "hierarchical", said)
+    found = results._recovery(truth, HIERARCHICAL.answers(truth, said))
     answers = [f"{q}: {a}" for q, a in truth.tree.answers]
     quarters = {(q.facts["property"], q.low): q for q in truth.quarters}
     worst = 0.0
