@@ -12,7 +12,7 @@ from PIL import Image
 
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.sources import hart16
-from galaxy_zoo_decals.sources.gz2_hub import HUB_COLUMNS
+from galaxy_zoo_decals.sources.galaxyzoo2_hub import HUB_COLUMNS
 from tests import gz_desi
 from tests.toys import galaxy
 

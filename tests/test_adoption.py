@@ -12,7 +12,7 @@ import pytest
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.prepare.builder import build
-from galaxy_zoo_decals.sources.gz2 import FOLDER, TABLE, GZ2Challenge
+from galaxy_zoo_decals.sources.kaggle import FOLDER, TABLE, GZ2Challenge
 from leaderboard.check import flags, submission_check
 from leaderboard.entry import draft, external, prediction_file, rebind, run_json, submission, versions
 from leaderboard.entry.truths import Truths

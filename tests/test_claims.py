@@ -22,7 +22,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.scoring import Truth, score
-from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
+from galaxy_zoo_decals.sources.kaggle import GZ2Challenge
 from leaderboard.__main__ import main
 from leaderboard.check import report
 from leaderboard.entry import versions

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datasets import Features
 
-from galaxy_zoo_decals.prepare.features import COMMON, edition_features, label_columns
+from galaxy_zoo_decals.prepare.edition_columns import COMMON, edition_features, label_columns
 from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
 
 HEAD = """\

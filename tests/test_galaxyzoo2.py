@@ -24,7 +24,7 @@ from galaxy_zoo_decals import addresses, cli, image_files, splits, views
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.prepare import audit
 from galaxy_zoo_decals.schema import GZ2, SPLITS
-from galaxy_zoo_decals.sources import download, gz2_mapping, hart16, hub_shard
+from galaxy_zoo_decals.sources import download, galaxyzoo2_mapping, hart16, hub_shard
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.hub_images import Votes, join
 from tests import hub, releases
@@ -81,7 +81,7 @@ def test_true_rows_with_their_mapping_and_pictures(tmp_path: Path) -> None:
     assert row["disk-edge-on_total-votes"] == 8 and row["upload_group"] == "original"
     assert row["ra"] == 180.4075164794922
     assert row["smooth-or-featured_smooth_weighted-fraction"] == pytest.approx(0.818, abs=1e-6)
-    pictures = gz2_mapping.read(TRUE_ROWS / gz2_mapping.NAME, found.rows)
+    pictures = galaxyzoo2_mapping.read(TRUE_ROWS / galaxyzoo2_mapping.NAME, found.rows)
     assert pictures.galaxies == {
         "16126": "587726016142835881", "91609": "587736542560715163", "106587": "587737825678131439",
     }  # fmt: skip
@@ -230,10 +230,10 @@ def test_identifiers_that_lost_their_last_digits_are_refused(tmp_path: Path, rea
     lost = rows.assign(dr7objid=[str(int(read(name))) for name in rows["dr7objid"]])
     with pytest.raises(CatalogueError, match="'dr7objid' has lost its last digits"):
         hart16.read(written(tmp_path, lost))
-    mapping(lost).to_csv(tmp_path / gz2_mapping.NAME, index=False)
+    mapping(lost).to_csv(tmp_path / galaxyzoo2_mapping.NAME, index=False)
     galaxies = hart16.read(written(tmp_path, rows)).rows
     with pytest.raises(CatalogueError, match="'objid' has lost its last digits"):
-        gz2_mapping.read(tmp_path / gz2_mapping.NAME, galaxies)
+        galaxyzoo2_mapping.read(tmp_path / galaxyzoo2_mapping.NAME, galaxies)
 
 
 def test_samples_of_other_names_are_reported(tmp_path: Path) -> None:
@@ -248,15 +248,15 @@ def test_samples_of_other_names_are_reported(tmp_path: Path) -> None:
 
 
 def test_a_galaxy_gets_the_picture_of_its_own_sample(tmp_path: Path) -> None:
-    path = tmp_path / gz2_mapping.NAME
+    path = tmp_path / galaxyzoo2_mapping.NAME
     path.write_text(
         "objid,sample,asset_id\n1,original,10\n1,stripe82,11\n2,stripe82_coadd_2,12\n2,stripe82_coadd_1,13\n3,extra,14\n"
     )
     rows = pd.DataFrame({"iauname": ["1", "2", "4"], "upload_group": ["stripe82", "original", "original"]})
-    found = gz2_mapping.read(path, rows)
+    found = galaxyzoo2_mapping.read(path, rows)
     assert found.galaxies == {"11": "1", "13": "2"} and found.without == ("4",)
     path.write_text(f"{path.read_text()}1,original,10\n")
-    assert gz2_mapping.read(path, rows) == found, "a row that stands there twice says nothing else"
+    assert galaxyzoo2_mapping.read(path, rows) == found, "a row that stands there twice says nothing else"
 
 
 @pytest.mark.parametrize(
@@ -272,10 +272,10 @@ def test_a_galaxy_gets_the_picture_of_its_own_sample(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_mapping_is_named(tmp_path: Path, text: str, words: str) -> None:
-    path = tmp_path / gz2_mapping.NAME
+    path = tmp_path / galaxyzoo2_mapping.NAME
     path.write_text(text)
     with pytest.raises(CatalogueError, match=words):
-        gz2_mapping.read(path, pd.DataFrame({"iauname": ["1"], "upload_group": ["original"]}))
+        galaxyzoo2_mapping.read(path, pd.DataFrame({"iauname": ["1"], "upload_group": ["original"]}))
 
 
 def test_from_files_on_disk_to_the_edition(published: tuple[Path, pd.DataFrame], expected: Path) -> None:
@@ -316,7 +316,7 @@ def test_unpacked_files_make_the_same_votes(
     place = tmp_path / "files"
     place.mkdir()
     (place / "gz2_hart16.csv").write_bytes(gzip.decompress((folder / "gz2_hart16.csv.gz").read_bytes()))
-    shutil.copy(folder / gz2_mapping.NAME, place)
+    shutil.copy(folder / galaxyzoo2_mapping.NAME, place)
     with zipfile.ZipFile(folder / "images_gz2.zip") as held:
         held.extractall(place)
     assert prepare(tmp_path / "made", "--source", str(place), "--name", "mine", "--debiased") == 0
@@ -336,7 +336,7 @@ def test_small_pictures_are_not_called_those_of_zenodo(tmp_path: Path) -> None:
     folder = tmp_path / "files"
     (folder / "images").mkdir(parents=True)
     written(folder, rows)
-    mapping(rows).to_csv(folder / gz2_mapping.NAME, index=False)
+    mapping(rows).to_csv(folder / galaxyzoo2_mapping.NAME, index=False)
     for i, image in enumerate(images):
         (folder / "images" / f"{100 + i}.jpg").write_bytes(jpeg(image, 96))
     assert prepare(tmp_path / "made", "--source", str(folder)) == 0
@@ -379,7 +379,7 @@ def test_bad_files_in_a_folder_are_left_out_and_nothing_of_the_machine_is_said(
     ("missing", "words"),
     [
         ("gz2_hart16.csv.gz", "there is no gz2_hart16.csv.gz or gz2_hart16.csv"),
-        (gz2_mapping.NAME, "there is no gz2_filename_mapping.csv"),
+        (galaxyzoo2_mapping.NAME, "there is no gz2_filename_mapping.csv"),
         ("images_gz2.zip", "neither images_gz2.zip nor pictures in a folder"),
     ],
 )
@@ -417,7 +417,7 @@ def test_without_positions_the_name_decides_and_the_card_says_so(tmp_path: Path)
     folder = tmp_path / "files"
     folder.mkdir()
     written(folder, rows.drop(columns=["ra", "dec", "rastring", "decstring"]))
-    mapping(rows).to_csv(folder / gz2_mapping.NAME, index=False)
+    mapping(rows).to_csv(folder / galaxyzoo2_mapping.NAME, index=False)
     for i, image in enumerate(images):
         (folder / f"{100 + i}.jpg").write_bytes(jpeg(image, 64))
     assert prepare(tmp_path / "made", "--source", str(folder)) == 0
@@ -442,7 +442,7 @@ def test_what_does_not_agree_and_who_stays_together_in_a_whole_edition(tmp_path:
     folder = tmp_path / "files"
     folder.mkdir()
     written(folder, rows)
-    mapping(rows).to_csv(folder / gz2_mapping.NAME, index=False)
+    mapping(rows).to_csv(folder / galaxyzoo2_mapping.NAME, index=False)
     for i, image in enumerate(images):
         (folder / f"{100 + i}.jpg").write_bytes(jpeg(image, 64))
     assert prepare(tmp_path / "made", "--source", str(folder)) == 0
@@ -515,7 +515,7 @@ def test_a_chain_of_neighbours_stays_together_and_is_found_to_be_right(tmp_path:
     folder = tmp_path / "files"
     folder.mkdir()
     written(folder, rows)
-    mapping(rows).to_csv(folder / gz2_mapping.NAME, index=False)
+    mapping(rows).to_csv(folder / galaxyzoo2_mapping.NAME, index=False)
     for i, image in enumerate(images):
         (folder / f"{100 + i}.jpg").write_bytes(jpeg(image, 64))
     assert prepare(tmp_path / "made", "--source", str(folder)) == 0
@@ -567,7 +567,7 @@ def zenodo(published: tuple[Path, pd.DataFrame], tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(download, "TIMEOUT", (5.0, 1.0))
     record, bucket = tmp_path / "record", tmp_path / "bucket"
     record.mkdir(), bucket.mkdir()
-    for name in ("images_gz2.zip", gz2_mapping.NAME):
+    for name in ("images_gz2.zip", galaxyzoo2_mapping.NAME):
         shutil.copy(published[0] / name, record)
     shutil.copy(published[0] / TABLE, bucket)
     with releases.serve(record, number=3565489, licence="cc-by-4.0", bucket=bucket) as server:
@@ -623,7 +623,7 @@ def test_interrupted_downloads_go_on(zenodo: Zenodo, tmp_path: Path, expected: P
     zenodo.faults = {
         TABLE: ["", "cut 1000", "503", "cut 2000"],
         "images_gz2.zip": ["cut 30000", "429 0", "cut 10000"],
-        gz2_mapping.NAME: ["cut 100"],
+        galaxyzoo2_mapping.NAME: ["cut 100"],
     }
     assert from_server(zenodo, tmp_path) == 0
     assert Edition(tmp_path / "made").content_hash == Edition(expected).content_hash
@@ -668,7 +668,7 @@ def test_another_table_does_not_replace_an_edition_unasked(tmp_path: Path, capsy
     assert Edition(tmp_path / "made").galaxies == 38
 
 
-@pytest.mark.parametrize("name", ["images_gz2.zip", gz2_mapping.NAME])
+@pytest.mark.parametrize("name", ["images_gz2.zip", galaxyzoo2_mapping.NAME])
 def test_a_wrong_checksum_is_named(
     zenodo: Zenodo, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -774,7 +774,7 @@ def test_the_small_part_of_the_hub(
     given = rows.set_index("dr7objid").loc[found.index]
     assert found["odd-feature_ring"].tolist() == given["t08_odd_feature_a19_ring_count"].tolist(), "of the table"
     assert "1,910 stood there in 2026-11" in said and "1 with other votes" in said
-    assert not asked_for(zenodo, "images_gz2.zip") and not asked_for(zenodo, gz2_mapping.NAME)
+    assert not asked_for(zenodo, "images_gz2.zip") and not asked_for(zenodo, galaxyzoo2_mapping.NAME)
     assert cli.main(["check", str(tmp_path / "made")]) == 0
 
 

@@ -19,7 +19,7 @@ from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import Truth, ceilings
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
-from galaxy_zoo_decals.sources.gz2 import FOLDER, OUTER, TABLE, GZ2Challenge, class_columns, read_list
+from galaxy_zoo_decals.sources.kaggle import FOLDER, OUTER, TABLE, GZ2Challenge, class_columns, read_list
 from tests.toys import galaxy
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "gz2-challenge"

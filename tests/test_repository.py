@@ -23,9 +23,9 @@ from galaxy_zoo_decals import cli
 from galaxy_zoo_decals.edition import Edition, digest
 from galaxy_zoo_decals.prepare import command
 from galaxy_zoo_decals.prepare.card import card
-from galaxy_zoo_decals.prepare.features import edition_features
+from galaxy_zoo_decals.prepare.edition_columns import edition_features
 from galaxy_zoo_decals.scoring.boards import multiclass
-from galaxy_zoo_decals.sources.gz2 import TABLE, read_list
+from galaxy_zoo_decals.sources.kaggle import TABLE, read_list
 from leaderboard.__main__ import main
 from leaderboard.check import lookalikes, submission_check
 from leaderboard.entry import display, json_schema

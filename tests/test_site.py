@@ -32,7 +32,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.prepare.builder import build as build_edition
 from galaxy_zoo_decals.schema import GZ2
 from galaxy_zoo_decals.scoring import BOARDS, Truth
-from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
+from galaxy_zoo_decals.sources.kaggle import GZ2Challenge
 from leaderboard.__main__ import main
 from leaderboard.entry.run_json import Curve, Point
 from leaderboard.entry.truths import Truths

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from galaxy_zoo_decals import cli, views
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.prepare import cleaning, features
+from galaxy_zoo_decals.prepare import cleaning, edition_columns
 from galaxy_zoo_decals.prepare.audit import check
 from galaxy_zoo_decals.schema import GZ2, GZD5, SPLITS
 from galaxy_zoo_decals.sources import catalogue
@@ -64,7 +64,7 @@ def test_lost_votes_are_kept_where_few_and_make_the_question_unknown_where_many(
     assert found.loc[J1343, [MERGING.total, *MERGING.columns]].tolist() == [0, 0, 0, 0, 0]  # 31 of 32 lost
     assert found.loc[J1004, [MERGING.total, *MERGING.columns]].tolist() == [37, 30, 1, 6, 0]
     assert found[MERGING.published].tolist() == [35, 32, 37] and found[MERGING.lost].tolist() == [3, 31, 0]
-    labels = features.view_labels(GZD5, found.reset_index())
+    labels = edition_columns.view_labels(GZD5, found.reset_index())
     named = dict(zip(found.index, labels["label"]))
     assert named[J1343] == -1, "a galaxy with one merger vote of 32 is no merger, and has no class"
     assert [row["merging"] for row in labels["answers"]] == [3, -1, 0]
@@ -117,7 +117,7 @@ def test_debiased_fractions_of_a_question_that_lost_its_votes_are_not_used() -> 
     found = catalogue.check(rows(), GZD5, "true rows")
     for column in GZD5.answer_columns:
         found[f"{column}_debiased"] = 0.25
-    fractions = features.label_fractions(GZD5, found, debiased=True)
+    fractions = edition_columns.label_fractions(GZD5, found, debiased=True)
     assert np.isnan(fractions[1, GZD5.slices["merging"]]).all()
     assert (fractions[0, GZD5.slices["merging"]] == 0.25).all()
 
@@ -135,7 +135,7 @@ def test_what_became_of_lost_votes_is_counted_by_group() -> None:
             "scored in test": {"published": 2, "complete": 0, "kept": 1, "unknown": 1},
         }
     }
-    held = features.holdings(GZD5, table[:2], features.view_labels(GZD5, table[:2]))
+    held = edition_columns.holdings(GZD5, table[:2], edition_columns.view_labels(GZD5, table[:2]))
     assert held["scored galaxies"] == 2 and held["with a class"] == held["class irregular"] == 0
     assert held["label smooth"] == held["label featured-or-disk"] == 1 and held["merging unknown, votes lost"] == 1
 

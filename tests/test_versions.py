@@ -101,7 +101,7 @@ def test_the_truth_of_gz2_comes_from_the_challenges_table(place: Path) -> None:
 
 
 def test_another_table_is_no_truth_of_gz2(tmp_path: Path) -> None:
-    from galaxy_zoo_decals.sources.gz2 import class_columns
+    from galaxy_zoo_decals.sources.kaggle import class_columns
 
     columns = [c for names in class_columns().values() for c in names]
     lines = [",".join(["GalaxyID", *columns])] + [",".join([str(i), *["0.5"] * len(columns)]) for i in range(50)]

@@ -26,14 +26,14 @@ from galaxy_zoo_decals.image_files import ImageError
 from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.prepare.builder import BLOCK, board_holdings
 from galaxy_zoo_decals.prepare.card import card, version
-from galaxy_zoo_decals.prepare.features import edition_features, flag, to_arrow, view_labels
+from galaxy_zoo_decals.prepare.edition_columns import edition_features, flag, to_arrow, view_labels
 from galaxy_zoo_decals.prepare.hashes import hashes
 from galaxy_zoo_decals.prepare.near_duplicates import GRID, alike, fingerprints
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources.catalogue import too_much_lost
 from galaxy_zoo_decals.sources.folder import PASSED_ON
-from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
 from galaxy_zoo_decals.sources.hub import FromHub
+from galaxy_zoo_decals.sources.kaggle import GZ2Challenge
 from galaxy_zoo_decals.sources.simulated import Simulated
 from galaxy_zoo_decals.sources.zenodo import Downloaded
 

@@ -23,7 +23,7 @@ from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.prepare.card import card
 from galaxy_zoo_decals.prepare.cleaning import Rules
 from galaxy_zoo_decals.prepare.conversion import Converted, convert
-from galaxy_zoo_decals.prepare.features import (
+from galaxy_zoo_decals.prepare.edition_columns import (
     Counts,
     balance,
     edition_features,

@@ -11,7 +11,7 @@ from datasets.splits import SplitDict, SplitInfo
 from huggingface_hub import DatasetCardData
 
 from galaxy_zoo_decals.edition import Terms
-from galaxy_zoo_decals.prepare.features import COMMON, flag, label_columns
+from galaxy_zoo_decals.prepare.edition_columns import COMMON, flag, label_columns
 from galaxy_zoo_decals.schema import CLASSES, SPLITS, TREES, VIEWS, Tree
 
 DESCRIPTIONS = {

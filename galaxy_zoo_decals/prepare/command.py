@@ -270,7 +270,7 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     if options.source_name == "galaxyzoo2":
         return _galaxy_zoo_2(options)
     if options.source_name == "gz2":
-        from galaxy_zoo_decals.sources.gz2 import GZ2Challenge, read_list
+        from galaxy_zoo_decals.sources.kaggle import GZ2Challenge, read_list
 
         only = read_list(options.only.expanduser()) if options.only else ()
         return GZ2Challenge(options.source.expanduser(), only=only)
@@ -313,7 +313,7 @@ def _galaxy_zoo_2(options: argparse.Namespace) -> Source:
     if options.images != "zenodo":
         if options.record is not None:
             raise UserError("--record is about the archive of Zenodo; --images of the Hub take nothing from there.")
-        from galaxy_zoo_decals.sources.gz2_hub import FromHub
+        from galaxy_zoo_decals.sources.galaxyzoo2_hub import FromHub
         from galaxy_zoo_decals.sources.hub_images import CONFIGS
 
         del places["record"]

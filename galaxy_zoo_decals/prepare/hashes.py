@@ -10,7 +10,7 @@ import pandas as pd
 
 from galaxy_zoo_decals.edition import digest
 from galaxy_zoo_decals.edition_hashes import content_hash, split_hash
-from galaxy_zoo_decals.prepare.features import edition_features
+from galaxy_zoo_decals.prepare.edition_columns import edition_features
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.sources.catalogue import METADATA
 

@@ -16,9 +16,9 @@ from PIL import Image
 from galaxy_zoo_decals import addresses, splits
 from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.schema import GZ2, Tree
-from galaxy_zoo_decals.sources import Part, archive, download, gz2_mapping, hart16
+from galaxy_zoo_decals.sources import Part, archive, download, galaxyzoo2_mapping, hart16
 from galaxy_zoo_decals.sources.folder import PASSED_ON, files_part, find, image_files
-from galaxy_zoo_decals.sources.gz2_mapping import Pictures
+from galaxy_zoo_decals.sources.galaxyzoo2_mapping import Pictures
 from galaxy_zoo_decals.sources.record import Record, SourceError, kept_answer, stated_licence
 from galaxy_zoo_decals.sources.runs import RUN
 from galaxy_zoo_decals.sources.survey_part import SomeGalaxies, SomeOfArchives
@@ -118,7 +118,7 @@ class _Mapped(Published):
     @cached_property
     def _pictures(self) -> Pictures:
         rows = self._votes.rows
-        found = gz2_mapping.read(self.mapping, rows)
+        found = galaxyzoo2_mapping.read(self.mapping, rows)
         if not found.galaxies:
             raise SourceError(f"{self.mapping}: it names no galaxy of {self.table.name}; are they of one release?")
         if found.without:
@@ -139,7 +139,7 @@ class _Mapped(Published):
         return super().catalogue(work, processes)
 
     def _renamed(self, part: Part) -> Part:
-        return gz2_mapping.renamed(part, self._pictures.galaxies)
+        return galaxyzoo2_mapping.renamed(part, self._pictures.galaxies)
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class Downloaded(_Mapped):
     @cached_property
     def mapping(self) -> Path:
         """Return the file that says which picture shows which galaxy, downloading it if it is not there."""
-        return self._record.fetch(gz2_mapping.NAME)
+        return self._record.fetch(galaxyzoo2_mapping.NAME)
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the pictures as one part; the archive is downloaded unless its work is done."""
@@ -278,7 +278,7 @@ class OnDisk(_Mapped):
     @cached_property
     def mapping(self) -> Path:
         """Return the file that says which picture shows which galaxy."""
-        return self._file(gz2_mapping.NAME)
+        return self._file(galaxyzoo2_mapping.NAME)
 
     def _file(self, *names: str) -> Path:
         if (found := find(self.folder, self.downloads, names, self.say)) is not None:

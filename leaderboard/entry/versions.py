@@ -161,7 +161,7 @@ def read_challenge(path: Path, name: str, frozen: Frozen) -> Truth:
 
     Raises LeaderboardError unless the test galaxies and their votes are the frozen ones.
     """
-    from galaxy_zoo_decals.sources.gz2 import TABLE, GZ2Challenge
+    from galaxy_zoo_decals.sources.kaggle import TABLE, GZ2Challenge
 
     folder = path.parent if path.name == TABLE else path
     source = GZ2Challenge(folder)

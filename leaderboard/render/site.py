@@ -21,7 +21,7 @@ from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, MIN_POSITIVES, Result, Truth
 from galaxy_zoo_decals.scoring.bootstrap import CONFIDENCE, DRAWS
 from galaxy_zoo_decals.scoring.class_prior import MAY_LACK
-from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES
+from galaxy_zoo_decals.sources.kaggle import ROOT_VOTES
 from leaderboard.check import leaked_votes
 from leaderboard.check.allowed_files import LARGEST_FILE, LARGEST_SUBMISSION
 from leaderboard.entry import literature, prediction_file

@@ -24,7 +24,7 @@ from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.predictions import read as read_predictions
 from galaxy_zoo_decals.schema import CLASSES, GZ2
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth, references, score
-from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES, TABLE, class_columns
+from galaxy_zoo_decals.sources.kaggle import ROOT_VOTES, TABLE, class_columns
 from leaderboard.entry import run_json
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from galaxy_zoo_decals.edition import Edition, Terms, available
 from galaxy_zoo_decals.ending import run_script
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth
-from galaxy_zoo_decals.sources.gz2 import GZ2Challenge
+from galaxy_zoo_decals.sources.kaggle import GZ2Challenge
 from leaderboard.entry import run_json, versions
 from leaderboard.ranking.differences import Difference, between
 

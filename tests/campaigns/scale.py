@@ -43,7 +43,7 @@ sys.path.insert(0, str(ROOT))
 
 from galaxy_zoo_decals.image_files import Form  # noqa: E402
 from galaxy_zoo_decals.schema import GZ2  # noqa: E402
-from galaxy_zoo_decals.sources import Part, gz2_mapping, hart16  # noqa: E402
+from galaxy_zoo_decals.sources import Part, galaxyzoo2_mapping, hart16  # noqa: E402
 from galaxy_zoo_decals.sources.record import Record  # noqa: E402
 from galaxy_zoo_decals.sources.zenodo import ARCHIVE, PARTS, Downloaded  # noqa: E402
 from tests.hart16 import FIRST, mapping  # noqa: E402
@@ -349,7 +349,7 @@ TABLE_READER = """
 import json, os, sys, time
 from pathlib import Path
 from galaxy_zoo_decals import splits
-from galaxy_zoo_decals.sources import gz2_mapping, hart16
+from galaxy_zoo_decals.sources import galaxyzoo2_mapping, hart16
 
 def memory():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
@@ -362,7 +362,7 @@ rows = table.rows
 names = splits.by_sky_cell_together(rows["ra"].to_numpy(), rows["dec"].to_numpy(), hart16.rank(rows["upload_group"]))
 scored = splits.scored_galaxy_zoo_2(rows) & (names == "test")
 times.append(time.perf_counter())
-pictures = gz2_mapping.read(folder / gz2_mapping.NAME, rows)
+pictures = galaxyzoo2_mapping.read(folder / galaxyzoo2_mapping.NAME, rows)
 times.append(time.perf_counter())
 used = os.times()
 found = dict(zip(("read_seconds", "split_seconds", "mapping_seconds"), (b - a for a, b in zip(times, times[1:]))))
@@ -405,7 +405,7 @@ def write_galaxy_zoo_2(folder: Path, rows: int, seed: int = 1) -> dict[str, int]
             }
             start += len(part)
             tables.append(part[["dr7objid", "sample"]])
-    mapping(pd.concat(tables, ignore_index=True)).to_csv(folder / gz2_mapping.NAME, index=False)
+    mapping(pd.concat(tables, ignore_index=True)).to_csv(folder / galaxyzoo2_mapping.NAME, index=False)
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from galaxy_zoo_decals.atomic import put_file
 from galaxy_zoo_decals.scoring import BOARDS
-from galaxy_zoo_decals.sources.gz2 import ROOT_VOTES
+from galaxy_zoo_decals.sources.kaggle import ROOT_VOTES
 from leaderboard.files import ROOT
 from leaderboard.render.limit import figures, tables
 from leaderboard.render.limit.answer import answer, gap

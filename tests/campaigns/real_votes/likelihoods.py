@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import GZ2
-from galaxy_zoo_decals.sources.gz2 import TABLE, class_columns
+from galaxy_zoo_decals.sources.kaggle import TABLE, class_columns
 from tests.campaigns.real_votes.matches import Match
 from tests.campaigns.real_votes.sample import Sample
 
