@@ -76,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         lambda end: f"benchmark/run.py: interrupted; {_kept(end)}",
         mistake=2,
         failed=lambda error: f"{brief(error)}; {_kept(error)}",
+        quiet_pipe=False,
         say=_say,
     )
 

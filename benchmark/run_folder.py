@@ -67,12 +67,14 @@ class Run:
             found = json.loads(path.read_text())
         except ValueError:
             return False
+        if not isinstance(found, dict) or not isinstance(found.get("recipe"), dict):
+            return False
         mine = {"model": self.model, "seed": self.seed, "edition": self.edition_facts(), "recipe": self.resolved()}
         # A run does not know the settings that are younger than itself; their defaults change nothing.
         younger = {
             one.name: one.default for one in dataclasses.fields(self.recipe) if one.default != dataclasses.MISSING
         }
-        found["recipe"] = younger | old_words.recipe(found.get("recipe") or {})
+        found["recipe"] = younger | old_words.recipe(found["recipe"])
         return _fixed(found) == _fixed(json.loads(json.dumps(mine)))
 
 
@@ -120,9 +122,11 @@ def read(run: Path) -> dict[str, Any]:
         facts = dict(json.loads(path.read_text()))
         if facts["format"] != FORMAT:
             raise BenchmarkError(f"{path}: format {facts['format']!r} is not {FORMAT!r}, the one this version reads.")
-        return facts | ({"recipe": old_words.recipe(facts["recipe"])} if "recipe" in facts else {})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise BenchmarkError(f"{path} is no run.json of a finished run ({type(error).__name__}).") from None
+    if isinstance(facts.get("recipe"), dict):
+        facts["recipe"] = old_words.recipe(facts["recipe"])
+    return facts
 
 
 def versions() -> dict[str, str]:

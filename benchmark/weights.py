@@ -31,10 +31,10 @@ def find(recipe: Recipe) -> Weights | None:
     if recipe.weights == "none":
         return None
     if (first := first_run(recipe)) is not None:
-        run, path = run_folder.read(first), first / "model" / "model.safetensors"
+        (title, edition), path = _about(first), first / "model" / "model.safetensors"
         if not path.is_file():
             raise BenchmarkError(f"{first} holds no model: the run of an ensemble trains none.")
-        return Weights(path, f"{run['title']}, trained on {run['edition']['name']}")
+        return Weights(path, f"{title}, trained on {edition}")
     if not isinstance(recipe, Backbone) or recipe.weights != "imagenet":
         path = Path(recipe.weights).expanduser()
         if not path.is_file():
@@ -54,8 +54,19 @@ def in_words(recipe: Recipe) -> str:
     if recipe.weights == "none":
         return ""
     if (run := first_run(recipe)) is not None:
-        return f"{run_folder.read(run)['edition']['name']} first"
+        return f"{_about(run)[1]} first"
     return f"weights of {Path(recipe.weights).name}"
+
+
+def _about(run: Path) -> tuple[str, str]:
+    """Return title and edition of a run; BenchmarkError where its run.json does not say them."""
+    facts = run_folder.read(run)
+    try:
+        return str(facts["title"]), str(facts["edition"]["name"])
+    except (KeyError, TypeError):
+        raise BenchmarkError(
+            f"{run / 'run.json'} does not say what was trained (title) and on what (edition)."
+        ) from None
 
 
 def _packaged(backbone: str) -> Weights | None:

@@ -41,6 +41,15 @@ _THIS = secrets.token_hex(4)
 _numbers = itertools.count()
 
 
+def _machine() -> str:
+    """Return what tells the processes of this machine, or of this container, from those of others."""
+    try:
+        # Containers may share a folder and a host's name, but not the numbers of processes.
+        return f"{socket.gethostname()}.{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # no Linux
+        return socket.gethostname()
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield where to write a file that takes the place of ``path`` when the block ends well, and goes when it does not.
@@ -155,7 +164,7 @@ def _moving(target: Path) -> Iterator[None]:
 def _temporary(target: Path) -> Path:
     """Return a name beside ``target`` that no other process or thread takes, and that says which one took it."""
     # The name ends as those of all unfinished things do: git and the leaderboard pass them over.
-    writer = f"{os.getpid()}-{_THIS}{next(_numbers)}@{socket.gethostname()}"
+    writer = f"{os.getpid()}-{_THIS}{next(_numbers)}@{_machine()}"
     return target.with_name(f"{_stem(target)}{writer}.partial")
 
 
@@ -169,7 +178,7 @@ def _remove_leftovers(target: Path) -> None:
     stem = _stem(target)
     for left in target.parent.glob(f"{glob.escape(stem)}*.partial"):
         found = re.fullmatch(r"([0-9]+)(?:-([0-9a-f]+))?@(.+)\.partial", left.name.removeprefix(stem))
-        if found and found[3] == socket.gethostname() and not _lives(int(found[1]), found[2] or ""):
+        if found and found[3] == _machine() and not _lives(int(found[1]), found[2] or ""):
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
             else:

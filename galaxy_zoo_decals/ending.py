@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from galaxy_zoo_decals import interruption
 from galaxy_zoo_decals.errors import UserError, failure
@@ -17,12 +18,13 @@ def run_command(
     *,
     mistake: int = 1,
     failed: Callable[[OSError], str] = failure,
+    quiet_pipe: bool = True,
     say: Callable[[str, BaseException], None] = lambda line, end: print(line, file=sys.stderr),
 ) -> int:
     """Run a command and return the exit status: its own, ``mistake`` on UserError, 1 on OSError, 130 on Ctrl-C.
 
     ``error`` stands before the message of an error; ``interrupted`` is the line of Ctrl-C; ``failed`` says what an
-    OSError is; ``say`` prints a line.
+    OSError is; ``quiet_pipe`` lets a reader that is gone, such as `head`, end it without a word; ``say`` prints a line.
     """
     try:
         interruption.ready()
@@ -30,9 +32,12 @@ def run_command(
     except UserError as end:
         say(f"{error}{end}", end)
         return mistake
-    except BrokenPipeError:
-        # Whoever read the output, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError as end:
+        # Whoever read the output, such as `head`, has seen enough; a training that ends by it says what is left.
+        if not quiet_pipe:
+            say(f"{error}{failed(end)}", end)
+        with suppress(OSError):  # where the output is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as end:
         say(f"{error}{failed(end)}", end)

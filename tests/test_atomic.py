@@ -296,10 +296,11 @@ def test_a_folder_that_was_made_anew_after_a_kill_stays(tmp_path: Path) -> None:
 def test_what_a_dead_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    host, mine = socket.gethostname(), atomic._temporary(tmp_path / "scores").name  # as another thread has it
+    host, mine = atomic._machine(), atomic._temporary(tmp_path / "scores").name  # as another thread has it
     dead = [f".scores.{ended.pid}@{host}.partial", f".scores.{ended.pid}-0a1b2c3d7@{host}.partial"]
     dead.append(f".scores.{os.getpid()}-0a1b2c3d7@{host}.partial")  # of an earlier process of this number
     others = [f".scores.{os.getppid()}@{host}.partial", f".scores.{ended.pid}@another.partial", ".scores.x.partial"]
+    others.append(f".scores.{ended.pid}@{socket.gethostname()}.partial")  # of another container of this host's name
     others += [".scores2.1@x.partial", f".scores.json.{ended.pid}@{host}.partial", mine]
     for made in (Path.mkdir, Path.touch):
         for name in [*dead, *others]:

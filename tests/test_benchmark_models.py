@@ -514,6 +514,10 @@ def test_weights_from_a_finished_run_of_another_model(tmp_path: Path) -> None:
     cnn.save_pretrained(tmp_path / "model")
     with pytest.raises(BenchmarkError, match="these are not weights of tf_efficientnet_lite0"):
         first_weights.load_first_weights(model, recipe)
+    (tmp_path / "run.json").write_text(json.dumps(facts | {"edition": "simulated"}))
+    with pytest.raises(BenchmarkError, match="does not say what was trained"):
+        backbones.backbone_title(recipe)
+    (tmp_path / "run.json").write_text(json.dumps(facts))
     shutil.rmtree(tmp_path / "model")
     with pytest.raises(BenchmarkError, match="the run of an ensemble trains none"):
         first_weights.load_first_weights(model, recipe)

@@ -197,6 +197,10 @@ def test_resume_keeps_what_is_finished(toy_edition: Path, tmp_path: Path, capsys
     assert (tmp_path / "run" / "run.json").read_bytes() == before
     assert run.main([*arguments, "--resume", "--seed", "1"]) == 2
     assert "holds a finished run" in capsys.readouterr().err
+    for odd in ("[]", "1", "null", '{"recipe": [1]}', '{"recipe": "x"}', '{"recipe": null}'):
+        (tmp_path / "run" / "run.json").write_text(odd)
+        assert run.main([*arguments, "--resume"]) == 2, odd
+        assert "holds a finished run" in capsys.readouterr().err
 
 
 def test_a_lower_learning_rate_for_one_network_keeps_the_models_that_are_finished(

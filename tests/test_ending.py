@@ -26,6 +26,8 @@ SCRIPTS = {
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device", "a.parquet")
 CTRL_C = KeyboardInterrupt()
 CTRL_C.add_note("what was learned is kept.")
+LEFT = BrokenPipeError(errno.EPIPE, "Broken pipe")
+LEFT.add_note("what was learned is kept.")
 GONE = PermissionError(errno.EACCES, "Permission denied", "a.parquet")
 
 LINES = [
@@ -40,6 +42,7 @@ LINES = [
     ("benchmark/run.py", UserError("no."), 2, "benchmark/run.py: error: no."),
     ("benchmark/run.py", GONE, 1, "benchmark/run.py: error: Permission denied (a.parquet); the run that was under way "
      "left nothing behind."),
+    ("benchmark/run.py", LEFT, 1, "benchmark/run.py: error: Broken pipe (no file named); what was learned is kept."),
     ("benchmark/run.py", CTRL_C, 130, "benchmark/run.py: interrupted; what was learned is kept."),
     ("benchmark/predict.py", UserError("no."), 2, "benchmark/predict.py: error: no."),
     ("benchmark/predict.py", GONE, 1, "benchmark/predict.py: error: Permission denied (a.parquet); nothing was "

@@ -23,6 +23,7 @@ from leaderboard.__main__ import main
 from leaderboard.check import submission_check
 from leaderboard.entry import draft, prediction_file, submission, versions
 from leaderboard.entry.truths import Truths
+from leaderboard.files import LeaderboardError
 from leaderboard.ranking import stored_scores, ties
 from leaderboard.ranking.ties import Scored
 from tests.test_leaderboard_runs import change_run, write_run
@@ -106,6 +107,19 @@ def test_stored_scores_come_back_whole(finished: Path, toy_edition: Path) -> Non
     fresh = scoring.score(truth, prediction_file.read(only(finished) / PREDICTIONS, truth), "here")
     assert stored_scores.differences(stored[0].boards["multiclass"], fresh["multiclass"]) == []
     assert stored[0].boards["multiclass"].draws["accuracy"].dtype == np.float32
+
+
+@pytest.mark.parametrize("written", ["1e999", "1" + 400 * "0"])
+def test_stored_numbers_beyond_all_bounds_are_refused(written: str, finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / only(finished).name
+    shutil.copytree(finished / "scores" / only(finished).name, folder)
+    text = (folder / "summary.json").read_text()
+    start = text.index('"value": ') + len('"value": ')
+    place = text.index('"galaxies": ') + len('"galaxies": ') if written == "1e999" else start
+    end = min(text.index(mark, place) for mark in ",}\n" if mark in text[place:])
+    (folder / "summary.json").write_text(text[:place] + written + text[end:])
+    with pytest.raises(LeaderboardError, match="not in the scorer's form"):
+        stored_scores.read(folder)
 
 
 def tamper_score(folder: Path, root: Path) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
 from benchmark import BenchmarkError, weights
 from benchmark.recipes import Backbone
-
-if TYPE_CHECKING:
-    pass
 
 NAMES = {
     "tf_efficientnet_lite0": "EfficientNet-Lite0",

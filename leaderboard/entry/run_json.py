@@ -119,7 +119,7 @@ class Facts(BaseModel):
 class RunEdition(Facts):
     """The edition a run was tested on.
 
-    ``trained_on`` is the content of the one it was trained on, where that differs in training galaxies (adoption.py);
+    ``trained_on`` is the content of the one it was trained on, where that differs in training galaxies (rebind.py);
     ``pictures`` and ``image_size`` are where the images it was shown come from and their pixels a side.
     """
 

@@ -95,7 +95,7 @@ def read(folder: Path) -> list[Stored]:
         return [_read_file(folder, item) for item in summary["files"]]
     except LeaderboardError:
         raise
-    except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
         raise LeaderboardError(
             f"{path}: not in the scorer's form ({error!r}): run `python -m leaderboard score {folder.name}`."
         ) from None
