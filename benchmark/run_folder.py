@@ -122,10 +122,10 @@ def read(run: Path) -> dict[str, Any]:
         facts = dict(json.loads(path.read_text()))
         if facts["format"] != FORMAT:
             raise BenchmarkError(f"{path}: format {facts['format']!r} is not {FORMAT!r}, the one this version reads.")
+        if facts.get("recipe") is not None:
+            facts["recipe"] = old_words.recipe(dict(facts["recipe"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BenchmarkError(f"{path} is no run.json of a finished run ({type(error).__name__}).") from None
-    if isinstance(facts.get("recipe"), dict):
-        facts["recipe"] = old_words.recipe(facts["recipe"])
     return facts
 
 

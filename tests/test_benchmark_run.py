@@ -139,6 +139,8 @@ def test_a_run_of_before_is_read_in_the_words_of_today(tmp_path: Path) -> None:
         run_folder.write(tmp_path / str(number), {"model": "dirichlet", "recipe": recipe})
     assert run_folder.read(tmp_path / "0") == run_folder.read(tmp_path / "1")
     assert json.loads((tmp_path / "0" / "run.json").read_text())["recipe"] == old, "what lies there stays"
+    run_folder.write(tmp_path / "0", {"recipe": None, "seed": 3})
+    assert run_folder.read(tmp_path / "0")["seed"] == 3, "made without a recipe"
     run_folder.write(tmp_path / "0", {"recipe": "quick"})
     with pytest.raises(BenchmarkError, match=r"no run\.json of a finished run"):
         run_folder.read(tmp_path / "0")
