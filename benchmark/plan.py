@@ -111,6 +111,8 @@ def read(path: Path = PLAN) -> Plan:
         entries, signed = [Entry(**_today(one)) for one in content["entries"]], Signed(**content["signed"])
         plan = Plan(**{**content, "entries": entries, "signed": signed})
         said = {name: edition["training_data"] for name, edition in plan.editions.items()}
+        if odd := next((e for e in entries for word in (e.edition, e.runs, e.name) if not isinstance(word, str)), None):
+            raise TypeError(f"edition, runs and name are text, not {odd.edition!r}, {odd.runs!r}, {odd.name!r}")
     except (TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         raise BenchmarkError(f"{path}: {error}.") from None
     made = {(entry.edition, entry.runs) for entry in plan.entries}

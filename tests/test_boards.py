@@ -56,6 +56,7 @@ def test_a_plan_that_nobody_signs_makes_no_entry(tmp_path: Path, capsys: pytest.
     ("change", "problem"),
     [
         ({"edition": "gz9"}, "no edition 'gz9'"),
+        ({"edition": ["sample"]}, r"edition, runs and name are text, not \['sample'\]"),
         ({"backbone": "resnet1"}, "no 'resnet1'"),
         ({"recipe": "quickest"}, "no 'multiclass' with the recipe 'quickest'"),
         ({"nmae": "x"}, "nmae"),

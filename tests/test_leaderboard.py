@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,26 @@ def test_stored_numbers_beyond_all_bounds_are_refused(written: str, finished: Pa
     place = text.index('"galaxies": ') + len('"galaxies": ') if written == "1e999" else start
     end = min(text.index(mark, place) for mark in ",}\n" if mark in text[place:])
     (folder / "summary.json").write_text(text[:place] + written + text[end:])
+    with pytest.raises(LeaderboardError, match="not in the scorer's form"):
+        stored_scores.read(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda board: board.update(rows=[{}]), lambda board: board.update(partial="false"),
+        lambda board: board["curves"].update(strata=[{"value": [1]}]),
+        lambda board: board["rows"][0].update(f1={"a": 1}),
+    ],
+)  # fmt: skip
+def test_stored_tables_of_another_form_are_refused(
+    change: Callable[[dict[str, Any]], None], finished: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / only(finished).name
+    shutil.copytree(finished / "scores" / only(finished).name, folder)
+    content = json.loads((folder / "summary.json").read_text())
+    change(content["files"][0]["boards"]["multiclass"])
+    (folder / "summary.json").write_text(json.dumps(content))
     with pytest.raises(LeaderboardError, match="not in the scorer's form"):
         stored_scores.read(folder)
 

@@ -119,6 +119,7 @@ def change_run(path: Path, **changes: Any) -> None:
     ("damage", "word"),
     [
         ({"seed": -1}, "seed"),
+        ({"recipe": {"average": 0.1, "ema_decay": 0.9, "dihedral_average": True}}, "which are one setting"),
         ({"title": "two\nlines"}, "title"),
         ({"title": "right\u202eleft"}, "U+202E"),
         ({"edition": {"name": "../elsewhere"}}, "edition.name"),

@@ -197,6 +197,13 @@ class Run(Facts):
     curves: list[Curve] = Field(default=[], max_length=64)
 
     @model_validator(mode="after")
+    def _each_setting_once(self) -> Run:
+        twice = [old for old, new in old_words.SETTINGS.items() if old in self.recipe and new in self.recipe]
+        if HARNESS in self.recipe and twice:
+            raise ValueError(f"recipe holds {twice[0]!r} and {old_words.SETTINGS[twice[0]]!r}, which are one setting")
+        return self
+
+    @model_validator(mode="after")
     def _counts_agree(self) -> Run:
         if len(set(self.tasks)) < len(self.tasks):
             raise ValueError("tasks name one twice")

@@ -128,9 +128,25 @@ def _read_file(folder: Path, item: dict[str, Any]) -> Stored:
         metrics = {name: content["metrics"][name] for name in told[board].metrics}
         curves = {name: rows for name, rows in content["curves"].items() if name not in RETIRED}
         stored = {**content, "metrics": metrics, "curves": curves}
+        _check_tables(board, stored)
         boards[board] = Result.from_json(board, item["edition"]["name"], stored, draws, counted[board])
     day = date.fromisoformat(item["scored"]).isoformat()
     return Stored(dict(item["edition"]), item["task"], int(item["seed"]), item["prediction_sha256"], boards, day)
+
+
+def _check_tables(board: str, stored: dict[str, Any]) -> None:
+    """Raise ValueError unless the tables of a stored score have what pages show of them, text and numbers alone."""
+    main = BOARDS[board].row_metric
+    needed = {"rows": {"name", "n", "counted", main, f"{main}_low", f"{main}_high"}}
+    needed["strata"] = {"property", "low", "high", "n", "value", "value_low", "value_high"}
+    needed["recovery"] = {"property", "low", "high", "name", "predicted", "difference"}
+    for name, rows in {"rows": stored["rows"], **stored["curves"]}.items():
+        for row in rows:
+            plain = all(value is None or isinstance(value, str | bool | int | float) for value in row.values())
+            if not plain or not needed.get(name, set()) <= row.keys():
+                raise ValueError(f"{board}: a row of {name} is not the scorer's")
+    if not isinstance(stored.get("partial", False), bool):
+        raise ValueError(f"{board}: partial is neither true nor false")
 
 
 def _counted(item: dict[str, Any], board: str) -> bool:
