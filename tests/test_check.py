@@ -15,6 +15,7 @@ from PIL import Image
 from galaxy_zoo_decals import cli, splits
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.prepare import audit, near_duplicates
+from galaxy_zoo_decals.prepare.audited_images import look_at_images
 from galaxy_zoo_decals.schema import SPLITS
 
 
@@ -105,7 +106,7 @@ def test_a_galaxy_in_two_splits_is_found_by_name_and_by_image(edition: Path) -> 
 
 
 def test_different_galaxies_are_not_taken_for_one(toy_edition: Path) -> None:
-    looked = list(audit._look_at_images(Edition(toy_edition), 1))
+    looked = list(look_at_images(Edition(toy_edition), 1))
     prints = np.concatenate([group.prints for group in looked])
     pairs = near_duplicates.alike(prints, prints, block=32)
     assert sorted((a, b) for a, b, _ in pairs) == [(i, i) for i in range(len(prints))]

@@ -17,7 +17,9 @@ from galaxy_zoo_decals import addresses, cli, units
 from galaxy_zoo_decals.addresses import HUB_IMAGES, HUB_MIRROR, HUB_MIRROR_VOTES, VOTES
 from galaxy_zoo_decals.doctor import examination
 from galaxy_zoo_decals.doctor.examination import Findings, examine
+from galaxy_zoo_decals.doctor.findings import Way
 from galaxy_zoo_decals.doctor.report import report
+from galaxy_zoo_decals.doctor.ways import choose
 from tests import hub
 from tests.hub import Hub
 
@@ -279,11 +281,11 @@ def test_a_mirror_of_another_size_does_not_serve(servers: tuple[Zenodo, Hub], tm
 
 
 def test_the_first_way_within_an_hour_else_the_quickest() -> None:
-    def way(name: str, seconds: float | None, galaxies: bool = True, open_: bool = True) -> examination.Way:
-        return examination.Way(name, name, open_, "", 1, 1, seconds, galaxies)
+    def way(name: str, seconds: float | None, galaxies: bool = True, open_: bool = True) -> Way:
+        return Way(name, name, open_, "", 1, 1, seconds, galaxies)
 
-    def taken(*ways: examination.Way) -> str | None:
-        found = examination._choose(ways)
+    def taken(*ways: Way) -> str | None:
+        found = choose(ways)
         return found.name if found else None
 
     votes = way("votes", 1, galaxies=False)

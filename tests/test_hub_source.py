@@ -30,7 +30,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.prepare.audit import check
 from galaxy_zoo_decals.schema import GZD5, SPLITS
-from galaxy_zoo_decals.sources import download, hub_repository, hub_shard
+from galaxy_zoo_decals.sources import download, hub_card, hub_repository, hub_shard
 from galaxy_zoo_decals.sources.hub import FromHub
 from galaxy_zoo_decals.sources.hub_images import Votes, cKDTree, join, spread
 from tests import gz_desi, hub, releases
@@ -639,7 +639,7 @@ def test_images_are_bounded_and_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_patterns_of_a_card() -> None:
-    fits = hub_repository._fits
+    fits = hub_card.fits
     assert fits("data/train-*", "data/train-00000-of-00028.parquet") and not fits("data/*", "data/a/b.parquet")
     assert (
         fits("**/*.parquet", "a/b/c.parquet") and fits("**/*.parquet", "c.parquet") and fits("a?.parquet", "a1.parquet")
@@ -647,10 +647,10 @@ def test_patterns_of_a_card() -> None:
     assert not fits("data/train-*", "xdata/train-1") and not fits("a.parquet", "abparquet")
     for written in ("d/*", ["d/*"], [{"split": "train", "path": "d/*"}], {"train": ["d/*"]}):
         card = {"configs": [{"config_name": "tiny", "data_files": written}]}
-        assert hub_repository._patterns(card, "tiny") == ["d/*"] and hub_repository._patterns(card, "default") is None
-    assert hub_repository._patterns({}, "tiny") == ["tiny/*"] and hub_repository._patterns({}, "default") == ["data/*"]
-    assert hub_repository._rows({"dataset_info": {"splits": [{"num_examples": "5"}]}}, "default") == 5
-    assert hub_repository._rows({"dataset_info": [{"config_name": "tiny", "splits": "?"}]}, "tiny") is None
+        assert hub_card.patterns_of(card, "tiny") == ["d/*"] and hub_card.patterns_of(card, "default") is None
+    assert hub_card.patterns_of({}, "tiny") == ["tiny/*"] and hub_card.patterns_of({}, "default") == ["data/*"]
+    assert hub_card.rows_of({"dataset_info": {"splits": [{"num_examples": "5"}]}}, "default") == 5
+    assert hub_card.rows_of({"dataset_info": [{"config_name": "tiny", "splits": "?"}]}, "tiny") is None
 
 
 def head(data_files: str, more: str = "") -> str:
@@ -683,8 +683,8 @@ def test_cards_that_would_unfold_or_hang(world: World, card: str, words: str) ->
 
 def test_a_card_that_is_larger_than_the_hub_says(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(head("tiny/*", f"b: {'x' * 2**20}\n"))
-    with pytest.raises(hub_repository.CardError, match="more than 1,048,576 bytes"):
-        hub_repository._card(tmp_path / "README.md")
+    with pytest.raises(hub_card.CardError, match="more than 1,048,576 bytes"):
+        hub_card.read(tmp_path / "README.md")
 
 
 @pytest.mark.parametrize("count", [".inf", "9" * 5000, "-3", "1e3", "[7]", "1:1"])

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import multiprocessing
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,18 +13,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from PIL import Image
-from tqdm import tqdm
 
-from galaxy_zoo_decals import image_files, splits, workers
+from galaxy_zoo_decals import splits
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.image_files import ImageError
 from galaxy_zoo_decals.prepare import cleaning
+from galaxy_zoo_decals.prepare.audited_images import Looked, look_at_images
 from galaxy_zoo_decals.prepare.builder import BLOCK, board_holdings
 from galaxy_zoo_decals.prepare.card import card, version
 from galaxy_zoo_decals.prepare.edition_columns import edition_features, flag, to_arrow, view_labels
 from galaxy_zoo_decals.prepare.hashes import hashes
-from galaxy_zoo_decals.prepare.near_duplicates import GRID, alike, fingerprints
+from galaxy_zoo_decals.prepare.near_duplicates import alike
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources.catalogue import too_much_lost
 from galaxy_zoo_decals.sources.folder import PASSED_ON
@@ -63,7 +57,7 @@ def check(edition: Edition, processes: int = 1) -> list[Finding]:
     columns = [c for c in _flat_columns(edition) if c != "image"]
     tables = {split: edition.table(split, columns) for split in SPLITS}
     table = pd.concat(tables.values(), ignore_index=True).sort_values("iauname", ignore_index=True)
-    looked = list(_look_at_images(edition, processes))
+    looked = list(look_at_images(edition, processes))
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("names", lambda: _names(tables)),
         ("hashes", lambda: _hashes(edition, table, looked)),
@@ -147,7 +141,7 @@ def _names(tables: dict[str, pd.DataFrame]) -> Finding:
     return _finding("names", problems, f"{sum(map(len, tables.values())):,} galaxies, none in two splits")
 
 
-def _hashes(edition: Edition, table: pd.DataFrame, looked: list[_Looked]) -> Finding:
+def _hashes(edition: Edition, table: pd.DataFrame, looked: list[Looked]) -> Finding:
     shas = {name: sha for group in looked for name, sha in zip(group.names, group.shas)}
     found = hashes(edition.tree, _extra(edition), table, shas)
     problems = [f"the {key} is {value[:12]}, not {str(edition.facts.get(key))[:12]}"
@@ -332,62 +326,13 @@ def _equal(one: pa.Array, other: pa.Array) -> bool:
     return bool(one.equals(other))
 
 
-@dataclass(frozen=True)
-class _Looked:
-    """What the images of some rows are: hashes, problems by name, fingerprints (rows, PROJECTIONS)."""
-
-    split: str
-    names: list[str]
-    shas: list[str]
-    problems: dict[str, str]
-    prints: np.ndarray
-
-
-def _look_at_images(edition: Edition, processes: int) -> Iterator[_Looked]:
-    tasks = [
-        (split, path, group, int(edition.facts["image_size"]))  # type: ignore[call-overload]
-        for split in SPLITS
-        for path in edition.shards(split)
-        for group in range(pq.ParquetFile(path).metadata.num_row_groups)
-    ]
-    with tqdm(total=len(tasks), unit="group", desc="Images", disable=None) as bar:
-        if processes == 1 or len(tasks) < 8:
-            for task in tasks:
-                yield _look(*task)
-                bar.update()
-            return
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, workers.start) as pool:
-            for looked in pool.map(_look, *zip(*tasks), chunksize=4):
-                yield looked
-                bar.update()
-
-
-def _look(split: str, path: Path, group: int, size: int) -> _Looked:
-    table = pq.ParquetFile(path).read_row_group(group, columns=["iauname", "image"])
-    names = [str(name) for name in table["iauname"].to_pylist()]
-    shas, problems, grey = [], {}, np.zeros((len(names), GRID, GRID), np.uint8)
-    for i, (name, image) in enumerate(zip(names, table["image"].to_pylist())):
-        data = (image or {}).get("bytes") or b""
-        shas.append(hashlib.sha256(data).hexdigest())
-        try:
-            decoded = image_files.decode(data)
-        except ImageError as error:
-            problems[name] = str(error)
-            continue
-        if decoded.size != (size, size):
-            problems[name] = f"{decoded.width} x {decoded.height} pixels, not {size}"
-        grey[i] = np.asarray(decoded.convert("L").resize((GRID, GRID), Image.Resampling.BOX))
-    return _Looked(split, names, shas, problems, fingerprints(grey))
-
-
-def _images(facts: dict[str, Any], looked: list[_Looked]) -> Finding:
+def _images(facts: dict[str, Any], looked: list[Looked]) -> Finding:
     problems = [f"{name}: {words}" for group in looked for name, words in group.problems.items()]
     count = sum(len(group.names) for group in looked)
     return _finding("images", problems, f"{count:,} images of {facts['image_size']} pixels, all readable")
 
 
-def _duplicates(looked: list[_Looked]) -> Finding:
+def _duplicates(looked: list[Looked]) -> Finding:
     """Look for images of one split that are, nearly, also in another."""
     names = {s: [name for group in looked if group.split == s for name in group.names] for s in SPLITS}
     prints = {s: np.concatenate([group.prints for group in looked if group.split == s]) for s in SPLITS}

@@ -9,13 +9,12 @@ import random
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-import yaml
 from filelock import FileLock, Timeout
 from huggingface_hub import HfApi, constants, get_token, hf_hub_download
 from huggingface_hub.errors import (  # HTTPError is that of the HTTP library the Hub's client is built on
@@ -33,20 +32,8 @@ from huggingface_hub.utils import logging
 from tqdm import tqdm
 
 from galaxy_zoo_decals import addresses, atomic
-from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.sources import download
+from galaxy_zoo_decals.sources import download, hub_card
 from galaxy_zoo_decals.sources.download import BusyError, DownloadError, Say
-
-CARD = "README.md"
-LARGEST_CARD = 2**20
-"""Bytes of a dataset's card at most: it lists some hundred columns."""
-
-MOST_NODES, DEEPEST = 100_000, 20
-"""Texts, lists and mappings in a card's head at most, and how deep they may lie in each other."""
-
-MOST_PATTERNS, LONGEST_PATTERN, MOST_STARS = 16, 200, 2
-"""Patterns of a config at most, their characters, and how many stars one may have: each star more makes matching slow
-by the length of a path."""
 
 MOST_SHARDS, LONGEST_PATH, LARGEST_SHARD = 4096, 255, 2**40
 """Parquet files of a repository at most, the characters of a path, and the bytes of a file."""
@@ -73,10 +60,6 @@ ANSWERS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, 
 """What the Hub's client raises of answers, redirects and sizes that are none."""
 
 Result = TypeVar("Result")
-
-
-class CardError(UserError):
-    """A card that is none; the message goes on after the card's name."""
 
 
 class HubError(DownloadError):
@@ -147,20 +130,26 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         raise HubError(f"{api.endpoint}: the answer does not describe a dataset of the Hub. {NO_HUB}")
     if name != repository:
         say(f"The dataset {repository} is called {name} on the Hub now; it is read under that name.")
-    if CARD not in files or not _is_size(files[CARD].size or 0, LARGEST_CARD):
-        raise _other(name, revision, f"it has no card ({CARD}) that says which files belong to the config {config!r}")
+    if hub_card.CARD not in files or not _is_size(files[hub_card.CARD].size or 0, hub_card.LARGEST_CARD):
+        raise _other(
+            name, revision, f"it has no card ({hub_card.CARD}) that says which files belong to the config {config!r}"
+        )
     try:
-        card = _card(_download(name, revision, CARD, folder, say))
-        patterns, rows, licence = _patterns(card, config), _rows(card, config), _licence(card)
-    except CardError as error:
-        raise _other(name, revision, f"its card ({CARD}) {error}") from None
+        card = hub_card.read(_download(name, revision, hub_card.CARD, folder, say))
+        patterns, rows, licence = (
+            hub_card.patterns_of(card, config),
+            hub_card.rows_of(card, config),
+            hub_card.licence(card),
+        )
+    except hub_card.CardError as error:
+        raise _other(name, revision, f"its card ({hub_card.CARD}) {error}") from None
     if patterns is None:
-        known = sorted(_shown(str(c.get("config_name"))) for c in _configs(card)[:20])
+        known = sorted(_shown(str(c.get("config_name"))) for c in hub_card.configs(card)[:20])
         raise _other(name, revision, f"it has no config {config!r} (it has {', '.join(known) or 'none'})")
     found = [path for path in files if path.endswith(".parquet")]
     if len(found) > MOST_SHARDS or any(len(path) > LONGEST_PATH for path in found):
         raise _other(name, revision, f"it lists {len(found):,} Parquet files, or paths of more than {LONGEST_PATH}")
-    chosen = sorted(path for path in found if any(_fits(pattern, path) for pattern in patterns))
+    chosen = sorted(path for path in found if any(hub_card.fits(pattern, path) for pattern in patterns))
     if not chosen:
         raise _other(name, revision, f"no Parquet file fits the patterns of its config {config!r}")
     stored = []
@@ -172,7 +161,12 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
             raise _other(name, revision, f"it states no size for {path!r} that a file can have")
         stored.append(Stored(path, lfs.size, str(lfs.sha256)))
     # Beside the shards lie the card, the lock and the pins of a download.
-    taken = {*chosen, CARD, LOCK, *(path.partition("/")[0] for path in chosen if path.partition("/")[0].endswith(PIN))}
+    taken = {
+        *chosen,
+        hub_card.CARD,
+        LOCK,
+        *(path.partition("/")[0] for path in chosen if path.partition("/")[0].endswith(PIN)),
+    }
     for path in chosen:
         if above := taken.intersection(map(str, PurePosixPath(path).parents)):
             raise _other(name, revision, f"it lists {path!r}, but {min(above)!r} is a file and no folder")
@@ -194,113 +188,6 @@ def _other(repository: str, revision: str, differs: str) -> HubError:
         f"{repository} (revision {revision[:10]}) is not what it was when this program was written: {differs}. Update "
         f"galaxy-zoo-decals, or take another way in: {ELSEWHERE}"
     )
-
-
-def _card(path: Path) -> dict[str, Any]:
-    """Return the head of a card, its scalars as text; {} where it has none that can be read.
-
-    Raises CardError for one that is larger or deeper than a card can be, or refers to itself: a few lines of YAML
-    that repeat each other unfold to more than any memory holds.
-    """
-    with path.open("rb") as file:
-        data = file.read(LARGEST_CARD + 1)
-    if len(data) > LARGEST_CARD:
-        raise CardError(f"has more than {LARGEST_CARD:,} bytes")
-    text = data.decode(errors="replace").replace("\r\n", "\n")
-    head = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|$)", text, re.DOTALL)
-    if head is None:
-        return {}
-    # Everything stays text: what is a number is looked at where a number is meant.
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-    try:
-        depth = nodes = 0
-        for event in yaml.parse(head[1], Loader=loader):
-            nodes += isinstance(event, yaml.NodeEvent)
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.NodeEvent) and event.anchor is not None:  # an alias has one too
-                raise CardError("refers to parts of itself (YAML anchors)")
-            if depth > DEEPEST or nodes > MOST_NODES:
-                raise CardError(f"has more than {MOST_NODES:,} entries, or lists in each other deeper than {DEEPEST}")
-        found = yaml.load(head[1], Loader=loader)
-    except CardError:
-        raise
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _licence(card: dict[str, Any]) -> str | None:
-    """Return the licence that a card states; CardError for one that is no word."""
-    licence = card.get("license")
-    if isinstance(licence, list) and len(licence) == 1:
-        licence = licence[0]
-    if licence in (None, "", "null", "~"):
-        return None
-    if not isinstance(licence, str) or len(licence) > 200:
-        raise CardError("states a licence that is no word")
-    return licence
-
-
-def _configs(card: dict[str, Any]) -> list[dict[str, Any]]:
-    configs = card.get("configs")
-    return [c for c in configs if isinstance(c, dict)] if isinstance(configs, list) else []
-
-
-def _patterns(card: dict[str, Any], config: str) -> list[str] | None:
-    """Return the patterns of a config's files; None if the card lists configs and this is not among them."""
-    configs = _configs(card)
-    if not configs:  # a card that leaves the layout to the names of the folders
-        return ["data/*"] if config == "default" else [f"{config}/*"]
-    for found in configs:
-        if found.get("config_name", "default") == config:
-            return _bounded(dict.fromkeys(p for p in _texts(found.get("data_files")) if p))
-    return None
-
-
-def _bounded(patterns: Iterable[str]) -> list[str]:
-    """Return patterns that are matched in no time; CardError for others."""
-    found = list(patterns)
-    if len(found) > MOST_PATTERNS:
-        raise CardError(f"states {len(found):,} patterns of files for a config, where {MOST_PATTERNS} are the most")
-    for pattern in found:
-        if len(pattern) > LONGEST_PATTERN or len(re.findall(r"\*\*|\*", pattern)) > MOST_STARS:
-            raise CardError(
-                f"states a pattern of files with more than {LONGEST_PATTERN} characters or {MOST_STARS} stars "
-                f"({pattern[:40]!r})"
-            )
-    return found
-
-
-def _texts(data_files: object) -> Iterator[str]:
-    """Yield the patterns of ``data_files`` in all the forms that datasets takes."""
-    if isinstance(data_files, str):
-        yield data_files
-    elif isinstance(data_files, list):
-        for part in data_files:
-            yield from _texts(part["path"] if isinstance(part, dict) and "path" in part else part)
-    elif isinstance(data_files, dict):
-        for part in data_files.values():
-            yield from _texts(part)
-
-
-def _fits(pattern: str, path: str) -> bool:
-    """Return whether a path fits a pattern of datasets: * stays in a folder, ** does not."""
-    words = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./"))
-    signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.fullmatch("".join(signs.get(word) or re.escape(word) for word in words), path) is not None
-
-
-def _rows(card: dict[str, Any], config: str) -> int | None:
-    """Return how many rows the card states for a config, over all its splits."""
-    infos = card.get("dataset_info")
-    for info in infos if isinstance(infos, list) else [infos]:
-        if isinstance(info, dict) and info.get("config_name", "default") == config:
-            splits = info.get("splits")
-            splits = splits if isinstance(splits, list) else []
-            counts = [str(split.get("num_examples")) if isinstance(split, dict) else "" for split in splits]
-            known = bool(counts) and all(re.fullmatch(r"[0-9]{1,12}", count) for count in counts)
-            return sum(map(int, counts)) if known else None
-    return None
 
 
 def fetch(snapshot: Snapshot, file: Stored, folder: Path, say: Say) -> Path:
@@ -381,7 +268,7 @@ class _Bar(tqdm):
     title = ""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        small = (named.get("total") or LARGEST_CARD) < LARGEST_CARD
+        small = (named.get("total") or hub_card.LARGEST_CARD) < hub_card.LARGEST_CARD
         named["disable"] = named.get("disable") or small or not sys.stderr.isatty()
         named.pop("name", None)
         super().__init__(*arguments, **named | {"desc": self.title})
