@@ -299,14 +299,14 @@ def _schema(options: argparse.Namespace, truths: Truths) -> int:
 def _results(options: argparse.Namespace, truths: Truths) -> int:
     from leaderboard.entry import versions
     from leaderboard.ranking import entries, stored_references
-    from leaderboard.render import readme_table, site
+    from leaderboard.render import edition_page, readme_table
     from leaderboard.render.real_votes import RealVotes
 
     shown, warnings = entries.submitted(options.root, truths)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     newest = versions.read(options.root / "benchmark")[-1]
-    names = sorted(newest.editions, key=site.place)
+    names = sorted(newest.editions, key=edition_page.place)
     editions = {(name, newest.editions[name].content_hash): newest.editions[name] for name in names}
     table = readme_table.markdown(shown, editions, stored_references.read(options.root / "scores"))
     if (real := RealVotes.read()) is not None:
