@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from galaxy_zoo_decals import predictions, views
+from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import CLASSES, Tree
+from galaxy_zoo_decals.scoring import BOARDS
 
 INTERVAL = 0.9
 """Share of the posterior that the interval of a fraction holds."""
@@ -16,13 +17,13 @@ INTERVAL = 0.9
 
 def of(task: str, tree: Tree, values: np.ndarray) -> dict[str, Any]:
     """Return the columns that follow from predictions (images, columns of their task), by name."""
-    given = dict(zip(predictions.columns(task, tree), values.T))
+    given = dict(zip(BOARDS[task].file_columns(tree), values.T))
     if task == "multiclass":
         return _classes(values)
     if task == "multilabel":
         return {"labels": _labels(tree.label_names, values), **given}
     if task == "hierarchical":
-        return {**_path(tree, predictions.fractions(task, tree, values)), **given}
+        return {**_path(tree, BOARDS[task].of_file(tree, values)), **given}
     return _votes(tree, values)
 
 

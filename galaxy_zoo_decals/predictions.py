@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from galaxy_zoo_decals import views
 from galaxy_zoo_decals.atomic import atomic_file
-from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.schema import CLASSES, VIEWS, Tree
+from galaxy_zoo_decals.schema import Tree
+from galaxy_zoo_decals.scoring.boards import BOARDS, Board
+from galaxy_zoo_decals.scoring.predicted import PredictionError, Predictions, check_against
+
+__all__ = [
+    "FORMAT",
+    "LEAST_CONCENTRATION",
+    "MOST_CONCENTRATION",
+    "SCALE",
+    "PredictionError",
+    "Predictions",
+    "check_against",
+    "check_values",
+    "columns",
+    "groups",
+    "read",
+    "write",
+]
 
 FORMAT = "1"
 SCALE = 65535
@@ -28,69 +42,20 @@ with a millionth. Far beyond both, rounding would decide; float32, in which file
 """
 
 
-class PredictionError(UserError):
-    """A prediction file that cannot be scored; the message names file, row and column and says what to do."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions for one task: float64 ``values`` (galaxies, columns) in the order of ``columns(task, tree)``.
-
-    multiclass, multilabel and hierarchical hold probabilities (groups normalised), votes concentrations. ``lacking``
-    are the positions of galaxies that were not predicted, for which the class prior stands in (scoring/results.py).
-    """
-
-    task: str
-    edition: str
-    content_hash: str
-    split_hash: str
-    seed: int
-    names: tuple[str, ...]
-    values: np.ndarray
-    lacking: tuple[int, ...] = ()
-
-    def take(self, rows: np.ndarray) -> Predictions:
-        """Return the predictions of some galaxies, by position."""
-        return replace(self, names=tuple(self.names[i] for i in rows), values=self.values[rows], lacking=())
-
-
 def columns(task: str, tree: Tree) -> tuple[str, ...]:
-    """Return the value columns of a task's prediction file."""
-    if task == "multiclass":
-        return tuple(f"p_{name}" for name in CLASSES)
-    if task == "multilabel":
-        return tuple(f"p_{name}" for name in tree.label_names)
-    if task == "hierarchical":
-        return tuple(f"p_{column}" for name in tree.scored_questions for column in tree.question(name).columns)
-    if task == "votes":
-        return tuple(f"a_{column}" for column in tree.answer_columns)
-    raise PredictionError(f"there is no task {task!r}; choose from {', '.join(VIEWS)}.")
+    """Return the value columns of a task's prediction file; raises PredictionError if there is no such task."""
+    return _board(task).file_columns(tree)
 
 
 def groups(task: str, tree: Tree) -> tuple[slice, ...]:
     """Return the runs of columns whose probabilities sum to 1."""
-    if task == "multiclass":
-        return (slice(0, len(CLASSES)),)
-    if task == "hierarchical":
-        found, start = [], 0
-        for name in tree.scored_questions:
-            found.append(slice(start, start + len(tree.question(name).answers)))
-            start = found[-1].stop
-        return tuple(found)
-    return ()
+    return _board(task).file_groups(tree)
 
 
-def fractions(task: str, tree: Tree, values: np.ndarray) -> np.ndarray:
-    """Return the fraction of each answer by a hierarchical or votes file, (galaxies, answers).
-
-    NaN for the questions that a hierarchical file does not hold.
-    """
-    if task == "votes":
-        return views.fractions(tree, values)
-    out = np.full((len(values), len(tree.answers)), np.nan)
-    for name, group in zip(tree.scored_questions, groups(task, tree)):
-        out[:, tree.slices[name]] = values[:, group]
-    return out
+def _board(task: str) -> Board:
+    if task not in BOARDS:
+        raise PredictionError(f"there is no task {task!r}; choose from {', '.join(BOARDS)}.")
+    return BOARDS[task]
 
 
 def write(path: str | os.PathLike[str], predictions: Predictions, tree: Tree) -> None:
@@ -103,7 +68,7 @@ def write(path: str | os.PathLike[str], predictions: Predictions, tree: Tree) ->
     check_values(predictions, tree, str(path))
     data: dict[str, pa.Array] = {"iauname": pa.array(predictions.names, pa.string())}
     for name, values in zip(names, predictions.values.T):
-        if predictions.task == "votes":
+        if BOARDS[predictions.task].concentrations:
             data[name] = pa.array(values.astype(np.float32))
         else:
             data[name] = pa.array(np.round(values * SCALE).astype(np.uint16))
@@ -135,15 +100,15 @@ def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
     if metadata["format"] != FORMAT:
         raise PredictionError(f"{path}: format {metadata['format']!r} is not {FORMAT!r}, the one this version reads.")
     task = metadata["task"]
-    if task not in VIEWS:
-        raise PredictionError(f"{path}: there is no task {task!r}; choose from {', '.join(VIEWS)}.")
-    names = columns(task, tree)
+    if task not in BOARDS:
+        raise PredictionError(f"{path}: there is no task {task!r}; choose from {', '.join(BOARDS)}.")
+    concentrations, names = BOARDS[task].concentrations, columns(task, tree)
     expected = ["iauname", *names]
     if table.column_names != expected:
         wrong = next((c for c in expected if c not in table.column_names), None)
         word = f"column {wrong!r} is missing" if wrong else "columns are surplus or in another order"
         raise PredictionError(f"{path}: {word}; a {task} file on {tree.name} has {', '.join(expected)}.")
-    stored = pa.float32() if task == "votes" else pa.uint16()
+    stored = pa.float32() if concentrations else pa.uint16()
     for name, field_type in zip(expected, [pa.string(), *[stored] * len(names)]):
         if table.schema.field(name).type != field_type:
             raise PredictionError(f"{path}: column {name!r} is {table.schema.field(name).type}, not {field_type}.")
@@ -152,7 +117,7 @@ def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
     if not re.fullmatch(r"[0-9]{1,9}", metadata["seed"]):
         raise PredictionError(f"{path}: the seed {metadata['seed']!r} is no number.")
     values = np.column_stack([table[name].to_numpy().astype(float) for name in names])
-    if task != "votes":
+    if not concentrations:
         values /= SCALE
     galaxies = tuple(table["iauname"].to_pylist())
     predictions = Predictions(
@@ -173,43 +138,6 @@ def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
     return predictions
 
 
-def check_against(
-    predictions: Predictions, truth_hash: tuple[str, str], names: tuple[str, ...], where: str, may_lack: bool = False
-) -> None:
-    """Raise PredictionError unless the predictions are of this edition (content, split hash) and these galaxies.
-
-    With ``may_lack`` galaxies may be absent, but none may be added and their order holds.
-    """
-    for word, found, expected in (
-        ("content", predictions.content_hash, truth_hash[0]),
-        ("split", predictions.split_hash, truth_hash[1]),
-    ):
-        if found != expected:
-            raise PredictionError(
-                f"{where}: made on another version of the edition ({word} hash {found[:12]}, expected "
-                f"{expected[:12]}). Predict again on this edition."
-            )
-    if may_lack and predictions.names:
-        held = set(predictions.names)
-        strangers = held - set(names)
-        if strangers:
-            raise PredictionError(
-                f"{where}: {min(strangers)!r} and {len(strangers) - 1:,} more are no scored test galaxies "
-                "of this edition."
-            )
-        names = tuple(name for name in names if name in held)
-    if len(predictions.names) != len(names):
-        raise PredictionError(
-            f"{where}: {len(predictions.names)} rows, but the edition has {len(names)} scored test galaxies."
-        )
-    for row, (found, expected) in enumerate(zip(predictions.names, names), start=1):
-        if found != expected:
-            raise PredictionError(
-                f"{where}: row {row} is {found!r}, expected {expected!r}: one row a scored test galaxy, in the "
-                "edition's order."
-            )
-
-
 def check_values(predictions: Predictions, tree: Tree, where: str) -> None:
     """Raise PredictionError unless every value is one that a file may hold, as ``write`` does; ``where`` names them."""
     names, values = columns(predictions.task, tree), predictions.values
@@ -217,7 +145,7 @@ def check_values(predictions: Predictions, tree: Tree, where: str) -> None:
         raise PredictionError(
             f"{where}: values of shape {values.shape}, expected {(len(predictions.names), len(names))}."
         )
-    if predictions.task == "votes":
+    if BOARDS[predictions.task].concentrations:
         # As float32, which the file holds: of its own bounds none may fall outside.
         with np.errstate(over="ignore"):
             stored = values.astype(np.float32)

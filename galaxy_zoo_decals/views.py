@@ -207,6 +207,12 @@ def on_path(tree: Tree, top: np.ndarray) -> np.ndarray:
     return out
 
 
+def answers_on_path(tree: Tree, fractions: np.ndarray) -> np.ndarray:
+    """Return the most probable answer of each question on the path that fractions take, -1 off it."""
+    top = top_answers(tree, fractions)
+    return np.where(on_path(tree, top), top, -1)
+
+
 def paths(tree: Tree, fractions: np.ndarray) -> list[list[str]]:
     """Return each galaxy's path as "question=answer" in the tree's order; unanswered questions are left out."""
     top = top_answers(tree, fractions)

@@ -6,9 +6,8 @@ import argparse
 from datetime import date, datetime
 from pathlib import Path
 
+from galaxy_zoo_decals.schema import VIEWS
 from leaderboard.files import DATA, ROOT
-
-TASKS = ("multiclass", "multilabel", "hierarchical", "votes")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         "template", parents=[common], help="write a table and facts to fill in, for models made without our harness"
     )
     template.add_argument("name", metavar="EDITION", help="edition of the predictions, such as sample")
-    template.add_argument("task", choices=TASKS, metavar="TASK", help=", ".join(TASKS))
+    template.add_argument("task", choices=VIEWS, metavar="TASK", help=", ".join(VIEWS))
     template.add_argument("--out", type=Path, default=Path("submission"), metavar="DIR", help="folder (submission)")
     template.set_defaults(command="template")
 

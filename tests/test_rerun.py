@@ -21,7 +21,7 @@ from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import GZD5
-from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from leaderboard.__main__ import main
 from leaderboard.entry import evidence
 from leaderboard.files import LeaderboardError, sha256
@@ -286,25 +286,21 @@ def test_fresh_galaxies_are_of_the_same_kind_and_none_of_the_board(
         draw(sample, "42", 30, tmp_path / "stale")
 
 
-def given(task: str, values: np.ndarray) -> Predictions:
-    return Predictions(task, "sample", "0" * 64, "0" * 64, 0, tuple(map(str, range(len(values)))), values)
-
-
 def test_answers_by_hand() -> None:
-    classes = given("multiclass", np.array([[0.5, 0.3, 0.1, 0.1], [0.1, 0.2, 0.3, 0.4]]))
-    assert rerun.answers(GZD5, classes).tolist() == [[0], [3]]
+    classes = np.array([[0.5, 0.3, 0.1, 0.1], [0.1, 0.2, 0.3, 0.4]])
+    assert BOARDS["multiclass"].decided(GZD5, classes).tolist() == [[0], [3]]
     labels = np.full((2, len(GZD5.label_names)), 0.5)
     labels[1, 2] = 0.51
-    assert rerun.answers(GZD5, given("multilabel", labels)).sum(axis=1).tolist() == [0, 1]
+    assert BOARDS["multilabel"].decided(GZD5, labels).sum(axis=1).tolist() == [0, 1]
     # Smooth, then round: what would be said of bars does not matter, as nobody is asked.
     votes = np.ones((2, len(GZD5.answers)))
     votes[:, GZD5.answer_index["smooth-or-featured", "smooth"]] = 9
     votes[:, GZD5.answer_index["how-rounded", "round"]] = 9
     votes[1, GZD5.answer_index["bar", "strong"]] = 9
-    one, other = rerun.answers(GZD5, given("votes", votes))
+    one, other = BOARDS["votes"].decided(GZD5, votes)
     assert (one == other).all() and one[GZD5.question_index["bar"]] == -1
     votes[1, GZD5.answer_index["how-rounded", "cigar-shaped"]] = 10
-    one, other = rerun.answers(GZD5, given("votes", votes))
+    one, other = BOARDS["votes"].decided(GZD5, votes)
     assert (one != other).sum() == 1
 
 

@@ -863,12 +863,13 @@ def test_a_comparison_says_its_answer_first(browser: Browser, site: Path) -> Non
         first, second = (rows[page.locator(f"select[name={side}]").input_value()] for side in "ab")
         gap, interval = page.locator("[data-metrics] tr.first td").all_inner_texts()[2:4]
         low, high = (float(v.replace("−", "-")) for v in interval.split(" to "))
-        ahead = "A" if first["hierarchical_f1"] > second["hierarchical_f1"] else "B"
-        apart = low > 0 or high < 0
-        words = f"{ahead} is ahead in Hierarchical F1" if apart else "No significant difference in Hierarchical F1"
+        better = "A" if first["hierarchical_f1"] > second["hierarchical_f1"] else "B"
+        apart, tied = low > 0 or high < 0, ties.share(first["tie"], second["tie"])
+        words = f"{'Statistically tied' if tied else f'{better} is significantly better'} in Hierarchical F1"
         verdict = page.locator("[data-verdict]").inner_text()
         assert verdict.startswith(f"{words}: A\u00a0−\u00a0B is {gap}, 95 % interval {interval}.")
-        assert ("they share a letter" in verdict) == (apart and ties.share(first["tie"], second["tie"]))
+        assert ("does not include 0" in verdict) == (apart and tied)
+        assert ("includes 0" in verdict) == (not apart and not tied)
         seen.append(verdict)
         page.get_by_role("button", name="Swap").click()
     assert seen[0] != seen[1] and complaints == []

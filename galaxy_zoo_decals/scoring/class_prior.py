@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from galaxy_zoo_decals import predictions as files
-from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring.boards import BOARDS
+from galaxy_zoo_decals.scoring.predicted import Predictions, check_against
 from galaxy_zoo_decals.scoring.truth import Truth
 
 MAY_LACK = 0.01
@@ -19,10 +18,10 @@ beyond it they are scored on the galaxies they have, and have no place on the bo
 def complete(truth: Truth, predictions: Predictions, where: str = "predictions") -> Predictions:
     """Return predictions of all scored test galaxies: for those that are lacking the class prior says the same.
 
-    Raises PredictionError as ``predictions.check_against`` does, so also where galaxies may not be lacking.
+    Raises PredictionError as ``check_against`` does, so also where galaxies may not be lacking.
     """
     hashes = truth.content_hash, truth.split_hash
-    files.check_against(predictions, hashes, truth.names, where, truth.may_lack)
+    check_against(predictions, hashes, truth.names, where, truth.may_lack)
     if len(predictions.names) == len(truth.names):
         return predictions
     place = {name: row for row, name in enumerate(truth.names)}

@@ -17,11 +17,10 @@ import evaluate
 import numpy as np
 from datasets import Features, Sequence, Value
 
-from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import TREES
 from galaxy_zoo_decals.scoring.boards import BOARDS
+from galaxy_zoo_decals.scoring.predicted import Predictions
 from galaxy_zoo_decals.scoring.results import score
 from galaxy_zoo_decals.scoring.truth import Truth
 
@@ -47,7 +46,7 @@ class _BoardMetric(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         board, tree = BOARDS[self.task], TREES[self.config_name]
-        columns = ", ".join(files.columns(self.task, tree))
+        columns = ", ".join(BOARDS[self.task].file_columns(tree))
         metrics = "\n".join(f"- {m.name}: {m.definition}" for m in board.all_metrics)
         return evaluate.MetricInfo(
             description=f"{board.title}: {board.question}\n{metrics}",
@@ -64,7 +63,7 @@ class _BoardMetric(evaluate.Metric):
         tree = TREES[self.config_name]
         values, votes = np.array(predictions, float), np.array(references, np.int64)
         for word, array, width in (
-            ("predictions", values, len(files.columns(self.task, tree))),
+            ("predictions", values, len(BOARDS[self.task].file_columns(tree))),
             ("references", votes, len(tree.answers)),
         ):
             if array.ndim != 2 or array.shape[1] != width:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring.boards import BOARDS, VOTES, Answers, Board, Columns, Confusion
 from galaxy_zoo_decals.scoring.bootstrap import interval, ratio, shared
 from galaxy_zoo_decals.scoring.class_prior import complete, lacks_too_many, prior_values
+from galaxy_zoo_decals.scoring.predicted import PredictionError, Predictions
 from galaxy_zoo_decals.scoring.truth import MIN_POSITIVES, Quarter, Truth
 
 DISAGREEMENTS = 24

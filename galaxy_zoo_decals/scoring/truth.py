@@ -144,6 +144,11 @@ class Truth:
         return self._by_answer(self.asked)
 
     @cached_property
+    def asked_fractions(self) -> np.ndarray:
+        """Vote fractions of the questions that count as asked, (galaxies, answers); NaN elsewhere."""
+        return np.where(self.votes_asked, self.fractions, np.nan)
+
+    @cached_property
     def votes_paper(self) -> np.ndarray:
         """Which answers are of a question that counts by table 1, bool (galaxies, answers)."""
         return self._by_answer(self.paper_mask)

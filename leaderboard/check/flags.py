@@ -27,9 +27,6 @@ SUSPICIOUS = 0.05
 FASTER = 3.0
 """Images a second over those of entries with the same backbone, size and device that a person should look at."""
 
-VALIDATED = {"multiclass": "macro_f1", "multilabel": "macro_map", "votes": "accuracy"}
-"""Metrics of the board that the curves of a task hold too; those of a tree's networks hold the accuracy of theirs."""
-
 LEAD = 3.0
 """Smallest detectable differences by which an entry may lead the best one before a person should look at it."""
 
@@ -172,8 +169,8 @@ def _over_validation(run: Run, task: str, score: Result | None) -> list[str]:
 
 def _compared(run: Run, task: str, score: Result) -> Iterator[tuple[str, tuple[float, float], list[Curve]]]:
     """Yield what both a board and the curves of a run measure: its name, value and low end, and the curves."""
-    if task in VALIDATED:
-        value, low, _ = score.metrics[VALIDATED[task]]
+    if metric := BOARDS[task].validated_by:
+        value, low, _ = score.metrics[metric]
         yield task, (value, low), run.curves
         return
     for row in score.rows:

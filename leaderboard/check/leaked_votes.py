@@ -18,8 +18,8 @@ import numpy as np
 from galaxy_zoo_decals import drawn_votes, views
 from galaxy_zoo_decals.edition import EditionError, default_path
 from galaxy_zoo_decals.predictions import Predictions
-from galaxy_zoo_decals.schema import CLASSES, Tree
-from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.schema import Tree
+from galaxy_zoo_decals.scoring import BOARDS, Board, Truth
 from leaderboard.entry import prediction_file
 from leaderboard.entry.truths import Key, Truths, terms_of
 from leaderboard.ranking.entries import Entry, Trained
@@ -52,16 +52,17 @@ def flags(entry: Entry, truths: Truths) -> list[str]:
             continue
         if visible(key, truths) is None:
             said.append(
-                f"{edition.name}: whether the test votes were seen in training was not looked at: {truths.missing(key)}"
+                f"{edition.name}: whether the test votes were seen in training was not tested: {truths.missing(key)}"
             )
             continue
         for trained in (t for t in entry.trained if t.key == key):
             kind, z = _largest(trained, truths)
             if z > SUSPECT:
                 said.append(
-                    f"{edition.name}, {trained.task}, seed {trained.run.seed}: follows the chance of the published "
-                    f"votes, which no picture shows, by {z:.1f} standard deviations (by their {kind}; {SUSPECT} or "
-                    "more comes once in 2,000 files): have the votes of the test galaxies been seen in training?"
+                    f"{edition.name}, {trained.task}, seed {trained.run.seed}: follows the random part of the "
+                    f"published votes, which no image shows, by {z:.1f} standard deviations (by their {kind}). "
+                    f"A file made without these votes reaches {SUSPECT} once in 2,000 files. Were the votes of the "
+                    "test galaxies used in training?"
                 )
     return said
 
@@ -113,17 +114,17 @@ def z_scores(truth: Truth, visible: np.ndarray, predictions: Predictions) -> dic
     answers) are the probabilities the votes were drawn with; predictions are of all scored test galaxies. Each is
     standard normal for any model that saw no vote of these galaxies; NaN where there is nothing to weigh.
     """
-    tree, task = truth.tree, predictions.task
+    tree, board = truth.tree, BOARDS[predictions.task]
     own, slopes, guess = _channels(tree, visible, predictions)
     weights = np.zeros_like(visible)
     for pull, answers in zip(_pull(tree, visible, own, guess, own**2).T, slopes):
         for answer, slope in answers.items():
             weights[:, answer] += slope * pull
     found = {"fractions": by_fractions(tree, visible, truth.votes, weights)}
-    if task != "votes":
-        mean, covariance = _expected(_Panels(truth, visible), task)
+    if (labels := board.true_labels(truth)) is not None:
+        mean, covariance = _expected(_Panels(truth, visible), board)
         pull = _pull(tree, visible, own, guess, mean)
-        known, true = labels(truth, task)
+        known, true = labels
         total = float((pull * np.where(known, true - mean, 0.0)).sum())
         variance = float(np.einsum("na,nab,nb->", pull, covariance, pull))
         found["labels"] = total / math.sqrt(variance) if variance > 0 else math.nan
@@ -177,20 +178,6 @@ def _pull(tree: Tree, visible: np.ndarray, own: np.ndarray, guess: np.ndarray, m
     return left / (np.column_stack([_smooth(a, b) for a, b in zip(own.T, left.T**2)]) + FLOOR)
 
 
-def labels(truth: Truth, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return which labels of a task are known and which are true, bool (galaxies, channels)."""
-    if task == "multiclass":
-        label = truth.classes.label[:, None]
-        return np.repeat(label >= 0, len(CLASSES), axis=1), label == np.arange(len(CLASSES))
-    if task == "multilabel":
-        return truth.labels_asked, truth.labels
-    tree = truth.tree
-    top = np.column_stack([truth.top[:, [tree.question_index[q]]] for q in tree.scored_questions])
-    sizes = [len(tree.question(q).answers) for q in tree.scored_questions]
-    repeated = np.repeat(top, sizes, axis=1)
-    return repeated >= 0, repeated == np.concatenate([np.arange(size) for size in sizes])
-
-
 @dataclass(frozen=True)
 class _Panels:
     """A truth with the probabilities behind it: equal to another if their probabilities and volunteers are."""
@@ -211,14 +198,15 @@ class _Panels:
 
 
 @lru_cache(maxsize=16)
-def _expected(of: _Panels, task: str) -> tuple[np.ndarray, np.ndarray]:
+def _expected(of: _Panels, board: Board) -> tuple[np.ndarray, np.ndarray]:
     """Return the probability of each label where it is known, and the covariance of what labels depart from it by.
 
     Of shapes (galaxies, channels) and (galaxies, channels, channels), over fresh panels; a label that is not known
     departs by nothing.
     """
     rng = np.random.default_rng(SEED)
-    drawn = [labels(replace(of.truth, votes=fresh_votes(of.truth, of.visible, rng)), task) for _ in range(PANELS)]
+    panels = (replace(of.truth, votes=fresh_votes(of.truth, of.visible, rng)) for _ in range(PANELS))
+    drawn = [labels for panel in panels if (labels := board.true_labels(panel)) is not None]
     known = np.array([k for k, _ in drawn])
     true = np.array([k & y for k, y in drawn])
     mean = true.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
@@ -233,25 +221,25 @@ def _channels(
     tree: Tree, visible: np.ndarray, predictions: Predictions
 ) -> tuple[np.ndarray, list[dict[int, np.ndarray]], np.ndarray]:
     """Return what is predicted as its probabilities have it, its slopes by answer, and as it was predicted."""
-    n, task = len(visible), predictions.task
-    if task == "multiclass":
-        own = views.predicted_classes(tree, visible)
-        slopes: list[dict[int, np.ndarray]] = [{} for _ in range(own.shape[1])]
-        for answer in range(visible.shape[1]):
-            moved = visible.copy()
-            moved[:, answer] += STEP
-            change = (views.predicted_classes(tree, moved) - own) / STEP
-            for channel in np.flatnonzero(change.any(axis=0)):
-                slopes[channel][answer] = change[:, channel]
-        return own, slopes, predictions.values
-    if task == "votes":
-        answers, guess = list(range(len(tree.answers))), views.fractions(tree, predictions.values)
-    elif task == "multilabel":
-        answers, guess = [tree.answer_index[label.answer] for label in tree.labels], predictions.values
-    else:
-        answers = [i for q in tree.scored_questions for i in range(*tree.slices[q].indices(len(tree.answers)))]
-        guess = predictions.values
-    return visible[:, answers], [{answer: np.ones(n)} for answer in answers], guess
+    board = BOARDS[predictions.task]
+    guess, answers = board.probabilities(tree, predictions.values), board.file_answers(tree)
+    if answers is not None:
+        return visible[:, answers], [{answer: np.ones(len(visible))} for answer in answers], guess
+    own = _of_fractions(board, tree, visible)
+    slopes: list[dict[int, np.ndarray]] = [{} for _ in range(own.shape[1])]
+    for answer in range(visible.shape[1]):
+        moved = visible.copy()
+        moved[:, answer] += STEP
+        change = (_of_fractions(board, tree, moved) - own) / STEP
+        for channel in np.flatnonzero(change.any(axis=0)):
+            slopes[channel][answer] = change[:, channel]
+    return own, slopes, guess
+
+
+def _of_fractions(board: Board, tree: Tree, fractions: np.ndarray) -> np.ndarray:
+    values = board.of_fractions(tree, fractions)
+    assert values is not None, f"columns of {board.task} are neither answers nor made of them"
+    return values
 
 
 def _features(tree: Tree, visible: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Galaxies that an entry did not predict: does the source of its pictures lack them, or were they left away.
+"""Galaxies that an entry did not predict: missing in the source of its pictures, or left out.
 
-Whoever leaves away the galaxies that are hard has the class prior answer them. What is left away at random is as hard
-as the rest; what other entries find hard as well was chosen. A person looks at what is said here.
+An entry could leave out the hard galaxies, for which the class prior then stands in. Galaxies that are missing at
+random are as hard as the rest. If other entries do badly on the missing ones, they may have been
+chosen; a person decides.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ def flags(entry: Entry, entries: list[Entry], truths: Truths) -> list[str]:
             continue
         if any(t.unproven for t in entry.trained if t.key == key):
             found.append(
-                f"{edition.name}: it has no place: the galaxies that it lacks are not the ones which the source of its "
-                f"pictures is known to lack (known sources: {', '.join(truths.lacking(key)) or 'none yet'}). "
-                "`python -m leaderboard lacking` writes that down from an edition with these pictures."
+                f"{edition.name}: the entry has no rank, because the galaxies that it lacks are not those that the "
+                f"source of its pictures is known to lack (sources: {', '.join(truths.lacking(key)) or 'none yet'}). "
+                "`python -m leaderboard lacking` records them from an edition with these pictures."
             )
         where = f"{edition.name}: {len(every):,} scored test galaxies were not predicted"
         found.append(f"{where}: does the source of its pictures ({edition.pictures or 'not said'}) lack them?")
@@ -60,8 +61,8 @@ def flags(entry: Entry, entries: list[Entry], truths: Truths) -> list[str]:
         share = harder(truth, sorted(every), [_read(t, truth) for t in _one_each(entries, entry, key)])
         if share is not None and share < RARE:
             found.append(
-                f"{edition.name}: other entries are further from the truth on the galaxies that it lacks than on "
-                f"{1 - share:.1%} of as many drawn at random: were hard ones left away?"
+                f"{edition.name}: the galaxies that it lacks are harder for other entries than {1 - share:.1%} of "
+                "random sets of the same size. Were hard galaxies left out?"
             )
     return found
 

@@ -20,9 +20,10 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from galaxy_zoo_decals import predictions as prediction_files
-from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import CLASSES, Tree
+from galaxy_zoo_decals.scoring import BOARDS
+from galaxy_zoo_decals.scoring.results import board_values
 from leaderboard.check.plausibility import SAME
 from leaderboard.entry.truths import Truths, tree_of
 from leaderboard.files import visible
@@ -58,17 +59,12 @@ class Said:
     @classmethod
     def of(cls, tree: Tree, predictions: Predictions) -> Said:
         """Return what predictions say of the galaxies that are looked at."""
-        values, task = predictions.values, predictions.task
-        if task == "votes":
-            fractions = views.fractions(tree, values)
-            columns = dict(zip(tree.answer_columns, fractions.T))
-            columns |= dict(zip(CLASSES, views.predicted_classes(tree, fractions).T))
-        elif task == "multilabel":
-            answers = [tree.answer_columns[tree.answer_index[label.answer]] for label in tree.labels]
-            columns = dict(zip(answers, values.T))
-        else:
-            named = [name.removeprefix("p_") for name in prediction_files.columns(task, tree)]
-            columns = dict(zip(named, values.T))
+        board, values = BOARDS[predictions.task], predictions.values
+        columns: dict[str, np.ndarray] = {}
+        if (answers := board.file_answers(tree)) is not None:
+            columns |= {tree.answer_columns[i]: v for i, v in zip(answers, board.probabilities(tree, values).T)}
+        if (classes := board_values(tree, predictions).get("multiclass")) is not None:
+            columns |= dict(zip(CLASSES, classes.T))
         order = sorted(range(len(predictions.names)), key=lambda i: zlib.crc32(predictions.names[i].encode()))[:MOST]
         rows = np.sort(np.array(order, dtype=int))
         return cls(tuple(predictions.names[i] for i in rows), {k: v[rows] for k, v in columns.items()})
@@ -196,15 +192,14 @@ def _alike(owner: Entry, a: Trained, entry: Entry, b: Trained, truths: Truths) -
     shared = same(said_a, said_b)
     if shared >= SHARED:
         return (
-            f"{where}: says of {shared:.0%} of the galaxies what {other} says, and separate trainings nearly never do: "
-            "is it made of copied rows?"
+            f"{where}: predicts the same as {other} for {shared:.0%} of the galaxies. Separate trainings almost never "
+            "do. Were rows copied?"
         )
     apart = distance(said_a, said_b)
     if apart <= CLOSE:
         return (
-            f"{where}: puts the galaxies in nearly the order of {other}: the median galaxy is {apart:.1%} of all "
-            "places off, closer than separate trainings come: is it a copy with noise, or the same training under "
-            "another map?"
+            f"{where}: orders the galaxies almost as {other} does. The median galaxy differs by {apart:.1%} of all "
+            "ranks, less than between separate trainings. Is it a copy with noise, or the same training rescaled?"
         )
     siblings = [t for t in owner.trained if (t.key, t.task) == (a.key, a.task) and t not in (a, b)]
     if not siblings:
@@ -214,6 +209,6 @@ def _alike(owner: Entry, a: Trained, entry: Entry, b: Trained, truths: Truths) -
     if follows <= usual + FOLLOWS or np.isnan(follows):
         return ""
     return (
-        f"{where}: follows {other} where that entry's other seeds do not (correlation {follows:.2f}; separate "
-        f"trainings of one recipe come to {usual:.2f}), as a copy with noise would, or an ensemble that holds it."
+        f"{where}: agrees with {other} where that entry's other seeds do not (correlation {follows:.2f}; separate "
+        f"trainings of one recipe have {usual:.2f}). A copy with noise does so, or an ensemble that contains it."
     )

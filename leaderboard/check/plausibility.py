@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
-from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from leaderboard.entry.bounded_parquet import bounded
 from leaderboard.entry.truths import Truths, tree_of
 
@@ -64,7 +63,7 @@ def sightings(folders: list[Path], truths: Truths) -> list[Seen]:
 
 def _seen(place: str, predictions: Predictions) -> Seen:
     values = predictions.values[:: max(1, len(predictions.values) // SAMPLE)]
-    if predictions.task == "votes":
+    if BOARDS[predictions.task].concentrations:
         values = np.log(values)
     return Seen(place, predictions.content_hash, predictions.task, values.astype(np.float32))
 
@@ -76,7 +75,7 @@ def check(path: Path, predictions: Predictions, seen: list[Seen]) -> None:
         raise PredictionError(
             f"{path}: says the same of every galaxy: that is the class prior, which stands there already."
         )
-    if predictions.task != "votes":
+    if not BOARDS[predictions.task].concentrations:
         decided = ((values == 0) | (values == 1)).all(axis=1).mean()
         if decided > DECIDED:
             raise PredictionError(
@@ -97,7 +96,7 @@ def check(path: Path, predictions: Predictions, seen: list[Seen]) -> None:
 def _copied(mine: Seen, other: Seen) -> bool:
     """Return whether two files of the same galaxies are certain to be one, whatever was done to some rows."""
     same = (np.abs(other.values - mine.values) <= SAME).all(axis=1)
-    if mine.task == "votes":
+    if BOARDS[mine.task].concentrations:
         return bool(same.mean() >= COPIED)
     # Sure models say 0 and 1 of plain galaxies, each by itself.
     open_ = [((v > SAME) & (v < 1 - SAME)).any(axis=1) for v in (mine.values, other.values)]
@@ -109,12 +108,11 @@ def check_columns(path: Path, truth: Truth, predictions: Predictions) -> None:
     """Raise PredictionError if the columns fit the truth far better when some are exchanged."""
     from scipy.optimize import linear_sum_assignment
 
-    names = prediction_files.columns(predictions.task, truth.tree)
-    for group, true in _true(truth, predictions.task):
-        guess = predictions.values[:, group]
-        if predictions.task == "votes":
-            guess = guess / guess.sum(axis=1, keepdims=True)
-        table, deviation = _correlations(guess, true)
+    board = BOARDS[predictions.task]
+    names, true = board.file_columns(truth.tree), board.true_columns(truth)
+    guess = board.probabilities(truth.tree, predictions.values)
+    for group in board.comparable(truth.tree):
+        table, deviation = _correlations(guess[:, group], true[:, group])
         rows, best = linear_sum_assignment(-table)
         if table[rows, best].sum() - np.trace(table) <= EXCHANGED:
             continue
@@ -125,24 +123,6 @@ def check_columns(path: Path, truth: Truth, predictions: Predictions) -> None:
                 f"{path}: column {mine[i]!r} fits the truth of {mine[j]!r} (correlation {table[i, j]:.2f}, with its "
                 f"own {table[i, i]:.2f}): the columns look exchanged."
             )
-
-
-def _true(truth: Truth, task: str) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield groups of columns that could be exchanged with their truth, (galaxies, columns), NaN where unknown."""
-    if task == "multiclass":
-        shares = truth.classes.shares
-        total = shares.sum(axis=1, keepdims=True)
-        yield slice(0, shares.shape[1]), shares / np.where(total > 0, total, np.nan)
-        return
-    if task == "multilabel":
-        yield slice(0, truth.labels.shape[1]), np.where(truth.labels_asked, truth.labels, np.nan)
-        return
-    tree = truth.tree
-    parts = prediction_files.groups(task, tree) if task == "hierarchical" else tree.slices.values()
-    questions = tree.scored_questions if task == "hierarchical" else tree.slices
-    for part, name in zip(parts, questions):
-        asked = truth.asked[:, [tree.question_index[name]]]
-        yield part, np.where(asked, truth.fractions[:, tree.slices[name]], np.nan)
 
 
 def _correlations(guess: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

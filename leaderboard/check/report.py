@@ -132,7 +132,7 @@ def _standing(entry: Entry, entries: list[Entry], key: Key, task: str, reference
     sign = -1 if metric.higher_is_better else 1
     below.sort(key=lambda d: sign * d.value if d.value is not None else math.inf)
     return Standing(
-        edition=visible(entry.editions[key].name, 100), board=BOARDS[task].task, seeds=len(every[0].seeds),  # type: ignore[arg-type]
+        edition=visible(entry.editions[key].name, 100), board=BOARDS[task].task, seeds=len(every[0].seeds),
         value=_real(value), low=_real(low), high=_real(high),
         spread=_real(seed_spread([t.scores[task] for t in entry.seeds(key, task)], metric.name)),
         first=ranked.places[0].first, last=ranked.places[0].last, of=len(rows), smallest=_real(ranked.smallest),

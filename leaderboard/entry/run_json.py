@@ -88,7 +88,7 @@ def _device(text: str) -> str:
 
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Task = Literal["multiclass", "multilabel", "hierarchical", "votes"]
+Task = Literal[VIEWS]  # type: ignore[valid-type]  # one list for all; a type checker wants it written out
 Seed = Annotated[int, Field(ge=0, lt=10**9)]
 
 

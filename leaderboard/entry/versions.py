@@ -43,10 +43,6 @@ POSITION = ("ra", "dec")
 FILES = DATA / "benchmark"
 """The versions that lie with the scorer."""
 
-TRAINING = {"multiclass": 0.46, "multilabel": 0.23, "hierarchical": 0.26, "votes": 0.13}
-"""What a new version freezes as the usual spread of trainings: the median over the committed entries of version 1 of
-the standard deviation between seeds, as a share of that of the bootstrap draws."""
-
 
 class Frozen(Strict):
     """An edition as a version froze it; ``truth_sha256`` is that of the table of votes where it is committed.
@@ -73,7 +69,7 @@ class Frozen(Strict):
         description="what binds a result: the content of the whole edition, or the votes of its scored test galaxies, "
         "wherever the pictures come from; then some galaxies may be lacking",
     )
-    boards: list[Task] = Field(default=list(VIEWS), min_length=1)  # type: ignore[arg-type]
+    boards: list[Task] = Field(default=list(VIEWS), min_length=1)
 
     @property
     def terms(self) -> Terms:
@@ -126,7 +122,7 @@ def training(key: Key, task: str) -> float:
     """Return the usual spread of trainings on a board, as the version of its edition froze it; else the newest one."""
     found = read(FILES)
     version = editions(found)[key][0] if key in editions(found) else found[-1]
-    return version.training[task]  # type: ignore[index]
+    return version.training[task]
 
 
 def order_hash(truth: Truth) -> str:
@@ -267,8 +263,9 @@ def _freeze(
 ) -> Path:  # fmt: skip
     known = {v.version: v for v in read(folder)}
     ranked = {task: board.primary for task, board in BOARDS.items()}
+    training = {task: board.training_spread for task, board in BOARDS.items()}
     old = known.get(version) or Version.model_validate(
-        {"version": version, "ranked_by": ranked, "training": TRAINING, "editions": {}}
+        {"version": version, "ranked_by": ranked, "training": training, "editions": {}}
     )
     written, terms = None, truth.terms
     path = truth_path(folder, old, truth.edition)

@@ -20,10 +20,9 @@ import numpy as np
 from scipy.stats import norm
 
 from galaxy_zoo_decals import predictions as files
-from galaxy_zoo_decals import scoring, views
+from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
-from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth
 from galaxy_zoo_decals.simulation.scene import VERSION
 from leaderboard.entry import evidence
@@ -41,10 +40,11 @@ NEAR = 0.25
 """Standard errors of a primary score that the score of the second predictions may be off. Another processor turns a
 few answers that were on the edge; what is gained by less is no place on any board."""
 
-TYPICAL = {"votes": 0.02}
-"""Mean difference that the logarithms of concentrations may have: 2 % of each. Of probabilities it is TYPICAL_SHARE."""
-
 TYPICAL_SHARE = 0.005
+"""Mean difference that probabilities may have."""
+
+TYPICAL_LOGARITHM = 0.02
+"""Mean difference that the logarithms of concentrations may have: 2 % of each."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Again:
     @property
     def good(self) -> bool:
         """Whether these are the entry's predictions."""
-        near = self.typical <= TYPICAL.get(self.trained.task, TYPICAL_SHARE)
+        near = self.typical <= (TYPICAL_LOGARITHM if BOARDS[self.trained.task].concentrations else TYPICAL_SHARE)
         return self.same >= SAME and near and all(apart <= NEAR for apart in self.apart.values())
 
 
@@ -120,20 +120,6 @@ def predict(model: Path, edition: Edition, out: Path) -> Predictions:
         said = lines[-1] if lines else f"benchmark/predict.py ended with status {done.returncode}."
         raise LeaderboardError(f"--weights {model}: {visible(said)}")
     return files.read(out, edition.tree)
-
-
-def answers(tree: Tree, given: Predictions) -> np.ndarray:
-    """Return what is said of each galaxy in whole numbers, (galaxies, k).
-
-    The class; which labels are true; or of each question on the galaxy's path the most voted answer, -1 elsewhere.
-    """
-    if given.task == "multiclass":
-        best: np.ndarray = given.values.argmax(axis=1)[:, None]
-        return best
-    if given.task == "multilabel":
-        return views.label_decisions(given.values).astype(int)
-    top = views.top_answers(tree, files.fractions(given.task, tree, given.values))
-    return np.where(views.on_path(tree, top), top, -1)
 
 
 def run(entry: Entry, weights: list[Path], truths: Truths, work: Path) -> tuple[list[Again], list[str]]:
@@ -186,7 +172,8 @@ def _compare(entry: Entry, key: Key, edition: Edition, model: Path, made: Predic
             nearest = gap, trained, told, mine
     assert nearest is not None
     typical, trained, told, mine = nearest
-    differing = int((answers(edition.tree, told) != answers(edition.tree, mine)).any(axis=1).sum())
+    decided = (BOARDS[made.task].decided(edition.tree, one.values) for one in (told, mine))
+    differing = int(np.not_equal(*decided).any(axis=1).sum())
     largest = float(np.abs(_values(told) - _values(mine)).max())
     truth = truths.truth(key)
     apart = {} if truth is None else _apart(trained, truth, mine, str(model))
@@ -195,7 +182,7 @@ def _compare(entry: Entry, key: Key, edition: Edition, model: Path, made: Predic
 
 def _values(given: Predictions) -> np.ndarray:
     """Return probabilities, or logarithms of concentrations: what differences can be taken of."""
-    return np.log(given.values) if given.task == "votes" else given.values
+    return np.log(given.values) if BOARDS[given.task].concentrations else given.values
 
 
 def _apart(trained: Trained, truth: Truth, mine: Predictions, where: str) -> dict[str, float]:
@@ -341,7 +328,7 @@ def words(entry: Entry, found: list[Again]) -> list[str]:
 def _rule() -> str:
     return (
         f"{100 * SAME:g} % of the answers, values that differ by {TYPICAL_SHARE:g} in the mean at most (concentrations "
-        f"by {100 * TYPICAL['votes']:g} %) and scores within {NEAR:g} standard errors are asked for"
+        f"by {100 * TYPICAL_LOGARITHM:g} %) and scores within {NEAR:g} standard errors are asked for"
     )
 
 

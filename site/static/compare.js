@@ -49,19 +49,25 @@
   function verdict(a, b, metric, gap, low, high) {
     var line = document.querySelector("[data-verdict]"), apart = low > 0 || high < 0;
     function letters(e) { return data.entries[e].letters.match(/[a-zA-Z]\d*/g) || []; }
+    var ranked = letters(a).length > 0 && letters(b).length > 0, better = (gap > 0) === metric.higher ? "A" : "B";
+    var tied = letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; }), headline = "No significant difference";
+    if (low !== null) {
+      if (tied) headline = "Statistically tied";
+      else if (ranked) headline = better + " is significantly better";
+      else if (apart) headline = better + " is better on these galaxies";
+    }
     line.textContent = "";
-    line.append(make("strong", apart ? ((gap > 0) === metric.higher ? "A" : "B") + " is ahead" : "No significant difference"),
-      " in " + metric.title);
+    line.append(make("strong", headline), " in " + metric.title);
     if (low === null) {
       line.append(": the interval of A\u00a0−\u00a0B is not defined.");
       return;
     }
     line.append(": A\u00a0−\u00a0B is " + signed(gap, metric.digits) + ", 95 % interval " + signed(low, metric.digits) + " to " +
       signed(high, metric.digits) + ".");
-    if (apart && letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
-      line.append(" On the board this is a tie: with the seed standard deviation and the number of pairs included, they share a letter.");
-    } else if (!apart && letters(a).length && letters(b).length && !letters(a).some(function (one) { return letters(b).indexOf(one) >= 0; })) {
-      line.append(" On the board the difference is significant: the board assumes normally distributed draws.");
+    if (tied && apart) {
+      line.append(" The interval does not include 0, but it covers the sample of test galaxies alone. The board also counts the seed standard deviation and the number of pairs.");
+    } else if (ranked && !tied && !apart) {
+      line.append(" The interval includes 0, but the board assumes normally distributed draws and finds the difference significant.");
     }
   }
 

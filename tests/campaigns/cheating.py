@@ -21,7 +21,7 @@ from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.schema import Tree
-from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.simulation import survey
 from galaxy_zoo_decals.simulation.scene import Stream, generator
 from galaxy_zoo_decals.sources.simulated import simulate
@@ -242,7 +242,9 @@ def leaked(truth: Truth, predictions: Predictions, share: float, kind: str) -> P
         seen = np.where(np.isnan(truth.fractions), base, truth.fractions)
         return replace(predictions, values=np.maximum(((1 - share) * base + share * seen) * sums, 1e-6))
     if kind == "labels":
-        known, true = leaked_votes.labels(truth, task)
+        labels = BOARDS[task].true_labels(truth)
+        assert labels is not None
+        known, true = labels
         seen = np.where(known, true, np.nan).astype(float)
     elif task == "multiclass":
         seen = truth.classes.shares / np.maximum(truth.classes.shares.sum(axis=1, keepdims=True), 1e-9)

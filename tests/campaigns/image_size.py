@@ -23,7 +23,7 @@ from galaxy_zoo_decals.ending import run_script
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth
 from galaxy_zoo_decals.sources.kaggle import GZ2Challenge
-from leaderboard.entry import run_json, versions
+from leaderboard.entry import run_json
 from leaderboard.ranking.differences import Difference, between
 
 ROOT = Path(__file__).parents[2]
@@ -151,7 +151,7 @@ def rows(found: dict[int, list[dict[str, Result]]]) -> list[dict[str, Any]]:
     for board, metrics in SHOWN.items():
         every = [[seed[board] for seed in found[size]] for size in SIZES]
         for name in metrics:
-            less = between(BOARDS[board].metrics[name], every, 1, 0, versions.TRAINING[board])
+            less = between(BOARDS[board].metrics[name], every, 1, 0, BOARDS[board].training_spread)
             made.append(
                 {
                     "board": board,

@@ -134,7 +134,7 @@ def _rows(plan: boards.Plan, edition: Edition, planned: list[Step], folder: Path
             for place, (step, seeds) in enumerate(on.items()):
                 less = [
                     {"than": _name(plan, other)}
-                    | vars(between(BOARDS[board].metrics[metric], every, place, k, versions.TRAINING[board]))
+                    | vars(between(BOARDS[board].metrics[metric], every, place, k, BOARDS[board].training_spread))
                     for k, other in enumerate(on)
                     if other.entry is None and k != place
                 ]

@@ -256,7 +256,7 @@ def told(found: np.ndarray) -> dict[str, float]:
 
 def study(number: int, powered: int) -> dict[str, Any]:
     """Run everything: ``number`` boards a setting, ``powered`` where power is looked at."""
-    typical = sorted(set(versions.TRAINING.values()))
+    typical = sorted({board.training_spread for board in BOARDS.values()})
     false = []
     for name, pattern in SEEDS.items():
         for usual in (typical[0], typical[-1]) if name == "3" else (typical[-1],):
@@ -360,7 +360,7 @@ def markdown(found: dict[str, Any]) -> str:
         "|---|--:|--:|--:|--:|--:|",
     ]
     lines += [
-        f"| {task} | {len(s)} | {min(s):.2f} | {np.median(s):.2f} | {max(s):.2f} | {versions.TRAINING[task]} |"
+        f"| {task} | {len(s)} | {min(s):.2f} | {np.median(s):.2f} | {max(s):.2f} | {BOARDS[task].training_spread} |"
         for task, s in found["shares"].items()
     ]
     return "\n".join(lines) + "\n"

@@ -127,6 +127,13 @@ class Board(ABC):
     """The number of each class, label or question that short tables show, and that entries are compared by."""
     cost: int
     """How long scoring takes beside the other boards: the longest is begun first, so that threads end together."""
+    training_spread: float
+    """What a new version of the benchmark freezes as the usual spread of trainings: the standard deviation between
+    seeds as a share of that of the bootstrap draws, the median over the committed entries of version 1."""
+    validated_by: str = ""
+    """The metric that the validation curves of the task's trainings hold too; empty if they hold none of the board."""
+    concentrations: bool = False
+    """The task's prediction file holds concentrations of Dirichlet distributions, and no probabilities."""
     title_of_likelihoods: str = ""
     question_of_likelihoods: str = ""
 
@@ -152,6 +159,43 @@ class Board(ABC):
                 if not metric.of_volunteers
             ),
         )
+
+    # What the task's prediction file holds
+
+    @abstractmethod
+    def file_columns(self, tree: Tree) -> tuple[str, ...]:
+        """Return the names of the file's value columns, in order."""
+
+    def file_groups(self, tree: Tree) -> tuple[slice, ...]:
+        """Return the runs of columns whose probabilities sum to 1; a file of independent probabilities has none."""
+        return ()
+
+    def file_answers(self, tree: Tree) -> list[int] | None:
+        """Return the answer of the tree that each column predicts, by position; None where columns are no answers."""
+        return None
+
+    def probabilities(self, tree: Tree, values: np.ndarray) -> np.ndarray:
+        """Return the file's values as probabilities (galaxies, columns)."""
+        return values
+
+    def comparable(self, tree: Tree) -> tuple[slice, ...]:
+        """Return the runs of columns in which one could be taken for another."""
+        return self.file_groups(tree) or (slice(0, len(self.file_columns(tree))),)
+
+    @abstractmethod
+    def true_columns(self, truth: Truth) -> np.ndarray:
+        """Return what each of the file's columns predicts, (galaxies, columns); NaN where it is unknown."""
+
+    @abstractmethod
+    def true_labels(self, truth: Truth) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return which labels are known and which are true, bool (galaxies, columns); None for a file without labels.
+
+        A label is a yes or no that is made of the votes: by the largest fraction, or by a threshold.
+        """
+
+    @abstractmethod
+    def decided(self, tree: Tree, values: np.ndarray) -> np.ndarray:
+        """Return what the file's values say of each galaxy in whole numbers, (galaxies, k)."""
 
     # What the board's values are
 

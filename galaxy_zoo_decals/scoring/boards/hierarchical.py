@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring.boards.board import CLIP, Answers, Board, Columns, Confusion, Metric, Sums, macro
@@ -19,9 +18,40 @@ from galaxy_zoo_decals.scoring.truth import Truth
 class Hierarchical(Board):
     """Values are fractions of all answers (galaxies, answers); NaN for questions that are not scored."""
 
+    def file_columns(self, tree: Tree) -> tuple[str, ...]:
+        """Return a column of each answer of the scored questions."""
+        return tuple(f"p_{column}" for name in tree.scored_questions for column in tree.question(name).columns)
+
+    def file_groups(self, tree: Tree) -> tuple[slice, ...]:
+        """Return a group of each scored question."""
+        ends = np.cumsum([len(tree.question(name).answers) for name in tree.scored_questions]).tolist()
+        return tuple(slice(start, end) for start, end in zip([0, *ends], ends))
+
+    def file_answers(self, tree: Tree) -> list[int]:
+        """Return the answers of the scored questions."""
+        return [i for name in tree.scored_questions for i in range(*tree.slices[name].indices(len(tree.answers)))]
+
+    def true_columns(self, truth: Truth) -> np.ndarray:
+        """Return the fractions of the questions that were asked."""
+        return truth.asked_fractions[:, self.file_answers(truth.tree)]
+
+    def true_labels(self, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
+        """Return the most voted answer of each scored question."""
+        tree = truth.tree
+        top = np.column_stack([truth.top[:, [tree.question_index[q]]] for q in tree.scored_questions])
+        sizes = [len(tree.question(q).answers) for q in tree.scored_questions]
+        repeated = np.repeat(top, sizes, axis=1)
+        return repeated >= 0, repeated == np.concatenate([np.arange(size) for size in sizes])
+
+    def decided(self, tree: Tree, values: np.ndarray) -> np.ndarray:
+        """Return the most probable answer of each question on the predicted path, -1 off it, (galaxies, questions)."""
+        return views.answers_on_path(tree, self.of_file(tree, values))
+
     def of_file(self, tree: Tree, values: np.ndarray) -> np.ndarray:
         """Return the fractions of all answers: a file has those of the scored questions alone."""
-        return files.fractions(self.task, tree, values)
+        out = np.full((len(values), len(tree.answers)), np.nan)
+        out[:, self.file_answers(tree)] = values
+        return out
 
     def to_file(self, tree: Tree, values: np.ndarray) -> np.ndarray:
         """Return the fractions of the scored questions."""
@@ -149,6 +179,7 @@ HIERARCHICAL = Hierarchical(
     primary="hierarchical_f1",
     row_metric="conditional_accuracy",
     cost=1,
+    training_spread=0.26,
     all_metrics=(
         Metric("hierarchical_f1", "Hierarchical F1",
                "Harmonic mean of hierarchical precision and recall (Kiritchenko et al. 2005).",

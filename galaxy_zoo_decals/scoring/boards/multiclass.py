@@ -31,6 +31,31 @@ from galaxy_zoo_decals.scoring.truth import Truth
 class Multiclass(Board):
     """Values are class probabilities (galaxies, 4); galaxies without a class count nowhere."""
 
+    def file_columns(self, tree: Tree) -> tuple[str, ...]:
+        """Return a column of each class."""
+        return tuple(f"p_{name}" for name in CLASSES)
+
+    def file_groups(self, tree: Tree) -> tuple[slice, ...]:
+        """Return the one group of all classes."""
+        return (slice(0, len(CLASSES)),)
+
+    def true_columns(self, truth: Truth) -> np.ndarray:
+        """Return the share of each class by the volunteers."""
+        shares = truth.classes.shares
+        total = shares.sum(axis=1, keepdims=True)
+        columns: np.ndarray = shares / np.where(total > 0, total, np.nan)
+        return columns
+
+    def true_labels(self, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
+        """Return the true class, of the galaxies that have one."""
+        label = truth.classes.label[:, None]
+        return np.repeat(label >= 0, len(CLASSES), axis=1), label == np.arange(len(CLASSES))
+
+    def decided(self, tree: Tree, values: np.ndarray) -> np.ndarray:
+        """Return the most probable class, (galaxies, 1)."""
+        best: np.ndarray = values.argmax(axis=1)[:, None]
+        return best
+
     def of_fractions(self, tree: Tree, fractions: np.ndarray) -> np.ndarray:
         """Return the class probabilities of predicted fractions."""
         return views.predicted_classes(tree, fractions)
@@ -132,6 +157,8 @@ MULTICLASS = Multiclass(
     primary="macro_f1",
     row_metric="f1",
     cost=2,
+    training_spread=0.46,
+    validated_by="macro_f1",
     all_metrics=(
         Metric("macro_f1", "Macro F1",
                "Mean over the classes of F1 = 2TP / (2TP + FP + FN), on all labelled galaxies.",
@@ -146,9 +173,9 @@ MULTICLASS = Multiclass(
                lambda s: ratio(s["clear_right"], s["clear"])),
         Metric("clear_share", "Clear galaxies", "Share of labelled galaxies whose true class share is over 0.6.",
                lambda s: ratio(s["clear"], s["n"])),
-        Metric("covered_accuracy", "Accuracy when sure", "Accuracy where the model's largest probability is over 0.6.",
+        Metric("covered_accuracy", "Accuracy when confident", "Accuracy where the model's largest probability is over 0.6.",
                lambda s: ratio(s["sure_right"], s["sure"])),
-        Metric("coverage", "Sure", "Share of galaxies where the model's largest probability is over 0.6.",
+        Metric("coverage", "Confident predictions", "Share of galaxies where the model's largest probability is over 0.6.",
                lambda s: ratio(s["sure"], s["n"])),
         Metric("nll", "NLL", "Mean of minus the natural logarithm of the probability given to the true class.",
                lambda s: ratio(s["nll"], s["n"]), high=None, higher_is_better=False),

@@ -38,6 +38,26 @@ OF_LABELS: dict[str, Callable[..., np.ndarray]] = {"precision": precision, "reca
 class Multilabel(Board):
     """Values are label probabilities (galaxies, labels)."""
 
+    def file_columns(self, tree: Tree) -> tuple[str, ...]:
+        """Return a column of each label."""
+        return tuple(f"p_{name}" for name in tree.label_names)
+
+    def file_answers(self, tree: Tree) -> list[int]:
+        """Return the answer that each label is made of."""
+        return [tree.answer_index[label.answer] for label in tree.labels]
+
+    def true_columns(self, truth: Truth) -> np.ndarray:
+        """Return the labels, where they were asked."""
+        return np.where(truth.labels_asked, truth.labels, np.nan)
+
+    def true_labels(self, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
+        """Return the labels, where they were asked."""
+        return truth.labels_asked, truth.labels
+
+    def decided(self, tree: Tree, values: np.ndarray) -> np.ndarray:
+        """Return which labels are true, (galaxies, labels)."""
+        return views.label_decisions(values).astype(int)
+
     def of_fractions(self, tree: Tree, fractions: np.ndarray) -> np.ndarray:
         """Return the label probabilities of predicted fractions."""
         return views.label_fractions(tree, fractions)
@@ -130,6 +150,8 @@ MULTILABEL = Multilabel(
     primary="macro_map",
     row_metric="average_precision",
     cost=3,
+    training_spread=0.23,
+    validated_by="macro_map",
     all_metrics=(
         Metric("macro_map", "Macro mAP", f"Mean over labels of the average precision. {_KNOWN}",
                _macro("average_precision")),

@@ -33,6 +33,33 @@ LEAST = 1e-6
 class Votes(Board):
     """Values are Dirichlet concentrations (galaxies, answers); they enter the other boards as fractions."""
 
+    def file_columns(self, tree: Tree) -> tuple[str, ...]:
+        """Return a column of each answer."""
+        return tuple(f"a_{column}" for column in tree.answer_columns)
+
+    def file_answers(self, tree: Tree) -> list[int]:
+        """Return all answers."""
+        return list(range(len(tree.answers)))
+
+    def probabilities(self, tree: Tree, values: np.ndarray) -> np.ndarray:
+        """Return the fractions that concentrations expect."""
+        return views.fractions(tree, values)
+
+    def comparable(self, tree: Tree) -> tuple[slice, ...]:
+        """Return the answers of each question."""
+        return tuple(tree.slices.values())
+
+    def true_columns(self, truth: Truth) -> np.ndarray:
+        """Return the fractions of the questions that were asked."""
+        return truth.asked_fractions
+
+    def true_labels(self, truth: Truth) -> None:
+        """Return None: a file of concentrations speaks of votes alone."""
+
+    def decided(self, tree: Tree, values: np.ndarray) -> np.ndarray:
+        """Return the most probable answer of each question on the predicted path, -1 off it, (galaxies, questions)."""
+        return views.answers_on_path(tree, views.fractions(tree, values))
+
     def of_fractions(self, tree: Tree, fractions: np.ndarray) -> None:
         """Return None: fractions do not say how sure they are."""
 
@@ -161,6 +188,9 @@ VOTES = Votes(
     primary="nll",
     row_metric="accuracy",
     cost=4,
+    training_spread=0.13,
+    validated_by="accuracy",
+    concentrations=True,
     all_metrics=(
         Metric("nll", "NLL per galaxy",
                "Mean of minus the log Dirichlet-multinomial likelihood of a galaxy's votes, summed over questions, "

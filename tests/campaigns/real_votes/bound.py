@@ -18,6 +18,7 @@ import pandas as pd
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import GZ2
+from galaxy_zoo_decals.scoring.results import board_values
 from galaxy_zoo_decals.sources.hart16 import ANSWERS, STEMS
 from tests.campaigns.real_votes.likelihoods import LEAST_ASKED, explained
 from tests.campaigns.real_votes.report import cell
@@ -86,7 +87,10 @@ def main(arguments: list[str] | None = None) -> int:
             table = table.set_index("dr7objid").reindex(found.names).dropna(subset=["total_votes"]).reset_index()
             at = {name: row for row, name in enumerate(found.names)}
             rows = [at[name] for name in table["dr7objid"]]
-            seen = files.fractions(found.task, GZ2, found.values)[rows]
+            fractions = board_values(GZ2, found).get("hierarchical")
+            if fractions is None:
+                raise UserError(f"{args.predictions}: {found.task} predictions have no fraction of every answer.")
+            seen = fractions[rows]
         by = "the votes" if args.predictions is None else "the predictions"
         print(f"Share of the variance of debiased values that is explained by {by}, and with {', '.join(BEYOND)}:")
         for row in bounds(table, seen):
