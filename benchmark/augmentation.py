@@ -98,11 +98,6 @@ def apply(images: torch.Tensor, draws: Draws) -> torch.Tensor:
     return images
 
 
-def dihedral(images: torch.Tensor) -> list[torch.Tensor]:
-    """Return the eight symmetries of images (n, c, side, side), the images themselves first."""
-    return [turned.rot90(k, (-2, -1)) for turned in (images, images.flip(-1)) for k in range(4)]
-
-
 def _turn(images: torch.Tensor, flips: torch.Tensor, affine: torch.Tensor, side: int) -> torch.Tensor:
     """Return images flipped, turned, magnified and shifted, sampled where the pixels of the result come from."""
     angle, factor, down, right = affine.unbind(dim=1)

@@ -51,9 +51,9 @@ def _run(args: argparse.Namespace) -> None:
     import numpy as np
     import torch
 
-    from benchmark.models import MODELS
     from galaxy_zoo_decals import predictions as files
     from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.models import MODELS
     from galaxy_zoo_decals.scoring import Truth, score
 
     first = facts[0]

@@ -13,9 +13,9 @@ from accelerate import Accelerator
 from benchmark import BenchmarkError
 from benchmark.device_batches import Pixels, normalise
 from benchmark.image_cache import galaxies, store
-from benchmark.models.model import GalaxyModel
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.models.model import GalaxyModel
 from galaxy_zoo_decals.scoring import Truth
 
 EVALUATION_BATCH = 256

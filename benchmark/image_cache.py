@@ -17,11 +17,10 @@ from tqdm import tqdm
 
 from benchmark import BenchmarkError, augmentation
 from benchmark.recipes import Recipe
-from benchmark.value_kinds import or_none, whole
 from galaxy_zoo_decals import image_files as editions
 from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.edition import Edition, digest, home
-from galaxy_zoo_decals.image_files import Form, ImageError
+from galaxy_zoo_decals.image_files import JPEG_QUALITY, SIDE, Form, ImageError
 
 try:
     import simplejpeg
@@ -34,15 +33,6 @@ LAYOUT = "2"
 CHUNK = 512
 """Images decoded between two refreshes of the progress bar."""
 
-
-LARGEST = math.isqrt(editions.MAX_PIXELS)
-"""Pixels a side that an image may be scaled to."""
-
-SIDE = whole(1, LARGEST)
-"""Pixels a side, as files say them."""
-
-QUALITY = or_none(whole(1, 100))
-"""Quality of an edition's JPEG, as files say it; null where the files are kept as they came."""
 
 KINDS = ("gzd5", "gz2", "simulated", "catalogue")
 """Sources that `prepare` knows by these words."""
@@ -102,7 +92,7 @@ def _check_square(image: Image.Image) -> None:
 def form(edition: Edition) -> Form:
     """Return how an edition keeps its images; BenchmarkError where its edition.json does not say so."""
     size, quality = edition.facts.get("image_size"), edition.facts.get("image_quality")
-    problem = SIDE.problem("image_size", size) or QUALITY.problem("image_quality", quality)
+    problem = SIDE.problem("image_size", size) or JPEG_QUALITY.problem("image_quality", quality)
     if problem:
         raise BenchmarkError(f"{edition.path / 'edition.json'}: {problem}; prepare it again.")
     return form_of(size, quality)  # type: ignore[arg-type]

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from benchmark.models import GalaxyModel
-    from benchmark.models.model import GalaxyConfig
     from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.models import GalaxyModel
+    from galaxy_zoo_decals.models.model import GalaxyConfig
     from galaxy_zoo_decals.predictions import Predictions
 
 
@@ -121,8 +121,8 @@ def load(model: str) -> GalaxyModel:
     from transformers import AutoConfig, AutoModelForImageClassification
     from transformers.utils import logging
 
-    from benchmark.models import saved_config
-    from benchmark.models.model import GalaxyConfig
+    from galaxy_zoo_decals.models import saved_config
+    from galaxy_zoo_decals.models.model import GalaxyConfig
 
     logging.disable_progress_bar()
     where = str(folder) if folder.exists() else model

@@ -8,10 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from benchmark import BenchmarkError
 from galaxy_zoo_decals import old_words
-
-MIN_CONCENTRATION = 1e-6, 1e3
-"""Bounds of a Dirichlet model's smallest concentration: what it predicts, up to 100 more, and every mixture of that
-stays inside what a prediction file may hold."""
+from galaxy_zoo_decals.value_kinds import MIN_CONCENTRATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +150,8 @@ class Dirichlet(Backbone):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        low, high = MIN_CONCENTRATION
-        least = self.min_concentration
-        _check(low <= least <= high, f"min_concentration must lie between {low:g} and {high:g}, not {least}")
+        problem = MIN_CONCENTRATION.problem("min_concentration", self.min_concentration)
+        _check(not problem, problem)
         _check(not self.class_balance, "class_balance evens out classes or labels, which dirichlet does not have")
 
     @classmethod
@@ -241,7 +237,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 """The registry of recipes: {recipe: {model: settings}}."""
 
 MODELS = tuple(RECIPES["quick"])
-"""Names of the models, known without importing torch; ``benchmark.models`` holds the models themselves."""
+"""Names of the models, known without importing torch; ``galaxy_zoo_decals.models`` holds the models themselves."""
 
 
 def choose(recipe: str, model: str) -> dict[str, Recipe]:

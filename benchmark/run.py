@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import os
 import shutil
 import sys
@@ -196,16 +195,16 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
     from transformers.utils import logging
 
     from benchmark import evaluation, image_cache, model_card, training
-    from benchmark.models import MODELS
-    from benchmark.models.first_weights import load_first_weights
+    from benchmark.first_weights import load_first_weights
     from galaxy_zoo_decals import predictions as files
+    from galaxy_zoo_decals.models import MODELS
     from galaxy_zoo_decals.predictions import Predictions
     from galaxy_zoo_decals.scoring import score
 
     logging.disable_progress_bar()  # Of saving a few megabytes.
     recipe, edition, checkpoint = run.recipe, run.edition, run.checkpoint()
     kind = MODELS[run.model]
-    title = kind.title(recipe)
+    title = weights.title(kind.title(recipe), recipe)
     accelerator.print(f"\n{run.model}: {title}, recipe {run.recipe_name}, seed {run.seed}, on {edition.title}")
     set_seed(run.seed)
     model = kind.from_recipe(recipe, edition.tree)
@@ -232,7 +231,7 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
     facts = {
         "model": run.model,
         "title": title,
-        "backbone": getattr(recipe, "backbone", None) or kind.title(dataclasses.replace(recipe, weights="none")),
+        "backbone": getattr(recipe, "backbone", None) or kind.title(recipe),
         "weights": source,
         "tasks": [kind.task],
         "edition": run.edition_facts(),

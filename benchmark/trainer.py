@@ -25,8 +25,8 @@ from tqdm import tqdm
 from benchmark import BenchmarkError, augmentation, evaluation
 from benchmark.evaluation import Data
 from benchmark.learning_curves import Curve, Point, Training
-from benchmark.models.model import Examples, GalaxyModel
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals.models.model import Examples, GalaxyModel
 
 
 class Fit:

@@ -19,9 +19,9 @@ from benchmark import BenchmarkError
 from benchmark.checkpoint import Checkpoint
 from benchmark.evaluation import Data
 from benchmark.learning_curves import Curve, Training
-from benchmark.models.model import GalaxyModel
 from benchmark.recipes import Recipe
 from benchmark.trainer import Fit, on_cpu
+from galaxy_zoo_decals.models.model import GalaxyModel
 
 
 def accelerator(deterministic: bool = False) -> Accelerator:

@@ -49,10 +49,18 @@ def first_run(recipe: Recipe) -> Path | None:
     return path if recipe.weights not in ("none", "imagenet") and path.is_dir() else None
 
 
-def in_words(recipe: Recipe) -> str:
-    """Return in words which run or file the first weights come from; "" for random ones."""
+def title(model: str, recipe: Recipe) -> str:
+    """Return what is trained: the model's name with its first weights, as in "EfficientNet-Lite0, ImageNet"."""
+    words = _in_words(recipe)
+    return f"{model}, {words}" if words else model
+
+
+def _in_words(recipe: Recipe) -> str:
+    """Return in words what the first weights are; "" for the random ones of a plain CNN."""
     if recipe.weights == "none":
-        return ""
+        return "from scratch" if isinstance(recipe, Backbone) else ""
+    if recipe.weights == "imagenet" and isinstance(recipe, Backbone):
+        return "ImageNet-21k" if "in21k" in recipe.backbone.partition(".")[2] else "ImageNet"
     if (run := first_run(recipe)) is not None:
         return f"{_about(run)[1]} first"
     return f"weights of {Path(recipe.weights).name}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+
+from galaxy_zoo_decals.value_kinds import or_none, whole
 
 SIZE = 224
 QUALITY = 90
@@ -21,6 +24,16 @@ MAX_PIXELS = 4096 * 4096
 
 MAX_BYTES = 64 * 2**20
 """Larger files are refused before they are read: the PNG of a cutout of 424 pixels has at most half a megabyte."""
+
+
+LARGEST = math.isqrt(MAX_PIXELS)
+"""Pixels a side that an image may be scaled to."""
+
+SIDE = whole(1, LARGEST)
+"""Pixels a side, as files say them."""
+
+JPEG_QUALITY = or_none(whole(1, 100))
+"""Quality of an edition's JPEG, as files say it; null where the files are kept as they came."""
 
 
 class ImageError(ValueError):

@@ -17,9 +17,9 @@ from accelerate import Accelerator
 
 from benchmark import evaluation, learning_curves, recipes, run, trainer, training
 from benchmark.checkpoint import Checkpoint
-from benchmark.models import MODELS, GalaxyModel
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.models import MODELS, GalaxyModel
 
 TINY = ["--set", "resolution=32", "--set", "epochs=2", "--set", "batch=16"]
 TINY_CNN = [*TINY, "--set", "channels=4,8", "--set", "hidden=8"]

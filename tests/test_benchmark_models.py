@@ -15,15 +15,15 @@ from PIL import Image
 from timm.layers import resample_abs_pos_embed
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification, pipeline
 
-from benchmark import BenchmarkError, augmentation, hub, recipes, run_folder, weights
+from benchmark import BenchmarkError, augmentation, first_weights, hub, recipes, run_folder, weights
 from benchmark.device_batches import normalise
 from benchmark.image_cache import decode
-from benchmark.models import MODELS, GalaxyModel, backbones, first_weights, saved_config
-from benchmark.models.dirichlet import concentrations, dirichlet_multinomial_loss, mixture
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.image_files import encode
+from galaxy_zoo_decals.models import MODELS, GalaxyModel, backbones, saved_config
+from galaxy_zoo_decals.models.dirichlet import concentrations, dirichlet_multinomial_loss, mixture
 from galaxy_zoo_decals.schema import CLASSES, GZ2, GZD5, TREES, Tree
 from galaxy_zoo_decals.scoring.likelihood import dirichlet_multinomial_nll
 

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from benchmark import BenchmarkError, image_cache, predict, recipes, run
-from benchmark.models import MODELS
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.contact_sheet import contact_sheet
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import MAX_PIXELS, Form, ImageError, encode, is_encoded
+from galaxy_zoo_decals.models import MODELS
 from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.sources.folder import Folder
 from leaderboard.render.thumbnails import _bounded

@@ -21,11 +21,11 @@ from scipy import stats
 from transformers import PreTrainedConfig
 
 from benchmark import ensemble, predict
-from benchmark.models import MODELS, saved_config
-from benchmark.models.dirichlet import mixture
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.models import MODELS, saved_config
+from galaxy_zoo_decals.models.dirichlet import mixture
 from galaxy_zoo_decals.scoring import Truth
 
 ROOT = Path(__file__).parents[1]

@@ -25,10 +25,10 @@ from benchmark import BenchmarkError, device_batches, evaluation, run
 from benchmark import trainer as fits
 from benchmark.checkpoint import Checkpoint
 from benchmark.learning_curves import Training
-from benchmark.models import MODELS, GalaxyModel
 from benchmark.recipes import Recipe
 from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.models import MODELS, GalaxyModel
 from tests.harness import TINY_CNN, fork, in_a_new_process, recipe, train
 
 ROOT = Path(__file__).parents[1]

@@ -26,10 +26,10 @@ from benchmark import (
     trainer,
     training,
 )
-from benchmark.models import MODELS, GalaxyModel
-from benchmark.models.model import Examples
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.models import MODELS, GalaxyModel
+from galaxy_zoo_decals.models.model import Examples
 from galaxy_zoo_decals.scoring import Truth, score
 from tests.harness import TINY_CNN, first_gradients, recipe, train
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmark import evaluation, models, recipes
+from benchmark import evaluation, recipes
+from galaxy_zoo_decals import models
 from galaxy_zoo_decals.edition import Edition
 from tests.harness import train
 
@@ -23,7 +24,7 @@ def test_the_model_of_the_page_on_extending_trains_and_is_loaded_again(
     text = (ROOT / "docs" / "extending.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (settings,) = re.findall(r'"linear": (Recipe\(.*?\))`', text)
-    made: dict[str, object] = {"__name__": "benchmark.models.linear"}
+    made: dict[str, object] = {"__name__": "galaxy_zoo_decals.models.linear"}
     exec(code, made)
     kind = made["LinearModel"]
     monkeypatch.setitem(models.MODELS, "linear", kind)  # type: ignore[arg-type]

@@ -16,8 +16,8 @@ from accelerate import Accelerator
 from torch import nn
 
 from benchmark import BenchmarkError, evaluation, recipes, training
-from benchmark.models import MODELS
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.models import MODELS
 from tests.campaigns.throughput import __main__ as throughput
 from tests.campaigns.throughput import peer as peers
 from tests.campaigns.throughput import timing

@@ -211,7 +211,7 @@ def learned(
 
     from benchmark import training
     from benchmark.evaluation import predict
-    from benchmark.models import MODELS
+    from galaxy_zoo_decals.models import MODELS
 
     set_seed(seed)
     kind = MODELS["multilabel"]

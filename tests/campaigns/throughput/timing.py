@@ -29,11 +29,11 @@ from benchmark.device_batches import Pixels
 from benchmark.evaluation import Data
 from benchmark.image_cache import store
 from benchmark.learning_curves import Training
-from benchmark.models import MODELS
-from benchmark.models.model import Examples
 from benchmark.recipes import Recipe
 from benchmark.trainer import Fit
 from galaxy_zoo_decals.edition import Edition
+from galaxy_zoo_decals.models import MODELS
+from galaxy_zoo_decals.models.model import Examples
 
 DATA_PATHS = ("streamed", "resident")
 """The data path alone: images gathered from the memory map, or from an array on the device."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,10 +10,9 @@ from torch import nn
 from torch.nn import functional
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from benchmark.models.convolutional import convolutional, convolutional_title, convolutional_values
-from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
-from benchmark.recipes import Convolutional
 from galaxy_zoo_decals import views
+from galaxy_zoo_decals.models.convolutional import convolutional, convolutional_values
+from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.bootstrap import plain
@@ -75,7 +74,7 @@ class MulticlassCNN(ClassModel):
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Convolutional, tree: Tree) -> Self:
+    def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
         """Return the CNN with random weights."""
         return cls(
             MulticlassConfig(
@@ -85,6 +84,6 @@ class MulticlassCNN(ClassModel):
         )
 
     @classmethod
-    def title(cls, recipe: Convolutional) -> str:
+    def title(cls, recipe: Any) -> str:
         """Return what is trained."""
-        return convolutional_title(f"CNN {'-'.join(map(str, recipe.channels))}", recipe)
+        return f"CNN {'-'.join(map(str, recipe.channels))}"

@@ -6,9 +6,6 @@ from typing import Any
 
 from torch import nn
 
-from benchmark import weights
-from benchmark.recipes import Convolutional
-
 
 def convolutional(config: Any, outputs: int) -> nn.Sequential:
     """Return the plain CNN of a config: 3x3 convolution, ReLU, 2x2 max pooling a channel count, then a hidden layer."""
@@ -22,13 +19,7 @@ def convolutional(config: Any, outputs: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Dropout(config.dropout), nn.Linear(config.hidden, outputs))
 
 
-def convolutional_values(recipe: Convolutional) -> dict[str, Any]:
+def convolutional_values(recipe: Any) -> dict[str, Any]:
     """Return the config entries of the plain CNN that a recipe asks for."""
     names = ("channels", "hidden", "batch_norm", "dropout")
     return {name: getattr(recipe, name) for name in names}
-
-
-def convolutional_title(name: str, recipe: Convolutional) -> str:
-    """Return the name of plain CNNs with their first weights, if these are not random."""
-    begun = weights.in_words(recipe)
-    return f"{name}, {begun}" if begun else name

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from benchmark.image_cache import LARGEST, QUALITY, SIDE
-from benchmark.models.model import GalaxyConfig
-from benchmark.recipes import MIN_CONCENTRATION
-from benchmark.value_kinds import FLAG, TEXT, Kind, choice, number, several, whole
+from galaxy_zoo_decals.image_files import JPEG_QUALITY, LARGEST, SIDE
+from galaxy_zoo_decals.models.model import GalaxyConfig
 from galaxy_zoo_decals.schema import TREES
+from galaxy_zoo_decals.value_kinds import FLAG, MIN_CONCENTRATION, TEXT, Kind, choice, number, several, whole
 
 KINDS: dict[str, Kind] = {
     "tree": choice(*TREES),
@@ -22,7 +21,7 @@ KINDS: dict[str, Kind] = {
     "greyscale": FLAG,
     "dihedral_average": FLAG,
     "edition_size": SIDE,
-    "edition_quality": QUALITY,
+    "edition_quality": JPEG_QUALITY,
     "backbone": TEXT,
     "channels": several(whole(1, 65_536), 1, 12),
     "hidden": whole(1, 1_048_576),
@@ -31,7 +30,7 @@ KINDS: dict[str, Kind] = {
     "dropout": number(0, 1),
     "drop_path": number(0, 1),
     "class_balance": number(0, 1),
-    "min_concentration": number(*MIN_CONCENTRATION),
+    "min_concentration": MIN_CONCENTRATION,
 }
 """The keys of the models' configs, and what each may hold."""
 

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmark import BenchmarkError, weights
-from benchmark.recipes import Backbone
+from galaxy_zoo_decals.models.model import ModelError
 
 NAMES = {
     "tf_efficientnet_lite0": "EfficientNet-Lite0",
@@ -25,14 +24,14 @@ NAMES = {
 def backbone(name: str, outputs: int, dropout: float, drop_path: float, side: int) -> nn.Module:
     """Return a timm network for images of ``side`` pixels, with random weights and a head of ``outputs``.
 
-    Raises BenchmarkError if timm has none of this name, and names the nearest, or if it cannot take such images.
+    Raises ModelError if timm has none of this name, and names the nearest, or if it cannot take such images.
     """
     import timm
 
     if not timm.is_model(name.split(".")[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=3)
         hint = f" Nearest: {', '.join(near)}." if near else " See timm.list_models()."
-        raise BenchmarkError(f"timm has no backbone {name!r}.{hint}")
+        raise ModelError(f"timm has no backbone {name!r}.{hint}")
     extra: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
     network: Any = timm.create_model(name, num_classes=outputs, drop_rate=dropout, **extra)
     # timm draws the head of some networks so large that the first steps spoil the pretrained layers below it.
@@ -58,7 +57,7 @@ def set_size(network: Any, side: int) -> None:
         with torch.inference_mode():
             network.eval()(torch.zeros(1, 3, side, side))
     except (AssertionError, ValueError, RuntimeError) as error:
-        raise BenchmarkError(
+        raise ModelError(
             f"{form['architecture']} cannot take images of {side} pixels ({error}). Give --set resolution="
             f"{made_for(network)}, for which it was made, or another --backbone."
         ) from None
@@ -79,10 +78,7 @@ def image_form(name: str) -> dict[str, tuple[float, ...]]:
     return {"image_mean": tuple(form.mean), "image_std": tuple(form.std)} if form else {}
 
 
-def backbone_title(recipe: Backbone) -> str:
-    """Return backbone and first weights by their own names, as in "EfficientNet-Lite0, ImageNet"."""
-    architecture, _, tag = recipe.backbone.partition(".")
-    name = NAMES.get(architecture, architecture)
-    if recipe.weights == "imagenet":
-        return f"{name}, {'ImageNet-21k' if 'in21k' in tag else 'ImageNet'}"
-    return f"{name}, {weights.in_words(recipe) or 'from scratch'}"
+def backbone_title(name: str) -> str:
+    """Return the proper name of a backbone, as in "EfficientNet-Lite0"; its timm name if it has none."""
+    architecture = name.split(".")[0]
+    return NAMES.get(architecture, architecture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,10 +10,9 @@ from torch import nn
 from torch.nn import functional
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from benchmark.models.convolutional import convolutional, convolutional_title, convolutional_values
-from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
-from benchmark.recipes import Hierarchical
 from galaxy_zoo_decals import views
+from galaxy_zoo_decals.models.convolutional import convolutional, convolutional_values
+from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import Truth
 from galaxy_zoo_decals.scoring.boards.hierarchical import question_hits
@@ -48,7 +47,7 @@ class HierarchicalCNN(GalaxyModel):
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Hierarchical, tree: Tree) -> Self:
+    def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
         """Return the CNNs with random weights."""
         leaves, _ = views.leaves(tree, np.zeros((1, len(tree.answers))))
         return cls(
@@ -60,11 +59,10 @@ class HierarchicalCNN(GalaxyModel):
         )
 
     @classmethod
-    def title(cls, recipe: Hierarchical) -> str:
+    def title(cls, recipe: Any) -> str:
         """Return what is trained."""
         shape = "-".join(map(str, recipe.channels))
-        name = f"One CNN {shape} for the whole tree" if recipe.shared_trunk else f"Five CNNs {shape} along the tree"
-        return convolutional_title(name, recipe)
+        return f"One CNN {shape} for the whole tree" if recipe.shared_trunk else f"Five CNNs {shape} along the tree"
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the CNN of each scored question, in the tree's order, or the one of all."""

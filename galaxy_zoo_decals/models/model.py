@@ -11,12 +11,15 @@ from torch import nn
 from transformers import CLIPImageProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from benchmark.augmentation import dihedral
-from benchmark.recipes import Recipe
 from galaxy_zoo_decals import old_words
+from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import SIZE
 from galaxy_zoo_decals.schema import TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
+
+
+class ModelError(UserError):
+    """A model that cannot be made or loaded; the message says why and what to do."""
 
 
 class GalaxyConfig(PreTrainedConfig):
@@ -77,12 +80,15 @@ class GalaxyModel(PreTrainedModel):
 
     @classmethod
     def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
-        """Return a model with fresh (or the recipe's first) weights for this tree."""
+        """Return a model with random weights for this tree.
+
+        ``recipe`` has the settings of the model as attributes: ``resolution``, ``crop``, and those of its config.
+        """
         raise NotImplementedError
 
     @classmethod
     def title(cls, recipe: Any) -> str:
-        """Return what is trained, with backbone and weights by their own names."""
+        """Return what a recipe makes, by its proper name."""
         raise NotImplementedError
 
     def networks(self) -> dict[str, nn.Module]:
@@ -144,7 +150,12 @@ class GalaxyModel(PreTrainedModel):
         """Keep the weights the layers were made with; transformers would draw all with a standard deviation of 0.02."""
 
 
-def config_values(recipe: Recipe, tree: Tree, labels: tuple[str, ...]) -> dict[str, Any]:
+def dihedral(images: torch.Tensor) -> list[torch.Tensor]:
+    """Return the eight symmetries of images (n, c, side, side), the images themselves first."""
+    return [turned.rot90(k, (-2, -1)) for turned in (images, images.flip(-1)) for k in range(4)]
+
+
+def config_values(recipe: Any, tree: Tree, labels: tuple[str, ...]) -> dict[str, Any]:
     """Return the config entries every model takes from its recipe: tree, image form and names of the logits."""
     return {
         "tree": tree.name,

@@ -59,3 +59,7 @@ def or_none(kind: Kind) -> Kind:
 FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 
 TEXT = Kind("a name of at most 200 characters", lambda value: isinstance(value, str) and 0 < len(value) <= 200)
+
+MIN_CONCENTRATION = number(1e-6, 1e3)
+"""Smallest concentration of a Dirichlet model: what it predicts, up to 100 more, and every mixture of that stays inside
+what a prediction file may hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,10 +10,9 @@ from torch import nn
 from torch.nn import functional
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from benchmark.models.convolutional import convolutional, convolutional_title, convolutional_values
-from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
-from benchmark.recipes import Convolutional
 from galaxy_zoo_decals import views
+from galaxy_zoo_decals.models.convolutional import convolutional, convolutional_values
+from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
 from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.bootstrap import plain
@@ -44,7 +43,7 @@ class MultilabelCNN(GalaxyModel):
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Convolutional, tree: Tree) -> Self:
+    def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
         """Return the CNN with random weights and one output a label of the tree."""
         return cls(
             MultilabelConfig(
@@ -56,9 +55,9 @@ class MultilabelCNN(GalaxyModel):
         )
 
     @classmethod
-    def title(cls, recipe: Convolutional) -> str:
+    def title(cls, recipe: Any) -> str:
         """Return what is trained."""
-        return convolutional_title(f"Multi-label CNN {'-'.join(map(str, recipe.channels))}", recipe)
+        return f"Multi-label CNN {'-'.join(map(str, recipe.channels))}"
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the one CNN."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
-from benchmark.models.backbones import backbone, backbone_title, image_form
-from benchmark.models.model import GalaxyConfig, config_values
-from benchmark.models.multiclass import ClassModel
-from benchmark.recipes import Backbone
+from galaxy_zoo_decals.models.backbones import backbone, backbone_title, image_form
+from galaxy_zoo_decals.models.model import GalaxyConfig, config_values
+from galaxy_zoo_decals.models.multiclass import ClassModel
 from galaxy_zoo_decals.schema import CLASSES, Tree
 
 
@@ -31,7 +30,7 @@ class EfficientNetClassifier(ClassModel):
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Backbone, tree: Tree) -> Self:
+    def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
         """Return the network with random weights; ``first_weights.load_first_weights`` gives it others."""
         return cls(
             EfficientNetConfig(
@@ -44,6 +43,6 @@ class EfficientNetClassifier(ClassModel):
         )
 
     @classmethod
-    def title(cls, recipe: Backbone) -> str:
-        """Return backbone and first weights by their own names."""
-        return backbone_title(recipe)
+    def title(cls, recipe: Any) -> str:
+        """Return the backbone by its proper name."""
+        return backbone_title(recipe.backbone)

@@ -12,10 +12,9 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from benchmark.models.backbones import backbone, backbone_title, image_form
-from benchmark.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
-from benchmark.recipes import Dirichlet
 from galaxy_zoo_decals import views
+from galaxy_zoo_decals.models.backbones import backbone, backbone_title, image_form
+from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
 from galaxy_zoo_decals.predictions import LEAST_CONCENTRATION, MOST_CONCENTRATION
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Truth
@@ -49,7 +48,7 @@ class DirichletModel(GalaxyModel):
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Dirichlet, tree: Tree) -> Self:
+    def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
         """Return the network with random weights and one output an answer of the tree."""
         return cls(
             DirichletConfig(
@@ -63,9 +62,9 @@ class DirichletModel(GalaxyModel):
         )
 
     @classmethod
-    def title(cls, recipe: Dirichlet) -> str:
-        """Return backbone and first weights by their own names."""
-        return f"Dirichlet on {backbone_title(recipe)}"
+    def title(cls, recipe: Any) -> str:
+        """Return the head and the backbone by its proper name."""
+        return f"Dirichlet on {backbone_title(recipe.backbone)}"
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the one network."""

@@ -2,12 +2,12 @@
 
 from transformers import AutoConfig, AutoModelForImageClassification
 
-from benchmark.models.dirichlet import DirichletModel
-from benchmark.models.hierarchical import HierarchicalCNN
-from benchmark.models.model import GalaxyModel
-from benchmark.models.multiclass import MulticlassCNN
-from benchmark.models.multilabel import MultilabelCNN
-from benchmark.models.timm_classifier import EfficientNetClassifier
+from galaxy_zoo_decals.models.dirichlet import DirichletModel
+from galaxy_zoo_decals.models.hierarchical import HierarchicalCNN
+from galaxy_zoo_decals.models.model import GalaxyModel
+from galaxy_zoo_decals.models.multiclass import MulticlassCNN
+from galaxy_zoo_decals.models.multilabel import MultilabelCNN
+from galaxy_zoo_decals.models.timm_classifier import EfficientNetClassifier
 
 MODELS: dict[str, type[GalaxyModel]] = {
     "multiclass": MulticlassCNN,

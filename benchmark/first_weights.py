@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark import BenchmarkError, weights
-from benchmark.models.backbones import made_for, set_size
-from benchmark.models.model import GalaxyModel
 from benchmark.recipes import Backbone, Convolutional, Recipe
+from galaxy_zoo_decals.models.backbones import made_for, set_size
+from galaxy_zoo_decals.models.model import GalaxyModel
 
 ONE = "network"
 """Where a saved model with one network keeps it."""
