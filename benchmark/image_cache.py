@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from benchmark import BenchmarkError, augmentation
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals import crops
 from galaxy_zoo_decals import image_files as editions
 from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.edition import Edition, digest, home
@@ -47,7 +48,7 @@ def decode(data: bytes, resolution: int, crop: float = 1.0, margin: float = 1.0)
     The whole image is scaled to resolution / crop (Lanczos with antialias) and its centre cut out, which is what
     the image processor saved with every model does. Raises ImageError if the file is not readable.
     """
-    return cut(read(data), resolution, crop, margin)
+    return crops.cut(read(data), resolution, crop, margin)
 
 
 def read(data: bytes) -> Image.Image:
@@ -74,19 +75,10 @@ def as_kept(data: bytes, form: Form) -> Image.Image:
     of the training.
     """
     if form.original:
-        image = read(data)
-        _check_square(image)
-        if image.width != form.size:
-            image = image.resize((form.size, form.size), Image.Resampling.LANCZOS)
-        return image
+        return form.keep(read(data))
     if editions.is_encoded(data, form.size, form.quality):
         return read(data)
     return read(editions.encode(editions.decode(data), form.size, form.quality))
-
-
-def _check_square(image: Image.Image) -> None:
-    if image.width != image.height:
-        raise ImageError(f"{image.width} x {image.height} pixels: a cutout is square")
 
 
 def form(edition: Edition) -> Form:
@@ -95,12 +87,7 @@ def form(edition: Edition) -> Form:
     problem = SIDE.problem("image_size", size) or JPEG_QUALITY.problem("image_quality", quality)
     if problem:
         raise BenchmarkError(f"{edition.path / 'edition.json'}: {problem}; prepare it again.")
-    return form_of(size, quality)  # type: ignore[arg-type]
-
-
-def form_of(size: int, quality: int | None) -> Form:
-    """Return the form of images of ``size`` pixels a side, with the quality of their JPEG or None as they came."""
-    return Form(size, original=True) if quality is None else Form(size, quality)
+    return Form.of(size, quality)  # type: ignore[arg-type]
 
 
 def enlarged(chosen: dict[str, Recipe], edition: Edition) -> str:
@@ -126,25 +113,6 @@ def enlarged(chosen: dict[str, Recipe], edition: Edition) -> str:
     return f"{lost}train as sharply and faster with --set resolution={math.floor(size * recipe.crop)}."
 
 
-def cut(image: Image.Image, resolution: int, crop: float = 1.0, margin: float = 1.0) -> np.ndarray:
-    """Return the centre of a square image, as ``decode`` does."""
-    whole, side = round(resolution / crop), stored_side(resolution, crop, margin)
-    if image.size != (whole, whole):
-        image = image.resize((whole, whole), Image.Resampling.LANCZOS)
-    start = (whole - side) // 2
-    return np.asarray(image)[start : start + side, start : start + side]
-
-
-def stored_side(resolution: int, crop: float, margin: float = 1.0) -> int:
-    """Return the side in pixels of a stored image: the crop's times the margin, at most the whole image's.
-
-    If it is more than the crop's it is odd or even as the whole image's is, so that both have one centre.
-    """
-    whole = round(resolution / crop)
-    side = min(whole, math.ceil(resolution * margin))
-    return side if side == resolution else side + (whole - side) % 2
-
-
 def galaxies(edition: Edition, split: str) -> pd.DataFrame:
     """Return names and votes of the galaxies the harness uses of a split: all, but of test only the scored ones."""
     table = edition.table(split, ["iauname", "scored", *edition.tree.answer_columns])
@@ -159,7 +127,7 @@ def store(edition: Edition, split: str, recipe: Recipe, show: bool = True) -> np
     its layout; it is whole or not there, so processes may make it at the same time.
     """
     margin = augmentation.margin(recipe) if split == "train" else 1.0
-    side = stored_side(recipe.resolution, recipe.crop, margin)
+    side = crops.stored_side(recipe.resolution, recipe.crop, margin)
     # The content hash is of names and votes alone: pixels can change while it stays.
     hashes = [edition.content_hash, str(edition.facts["image_hash"])]
     key = digest([LAYOUT, *hashes, str(recipe.resolution), str(recipe.crop), str(side)])[:16]
@@ -171,7 +139,7 @@ def store(edition: Edition, split: str, recipe: Recipe, show: bool = True) -> np
 
 def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Path, show: bool) -> None:
     names = galaxies(edition, split)["iauname"].tolist()
-    side = stored_side(recipe.resolution, recipe.crop, margin)
+    side = crops.stored_side(recipe.resolution, recipe.crop, margin)
     shape = (len(names), side, side, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
     needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free

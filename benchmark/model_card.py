@@ -65,7 +65,7 @@ def _body(facts: dict[str, Any], results: dict[str, Result]) -> str:
         "## Use",
         "",
         "```python",
-        "import galaxy_zoo_decals.models  # from the galaxy_zoo_decals repository: registers the model with transformers",
+        "import galaxy_zoo_decals.models  # pip install 'galaxy-zoo-decals[models]': transformers knows the model",
         "from transformers import pipeline",
         "",
         'pipeline("image-classification", model="path/to/this/folder")("galaxy.jpg", top_k=10)',

@@ -250,9 +250,10 @@ def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
 
     It becomes first what the edition would have kept of it, then what the network sees of that.
     """
-    from benchmark.image_cache import as_kept, cut, form_of
+    from benchmark.image_cache import as_kept
+    from galaxy_zoo_decals import crops
     from galaxy_zoo_decals import image_files as pixels
-    from galaxy_zoo_decals.image_files import ImageError
+    from galaxy_zoo_decals.image_files import Form, ImageError
 
     if isinstance(file, Path):
         try:
@@ -262,8 +263,8 @@ def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
             file = file.read_bytes()
         except OSError as error:
             raise ImageError(error.strerror or str(error)) from None
-    kept = form_of(config.edition_size, config.edition_quality)
-    return cut(as_kept(file, kept), config.image_size, config.crop)
+    kept = Form.of(config.edition_size, config.edition_quality)
+    return crops.cut(as_kept(file, kept), config.image_size, config.crop)
 
 
 def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:

@@ -62,6 +62,24 @@ class Form:
             raise ImageError(f"{image.width} x {image.height} pixels: originals are kept where all have {self.size}")
         return data
 
+    @classmethod
+    def of(cls, size: int, quality: int | None) -> Form:
+        """Return the form of images of ``size`` pixels, with the quality of their JPEG or None as they came."""
+        return cls(size, original=True) if quality is None else cls(size, quality)
+
+    def keep(self, image: Image.Image) -> Image.Image:
+        """Return an RGB image as an edition keeps its pixels; one of the edition's size is taken as it is.
+
+        Raises ImageError if it is not square.
+        """
+        if image.width != image.height:
+            raise ImageError(f"{image.width} x {image.height} pixels: a cutout is square")
+        if image.width == self.size:
+            return image
+        if self.original:
+            return image.resize((self.size, self.size), Image.Resampling.LANCZOS)
+        return decode(encode(image, self.size, self.quality))
+
 
 def suffix(data: bytes) -> str:
     """Return what a file with these bytes is called by: jpg if it begins as a JPEG does, else png."""

@@ -10,9 +10,11 @@ import pytest
 import torch
 from scipy import ndimage
 
-from benchmark import augmentation, image_cache, recipes
+from benchmark import augmentation, recipes
 from benchmark.augmentation import Draws
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals import crops
+from galaxy_zoo_decals.models.model import dihedral
 
 
 def recipe(*settings: str) -> Recipe:
@@ -42,7 +44,7 @@ def test_the_eight_flips_are_the_symmetries_of_the_square() -> None:
         augmentation.apply(image, draws(settings, (a, b, c))).numpy().tobytes()
         for a in (0, 1) for b in (0, 1) for c in (0, 1)
     }  # fmt: skip
-    expected = {view.contiguous().numpy().tobytes() for view in augmentation.dihedral(image)}
+    expected = {view.contiguous().numpy().tobytes() for view in dihedral(image)}
     assert len(found) == 8 and found == expected
 
 
@@ -92,7 +94,7 @@ def test_a_turned_image_is_flipped_as_one_that_is_not(flips: tuple[int, int, int
 def test_what_is_turned_in_is_sky_and_no_repeated_edge() -> None:
     # A ramp stays one wherever it is sampled within the picture: bilinear sampling of it is exact.
     settings = recipe("rotation=true", "scale=0.2", "shift=3", "resolution=32", "crop=0.4")
-    side = image_cache.stored_side(32, 0.4, augmentation.margin(settings))
+    side = crops.stored_side(32, 0.4, augmentation.margin(settings))
     assert side < 80, "the case shows nothing if the whole image is stored"
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     ramp = torch.from_numpy(np.stack([100 + x, 100 + y, 100 + 0 * x])[None]).float()

@@ -14,6 +14,7 @@ from PIL import Image
 
 from benchmark import BenchmarkError, image_cache, predict, recipes, run
 from benchmark.recipes import Recipe
+from galaxy_zoo_decals import crops
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals.contact_sheet import contact_sheet
 from galaxy_zoo_decals.edition import Edition
@@ -79,9 +80,7 @@ def test_predict_shows_a_model_the_pixels_of_its_training(
     # It matters: another size or no JPEG is another picture.
     name = image_cache.galaxies(edition, "test")["iauname"][0]
     found = {
-        tuple(
-            image_cache.cut(image_cache.as_kept((originals[1] / f"{name}.png").read_bytes(), other), 160, 0.5).ravel()
-        )
+        tuple(crops.cut(image_cache.as_kept((originals[1] / f"{name}.png").read_bytes(), other), 160, 0.5).ravel())
         for other in FORMS.values()
     }
     assert len(found) == 3
@@ -243,4 +242,4 @@ def test_an_edition_of_jpegs_as_they_came_is_one_of_jpegs(originals: tuple[Path,
     trained = image_cache.store(edition, "test", SHARP, show=False)
     for row, name in enumerate(image_cache.galaxies(edition, "test")["iauname"]):
         shown = image_cache.as_kept((tmp_path / "images" / f"{name}.jpg").read_bytes(), image_cache.form(edition))
-        np.testing.assert_array_equal(image_cache.cut(shown, 160, 0.5), trained[row])
+        np.testing.assert_array_equal(crops.cut(shown, 160, 0.5), trained[row])

@@ -1,9 +1,13 @@
-"""The models and their registry; importing this makes transformers' Auto classes and pipelines know them."""
+"""The models and their registry: after this import transformers' Auto classes and pipelines know them, in any folder.
 
-from transformers import AutoConfig, AutoModelForImageClassification
+Needs the extra ``galaxy-zoo-decals[models]``; nothing else of the package imports torch.
+"""
+
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
 
 from galaxy_zoo_decals.models.dirichlet import DirichletModel
 from galaxy_zoo_decals.models.hierarchical import HierarchicalCNN
+from galaxy_zoo_decals.models.image_processor import GalaxyImageProcessor
 from galaxy_zoo_decals.models.model import GalaxyModel
 from galaxy_zoo_decals.models.multiclass import MulticlassCNN
 from galaxy_zoo_decals.models.multilabel import MultilabelCNN
@@ -18,6 +22,9 @@ MODELS: dict[str, type[GalaxyModel]] = {
 }
 """The registry: what --model chooses from."""
 
+_PROCESSORS = {"pil": GalaxyImageProcessor}
+
 for _model in MODELS.values():
     AutoConfig.register(_model.config_class.model_type, _model.config_class, exist_ok=True)
     AutoModelForImageClassification.register(_model.config_class, _model, exist_ok=True)
+    AutoImageProcessor.register(_model.config_class, image_processor_classes=_PROCESSORS, exist_ok=True)

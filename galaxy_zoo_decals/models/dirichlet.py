@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import nn
-from transformers.modeling_outputs import ImageClassifierOutput
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.models.backbones import backbone, backbone_title, image_form
@@ -110,11 +109,10 @@ class DirichletModel(GalaxyModel):
         """Return the Dirichlets (n, answers) that come nearest to the mixtures of several (several, n, answers)."""
         return mixture(tree, answers)
 
-    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
+    def logits(self, predictions: torch.Tensor) -> torch.Tensor:
         """Return log class shares (n, 4)."""
-        alpha = self.answer(pixel_values)
-        fractions = views.fractions(self.tree, alpha.detach().cpu().numpy())
-        return ImageClassifierOutput(logits=log_shares(views.predicted_classes(self.tree, fractions), alpha))
+        fractions = views.fractions(self.tree, predictions.detach().cpu().numpy())
+        return log_shares(torch.from_numpy(views.predicted_classes(self.tree, fractions)).to(predictions))
 
 
 def concentrations(outputs: torch.Tensor, min_concentration: float = 1.0) -> torch.Tensor:

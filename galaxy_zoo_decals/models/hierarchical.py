@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers.modeling_outputs import ImageClassifierOutput
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.models.convolutional import convolutional, convolutional_values
 from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
 from galaxy_zoo_decals.schema import Tree
-from galaxy_zoo_decals.scoring import Truth
+from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.boards.hierarchical import question_hits
 from galaxy_zoo_decals.scoring.bootstrap import ratio
 
@@ -118,12 +117,7 @@ class HierarchicalCNN(GalaxyModel):
             parts += [outputs[:, columns].softmax(dim=1) for columns in self.covers(name).values()]
         return torch.cat(parts, dim=1)
 
-    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
+    def logits(self, predictions: torch.Tensor) -> torch.Tensor:
         """Return the log probabilities of the leaves (n, 7): the answers multiplied down the tree."""
-        answers = self.answer(pixel_values)
-        fractions, start = np.full((len(answers), len(self.tree.answers)), np.nan), 0
-        for name in self.tree.scored_questions:
-            stop = start + len(self.tree.question(name).answers)
-            fractions[:, self.tree.slices[name]] = answers[:, start:stop].detach().cpu().numpy()
-            start = stop
-        return ImageClassifierOutput(logits=log_shares(views.leaves(self.tree, fractions)[1], answers))
+        fractions = BOARDS[self.task].of_file(self.tree, predictions.detach().cpu().numpy())
+        return log_shares(torch.from_numpy(views.leaves(self.tree, fractions)[1]).to(predictions))

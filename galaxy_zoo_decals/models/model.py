@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from torch import nn
-from transformers import CLIPImageProcessor, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import SIZE
+from galaxy_zoo_decals.models.image_processor import GalaxyImageProcessor
 from galaxy_zoo_decals.schema import TREES, Tree
 from galaxy_zoo_decals.scoring import Truth
 
@@ -66,7 +67,7 @@ class Examples:
 class GalaxyModel(PreTrainedModel):
     """A model of galaxies: one or several networks trained apart, and one ``predict`` for its task.
 
-    ``forward`` gives the pipeline's logits: the log of shares, so that softmax returns the shares themselves.
+    ``forward`` gives the logits for transformers' pipeline: softmax, or sigmoid, of them is what ``predict`` says.
     """
 
     config_class = GalaxyConfig
@@ -131,19 +132,24 @@ class GalaxyModel(PreTrainedModel):
             return pixel_values
         return pixel_values.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
 
-    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
-        """Return logits (n, labels); softmax (for several labels at once: sigmoid) makes shares of them."""
+    def logits(self, predictions: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, labels) of predictions; softmax (of several labels: sigmoid) makes shares of them."""
         raise NotImplementedError
 
-    def image_processor(self) -> CLIPImageProcessor:
-        """Return the processor that makes ``pixel_values`` of an edition's images just as the training did."""
-        size = self.config.image_size
-        return CLIPImageProcessor(
-            size={"shortest_edge": round(size / self.config.crop)},
-            crop_size={"height": size, "width": size},
-            resample=1,  # Lanczos, as in pixels.decode.
-            image_mean=list(self.config.image_mean),
-            image_std=list(self.config.image_std),
+    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
+        """Return the logits of what ``predict`` returns, so that a pipeline gives the model's own predictions."""
+        return ImageClassifierOutput(logits=self.logits(self.predict(pixel_values)))
+
+    def image_processor(self) -> GalaxyImageProcessor:
+        """Return the processor that makes ``pixel_values`` of pictures just as the training did."""
+        config = self.config
+        return GalaxyImageProcessor(
+            image_size=config.image_size,
+            crop=config.crop,
+            image_mean=config.image_mean,
+            image_std=config.image_std,
+            edition_size=config.edition_size,
+            edition_quality=config.edition_quality,
         )
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -168,6 +174,6 @@ def config_values(recipe: Any, tree: Tree, labels: tuple[str, ...]) -> dict[str,
     }
 
 
-def log_shares(shares: np.ndarray | torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Return the logs of shares, clipped at 1e-6, as float32 on the device of ``like``."""
-    return torch.as_tensor(shares).to(like.device, torch.float32).clamp(min=1e-6).log()
+def log_shares(shares: torch.Tensor) -> torch.Tensor:
+    """Return the logs of shares, clipped at 1e-6, as float32."""
+    return shares.float().clamp(min=1e-6).log()

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers.modeling_outputs import ImageClassifierOutput
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.models.convolutional import convolutional, convolutional_values
-from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, config_values
+from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
 from galaxy_zoo_decals.schema import CLASSES, Tree
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.bootstrap import plain
@@ -58,9 +57,9 @@ class ClassModel(GalaxyModel):
         """Return class probabilities (n, 4)."""
         return self.network(self.see(pixel_values)).float().softmax(dim=1)
 
-    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
-        """Return logits (n, 4)."""
-        return ImageClassifierOutput(logits=self.network(self.see(pixel_values)))
+    def logits(self, predictions: torch.Tensor) -> torch.Tensor:
+        """Return log class shares (n, 4)."""
+        return log_shares(predictions)
 
 
 class MulticlassCNN(ClassModel):

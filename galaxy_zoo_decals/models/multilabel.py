@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers.modeling_outputs import ImageClassifierOutput
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.models.convolutional import convolutional, convolutional_values
@@ -98,6 +97,6 @@ class MultilabelCNN(GalaxyModel):
         """Return the probability of each label (n, labels)."""
         return self.network(self.see(pixel_values)).float().sigmoid()
 
-    def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
-        """Return logits (n, labels)."""
-        return ImageClassifierOutput(logits=self.network(self.see(pixel_values)))
+    def logits(self, predictions: torch.Tensor) -> torch.Tensor:
+        """Return the log odds of the labels (n, labels)."""
+        return predictions.logit(eps=1e-6)

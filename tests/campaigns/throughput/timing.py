@@ -24,7 +24,7 @@ from accelerate.utils import is_cuda_available
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 from tqdm import tqdm
 
-from benchmark import augmentation, training
+from benchmark import augmentation, training, weights
 from benchmark.device_batches import Pixels
 from benchmark.evaluation import Data
 from benchmark.image_cache import store
@@ -249,7 +249,7 @@ def _facts(model: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
     # Two images are enough to count; what a compiled network computes cannot be seen.
     fit.batch, fit.micro, fit.wrapped = 2, 2, fit.network
     return kept | {
-        "title": MODELS[model].title(recipe),
+        "title": weights.title(MODELS[model].title(recipe), recipe),
         "networks": len(fit.model.networks()),
         "parameters": sum(p.numel() for p in fit.network.parameters()),
         "flops": flops(lambda: fit.seconds("step", 1)) / fit.batch,
