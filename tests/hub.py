@@ -1,4 +1,4 @@
-"""A server that behaves like the Hugging Face Hub, as far as pushing, loading and downloading datasets goes."""
+"""A server that behaves like the Hugging Face Hub where datasets and models are pushed, loaded and downloaded."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+LARGE = (".parquet", ".safetensors")
+"""Endings of files that are kept with Git LFS."""
 
 REPO = r"(?P<repo>[\w.-]+/[\w.-]+)"
 
@@ -72,7 +75,7 @@ class Hub:
     def entry(self, name: str, data: bytes) -> dict[str, object]:
         """A file as the tree lists it."""
         found: dict[str, object] = {"type": "file", "path": name, "size": len(data), "oid": _git(data)}
-        if name.endswith(".parquet"):
+        if name.endswith(LARGE):
             oid = hashlib.sha256(data).hexdigest()
             found["lfs"] = {"oid": oid, "size": len(data), "sha256": oid, "pointerSize": 130}
         return found
@@ -221,7 +224,7 @@ def serve(token: str = "hf_test") -> Iterator[Hub]:
         files = [
             {
                 "path": f["path"],
-                "uploadMode": "lfs" if f["path"].endswith(".parquet") else "regular",
+                "uploadMode": "lfs" if f["path"].endswith(LARGE) else "regular",
                 "shouldIgnore": False,
             }
             for f in json.loads(body)["files"]
@@ -266,7 +269,9 @@ def serve(token: str = "hf_test") -> Iterator[Hub]:
             page.answer(404, b"", X_Error_Code="RevisionNotFound")
         elif name not in files:
             page.answer(404, b"", X_Error_Code="EntryNotFound", X_Repo_Commit=sha)
-        elif name.endswith(".parquet"):  # as the real one: what decides is in the headers, the content elsewhere
+        elif name.endswith(
+            (".parquet", ".safetensors")
+        ):  # as the real one: what decides is in the headers, the content elsewhere
             if page.command == "HEAD" and page.broken(f"HEAD {name}"):
                 return
             oid = hashlib.sha256(files[name]).hexdigest()
@@ -297,16 +302,16 @@ def serve(token: str = "hf_test") -> Iterator[Hub]:
     routes = [
         ("POST", r"/api/repos/create", create),
         ("POST", r"/api/validate-yaml", validate),
-        ("GET HEAD", rf"/api/datasets/{REPO}", info),
-        ("GET HEAD", rf"/api/datasets/{REPO}/revision/{revision}", info),
-        ("GET", rf"/api/datasets/{REPO}/tree/{revision}(?:/(?P<folder>.+))?", tree),
-        ("POST", rf"/api/datasets/{REPO}/paths-info/{revision}", paths_info),
-        ("POST", rf"/api/datasets/{REPO}/preupload/{revision}", preupload),
-        ("POST", rf"/api/datasets/{REPO}/commit/{revision}", commit),
-        ("POST", rf"/datasets/{REPO}\.git/info/lfs/objects/batch", batch),
+        ("GET HEAD", rf"/api/(?:datasets|models)/{REPO}", info),
+        ("GET HEAD", rf"/api/(?:datasets|models)/{REPO}/revision/{revision}", info),
+        ("GET", rf"/api/(?:datasets|models)/{REPO}/tree/{revision}(?:/(?P<folder>.+))?", tree),
+        ("POST", rf"/api/(?:datasets|models)/{REPO}/paths-info/{revision}", paths_info),
+        ("POST", rf"/api/(?:datasets|models)/{REPO}/preupload/{revision}", preupload),
+        ("POST", rf"/api/(?:datasets|models)/{REPO}/commit/{revision}", commit),
+        ("POST", rf"/(?:datasets/)?{REPO}\.git/info/lfs/objects/batch", batch),
         ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", store),
         ("GET HEAD", r"/cdn/(?P<oid>[0-9a-f]{64})", cdn),
-        ("GET HEAD", rf"/datasets/{REPO}/resolve/{revision}/(?P<name>.+)", resolve),
+        ("GET HEAD", rf"/(?:datasets/)?{REPO}/resolve/{revision}/(?P<name>.+)", resolve),
     ]
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2)]
     hub.url, hub.cdn = (f"http://127.0.0.1:{server.server_port}" for server in servers)

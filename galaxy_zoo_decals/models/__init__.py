@@ -3,6 +3,15 @@
 Needs the extra ``galaxy-zoo-decals[models]``; nothing else of the package imports torch.
 """
 
+try:
+    import timm  # noqa: F401
+    import torch  # noqa: F401
+    import transformers  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"{error.name} is not installed: pip install 'galaxy-zoo-decals[models]'", name=error.name
+    ) from None
+
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
 
 from galaxy_zoo_decals.models.dirichlet import DirichletModel
