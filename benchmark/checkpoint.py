@@ -27,12 +27,15 @@ FREE = ("learning_rate",)
 class Checkpoint:
     """The folder of an unfinished run, beside the place the run will take: its checkpoint and its TensorBoard log."""
 
-    def __init__(self, out: Path, run: dict[str, Any]) -> None:
-        """Take the run's folder and what the run is: model, recipe as resolved, seed and edition."""
+    def __init__(self, out: Path, run: dict[str, Any], defaults: dict[str, Any] | None = None) -> None:
+        """Take the run's folder and what the run is: model, recipe as resolved, seed and edition.
+
+        ``defaults`` are those of its settings: a checkpoint does not know the settings that are younger than itself.
+        """
         # The name ends as those of all unfinished things do: git and the leaderboard pass them over.
         self.folder = out.with_name(f"{out.name}.unfinished.partial")
         self.path = self.folder / "checkpoint.pt"
-        self.run = run
+        self.run, self.defaults = run, defaults or {}
 
     def read(self) -> dict[str, Any] | None:
         """Return what was kept last, None if nothing was; BenchmarkError if it belongs to another run."""
@@ -60,7 +63,7 @@ class Checkpoint:
             raise BenchmarkError(
                 f"{self.path} was kept by another version of the harness. Start anew with --overwrite."
             )
-        run = old_words.settings(run)
+        run = self.defaults | old_words.settings(run)
         if "recipe" in run:
             run["recipe"] = old_words.name(str(run["recipe"]))
         for key in self.run | run:

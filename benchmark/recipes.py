@@ -126,17 +126,23 @@ class Backbone(Recipe):
     """A timm backbone with a new head, all layers trained."""
 
     backbone: str
-    """Any model name of timm."""
+    """Any model name of timm, ``hf_hub:OWNER/NAME``, or ``local-dir:FOLDER`` with an encoder in timm's layout."""
     weights: str = "imagenet"
     drop_path: float = 0.0
     """Rate of stochastic depth."""
     layer_decay: float = 1.0
     """Factor of the learning rate from each layer to the one below it."""
+    freeze: bool = False
+    """Train the last layer alone (a linear probe)."""
+    blocks: int = 0
+    """Train the last layer and so many of the last stages; 0 trains all of them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(0 < self.layer_decay <= 1, f"layer_decay must be above 0 and at most 1, not {self.layer_decay}")
         _check(0 <= self.drop_path < 1, f"drop_path must lie between 0 and 1, not {self.drop_path}")
+        _check(self.blocks >= 0, f"blocks must not be negative, not {self.blocks}")
+        _check(not (self.freeze and self.blocks), "freeze trains no stage and blocks some: give one of them")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ if __name__ == "__main__":
 # runs on it. OpenMP reads this when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from benchmark import BenchmarkError, hub, recipes, run_folder, weights
+from benchmark import BenchmarkError, encoders, hub, recipes, run_folder, weights
 from benchmark.recipes import MODELS, RECIPES
 from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.atomic import atomic_folder, finish_interrupted
@@ -99,6 +99,9 @@ def _run(args: argparse.Namespace) -> None:
     args.recipe = old_words.name(args.recipe)
     settings = [f"{key}={value}" for key in ("backbone", "weights") if (value := getattr(args, key)) is not None]
     chosen = recipes.override(recipes.choose(args.recipe, args.model), [*settings, *args.set])
+    for recipe in chosen.values():
+        if isinstance(recipe, recipes.Backbone):
+            encoders.check(recipe.backbone)
     edition = open_edition(args.edition)
     if args.model == "all" or not args.out:
         root = args.out or Path("runs", edition.name)
@@ -204,10 +207,12 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
     logging.disable_progress_bar()  # Of saving a few megabytes.
     recipe, edition, checkpoint = run.recipe, run.edition, run.checkpoint()
     kind = MODELS[run.model]
-    title = weights.title(kind.title(recipe), recipe)
+    # A saved model is made of its architecture alone, wherever its first weights came from.
+    shape, form = encoders.architecture(recipe)
+    title = weights.title(kind.title(shape), recipe)
     accelerator.print(f"\n{run.model}: {title}, recipe {run.recipe_name}, seed {run.seed}, on {edition.title}")
     set_seed(run.seed)
-    model = kind.from_recipe(recipe, edition.tree)
+    model = kind.from_recipe(shape, edition.tree, **form)
     kept = image_cache.form(edition)
     model.config.edition_size, model.config.edition_quality = kept.size, None if kept.original else kept.quality
     source = load_first_weights(model, recipe)
@@ -231,7 +236,7 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
     facts = {
         "model": run.model,
         "title": title,
-        "backbone": getattr(recipe, "backbone", None) or kind.title(recipe),
+        "backbone": getattr(shape, "backbone", None) or kind.title(recipe),
         "weights": source,
         "tasks": [kind.task],
         "edition": run.edition_facts(),

@@ -44,6 +44,8 @@ class Run:
         settings = dataclasses.asdict(self.recipe)
         if "weights" in settings:
             settings["weights"] = passed_on(settings["weights"])
+        if settings.get("backbone", "").startswith("local-dir:"):
+            settings["backbone"] = passed_on(settings["backbone"])
         return {"name": self.recipe_name, **settings}
 
     def edition_facts(self) -> dict[str, Any]:
@@ -56,7 +58,13 @@ class Run:
     def checkpoint(self) -> Checkpoint:
         """Return the checkpoint that an interruption leaves beside the run's place."""
         facts = {"model": self.model, "seed": self.seed, "edition": self.edition_facts()}
-        return Checkpoint(self.out, facts | {"recipe": self.recipe_name} | dataclasses.asdict(self.recipe))
+        told = facts | {"recipe": self.recipe_name} | dataclasses.asdict(self.recipe)
+        return Checkpoint(self.out, told, self._defaults())
+
+    def _defaults(self) -> dict[str, Any]:
+        """Return the settings that have a default: older runs and checkpoints do not know the younger ones of them."""
+        fields = dataclasses.fields(self.recipe)
+        return {one.name: one.default for one in fields if one.default is not dataclasses.MISSING}
 
     def finished(self) -> bool:
         """Return whether this very run lies in its place already."""
@@ -70,11 +78,7 @@ class Run:
         if not isinstance(found, dict) or not isinstance(found.get("recipe"), dict):
             return False
         mine = {"model": self.model, "seed": self.seed, "edition": self.edition_facts(), "recipe": self.resolved()}
-        # A run does not know the settings that are younger than itself; their defaults change nothing.
-        younger = {
-            one.name: one.default for one in dataclasses.fields(self.recipe) if one.default != dataclasses.MISSING
-        }
-        found["recipe"] = younger | old_words.recipe(found["recipe"])
+        found["recipe"] = self._defaults() | old_words.recipe(found["recipe"])
         return _fixed(found) == _fixed(json.loads(json.dumps(mine)))
 
 
@@ -167,6 +171,9 @@ def command() -> str:
 def passed_on(word: str) -> str:
     """Return a word of the command line without the folders of this machine: run.json is published."""
     option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    prefix, colon, place = value.partition(":")
+    if colon and prefix == "local-dir":  # an encoder's folder: encoders.py
+        return f"{option}{equals}{prefix}:{passed_on(place)}"
     path = Path(value)
     if not path.is_absolute():
         return word

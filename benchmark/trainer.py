@@ -26,6 +26,7 @@ from benchmark import BenchmarkError, augmentation, evaluation
 from benchmark.evaluation import Data
 from benchmark.learning_curves import Curve, Point, Training
 from benchmark.recipes import Recipe
+from benchmark.trained_parts import hold
 from galaxy_zoo_decals.models.model import Examples, GalaxyModel
 
 
@@ -62,6 +63,7 @@ class Fit:
         self.steps = len(self.examples.rows) // self.batch
         self.micro = recipe.micro_batch or self.batch
         self.targets = torch.from_numpy(self.examples.targets).to(accelerator.device)
+        self.held = hold(network, recipe)
         self.rate = _rate(recipe, self.steps * recipe.epochs)
         layer_decay = getattr(recipe, "layer_decay", 1.0)
         optimizer = create_optimizer_v2(
@@ -168,6 +170,8 @@ class Fit:
         ]
         places = torch.from_numpy(order).to(accelerator.device)
         self.network.train()
+        for module in self.held:
+            module.eval()
         images = self.train.pixels.batches(self.examples.rows[order[part]] for part in mine)
         for i, (part, batch) in enumerate(zip(mine, images)):
             factor = self.rate((epoch - 1) * self.steps + i)

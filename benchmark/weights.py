@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from benchmark import BenchmarkError, hub, run_folder
+from benchmark import BenchmarkError, encoders, hub, run_folder
 from benchmark.recipes import Backbone, Recipe
 from galaxy_zoo_decals import addresses
 
@@ -40,6 +40,9 @@ def find(recipe: Recipe) -> Weights | None:
         if not path.is_file():
             raise BenchmarkError(f"there is no weight file or run {path}.")
         return Weights(path, path.name)
+    if (encoder := encoders.find(recipe.backbone)) is not None:
+        where = "Hugging Face Hub" if encoder.from_hub else "local folder"
+        return Weights(encoders.weights_file(encoder), f"{encoder.name} ({where})")
     return _packaged(recipe.backbone) or _from_hub(recipe.backbone)
 
 
@@ -60,6 +63,8 @@ def _in_words(recipe: Recipe) -> str:
     if recipe.weights == "none":
         return "from scratch" if isinstance(recipe, Backbone) else ""
     if recipe.weights == "imagenet" and isinstance(recipe, Backbone):
+        if (encoder := encoders.find(recipe.backbone)) is not None:
+            return encoder.name
         return "ImageNet-21k" if "in21k" in recipe.backbone.partition(".")[2] else "ImageNet"
     if (run := first_run(recipe)) is not None:
         return f"{_about(run)[1]} first"

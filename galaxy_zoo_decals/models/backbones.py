@@ -21,7 +21,7 @@ NAMES = {
 """Proper names of common backbones; any other bears its timm name."""
 
 
-def backbone(name: str, outputs: int, dropout: float, drop_path: float, side: int) -> nn.Module:
+def backbone(name: str, outputs: int, dropout: float, drop_path: float, side: int, in_chans: int = 3) -> nn.Module:
     """Return a timm network for images of ``side`` pixels, with random weights and a head of ``outputs``.
 
     Raises ModelError if timm has none of this name, and names the nearest, or if it cannot take such images.
@@ -33,11 +33,12 @@ def backbone(name: str, outputs: int, dropout: float, drop_path: float, side: in
         hint = f" Nearest: {', '.join(near)}." if near else " See timm.list_models()."
         raise ModelError(f"timm has no backbone {name!r}.{hint}")
     extra: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
-    network: Any = timm.create_model(name, num_classes=outputs, drop_rate=dropout, **extra)
+    network: Any = timm.create_model(name, num_classes=outputs, drop_rate=dropout, in_chans=in_chans, **extra)
     # timm draws the head of some networks so large that the first steps spoil the pretrained layers below it.
     for layer in network.get_classifier().modules():
         for parameter in layer.parameters(recurse=False):
             nn.init.zeros_(parameter)
+    network.galaxy_channels = in_chans
     set_size(network, side)
     return network
 
@@ -55,7 +56,7 @@ def set_size(network: Any, side: int) -> None:
             warnings.simplefilter("ignore")
             network.set_input_size(img_size=side)
         with torch.inference_mode():
-            network.eval()(torch.zeros(1, 3, side, side))
+            network.eval()(torch.zeros(1, network.galaxy_channels, side, side))
     except (AssertionError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{form['architecture']} cannot take images of {side} pixels ({error}). Give --set resolution="

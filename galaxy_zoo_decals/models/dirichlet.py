@@ -30,6 +30,7 @@ class DirichletConfig(GalaxyConfig):
     backbone: str = "tf_efficientnetv2_m.in21k_ft_in1k"
     dropout: float = 0.5
     drop_path: float = 0.0
+    in_chans: int = 3
     min_concentration: float = 1.0
 
 
@@ -42,12 +43,17 @@ class DirichletModel(GalaxyModel):
     def __init__(self, config: DirichletConfig) -> None:
         super().__init__(config)
         self.network: Any = backbone(
-            config.backbone, len(self.tree.answers), config.dropout, config.drop_path, config.image_size
+            config.backbone,
+            len(self.tree.answers),
+            config.dropout,
+            config.drop_path,
+            config.image_size,
+            config.in_chans,
         )
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
+    def from_recipe(cls, recipe: Any, tree: Tree, **form: Any) -> Self:
         """Return the network with random weights and one output an answer of the tree."""
         return cls(
             DirichletConfig(
@@ -55,8 +61,7 @@ class DirichletModel(GalaxyModel):
                 dropout=recipe.dropout,
                 drop_path=recipe.drop_path,
                 min_concentration=recipe.min_concentration,
-                **image_form(recipe.backbone),
-                **config_values(recipe, tree, CLASSES),
+                **{**image_form(recipe.backbone), **config_values(recipe, tree, CLASSES), **form},
             )
         )
 

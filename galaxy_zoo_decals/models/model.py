@@ -127,7 +127,9 @@ class GalaxyModel(PreTrainedModel):
         return self.combine(self.tree, torch.stack([self.answer(view) for view in dihedral(pixel_values)]))
 
     def see(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Return what the networks are shown of pixel values (n, 3, size, size): all of it, or their mean thrice."""
+        """Return what the networks are shown of pixel values (n, 3, size, size): all, or the mean of the colours."""
+        if getattr(self.config, "in_chans", 3) == 1:
+            return pixel_values.mean(dim=1, keepdim=True) if pixel_values.shape[1] > 1 else pixel_values
         if not self.config.greyscale:
             return pixel_values
         return pixel_values.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)

@@ -23,6 +23,7 @@ KINDS: dict[str, Kind] = {
     "edition_size": SIDE,
     "edition_quality": JPEG_QUALITY,
     "backbone": TEXT,
+    "in_chans": whole(1, 3),
     "channels": several(whole(1, 65_536), 1, 12),
     "hidden": whole(1, 1_048_576),
     "batch_norm": FLAG,

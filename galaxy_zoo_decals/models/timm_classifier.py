@@ -17,6 +17,7 @@ class EfficientNetConfig(GalaxyConfig):
     backbone: str = "tf_efficientnetv2_m.in21k_ft_in1k"
     dropout: float = 0.5
     drop_path: float = 0.0
+    in_chans: int = 3
 
 
 class EfficientNetClassifier(ClassModel):
@@ -26,19 +27,20 @@ class EfficientNetClassifier(ClassModel):
 
     def __init__(self, config: EfficientNetConfig) -> None:
         super().__init__(config)
-        self.network = backbone(config.backbone, len(CLASSES), config.dropout, config.drop_path, config.image_size)
+        self.network = backbone(
+            config.backbone, len(CLASSES), config.dropout, config.drop_path, config.image_size, config.in_chans
+        )
         self.post_init()
 
     @classmethod
-    def from_recipe(cls, recipe: Any, tree: Tree) -> Self:
+    def from_recipe(cls, recipe: Any, tree: Tree, **form: Any) -> Self:
         """Return the network with random weights; ``first_weights.load_first_weights`` gives it others."""
         return cls(
             EfficientNetConfig(
                 backbone=recipe.backbone,
                 dropout=recipe.dropout,
                 drop_path=recipe.drop_path,
-                **image_form(recipe.backbone),
-                **config_values(recipe, tree, CLASSES),
+                **{**image_form(recipe.backbone), **config_values(recipe, tree, CLASSES), **form},
             )
         )
 

@@ -23,6 +23,10 @@ SCHEMA_LINE = "# yaml-language-server: $schema=../../schema/submission.schema.js
 """Editors that know this line check a submission.yaml while it is written."""
 
 
+VOTES_SEEN = ("zoobot", "galaxyzoo", "gzevo", "gzdesi", "gzdecals")
+"""What is in the names of published weights that were trained on votes of Galaxy Zoo, in letters alone."""
+
+
 def slug(name: str, day: date) -> str:
     """Return the folder name of a submission: date and the name in plain letters."""
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:48].strip("-")
@@ -114,7 +118,7 @@ def draft(found: list[tuple[Path, Run]], name: str, authors: list[str], facts: F
         },
         "weights": {"url": None, "sha256": None, "licence": None},
         "training_data": None,
-        "test_overlap": {"status": None, "note": None},
+        "test_overlap": _overlap(run.weights),
         "selection": None,
         "parameters": max(r.parameters for _, r in found),
         "status": "active",
@@ -130,6 +134,14 @@ def draft(found: list[tuple[Path, Run]], name: str, authors: list[str], facts: F
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise LeaderboardError(f"{key}: {first['msg']} (given: {first['input']!r}).") from None
+
+
+def _overlap(weights: str) -> dict[str, str | None]:
+    """Return what first weights that learned from Galaxy Zoo's votes say of the overlap with the test galaxies."""
+    if not any(word in re.sub(r"[^a-z]", "", weights.lower()) for word in VOTES_SEEN):
+        return {"status": None, "note": None}
+    note = f"The first weights, {weights}, were trained on votes of Galaxy Zoo, which may include the test galaxies."
+    return {"status": "declared", "note": note}
 
 
 def with_answer(submission: Submission, key: str, answer: str) -> Submission:
