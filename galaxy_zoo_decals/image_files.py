@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import io
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin
+
+from galaxy_zoo_decals.pictures import MAX_BYTES as MAX_BYTES
+from galaxy_zoo_decals.pictures import MAX_PIXELS as MAX_PIXELS
+from galaxy_zoo_decals.pictures import ImageError as ImageError
+from galaxy_zoo_decals.pictures import fits, kinds, modes, tiff
 
 SIZE = 224
 QUALITY = 90
 SAMPLING = 2
 """Pillow's number of 4:2:0: colours have half the resolution."""
-
-MAX_PIXELS = 4096 * 4096
-"""Larger images are refused before they are decoded: no galaxy cutout is that large, a decompression bomb is."""
-
-
-MAX_BYTES = 64 * 2**20
-"""Larger files are refused before they are read: the PNG of a cutout of 424 pixels has at most half a megabyte."""
-
-
-class ImageError(ValueError):
-    """An image that cannot be used; the message says why. The galaxy is left out, counted and named."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,8 @@ class Form:
             return encode(image, self.size, self.quality)
         if image.size != (self.size, self.size):
             raise ImageError(f"{image.width} x {image.height} pixels: originals are kept where all have {self.size}")
+        if not _is_plain(data, image):
+            raise ImageError("files are kept as they came if they are JPEG or PNG of 8 bits, upright and opaque")
         return data
 
 
@@ -56,28 +55,82 @@ def suffix(data: bytes) -> str:
 
 
 def decode(data: bytes) -> Image.Image:
-    """Return the RGB image held in the bytes of a JPEG or PNG file.
+    """Return the picture held in the bytes of a JPEG, PNG, WebP, TIFF or FITS file as 8-bit RGB, upright.
 
-    Raises ImageError for anything else, for truncated files and for images of more than ``MAX_PIXELS``.
+    The bytes say which it is. Raises ImageError for anything else, naming it, for truncated files, for pixels whose
+    range nobody knows, for several pictures in one file and for images of more than ``MAX_PIXELS``.
     """
-    if not data:
-        raise ImageError("the file is empty")
+    found = kinds.kind(data)
+    if found in (kinds.FITS, kinds.GZIP):
+        return Image.fromarray(fits.read(data if found == kinds.FITS else _unpacked(data)))
+    return modes.rgb(modes.upright(_opened(data, found)))
+
+
+_FORMATS = {kinds.JPEG: "JPEG", kinds.PNG: "PNG", kinds.WEBP: "WEBP", kinds.TIFF: "TIFF"}
+"""Pillow's names of the formats that it reads here."""
+
+
+def _opened(data: bytes, found: kinds.Kind) -> Image.Image:
+    """Return a picture as Pillow decodes it; raises ImageError as ``decode`` does."""
+    if found not in _FORMATS:
+        raise ImageError(str(found))
+    if found == kinds.TIFF:
+        tiff.check(data)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
+            image = Image.open(io.BytesIO(data), formats=(_FORMATS[found],))
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"{image.width} x {image.height} pixels are more than a cutout has")
+            # A camera's JPEG may hold a preview as well, which is no other picture; pages of TIFF are counted before.
+            frames = int(getattr(image, "n_frames", 1)) if found in (kinds.PNG, kinds.WEBP) else 1
+            if frames > 1:
+                raise ImageError(tiff.several(frames, "frames"))
             image.load()
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError("it claims more pixels than a cutout has, as a decompression bomb does") from None
-    except UnidentifiedImageError:  # its words name a place in memory, another one each time
-        raise ImageError("not a readable JPEG or PNG image") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"not a readable JPEG or PNG image ({error})") from None
-    return image.convert("RGB")
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        MemoryError,
+        struct.error,
+    ):
+        # Pillow's own words may name a place in memory, another one each time.
+        form = ", or of a form that is not read: save it as PNG" if found == kinds.TIFF else ""
+        raise ImageError(f"not {found.name.replace('a ', 'a readable ')} (cut short or damaged{form})") from None
+    return image
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return the FITS file in a file compressed by gzip; ImageError if it is none, or larger than a cutout."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            head = packed.read(kinds.HEAD)
+            if kinds.kind(head) != kinds.FITS:
+                raise ImageError(str(kinds.GZIP))
+            inside = head + packed.read(MAX_BYTES + 1 - len(head))
+    except (OSError, EOFError, zlib.error):
+        raise ImageError("a file compressed by gzip that is cut short or damaged") from None
+    if len(inside) > MAX_BYTES:
+        raise ImageError(f"it unpacks to more than {MAX_BYTES >> 20} MiB; no cutout is that large")
+    return inside
+
+
+def _is_plain(data: bytes, decoded: Image.Image) -> bool:
+    """Return whether anybody sees of a file what ``decode`` returned of it: 8-bit JPEG or PNG, upright and opaque."""
+    form = _FORMATS.get(kinds.kind(data))
+    if form not in ("JPEG", "PNG"):
+        return False
+    with Image.open(io.BytesIO(data), formats=(form,)) as image:
+        return image.mode[0] not in "IF" and np.array_equal(np.asarray(image.convert("RGB")), np.asarray(decoded))
 
 
 def encode(image: Image.Image | np.ndarray, size: int = SIZE, quality: int = QUALITY) -> bytes:
