@@ -133,6 +133,24 @@ def _is_plain(data: bytes, decoded: Image.Image) -> bool:
         return image.mode[0] not in "IF" and np.array_equal(np.asarray(image.convert("RGB")), np.asarray(decoded))
 
 
+GRID = 28
+"""Pixels a side at which two pictures are compared: what a format does to single pixels averages out."""
+
+ALIKE = 3.0
+"""Grey levels (root mean square) by which two files of one picture may differ at ``GRID`` pixels.
+
+Real galaxies saved as JPEG of quality 30, also at half the size, differ by up to 1.4, two of them by 5.7 and more.
+"""
+
+
+def same_picture(one: bytes, other: bytes) -> bool:
+    """Return whether two files show one picture, whatever their formats; ImageError if one of them shows none."""
+    small = [
+        np.asarray(decode(data).convert("L").resize((GRID, GRID), Image.Resampling.BOX), float) for data in (one, other)
+    ]
+    return float(np.sqrt(np.mean((small[0] - small[1]) ** 2))) <= ALIKE
+
+
 def encode(image: Image.Image | np.ndarray, size: int = SIZE, quality: int = QUALITY) -> bytes:
     """Return the image as JPEG of ``size`` x ``size`` pixels (Lanczos with antialias, 4:2:0).
 

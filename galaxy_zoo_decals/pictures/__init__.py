@@ -1,4 +1,4 @@
-"""Pictures as people have them, of any format and pixel mode, to 8-bit RGB: converted without loss of range, or named."""
+"""Pictures of any format and pixel mode to 8-bit RGB: converted without loss of range, or named for what they are."""
 
 from __future__ import annotations
 

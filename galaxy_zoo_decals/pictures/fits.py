@@ -39,8 +39,8 @@ _UNITS = {
     "Jy": _JANSKY, "mJy": _JANSKY * 1e-3, "uJy": _JANSKY * 1e-6, "nJy": _JANSKY * 1e-9,
 }  # fmt: skip
 _BESIDE = (
-    "INVVAR", "IVAR", "WHT", "WEIGHT", "ERR", "SIGMA", "STD", "VAR", "RMS", "UNCERT", "NOISE", "DQ", "MASK", "BPM", "FLAG",
-    "CTX", "CON", "EXP", "PSF", "MODEL", "RESID", "CHI", "SKY", "BACK",
+    "INVVAR", "IVAR", "WHT", "WEIGHT", "ERR", "SIGMA", "STD", "VAR", "RMS", "UNCERT", "NOISE", "DQ", "MASK", "BPM",
+    "FLAG", "CTX", "CON", "EXP", "PSF", "MODEL", "RESID", "CHI", "SKY", "BACK",
 )  # fmt: skip
 """How names of extensions begin that stand beside an image and are none of the sky."""
 _HEADER = 2**20
@@ -196,8 +196,8 @@ def picture(planes: dict[str, np.ndarray] | np.ndarray, header: Any) -> np.ndarr
     pixels = (np.clip(shown, 0, 1) * 255).astype(np.uint8)
     if known and float((pixels == 255).all(axis=2).mean()) > MAX_WHITE:
         raise ImageError(
-            "a FITS image that is white where its values are taken for nanomaggies: give its header a BUNIT (nanomaggy, "
-            "Jy, or what it is, such as adu)"
+            "a FITS image that is white where its values are taken for nanomaggies: give its header a BUNIT "
+            "(nanomaggy, Jy, or what it is, such as adu)"
         )
     if pixels.min() == pixels.max():
         raise ImageError(

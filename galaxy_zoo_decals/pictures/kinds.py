@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 HEAD = 4096
@@ -41,10 +42,12 @@ FITS = Kind("a FITS file")
 GZIP = Kind("a file compressed by gzip", _UNPACK)
 """Read where FITS is inside."""
 
+_READ = {JPEG: ".jpg", PNG: ".png", WEBP: ".webp", TIFF: ".tif", FITS: ".fits"}
+
 EMPTY = Kind("the file is empty", seen=False)
-NOTHING = Kind("no image", "its bytes are of no known format", seen=False)
+NOTHING = Kind("not a readable image", "its bytes are of no known format", seen=False)
 _ZEROS = Kind("nothing but zeros", "a download or a copy was not finished; fetch the file once more")
-_TEXT = Kind("text, no image", seen=False)
+_TEXT = Kind("not a readable image", "it is text", seen=False)
 _HEIC = Kind("a HEIC image, as phones take it", "save it as JPEG or PNG")
 _RAW = Kind("a raw file of a camera", "develop it and save it as PNG or TIFF")
 
@@ -79,7 +82,8 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"SQLite format 3\0", Kind("an SQLite database", "it is no image", seen=False)),
     (b"version https://git-lfs.github.com/spec/",
      Kind("a Git LFS pointer, which stands for an image", "run `git lfs pull` in its repository")),
-    (b"/annex/objects/", Kind("a git-annex pointer, which stands for an image", "run `git annex get` in its repository")),
+    (b"/annex/objects/",
+     Kind("a git-annex pointer, which stands for an image", "run `git annex get` in its repository")),
 )  # fmt: skip
 
 _BRANDS = {
@@ -135,6 +139,14 @@ def _text(head: bytes) -> Kind | None:
     return _TEXT
 
 
+def elsewhere(head: bytes) -> str:
+    """Return what is said of a file that lies among images without the ending of one; "" if it needs no word."""
+    found = kind(head)
+    if found in _READ:
+        return f"{found}, but its name does not end in {_READ[found]}: rename it"
+    return str(found) if found.seen else ""
+
+
 def ending(name: str) -> str:
     """Return the ending of a file that is read as an image, in small letters, or "" for any other file."""
     lower = name.lower()
@@ -146,3 +158,15 @@ def ending(name: str) -> str:
 def stem(name: str) -> str:
     """Return the name of a file without the ending of an image."""
     return name[: len(name) - len(ending(name))]
+
+
+def formats(names: Iterable[str]) -> str:
+    """Return the formats of image files by their names: "PNG", "PNG and JPEG"."""
+    endings = {ending(name) for name in names}
+    found = [title for title, few in _TITLES.items() if endings & few]
+    return " and ".join(filter(None, (", ".join(found[:-1]), found[-1]))) if found else ""
+
+
+_TITLES = {
+    "PNG": {".png"}, "JPEG": {".jpg", ".jpeg"}, "WebP": {".webp"}, "TIFF": {".tif", ".tiff"}, "FITS": {*FITS_SUFFIXES},
+}  # fmt: skip
