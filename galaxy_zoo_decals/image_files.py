@@ -63,7 +63,7 @@ def decode(data: bytes) -> Image.Image:
     found = kinds.kind(data)
     if found in (kinds.FITS, kinds.GZIP):
         return Image.fromarray(fits.read(data if found == kinds.FITS else _unpacked(data)))
-    return modes.rgb(modes.upright(_opened(data, found)))
+    return modes.upright_rgb(_opened(data, found))
 
 
 _FORMATS = {kinds.JPEG: "JPEG", kinds.PNG: "PNG", kinds.WEBP: "WEBP", kinds.TIFF: "TIFF"}

@@ -83,7 +83,9 @@ def read(data: bytes) -> np.ndarray:
 
 def _extensions(held: Any, fits: Any) -> list[Any]:
     """Return the images of a file that show the sky; ImageError if there is none."""
-    images, others, table = [], [], False
+    images: list[Any] = []
+    others: list[Any] = []
+    table = False
     for number in range(_EXTENSIONS):
         try:
             one = held[number]

@@ -5,22 +5,32 @@ from __future__ import annotations
 import contextlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from galaxy_zoo_decals.pictures import ImageError
 
-_BITS, _PHOTOMETRIC = 258, 262
-"""Tags of TIFF: bits a sample, and whether 0 is white (0) or black (1)."""
+_BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
+"""Tags of TIFF and EXIF: bits a sample, the orientation, and whether 0 is white (0) or black (1)."""
 
 _SAVE = "save it with 8 or 16 bits, or as FITS"
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Return the picture as its EXIF orientation says it is to be seen."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""How to turn a picture of each EXIF orientation."""
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Return a decoded picture as 8-bit RGB, as its EXIF orientation says that it is to be seen."""
+    shown, orientation = rgb(image), 1
     # EXIF that cannot be read says nothing: Pillow raises many kinds of errors for it, and viewers show the picture.
     with contextlib.suppress(Exception):
-        return ImageOps.exif_transpose(image)
-    return image
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    turn = _TURNS.get(orientation)
+    return shown if turn is None else shown.transpose(turn)
 
 
 def rgb(image: Image.Image) -> Image.Image:

@@ -31,7 +31,8 @@ def check(data: bytes) -> None:
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
     count, entry, pointer = ("Q", "HHQ8s", "Q") if big else ("H", "HHL4s", "L")
-    pages, seen, claimed = 0, set(), 0
+    seen: set[int] = set()
+    pages = claimed = 0
     try:
         (place,) = struct.unpack_from(order + pointer, data, 8 if big else 4)
         while place and place not in seen and len(seen) < MAX_PAGES:
@@ -40,13 +41,13 @@ def check(data: bytes) -> None:
             place += struct.calcsize(order + count)
             size = struct.calcsize(order + entry)
             if entries > MAX_ENTRIES or entries * size > len(data):
-                raise ImageError("a TIFF image whose tags claim more than a cutout has")
+                raise ImageError("a TIFF image whose tags claim more than the file holds (cut short or damaged)")
             preview = False
             for i in range(entries):
                 tag, form, values, value = struct.unpack_from(order + entry, data, place + i * size)
                 claimed += values * _SIZES.get(form, 1)
                 if claimed > len(data) or (values > MAX_VALUES and form not in _TEXTS):
-                    raise ImageError("a TIFF image whose tags claim more than a cutout has")
+                    raise ImageError("a TIFF image whose tags claim more than the file holds (cut short or damaged)")
                 if tag == _SUBFILE and form in (3, 4):
                     preview = bool(struct.unpack_from(order + ("H" if form == 3 else "L"), value)[0] & _PREVIEW)
                 elif tag == _DNG:
