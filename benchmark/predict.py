@@ -298,7 +298,7 @@ def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
 def _say_skipped(folder: Path, skipped: dict[str, str]) -> None:
     """Say which files beside the images of a folder are not looked at."""
     if skipped:
-        print(f"{folder}: {len(skipped):,} files are no images that are read:", file=sys.stderr)
+        print(f"{folder}: other files than images that are read: {len(skipped):,}", file=sys.stderr)
         for name, why in list(skipped.items())[:10]:
             print(f"    {name}: {why}", file=sys.stderr)
 

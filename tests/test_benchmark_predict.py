@@ -101,7 +101,9 @@ def test_one_galaxy_gets_one_prediction_whatever_its_format(
     table = pd.read_parquet(out)
     assert [Path(name).name for name in table["name"]] == ["a.png", "b.png", "c.TIF", "d.webp", "e.fits"]
     assert np.ptp(table.filter(regex="^p_").to_numpy(), axis=0).max() < 0.02
-    assert "1 files are no images that are read:\n    map.gif: a GIF image: save it as PNG" in capsys.readouterr().err
+    assert (
+        "other files than images that are read: 1\n    map.gif: a GIF image: save it as PNG" in capsys.readouterr().err
+    )
 
 
 def test_files_and_folders_and_what_cannot_be_read(

@@ -302,7 +302,9 @@ def test_what_lies_beside_the_images_of_a_folder_is_named(tmp_path: Path) -> Non
 def test_without_astropy_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cutouts, "installed", lambda: False)
     (tmp_path / "J1.fits").write_bytes(b"x")
-    with pytest.raises(FolderError, match=r"J1\.fits: .*pip install 'galaxy-zoo-decals\[astro\]'\. 1 files here"):
+    with pytest.raises(
+        FolderError, match=r"J1\.fits: .*pip install 'galaxy-zoo-decals\[astro\]'\. If FITS files \(1 here\)"
+    ):
         files_part("cutouts", look(tmp_path).images, Form())
 
 

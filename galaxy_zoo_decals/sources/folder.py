@@ -38,7 +38,7 @@ PASSED_ON = (
 
 @dataclass(frozen=True)
 class Folder:
-    """A vote table (CSV or Parquet) and its images: ``<iauname>.png`` or another format, in folders as on Zenodo or without."""
+    """A vote table (CSV or Parquet) and its images: ``<iauname>.png`` (or .jpg, .fits), in folders or without."""
 
     votes: Path
     images: Path
@@ -225,8 +225,8 @@ def check_readable(files: Iterable[Path]) -> None:
     cutouts = [path for path in files if kinds.ending(path.name) in kinds.FITS_SUFFIXES]
     if cutouts:
         raise FolderError(
-            f"{cutouts[0]}: {fits.NEEDS}. {len(cutouts):,} files here are FITS; if they are not meant, give a "
-            "folder without them."
+            f"{cutouts[0]}: {fits.NEEDS}. If FITS files ({len(cutouts):,} here) are not meant, give a folder "
+            "without them."
         )
 
 

@@ -279,7 +279,7 @@ CASES = [
     ),
     Case(
         "pixels", "the same for predict.py, with TIFF, WebP and FITS", _looked_at, 0,
-        ("2 files are no images that are read", "map.gif: a GIF image", "4 images are taken."),
+        ("other files than images that are read: 2", "map.gif: a GIF image", "4 images are taken."),
     ),
     Case(
         "pixels", "a link to a picture that is gone", _prepared(_dangling), 0,
