@@ -28,9 +28,6 @@ try:
 except ImportError:  # An optional speed-up: Pillow decodes the same pixels three times slower.
     simplejpeg = None
 
-_TURNED = (b"Exif\0\0", b"tiff:Orientation")
-"""What a JPEG holds that says how it is to be turned; simplejpeg does not look."""
-
 LAYOUT = "3"
 """Version of the stored pixels; a change of decoding or scaling must change it."""
 
@@ -65,8 +62,8 @@ def decode(data: bytes, resolution: int, crop: float = 1.0, margin: float = 1.0)
 
 def read(data: bytes) -> Image.Image:
     """Return the RGB image held in the bytes of an image file; ImageError for what an edition refuses too."""
-    if simplejpeg is None or editions.suffix(data) != "jpg" or any(sign in data for sign in _TURNED):
-        return editions.decode(data)
+    if simplejpeg is None or editions.suffix(data) != "jpg" or any(sign in data for sign in editions.TURNED):
+        return editions.decode(data)  # simplejpeg turns nothing
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
         if space not in ("YCbCr", "Gray", "RGB"):  # The two decoders turn the inks of printers into other colours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import io
@@ -16,7 +17,7 @@ from PIL import Image, JpegImagePlugin
 from galaxy_zoo_decals.pictures import MAX_BYTES as MAX_BYTES
 from galaxy_zoo_decals.pictures import MAX_PIXELS as MAX_PIXELS
 from galaxy_zoo_decals.pictures import ImageError as ImageError
-from galaxy_zoo_decals.pictures import fits, kinds, modes, tiff
+from galaxy_zoo_decals.pictures import fits, jpeg, kinds, modes, tiff
 
 SIZE = 224
 QUALITY = 90
@@ -49,6 +50,10 @@ class Form:
         return data
 
 
+TURNED = (b"Exif\0\0", b"tiff:Orientation")
+"""What a JPEG holds that may say how it is to be turned."""
+
+
 def suffix(data: bytes) -> str:
     """Return what a file with these bytes is called by: jpg if it begins as a JPEG does, else png."""
     return "jpg" if data[:3] == b"\xff\xd8\xff" else "png"
@@ -76,6 +81,8 @@ def _opened(data: bytes, found: kinds.Kind) -> Image.Image:
         raise ImageError(str(found))
     if found == kinds.TIFF:
         tiff.check(data)
+    if found == kinds.JPEG:
+        jpeg.check(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -87,7 +94,8 @@ def _opened(data: bytes, found: kinds.Kind) -> Image.Image:
             frames = int(getattr(image, "n_frames", 1)) if found in (kinds.PNG, kinds.WEBP) else 1
             if frames > 1:
                 raise ImageError(tiff.several(frames, "frames"))
-            image.load()
+            with tiff.silent() if found == kinds.TIFF else contextlib.nullcontext():
+                image.load()
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -104,6 +112,8 @@ def _opened(data: bytes, found: kinds.Kind) -> Image.Image:
         struct.error,
     ):
         # Pillow's own words may name a place in memory, another one each time.
+        if found == kinds.JPEG and (form := jpeg.rare(data)):
+            raise ImageError(f"a JPEG image of {form}, which is not read: save it as PNG") from None
         form = ", or of a form that is not read: save it as PNG" if found == kinds.TIFF else ""
         raise ImageError(f"not {found.name.replace('a ', 'a readable ')} (cut short or damaged{form})") from None
     return image
@@ -169,7 +179,7 @@ def encode(image: Image.Image | np.ndarray, size: int = SIZE, quality: int = QUA
 
 def is_encoded(data: bytes, size: int, quality: int) -> bool:
     """Return whether an image file is what ``encode`` makes: a JPEG of this size and quality, by its head alone."""
-    if suffix(data) != "jpg":
+    if suffix(data) != "jpg" or any(sign in data for sign in TURNED):
         return False
     try:
         with warnings.catch_warnings():

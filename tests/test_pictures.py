@@ -229,6 +229,33 @@ def test_sizes_are_bounded_before_anything_is_decoded() -> None:
         decode(saved(EIGHT, "PNG", pnginfo=text))
 
 
+def exif_of(entries: int, claim: int, size: int) -> bytes:
+    """EXIF whose entries all claim the same bytes."""
+    head = b"II*\0" + struct.pack("<LH", 8, entries)
+    return (head + struct.pack("<HHLL", 0x9000, 7, claim, 8) * entries).ljust(size, b"\0")
+
+
+def test_exif_that_claims_more_than_a_picture_has_is_not_read() -> None:
+    bomb = exif_of(5000, 60_000, 60_010)
+    for kind in ("JPEG", "PNG", "WEBP"):
+        with pytest.raises(ImageError, match="its EXIF claims more than that of a picture"):
+            decode(saved(EIGHT, kind, exif=b"Exif\0\0" + bomb))
+        sloppy = saved(EIGHT, kind, exif=b"Exif\0\0" + exif_of(3, 10**9, 90))
+        assert decode(sloppy).size == (SIDE, SIDE), "EXIF that is damaged says nothing"
+
+
+def test_rare_forms_of_jpeg_are_not_called_damaged() -> None:
+    data = saved(EIGHT, "JPEG")
+    frame = data.index(b"\xff\xc0")
+    for changed, words in (
+        (data[: frame + 4] + b"\x0c" + data[frame + 5 :], "a JPEG image of 12 bits, which is not read: save it as PNG"),
+        (data[: frame + 1] + b"\xc3" + data[frame + 2 :], "a JPEG image of a rare form"),
+    ):
+        for reader in (decode, image_cache.read):
+            with pytest.raises(ImageError, match=words):
+                reader(changed)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -258,7 +285,12 @@ def test_other_formats_are_named_for_what_they_are_whatever_they_are_called(data
     assert "0x" not in str(error.value) and "/" not in str(error.value).replace("`", "")
 
 
-def test_damage_is_told_in_own_words() -> None:
+def test_damage_is_told_in_own_words(capfd: pytest.CaptureFixture[str]) -> None:
+    packed = bytearray(saved(EIGHT, "TIFF", compression="tiff_adobe_deflate"))
+    packed[200:260] = bytes(60)
+    with pytest.raises(ImageError, match="not a readable TIFF image"):
+        decode(bytes(packed))
+    assert capfd.readouterr().err == "", "libtiff's own words"
     for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
         data = saved(EIGHT, kind)
         zeros = data[:40] + bytes(len(data) - 40)  # WebP has no checksum: it may be grey then

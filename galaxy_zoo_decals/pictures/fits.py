@@ -155,9 +155,9 @@ def _values(one: Any) -> np.ndarray:
     shape = _shape(one)
     if len(shape) not in (2, 3):
         raise ImageError(f"a FITS array of {len(shape)} dimensions where two, or three with the bands, are shown")
-    if shape[-1] * shape[-2] > MAX_PIXELS or math.prod(shape) > 16 * MAX_PIXELS:
+    if shape[-1] * shape[-2] > MAX_PIXELS or math.prod(shape) > 4 * MAX_PIXELS:
         raise ImageError(f"{' x '.join(map(str, reversed(shape)))} pixels are more than a cutout has")
-    if math.prod(getattr(one, "tile_shape", ())) > 16 * MAX_PIXELS:
+    if math.prod(getattr(one, "tile_shape", ())) > 4 * MAX_PIXELS:
         raise ImageError("a compressed FITS image whose tiles are larger than a cutout")
     values = np.asarray(one.data).reshape(shape)
     return values if values.dtype == np.uint8 else values.astype(np.float32)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 
 import numpy as np
 from PIL import Image
 
-from galaxy_zoo_decals.pictures import ImageError
+from galaxy_zoo_decals.pictures import ImageError, tiff
 
 _BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
 """Tags of TIFF and EXIF: bits a sample, the orientation, and whether 0 is white (0) or black (1)."""
@@ -24,10 +25,15 @@ _TURNS = {
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """Return a decoded picture as 8-bit RGB, as its EXIF orientation says that it is to be seen."""
+    """Return a decoded picture as 8-bit RGB, as its EXIF orientation says that it is to be seen.
+
+    ImageError as of ``rgb``, and for EXIF that claims more than that of a picture.
+    """
+    tiff.check_exif(image.info.get("exif") or b"")
     shown, orientation = rgb(image), 1
     # EXIF that cannot be read says nothing: Pillow raises many kinds of errors for it, and viewers show the picture.
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         orientation = image.getexif().get(_ORIENTATION, 1)
     turn = _TURNS.get(orientation)
     return shown if turn is None else shown.transpose(turn)

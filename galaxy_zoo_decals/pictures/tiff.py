@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import struct
+from collections.abc import Iterator
 
 from galaxy_zoo_decals.pictures import ImageError
 
@@ -20,6 +23,9 @@ MAX_PAGES = 64
 
 MAX_ENTRIES = 2**12
 """Tags that a directory may have."""
+
+MAX_EXIF = 16 * 2**20
+"""Bytes that the tags of EXIF may claim in all."""
 
 _SUBFILE, _DNG = 254, 50706
 _PREVIEW = 1
@@ -60,6 +66,40 @@ def check(data: bytes) -> None:
         raise ImageError("not a readable TIFF image (cut short or damaged)") from None
     if pages > 1:
         raise ImageError(several(pages, "pages"))
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Keep quiet what libtiff writes to the standard error stream itself: its words do not name the file."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # a program without such a stream
+        yield
+        return
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def check_exif(block: bytes) -> None:
+    """Raise ImageError if the tags of EXIF claim more in all than a picture's: each is copied when it is read."""
+    block = block.removeprefix(b"Exif\0\0")
+    order = "<" if block[:2] == b"II" else ">"
+    claimed = 0
+    try:
+        (place,) = struct.unpack_from(order + "L", block, 4)
+        (entries,) = struct.unpack_from(order + "H", block, place)
+        for i in range(entries):
+            _, form, values, _ = struct.unpack_from(order + "HHL4s", block, place + 2 + 12 * i)
+            claimed += min(values * _SIZES.get(form, 1), len(block))
+    except struct.error:
+        pass  # EXIF that is cut short says nothing of the picture; what it claims up to there counts.
+    if claimed > MAX_EXIF:
+        raise ImageError("its EXIF claims more than that of a picture")
 
 
 def several(count: int, of: str) -> str:

@@ -27,7 +27,7 @@ class FolderError(UserError):
 
 
 PEEKS = 10_000
-"""Files without the ending of an image that are looked into; folders of images hold few."""
+"""Files without the ending of an image that are looked into; further ones are taken for what others so called are."""
 
 PASSED_ON = (
     "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "ODC-By-1.0", "ODbL-1.0",
@@ -162,7 +162,7 @@ def look(folder: Path, skip: Collection[str] = ()) -> Found:
     """
     found: list[Path] = []
     others: dict[str, str] = {}
-    peeks = itertools.count()
+    peeks, reasons = itertools.count(), dict[str, str]()
     seen: set[tuple[int, int]] = set()
     waiting = [folder]
     while waiting:
@@ -199,8 +199,11 @@ def look(folder: Path, skip: Collection[str] = ()) -> Found:
                         )
                     if image:
                         others[os.path.relpath(path, folder)] = "a link to a file that is not there"
-                elif entry.is_file() and next(peeks) < PEEKS and (why := _peek(path)):
-                    others[os.path.relpath(path, folder)] = why
+                elif entry.is_file():
+                    if next(peeks) < PEEKS:
+                        reasons[path.suffix.lower()] = _peek(path)
+                    if why := reasons.get(path.suffix.lower()):
+                        others[os.path.relpath(path, folder)] = why
             except OSError as error:
                 if error.errno != errno.ELOOP:  # a link to itself is none to a file
                     raise FolderError(
