@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 from galaxy_zoo_decals.pictures import ImageError
+
+logging.getLogger("PIL.TiffImagePlugin").addHandler(logging.NullHandler())
+"""Else Pillow's words about a damaged file would stand among the messages."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value by its type."""
@@ -76,7 +81,7 @@ def silent() -> Iterator[None]:
     except OSError:  # a program without such a stream
         yield
         return
-    with open(os.devnull, "wb") as nothing:
+    with Path(os.devnull).open("wb") as nothing:
         os.dup2(nothing.fileno(), 2)
     try:
         yield
