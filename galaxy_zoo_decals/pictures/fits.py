@@ -1,9 +1,4 @@
-"""FITS cutouts to the picture that volunteers would have seen: the asinh stretch of Galaxy Zoo DECaLS.
-
-The stretch is that of Lang and Willett, with which the images of Galaxy Zoo DECaLS were made (Walmsley et al. 2022,
-MNRAS 509, 3966; github.com/zooniverse/decals, decals/a_download_decals/get_images: ``make_png_from_fits`` with scales
-g 0.008, r 0.014, z 0.019, mnmx (-0.5, 300), arcsinh 1, desaturate). After Lupton et al. 2004, PASP 116, 133.
-"""
+"""FITS cutouts to the picture that volunteers would have seen: the stretch of Galaxy Zoo DECaLS (``stretch``)."""
 
 from __future__ import annotations
 
@@ -16,13 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from galaxy_zoo_decals.pictures import MAX_PIXELS, ImageError
+from galaxy_zoo_decals.pictures import MAX_PIXELS, ImageError, stretch
 
-SCALES = {"g": 0.008, "r": 0.014, "z": 0.019}
-"""Nanomaggies a pixel that are 1 before the stretch: about the noise of the survey's sky."""
-
-BLACK, WHITE = -0.5, 300.0
-"""What becomes black and white, in units of ``SCALES``."""
+BANDS = ("g", "r", "z")
+"""Those of Galaxy Zoo DECaLS, in the order of ``stretch.SCALES``."""
 
 MAX_MISSING = 0.2
 """Share of pixels of a band without a number above which the image is left out, as Galaxy Zoo DECaLS did."""
@@ -109,7 +101,7 @@ def _name(one: Any) -> str:
 def _planes(images: Sequence[Any]) -> tuple[Any, dict[str, np.ndarray] | np.ndarray]:
     """Return a header and what to show: bands by their name, or ready pixels of one or three planes in uint8."""
     named = {band: one for one in images for band in _bands(one.header, 1) if len(_shape(one)) == 2}
-    if len(images) > 1 and not (len(named) == len(images) and set(SCALES) <= set(named)):
+    if len(images) > 1 and not (len(named) == len(images) and set(BANDS) <= set(named)):
         # The Legacy Survey writes the image first, and beside it what belongs to it.
         main = [one for one in images if _name(one).upper() in ("IMAGE", "SCI", "PRIMARY")]
         if len(main) != 1:
@@ -120,7 +112,7 @@ def _planes(images: Sequence[Any]) -> tuple[Any, dict[str, np.ndarray] | np.ndar
             )
         images = main
     if len(images) > 1:
-        return images[0].header, {band: _values(named[band]) for band in SCALES}
+        return images[0].header, {band: _values(named[band]) for band in BANDS}
     header, values = images[0].header, _values(images[0])
     if values.ndim == 2:
         values = values[None]
@@ -129,9 +121,9 @@ def _planes(images: Sequence[Any]) -> tuple[Any, dict[str, np.ndarray] | np.ndar
         return header, values
     if len(values) == 1:
         return header, {bands[0] if bands else "": values[0]}
-    if not bands and len(values) == len(SCALES):
-        bands = list(SCALES)
-    if not set(SCALES) <= set(bands):
+    if not bands and len(values) == len(BANDS):
+        bands = list(BANDS)
+    if not set(BANDS) <= set(bands):
         what = f" ({', '.join(bands)})" if bands else ""
         more = (
             " Width, height and planes stand in the order of NumPy's (3, height, width)."
@@ -139,7 +131,7 @@ def _planes(images: Sequence[Any]) -> tuple[Any, dict[str, np.ndarray] | np.ndar
             else ""
         )
         raise ImageError(f"a FITS image of {len(values)} planes{what} where one, or g, r and z, are shown.{more}")
-    return header, {band: values[bands.index(band)] for band in SCALES}
+    return header, {band: values[bands.index(band)] for band in BANDS}
 
 
 def _shape(one: Any) -> tuple[int, ...]:
@@ -183,19 +175,20 @@ def picture(planes: dict[str, np.ndarray] | np.ndarray, header: Any) -> np.ndarr
         return np.repeat(planes[0][..., None], 3, axis=2) if len(planes) == 1 else np.moveaxis(planes, 0, 2)
     unit = str(header.get("BUNIT", "")).strip()
     factor = _UNITS.get(unit, _UNITS.get(unit.lower().rstrip("s").removesuffix("/pixel")))
-    if not unit and (len(planes) == len(SCALES) or "BANDS" in header or "BAND0" in header):
+    if not unit and (len(planes) == len(BANDS) or "BANDS" in header or "BAND0" in header):
         factor = 1.0  # The survey's cutouts state no unit: they are in nanomaggies.
     bands = {band: _filled(band, values) for band, values in planes.items()}
-    if factor is None or not set(bands) <= set(SCALES):
-        scaled, known = [_by_noise(*pair) for pair in bands.values()], False
+    known = factor is not None and set(bands) <= set(BANDS)
+    if known:
+        scaled = [
+            values * np.float32(factor * stretch.SCALES[BANDS.index(band)]) for band, (values, _) in bands.items()
+        ]
     else:
-        scaled, known = [values * np.float32(factor / SCALES[band]) for band, (values, _) in bands.items()], True
+        scaled = [_by_noise(*pair) for pair in bands.values()]
     if len(scaled) == 1:
-        shown = np.repeat(_stretched(scaled[0])[..., None], 3, axis=2)
+        pixels = np.repeat(stretch.levels(stretch.displayed(scaled[0]))[..., None], 3, axis=2)
     else:
-        blue, green, red = scaled
-        shown = _desaturated(_stretched(np.stack([red, green, blue], axis=2)))
-    pixels = (np.clip(shown, 0, 1) * 255).astype(np.uint8)
+        pixels = stretch.coloured(np.stack(scaled))
     if known and float((pixels == 255).all(axis=2).mean()) > MAX_WHITE:
         raise ImageError(
             "a FITS image that is white where its values are taken for nanomaggies: give its header a BUNIT "
@@ -232,23 +225,5 @@ def _by_noise(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
     some = values[::step, ::step][~missing[::step, ::step]].astype(float)
     _, sky, noise = sigma_clipped_stats(some, sigma=3, maxiters=5, cenfunc="median", stdfunc="mad_std")
     if not noise > 0:  # A sky without noise, as a program draws it: the brightest pixel is white.
-        noise = (float(some.max()) - sky) / WHITE or 1.0
+        noise = (float(some.max()) - sky) / stretch.HIGH or 1.0
     return np.where(missing, np.float32(0), ((values - sky) / noise).astype(np.float32))
-
-
-def _stretched(values: np.ndarray) -> np.ndarray:
-    """Return values in units of ``SCALES`` after the asinh stretch: 0 is black, 1 white."""
-    low, high = math.asinh(BLACK), math.asinh(WHITE)
-    return (np.arcsinh(values) - low) / (high - low)
-
-
-def _desaturated(shown: np.ndarray) -> np.ndarray:
-    """Return a picture (height, width, 3) with grey where one colour alone is seen, as in the noise of a faint sky.
-
-    The weight of the colours is sin(pi/2 (1 - min(1, largest / mean / 2.5))); where it is 0 the pixel gets its mean.
-    """
-    mean = shown.mean(axis=2, keepdims=True)
-    mean = np.where(mean == 0, np.float32(1), mean)
-    largest = (shown / mean).max(axis=2, keepdims=True) / 2.5
-    weight = np.sin((1 - np.minimum(largest, 1)) * (np.pi / 2))
-    return shown * weight + mean * (1 - weight) + mean * (1 - weight) ** 2 * shown
