@@ -178,11 +178,8 @@ def picture(planes: dict[str, np.ndarray] | np.ndarray, header: Any) -> np.ndarr
     if not unit and (len(planes) == len(BANDS) or "BANDS" in header or "BAND0" in header):
         factor = 1.0  # The survey's cutouts state no unit: they are in nanomaggies.
     bands = {band: _filled(band, values) for band, values in planes.items()}
-    known = factor is not None and set(bands) <= set(BANDS)
-    if known:
-        scaled = [
-            values * np.float32(factor * stretch.SCALES[BANDS.index(band)]) for band, (values, _) in bands.items()
-        ]
+    if known := factor is not None and set(bands) <= set(BANDS):
+        scaled = [_scaled(band, values, factor or 1) for band, (values, _) in bands.items()]
     else:
         scaled = [_by_noise(*pair) for pair in bands.values()]
     if len(scaled) == 1:
@@ -215,6 +212,12 @@ def _filled(band: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if band and not np.any(values[~missing]):
         raise ImageError(f"a FITS image with nothing but zeros{of}: the survey has not seen this field in it")
     return np.where(missing, np.float32(0), values.astype(np.float32)), missing
+
+
+def _scaled(band: str, values: np.ndarray, factor: float) -> np.ndarray:
+    """Return a band in units of the stretch; ``factor`` makes its values nanomaggies."""
+    scaled: np.ndarray = values * np.float32(factor * stretch.SCALES[BANDS.index(band)])
+    return scaled
 
 
 def _by_noise(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
