@@ -20,6 +20,7 @@ from galaxy_zoo_decals import image_files
 from galaxy_zoo_decals.image_files import Form, ImageError, decode, same_picture
 from galaxy_zoo_decals.pictures import fits as cutouts
 from galaxy_zoo_decals.pictures import kinds
+from galaxy_zoo_decals.sources import folder
 from galaxy_zoo_decals.sources.folder import FolderError, files_part, look
 
 SIDE = 48
@@ -329,6 +330,15 @@ def test_what_lies_beside_the_images_of_a_folder_is_named(tmp_path: Path) -> Non
     }
     assert kinds.stem("J1.00+2.0.fits.fz") == "J1.00+2.0" and kinds.ending("J1.00+2.0") == ""
     assert kinds.formats(["a.fits.fz", "b.png", "c.JPG"]) == "PNG, JPEG and FITS"
+
+
+def test_of_very_many_other_files_the_ending_says_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "PEEKS", 1)
+    for i in range(5):
+        (tmp_path / f"{i}.gif").write_bytes(b"GIF89a")
+    assert look(tmp_path).skipped == {f"{i}.gif": "a GIF image: save it as PNG" for i in range(5)}
 
 
 def test_without_astropy_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
