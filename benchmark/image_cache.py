@@ -28,7 +28,7 @@ try:
 except ImportError:  # An optional speed-up: Pillow decodes the same pixels three times slower.
     simplejpeg = None
 
-LAYOUT = "2"
+LAYOUT = "3"
 """Version of the stored pixels; a change of decoding or scaling must change it."""
 
 CHUNK = 512
@@ -43,7 +43,7 @@ PUBLISHED = {"gzd5": 424, "gz2": 424}
 
 
 def decode(data: bytes, resolution: int, crop: float = 1.0, margin: float = 1.0) -> np.ndarray:
-    """Return the centre of a JPEG or PNG image as uint8 (side, side, 3); ``stored_side`` is its side.
+    """Return the centre of an image file as uint8 (side, side, 3); ``stored_side`` is its side.
 
     The whole image is scaled to resolution / crop (Lanczos with antialias) and its centre cut out, which is what
     the image processor saved with every model does. Raises ImageError if the file is not readable.
@@ -52,9 +52,9 @@ def decode(data: bytes, resolution: int, crop: float = 1.0, margin: float = 1.0)
 
 
 def read(data: bytes) -> Image.Image:
-    """Return the RGB image held in the bytes of a JPEG or PNG file; ImageError for what an edition refuses too."""
-    if simplejpeg is None or editions.suffix(data) != "jpg":
-        return editions.decode(data)
+    """Return the RGB image held in the bytes of an image file; ImageError for what an edition refuses too."""
+    if simplejpeg is None or editions.suffix(data) != "jpg" or any(sign in data for sign in editions.TURNED):
+        return editions.decode(data)  # simplejpeg turns nothing
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
         if space not in ("YCbCr", "Gray", "RGB"):  # The two decoders turn the inks of printers into other colours.
@@ -64,8 +64,8 @@ def read(data: bytes) -> Image.Image:
         return Image.fromarray(simplejpeg.decode_jpeg(data, colorspace="RGB"))
     except ImageError:
         raise
-    except ValueError as error:
-        raise ImageError(f"not a readable JPEG or PNG image ({error})") from None
+    except ValueError:  # One place says what is wrong with a file.
+        return editions.decode(data)
 
 
 def as_kept(data: bytes, form: Form) -> Image.Image:

@@ -45,7 +45,10 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(
         prog="benchmark/predict.py",
         description=(__doc__ or "").split("\n")[0],
-        epilog="Images must look like the training images: the galaxy in the centre, as Galaxy Zoo shows it.",
+        epilog=(
+            "Images are JPEG, PNG, TIFF, WebP or FITS files. They must look like the training images: the galaxy in "
+            "the centre, as Galaxy Zoo shows it."
+        ),
         allow_abbrev=False,
     )
     out.add_argument("model", help="a run's folder, a saved model's folder, or a Hub id (owner/name)")
@@ -270,7 +273,8 @@ def _pixels(file: bytes | Path, config: GalaxyConfig) -> np.ndarray:
 def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
     """Return names and image files (paths, or bytes out of an edition) of what was named."""
     from galaxy_zoo_decals.edition import Edition, available, is_edition
-    from galaxy_zoo_decals.sources.folder import SUFFIXES, image_files
+    from galaxy_zoo_decals.pictures.kinds import SUFFIXES
+    from galaxy_zoo_decals.sources.folder import check_readable, look
 
     if len(images) == 1 and (images[0] in available() or is_edition(Path(images[0]))):
         return _edition(Edition.open(images[0]))
@@ -278,15 +282,26 @@ def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
     for name in images:
         path = Path(name)
         if path.is_dir():
-            found = image_files(path)
-            if not found:
-                raise BenchmarkError(f"{path} holds no image ({', '.join(SUFFIXES)}).")
-            paths += found
+            found = look(path)
+            if not found.images:
+                first = next((f" {name}: {why}." for name, why in found.skipped.items()), "")
+                raise BenchmarkError(f"{path} holds no image ({', '.join(SUFFIXES)}).{first}")
+            _say_skipped(path, found.skipped)
+            paths += found.images
         elif path.is_file():
             paths.append(path)
         else:
             raise BenchmarkError(f"there is no image, folder or edition {name!r}. Editions: {', '.join(available())}.")
+    check_readable(paths)
     return [str(path) for path in paths], paths
+
+
+def _say_skipped(folder: Path, skipped: dict[str, str]) -> None:
+    """Say which files beside the images of a folder are not looked at."""
+    if skipped:
+        print(f"{folder}: other files than images that are read: {len(skipped):,}", file=sys.stderr)
+        for name, why in list(skipped.items())[:10]:
+            print(f"    {name}: {why}", file=sys.stderr)
 
 
 def _edition(edition: Any) -> tuple[list[str], Iterator[bytes]]:

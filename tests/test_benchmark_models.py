@@ -21,7 +21,7 @@ from benchmark.image_cache import decode
 from benchmark.recipes import RECIPES, Recipe
 from galaxy_zoo_decals import predictions as files
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.image_files import encode
+from galaxy_zoo_decals.image_files import ImageError, encode
 from galaxy_zoo_decals.models import MODELS, GalaxyModel, backbones, saved_config
 from galaxy_zoo_decals.models.dirichlet import concentrations, dirichlet_multinomial_loss, mixture
 from galaxy_zoo_decals.models.model import ModelError, dihedral
@@ -454,6 +454,20 @@ def test_the_saved_processor_makes_the_pixels_of_training(saved: tuple[GalaxyMod
     stored = torch.from_numpy(decode(jpeg, 32, 0.8).copy()).permute(2, 0, 1)[None]
     expected = normalise(stored, tuple(processor.image_mean), tuple(processor.image_std))[0]
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_the_processor_takes_arrays_and_names_what_is_no_picture(saved: tuple[GalaxyModel, Path]) -> None:
+    processor = saved[0].image_processor()
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    deep = Image.fromarray(image[..., 0].astype(np.uint16) * 257)
+    plain = processor(image, return_tensors="pt")["pixel_values"]
+    for same in (Image.fromarray(image), torch.from_numpy(image), image.transpose(2, 0, 1), [image]):
+        assert torch.equal(processor(same, return_tensors="pt")["pixel_values"], plain)
+    grey = processor(image[..., 0], return_tensors="pt")["pixel_values"]
+    assert torch.equal(processor(deep, return_tensors="pt")["pixel_values"], grey), "16 bits are not clipped"
+    for wrong in (image / 255, image[:, :, :2], image[:32]):
+        with pytest.raises(ImageError):
+            processor(wrong)
 
 
 # First weights

@@ -156,7 +156,7 @@ def test_what_no_edition_holds_is_refused_in_words(decoder: str, monkeypatch: py
     large = saved(Image.new("L", (MAX_PIXELS // 1000 + 1, 1000)), "JPEG")
     for data, words in (
         (b"", "empty"),
-        (b"GIF89a" + bytes(50), "not a readable"),
+        (b"GIF89a" + bytes(50), "a GIF image: save it as PNG"),
         (saved(PICTURE, "PNG")[:200], "not a readable"),
         (saved(PICTURE, "JPEG")[:700], "not a readable"),
         (b"\xff\xd8\xff" + bytes(50), "not a readable"),

@@ -83,6 +83,29 @@ def picture(size: tuple[int, int] = (96, 96), kind: str = "PNG") -> bytes:
     return file.getvalue()
 
 
+def test_one_galaxy_gets_one_prediction_whatever_its_format(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fits = pytest.importorskip("astropy.io.fits", reason="the extra astro")
+    grey = np.asarray(Image.open(io.BytesIO(picture())).convert("L"))
+    low, high = np.arcsinh(-0.5), np.arcsinh(300)
+    flux = np.sinh((grey[::-1] + 0.5) / 255 * (high - low) + low)  # what the stretch of Galaxy Zoo shows as this
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "b.png")
+    Image.fromarray(grey).save(tmp_path / "c.TIF")
+    Image.fromarray(grey).save(tmp_path / "d.webp", lossless=True)
+    fits.PrimaryHDU(np.stack([flux * k for k in (0.008, 0.014, 0.019)])).writeto(tmp_path / "e.fits")
+    Image.fromarray(grey).save(tmp_path / "map.gif")
+    out = tmp_path / "table.parquet"
+    assert predict.main([str(runs / "multiclass"), str(tmp_path), "--out", str(out)]) == 0
+    table = pd.read_parquet(out)
+    assert [Path(name).name for name in table["name"]] == ["a.png", "b.png", "c.TIF", "d.webp", "e.fits"]
+    assert np.ptp(table.filter(regex="^p_").to_numpy(), axis=0).max() < 0.02
+    assert (
+        "other files than images that are read: 1\n    map.gif: a GIF image: save it as PNG" in capsys.readouterr().err
+    )
+
+
 def test_files_and_folders_and_what_cannot_be_read(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

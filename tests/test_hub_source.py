@@ -632,7 +632,7 @@ def test_images_are_bounded_and_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
     made = encoder(["J4", "J0", "J9", "J1", "J2", "J3"])
     assert made[1] == Form(64).make(good)
     words = [str(error) for i, error in enumerate(made) if i != 1]
-    assert words[0].startswith("not a readable JPEG") and words[1] == "its votes differ"
+    assert words[0].startswith("not a readable image") and words[1] == "its votes differ"
     assert words[2] == "the shard has no image of it" and words[3].startswith("100 x 100 pixels")
     assert "no cutout is that large" in words[4]
     assert [p.name for p in tmp_path.glob("*.arrow*")] == ["set.arrow"]

@@ -185,7 +185,7 @@ def test_hidden_files_and_what_macos_adds_are_no_images(tmp_path: Path) -> None:
 
 def test_of_several_files_of_one_galaxy(tmp_path: Path) -> None:
     one, two, three, four = NAMES
-    # The order of the endings decides, wherever they lie.
+    # Of one picture in two formats the order of the endings decides, wherever they lie.
     put(tmp_path / "a" / f"{one}.jpg", image(1, "JPEG"))
     put(tmp_path / "b" / f"{one}.PNG", image(2))
     # The same bytes twice are one image.
@@ -196,10 +196,16 @@ def test_of_several_files_of_one_galaxy(tmp_path: Path) -> None:
     put(tmp_path / "b" / f"{three}.png", image(5))
     assert len(image(4)) == len(image(5))
     put(tmp_path / "a" / f"{four}.png", image(6))
+    # So are two formats of different pictures.
+    five = "J125959.99+000000.0"
+    put(tmp_path / "a" / f"{five}.png", image(7))
+    put(tmp_path / "a" / f"{five}.jpeg", image(30, "JPEG"))
     part = folder_part(tmp_path, FORM)
     found = levels(part)
     words = f"there are two different images of it, a/{three}.png and b/{three}.png"
-    assert found == {one: 2, two: 3, three: words, four: 6}
+    advice = ": move one of them away"
+    others = f"there are two different images of it, {five}.png and {five}.jpeg{advice}"
+    assert found == {one: 2, two: 3, three: words + advice, four: 6, five: others}
     before = part.images[three]
     os.utime(tmp_path / "b" / f"{three}.png", ns=(1, 1))
     assert folder_part(tmp_path, FORM).images[three] != before, "another file is converted anew"

@@ -561,7 +561,7 @@ def test_hostile_and_damaged_images_are_left_out_and_named(
     found = steps["unusable image"]["examples"]
     assert set(found) == named and len(named) > 5
     for position, words in enumerate(
-        ("not a readable", "not a readable", "64 x 64 pixels where this source has 424", "decompression bomb",
+        ("not a readable PNG", "a web page (HTML)", "64 x 64 pixels where this source has 424", "decompression bomb",
          "104,857,600 bytes", "empty", "424 x 300")
     ):  # fmt: skip
         if bad[position] in found:

@@ -11,7 +11,8 @@ from PIL import Image
 from transformers import BaseImageProcessor, BatchFeature
 
 from galaxy_zoo_decals import crops
-from galaxy_zoo_decals.image_files import SIZE, Form
+from galaxy_zoo_decals.image_files import SIZE, Form, ImageError
+from galaxy_zoo_decals.pictures import modes
 
 
 class GalaxyImageProcessor(BaseImageProcessor):
@@ -42,7 +43,7 @@ class GalaxyImageProcessor(BaseImageProcessor):
         """Return ``pixel_values``, float32 (n, 3, image_size, image_size).
 
         ``images`` is a PIL image, an array or tensor of 8-bit values (height, width, 3) or (3, height, width), or a
-        sequence of such. Raises ImageError for one that is not square.
+        sequence of such. Raises ImageError for one that is not square, and for arrays of other values.
         """
         several = images if isinstance(images, list | tuple) else [images]
         form = Form.of(self.edition_size, self.edition_quality)
@@ -53,10 +54,12 @@ class GalaxyImageProcessor(BaseImageProcessor):
 
 
 def _picture(image: Any) -> Image.Image:
-    """Return an image, an array or a tensor as an RGB image."""
+    """Return an image, an array or a tensor as an RGB image; ImageError for one that is none of 8 bits."""
     if isinstance(image, Image.Image):
-        return image.convert("RGB")
+        return modes.upright_rgb(image)
     array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
     if array.ndim == 3 and array.shape[0] == 3 and array.shape[-1] != 3:
         array = array.transpose(1, 2, 0)
-    return Image.fromarray(array.astype(np.uint8)).convert("RGB")
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] != 3):
+        raise ImageError(f"{array.dtype} of shape {array.shape}: give a picture, or 8-bit values (height, width, 3)")
+    return Image.fromarray(array).convert("RGB")

@@ -117,6 +117,7 @@ def _build(
             shutil.rmtree(work, ignore_errors=True)
         raise
     report.unlisted_images = conversion.unlisted
+    report.skipped = conversion.skipped
     report.strangers = dict(sorted(conversion.strangers.items())[: cleaning.NAMED])
     catalogue = _drop_without_image(catalogue, report, conversion.splits)
     _check_splits({split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}, report, source)
@@ -169,7 +170,11 @@ def _check_splits(names: dict[str, list[str]], report: cleaning.Report, source: 
     for split in SPLITS:
         if not names[split]:
             lost = sum(step.removed for step in report.steps if "image" in step.name)
-            why = f"{lost:,} galaxies have no usable image" if lost else "the source is too small for an edition"
+            why = (
+                f"{lost:,} galaxies have no usable image{report.first_problem()}"
+                if lost
+                else "the source is too small for an edition"
+            )
             more = " Ask for more galaxies." if isinstance(source, Choosing) else ""
             raise EditionError(f"no galaxy is left for the {split} split: {why}.{more}")
 

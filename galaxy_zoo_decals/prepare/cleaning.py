@@ -91,6 +91,8 @@ class Report:
     """What the boards hold of the scored galaxies, by split (``features.holdings``)."""
     strangers: dict[str, str] = field(default_factory=dict)
     """Images of the campaign that belong to no row, by their name at the source, each with why; the first of them."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Files beside the images that were not taken, each with why: they are told to whoever prepares, and not kept."""
 
     @property
     def left(self) -> int:
@@ -103,7 +105,14 @@ class Report:
 
     def to_json(self) -> dict[str, object]:
         """Return the report as JSON-ready values."""
-        return asdict(self)
+        found = asdict(self)
+        del found["skipped"]
+        return found
+
+    def first_problem(self) -> str:
+        """Return what is wrong with the first image that is not used, as the end of a sentence; "" if none is known."""
+        known = [(name, why) for step in self.steps for name, why in step.examples.items()] + [*self.skipped.items()]
+        return f" ({known[0][0]}: {known[0][1]})" if known else ""
 
     def __str__(self) -> str:
         """Return the report as a table to print."""
@@ -116,6 +125,11 @@ class Report:
         if self.unlisted_images:
             lines.append(f"{'images without a row (ignored)':<44} {self.unlisted_images:>9,}")
             lines += [f"    {name}: {why}" for name, why in list(self.strangers.items())[:5]]
+        if self.skipped:
+            lines.append(f"{'files that are no images (not taken)':<44} {len(self.skipped):>9,}")
+            lines += [f"    {name}: {why}" for name, why in list(self.skipped.items())[:5]]
+            if len(self.skipped) > 5:
+                lines.append(f"    and {len(self.skipped) - 5:,} more")
         lines.append(f"{'scored test galaxies':<44} {'':>9} {self.scored:>9,}")
         for view, count in self.views.items():
             left = self.left

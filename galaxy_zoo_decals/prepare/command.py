@@ -107,7 +107,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     catalogue = sources.add_parser("catalogue", help="your own table with GZD-5 columns, and its images")
     catalogue.add_argument("--votes", type=file, required=True, metavar="FILE", help="table of votes, CSV or Parquet")
     catalogue.add_argument(
-        "--images", type=Path, required=True, metavar="DIR", help="folder with <iauname>.png or .jpg"
+        "--images",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with <iauname>.png, .jpg, .webp, .tif or .fits",
     )
     catalogue.add_argument(
         "--licence", type=licence, default="other", metavar="SPDX",

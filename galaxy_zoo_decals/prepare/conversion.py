@@ -50,6 +50,8 @@ class Conversion:
     unlisted: int = 0
     strangers: dict[str, str] = field(default_factory=dict)
     """Images of the campaign that belong to no row, each with why."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Files beside the images that were not taken, each with why."""
 
 
 def convert(
@@ -75,6 +77,7 @@ def convert(
             seen |= fresh
             done.unlisted += len(fresh - listed) + len(part.strangers)
             done.strangers |= part.strangers
+            done.skipped |= part.skipped
             bar.set_description(part.label)
             runs = {split: _pieces(folder, part, [n for n in left[split] if n in fresh], form) for split in left}
             _convert_part(part, [piece for run in runs.values() for piece in run], pool, bar)

@@ -40,6 +40,8 @@ class Part:
     fetch: Callable[[], object] = _nothing
     strangers: Mapping[str, str] = field(default_factory=dict)
     """Images of this campaign that belong to no row of the catalogue, by their name at the source, each with why."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Files beside the images that are not taken, by their place in the folder, each with why."""
 
 
 class Source(Protocol):

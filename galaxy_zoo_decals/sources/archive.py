@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from galaxy_zoo_decals.atomic import atomic_file, write_parquet
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
+from galaxy_zoo_decals.pictures import kinds
 from galaxy_zoo_decals.sources import Part
-from galaxy_zoo_decals.sources.folder import SUFFIXES
 
 MAX_DIRECTORY = 256 * 2**20
 """Bytes of a zip's table of contents: a million files; that of a quarter of the survey has about 6 MB."""
@@ -66,8 +66,9 @@ def entries(archive: zipfile.ZipFile) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for info in archive.infolist():
         place = info.filename.replace("\\", "/")  # by hand: a path object each takes seconds for an archive
-        name, _, ending = place.rpartition("/")[2].rpartition(".")
-        if not name or name.startswith(".") or f".{ending.lower()}" not in SUFFIXES or "__MACOSX/" in place:
+        file = place.rpartition("/")[2]
+        name = kinds.stem(file)
+        if not name or name == file or file.startswith(".") or "__MACOSX/" in place:
             continue
         entry = Entry(info.filename, info.CRC, info.file_size, _problem(info, place))
         known = found.get(name)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import pandas as pd
 
 from galaxy_zoo_decals import splits
 from galaxy_zoo_decals.errors import UserError
-from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
+from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError, same_picture
+from galaxy_zoo_decals.pictures import fits, kinds
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import MISSING, Part
 from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-"""Endings of image files; of two files of one galaxy the earlier ending is taken."""
-
 
 class FolderError(UserError):
     """A folder of images that cannot be gone through; the message names it and says what to do."""
 
+
+PEEKS = 10_000
+"""Files without the ending of an image that are looked into; further ones are taken for what others so called are."""
 
 PASSED_ON = (
     "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "ODC-By-1.0", "ODbL-1.0",
@@ -36,7 +38,7 @@ PASSED_ON = (
 
 @dataclass(frozen=True)
 class Folder:
-    """A vote table (CSV or Parquet) and its images: ``<iauname>.png`` or .jpg, in folders as on Zenodo or without."""
+    """A vote table (CSV or Parquet) and its images: ``<iauname>.png`` (or .jpg, .fits), in folders or without."""
 
     votes: Path
     images: Path
@@ -137,14 +139,30 @@ def read_with_positions(votes: Path, tree: Tree, extra: tuple[str, ...]) -> pd.D
     return table
 
 
+@dataclass(frozen=True)
+class Found:
+    """What lies below a folder: image files by path, and by their place in it other files that somebody may miss."""
+
+    images: list[Path]
+    skipped: dict[str, str]
+    """Why each is not taken: pictures of formats that are not read, archives, links to a file that is gone."""
+
+
 def image_files(folder: Path, skip: Collection[str] = ()) -> list[Path]:
-    """Return the image files below a folder by path, but for its entries named in ``skip``.
+    """Return the image files below a folder by path, as ``look`` finds them."""
+    return look(folder, skip).images
+
+
+def look(folder: Path, skip: Collection[str] = ()) -> Found:
+    """Return the image files below a folder, and what lies beside them, but for its entries named in ``skip``.
 
     Links are followed, also to other disks; a folder that is met again, as by a link to a parent, is not gone through
     twice. Hidden files and what macOS puts into ``__MACOSX`` are no images, and a link to a file that is gone is none.
     Raises FolderError for a folder that cannot be read, and for a link to one that is not there.
     """
     found: list[Path] = []
+    others: dict[str, str] = {}
+    peeks, reasons = itertools.count(), dict[str, str]()
     seen: set[tuple[int, int]] = set()
     waiting = [folder]
     while waiting:
@@ -167,23 +185,52 @@ def image_files(folder: Path, skip: Collection[str] = ()) -> list[Path]:
             ) from None
         # The last is gone through first: folders before links to them, in the order of their names on any machine.
         for entry in sorted(inside, key=lambda entry: (entry.is_symlink(), entry.name), reverse=True):
-            path = Path(entry.path)
+            path, image = Path(entry.path), bool(kinds.ending(entry.name))
             try:
                 if entry.is_dir():
                     waiting.append(path)
-                elif path.suffix.lower() in SUFFIXES and entry.is_file():
+                elif image and entry.is_file():
                     found.append(path)
-                elif entry.is_symlink() and not path.suffix and not path.exists():
-                    raise FolderError(
-                        f"{path}: this link leads nowhere ({path.readlink()}). Is its disk there? If it is not "
-                        "needed, remove the link."
-                    )
+                elif entry.is_symlink() and not path.exists():
+                    if not path.suffix:
+                        raise FolderError(
+                            f"{path}: this link leads nowhere ({path.readlink()}). Is its disk there? If it is not "
+                            "needed, remove the link."
+                        )
+                    if image:
+                        others[os.path.relpath(path, folder)] = "a link to a file that is not there"
+                elif entry.is_file():
+                    if next(peeks) < PEEKS:
+                        reasons[path.suffix.lower()] = _peek(path)
+                    if why := reasons.get(path.suffix.lower()):
+                        others[os.path.relpath(path, folder)] = why
             except OSError as error:
                 if error.errno != errno.ELOOP:  # a link to itself is none to a file
                     raise FolderError(
                         f"{path}: it cannot be looked at ({error.strerror or error}). Mend it, or move it away."
                     ) from None
-    return sorted(found)
+    return Found(sorted(found), dict(sorted(others.items())))
+
+
+def _peek(path: Path) -> str:
+    """Return what is said of a file that has not the ending of an image, by its first bytes; "" if it needs no word."""
+    try:
+        with path.open("rb") as file:
+            return kinds.elsewhere(file.read(kinds.HEAD))
+    except OSError:  # It is none that was asked for.
+        return ""
+
+
+def check_readable(files: Iterable[Path]) -> None:
+    """Raise FolderError if there is a FITS file and not what reads it: better now than for each galaxy."""
+    if fits.installed():
+        return
+    cutouts = [path for path in files if kinds.ending(path.name) in kinds.FITS_SUFFIXES]
+    if cutouts:
+        raise FolderError(
+            f"{cutouts[0]}: {fits.NEEDS}. If FITS files ({len(cutouts):,} here) are not meant, give a folder "
+            "without them."
+        )
 
 
 def is_hidden(place: PurePath) -> bool:
@@ -193,25 +240,23 @@ def is_hidden(place: PurePath) -> bool:
 
 def folder_part(folder: Path, form: Form, side: int | None = None) -> Part:
     """Return the image files below a folder, named by iauname, as one part; ``side``: the pixels they must have."""
-    return files_part(folder.name, image_files(folder), form, side)
+    found = look(folder)
+    return replace(files_part(folder.name, found.images, form, side), skipped=found.skipped)
 
 
 def files_part(label: str, files: Iterable[Path], form: Form, side: int | None = None) -> Part:
     """Return image files, named by iauname, as one part; ``side``: the pixels they must have.
 
-    Of two files of one galaxy the one of the earlier ending is taken; of two with one ending at different places, which
-    must then be alike, both are kept.
+    All files of a galaxy are kept, those of the earlier ending first: they must show one picture.
     """
-    found: dict[str, tuple[int, list[str]]] = {}
+    found: dict[str, list[Path]] = {}
     for path in files:
-        stem, rank = path.name.removesuffix(path.suffix), SUFFIXES.index(path.suffix.lower())
-        known, places = found.get(stem, (len(SUFFIXES), []))
-        if rank < known:
-            found[stem] = (rank, [str(path)])
-        elif rank == known:
-            places.append(str(path))
-    paths = {name: tuple(places) for name, (_, places) in found.items()}
-    states = {name: [Path(path).stat() for path in places] for name, places in paths.items()}
+        found.setdefault(kinds.stem(path.name), []).append(path)
+    for several in found.values():
+        several.sort(key=lambda path: kinds.SUFFIXES.index(kinds.ending(path.name)))
+    check_readable(path for several in found.values() for path in several)
+    paths = {name: tuple(map(str, several)) for name, several in found.items()}
+    states = {name: [path.stat() for path in several] for name, several in found.items()}
     images = {name: " ".join(f"{s.st_size} {s.st_mtime_ns}" for s in several) for name, several in states.items()}
     return Part(label, images, lambda names: FileEncoder({n: paths[n] for n in names}, form, side))
 
@@ -221,7 +266,7 @@ class FileEncoder:
     """Reads, checks and encodes image files by iauname."""
 
     paths: dict[str, tuple[str, ...]]
-    """Of each galaxy its file; several are taken for one where they hold the same bytes."""
+    """Of each galaxy its file; several are taken for one where they show the same picture."""
     form: Form
     side: int | None = None
     """Pixels a side that the files must have, if that is known."""
@@ -234,8 +279,10 @@ class FileEncoder:
         try:
             data = _read(paths[0])
             for other in paths[1:]:
-                if _read(other) != data:
-                    return ImageError(f"there are two different images of it, {_apart(paths[0], other)}")
+                if not _alike(paths[0], data, other, _read(other)):
+                    return ImageError(
+                        f"there are two different images of it, {_apart(paths[0], other)}: move one of them away"
+                    )
             return self.form.make(data, self.side)
         except FileNotFoundError:
             return ImageError(MISSING)
@@ -243,6 +290,18 @@ class FileEncoder:
             return ImageError(f"the file cannot be read ({error.strerror or error})")
         except ImageError as error:
             return error
+
+
+def _alike(path: Path, data: bytes, other: Path, more: bytes) -> bool:
+    """Return whether two files of a galaxy are one: the same bytes, or one picture converted to another format."""
+    if data == more:
+        return True
+    if kinds.ending(path.name) == kinds.ending(other.name):
+        return False
+    try:
+        return same_picture(data, more)
+    except ImageError as error:
+        raise ImageError(f"there are two files of it, {_apart(path, other)}, and one is not used: {error}") from None
 
 
 def _apart(one: Path, other: Path) -> str:

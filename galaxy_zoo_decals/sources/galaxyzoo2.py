@@ -15,6 +15,7 @@ from PIL import Image
 
 from galaxy_zoo_decals import addresses, splits
 from galaxy_zoo_decals.image_files import Form
+from galaxy_zoo_decals.pictures import kinds
 from galaxy_zoo_decals.schema import GZ2, Tree
 from galaxy_zoo_decals.sources import Part, archive, download, galaxyzoo2_mapping, hart16
 from galaxy_zoo_decals.sources.folder import PASSED_ON, files_part, find, image_files
@@ -292,7 +293,7 @@ class OnDisk(_Mapped):
     def _files(self) -> list[Path]:
         """The picture files, where there is no archive."""
         place = next((self.folder / name for name in FOLDERS if (self.folder / name).is_dir()), self.folder)
-        return [path for path in image_files(place) if path.stem.isdigit()]
+        return [path for path in image_files(place) if kinds.stem(path.name).isdigit()]
 
     @property
     def _zip(self) -> Path:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from galaxy_zoo_decals import addresses, splits
 from galaxy_zoo_decals.image_files import Form
+from galaxy_zoo_decals.pictures import kinds
 from galaxy_zoo_decals.schema import GZD5, Tree
 from galaxy_zoo_decals.sources import Part, archive, download
 from galaxy_zoo_decals.sources import catalogue as catalogues
@@ -198,10 +199,8 @@ class OnDisk(_Published):
     def pictures(self) -> str:
         """What its images are in few words; files that are no PNGs are not those of Zenodo."""
         taken = self._files if self.folder.is_dir() and self._missing(None) else []
-        endings = {path.suffix.lower() for path in taken}
-        if endings <= {".png"}:
-            return PICTURES
-        return "PNG and JPEG, files on disk" if ".png" in endings else "JPEG, files on disk"
+        formats = kinds.formats(path.name for path in taken)
+        return PICTURES if formats in ("", "PNG") else f"{formats}, files on disk"
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the images of each archive, then those of the files if a part has no archive.
