@@ -85,7 +85,7 @@ def _fetched(source: zenodo.Downloaded | galaxyzoo2.Downloaded) -> Path:
         return source.table
     except (DownloadError, SourceError) as error:
         names = zenodo.TABLES if isinstance(source, zenodo.Downloaded) else hart16.NAMES
-        raise type(error)(
+        raise SourceError(
             f"{error} A {names[0]} that you have may lie in {source.folder}; `galaxy-zoo-decals doctor` tests the "
             'addresses. Without a network: galaxy_zoo_decals.catalogue("sample").'
         ) from None
