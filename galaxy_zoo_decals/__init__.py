@@ -12,7 +12,7 @@ For work with votes as tables, without images:
     galaxy_zoo_decals.cuts()                                    # the published cuts on vote fractions
     spirals = galaxy_zoo_decals.select(votes, "spiral-arms")
     galaxy_zoo_decals.match(my_table, votes, radius=1.0)        # by position, arcsec
-    galaxy_zoo_decals.galaxy("J112953.88-000427.4", "gzd5")     # picture and tree of an edition's galaxy
+    galaxy_zoo_decals.galaxy(name, "gzd5-tiny")                 # picture and votes of a prepared edition's galaxy
 
 Importing the package loads neither datasets nor torch; the bare name becomes known once datasets is imported.
 """
