@@ -88,14 +88,14 @@ def home() -> Path:
     return cache / "galaxy_zoo_decals"
 
 
-def downloads(record: str) -> Path:
-    """Return where files of a record of Zenodo are downloaded to unless --downloads names another folder."""
-    return home() / "downloads" / f"zenodo-{record}"
-
-
 def default_path(name: str) -> Path:
     """Return where an edition of this name belongs: the sample in the package, the others under ``home()``."""
     return Path(__file__).parent if name == "sample" else home() / "editions" / name
+
+
+def downloads(record: str) -> Path:
+    """Return where files of a record of Zenodo are downloaded to unless --downloads names another folder."""
+    return home() / "downloads" / f"zenodo-{record}"
 
 
 def is_edition(path: Path) -> bool:

@@ -110,6 +110,17 @@ def test_without_a_network_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPa
     assert raised.value.__suppress_context__ and raised.value._render_traceback_() == [f"SourceError: {raised.value}"]
 
 
+def test_what_the_system_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="File name too long"):
+        galaxy_zoo_decals.catalogue("x" * 300)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GALAXY_ZOO_DECALS_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(download, "FIRST_TRIES", 1)
+    monkeypatch.setattr(zenodo.Record, "files", {TABLE: None})
+    with pytest.raises(UserError, match=f"{tmp_path}/file.*: (Not a directory|File exists)"):
+        galaxy_zoo_decals.catalogue("gzd5")
+
+
 def test_galaxy_zoo_2_is_read_where_it_was_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from tests.hart16 import write
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import NAMES, Edition, EditionError, available, downloads, is_edition
+from galaxy_zoo_decals.errors import failure
 from galaxy_zoo_decals.schema import GZ2, GZD5, SPLITS, Tree
 from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources import galaxyzoo2, hart16, zenodo
@@ -35,7 +36,13 @@ def read(name: str | os.PathLike[str]) -> pd.DataFrame:
 
     See ``galaxy_zoo_decals.catalogue``.
     """
-    text = os.fspath(name)
+    try:
+        return _read(os.fspath(name))
+    except OSError as error:  # no access, a name that no file system takes, a full disk
+        raise catalogues.CatalogueError(failure(error)) from None
+
+
+def _read(text: str) -> pd.DataFrame:
     if text == "gzd5":
         return _gzd5()
     if text == "galaxyzoo2":
