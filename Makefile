@@ -41,6 +41,9 @@ boards: setup  ## train, submit and score the entries of benchmark/boards.yaml t
 report: setup  ## write docs/limit.md, "Is 80 % the data's limit?", and its figures from the stored scores
 	$(BIN)/python -m leaderboard limit
 
+notebook: setup  ## run docs/first-steps.ipynb and write its outputs anew (a minute)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.notebook
+
 test: setup  ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -120,5 +123,5 @@ lock:            ## resolve the versions in requirements.lock and leaderboard/re
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report site serve test campaign-coverage campaign-ranks campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-real-votes campaign-first-contact campaign-throughput lock clean
+.PHONY: help setup benchmark boards report notebook site serve test campaign-coverage campaign-ranks campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-real-votes campaign-first-contact campaign-throughput lock clean
 .DEFAULT_GOAL := help

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from galaxy_zoo_decals.edition import Edition, EditionError
-from galaxy_zoo_decals.image_files import ImageError, decode
+from galaxy_zoo_decals.astronomy.portrait import decoded
+from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.schema import CLASSES
 
 THUMBNAIL = 160
@@ -49,7 +49,7 @@ def contact_sheet(edition: Edition, split: str = "test", rows_each: int = 2) -> 
         for i, row in enumerate(rows):
             galaxy = table.iloc[row]
             x, y = MARGIN + (i % COLUMNS) * cell, top + 34 + i // COLUMNS * (THUMBNAIL + CAPTION)
-            thumbnail = _decoded(edition, galaxy["iauname"], images)
+            thumbnail = decoded(edition.path, galaxy["iauname"], images.get(galaxy["iauname"]) or b"")
             sheet.paste(thumbnail.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS), (x, y))
             votes = "votes " + "  ".join(str(galaxy[c]) for c in first.columns)
             draw.text((x, y + THUMBNAIL + 2), galaxy["iauname"], INK, small)
@@ -60,12 +60,3 @@ def contact_sheet(edition: Edition, split: str = "test", rows_each: int = 2) -> 
                 draw.text((x, y + THUMBNAIL + 28), truth, QUIET, small)
         top += heights[name]
     return sheet
-
-
-def _decoded(edition: Edition, name: str, images: dict[str, bytes]) -> Image.Image:
-    try:
-        return decode(images.get(name) or b"")
-    except ImageError as error:
-        raise EditionError(
-            f"{edition.path}: the image of {name} is not readable ({error}): prepare it again."
-        ) from None

@@ -93,6 +93,11 @@ def default_path(name: str) -> Path:
     return Path(__file__).parent if name == "sample" else home() / "editions" / name
 
 
+def downloads(record: str) -> Path:
+    """Return where files of a record of Zenodo are downloaded to unless --downloads names another folder."""
+    return home() / "downloads" / f"zenodo-{record}"
+
+
 def is_edition(path: Path) -> bool:
     """Return whether the folder holds an edition."""
     return (path / "edition.json").is_file() and (path / "README.md").is_file()
@@ -244,6 +249,26 @@ class Edition:
     def votes(self, split: str) -> np.ndarray:
         """Return the vote counts of a split, int64 (galaxies, answers), in the order of ``tree.answers``."""
         return self.table(split, list(self.tree.answer_columns)).to_numpy(dtype=np.int64)
+
+    def galaxy(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Return the split and the stored row, image included, of one galaxy; EditionError names near ones."""
+        known: list[str] = []
+        for split in SPLITS:
+            for shard in self.shards(split):
+                with pq.ParquetFile(shard) as file:
+                    for group in range(file.num_row_groups):
+                        names = file.read_row_group(group, columns=["iauname"])["iauname"].to_pylist()
+                        if name in names:
+                            row = file.read_row_group(group).slice(names.index(name), 1).to_pylist()[0]
+                            return split, row
+                        known += names
+        # Among hundreds of thousands of names only those that begin alike are compared.
+        alike = [other for other in known if other[:4] == name[:4]] or known
+        close = difflib.get_close_matches(name, alike[:20_000], n=3) or known[:3]
+        raise EditionError(
+            f"{self.title} ({self.name}) has no galaxy {name!r}; names are such as {', '.join(close)}. "
+            "galaxy_zoo_decals.catalogue lists all of an edition."
+        )
 
     def images(self, split: str, names: list[str] | None = None) -> dict[str, bytes]:
         """Return the image files of some galaxies of a split (all if None), by iauname in the edition's order."""

@@ -12,6 +12,10 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class UserError(ValueError):
     """What a person gave cannot be used; commands print the message without a traceback."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return the one line that IPython and Jupyter show in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 def failure(error: OSError) -> str:
     """Return one sentence on a failure of the system: the file and the reason, or what to look at if none is named."""

@@ -42,7 +42,7 @@ def test_the_wheel_holds_the_package_alone_with_the_sample(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"galaxy_zoo_decals"}
-    for wanted in ("README.md", "edition.json", "data/LICENSE", "py.typed", "schema.py"):
+    for wanted in ("README.md", "edition.json", "data/LICENSE", "py.typed", "schema.py", "astronomy/cuts.yaml"):
         assert f"galaxy_zoo_decals/{wanted}" in names
     for split in ("train", "validation", "test"):
         assert any(re.fullmatch(rf"galaxy_zoo_decals/data/{split}-\d+-of-\d+\.parquet", name) for name in names)

@@ -246,11 +246,11 @@ def _check_part(options: argparse.Namespace) -> None:
 
 def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     if options.source_name == "gzd5":
-        from galaxy_zoo_decals.edition import home
+        from galaxy_zoo_decals.edition import downloads as default_folder
         from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk, SurveyPart
 
         given = (options.parts, debiased, options.delete_archives)
-        downloads = home() / "downloads" / "zenodo-4573248"
+        downloads = default_folder("4573248")
         if options.source is not None:
             if options.downloads is not None or options.record is not None:
                 raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
@@ -298,10 +298,10 @@ def _some_of_the_hub(options: argparse.Namespace) -> str:
 
 def _galaxy_zoo_2(options: argparse.Namespace) -> Source:
     from galaxy_zoo_decals import addresses
-    from galaxy_zoo_decals.edition import home
+    from galaxy_zoo_decals.edition import downloads as default_folder
     from galaxy_zoo_decals.sources import galaxyzoo2
 
-    downloads = home() / "downloads" / "zenodo-3565489"
+    downloads = default_folder("3565489")
     if options.source is not None:
         if any(given is not None for given in (options.downloads, options.record, options.table)):
             raise UserError(
