@@ -1,0 +1,8 @@
+"""Tables that people bring: recognised by their first bytes and header, read by column name, or named for what they are."""
+
+from galaxy_zoo_decals.tables.columns import nearest
+from galaxy_zoo_decals.tables.formats import LARGEST, TableError
+from galaxy_zoo_decals.tables.table import Table, look
+from galaxy_zoo_decals.tables.unpacking import Contents, contents, contents_of
+
+__all__ = ["LARGEST", "Contents", "Table", "TableError", "contents", "contents_of", "look", "nearest"]
