@@ -6,6 +6,8 @@ import itertools
 import re
 from collections.abc import Callable, Collection, Iterable
 
+import pandas as pd
+
 SAMPLE = 500
 """Names of theirs that are tried; the cause of one is nearly always that of all."""
 
@@ -83,6 +85,18 @@ CAUSES: tuple[tuple[str, Change, Change], ...] = (
 """What makes two spellings of one name, the simple first: in words, and what has to be done to theirs and to ours."""
 
 
+def plain(names: pd.Series) -> pd.Series:
+    """Return names as text: without blanks around them, and without the ".0" of numbers saved as decimals.
+
+    A missing one is "".
+    """
+    text = names.astype(object).where(names.notna(), "").astype(str).str.strip()
+    filled = text[text != ""]
+    if len(filled) and filled.str.fullmatch(r"\d+\.0+").all():
+        text = text.str.replace(r"\.0+$", "", regex=True)
+    return text
+
+
 def cause(theirs: Iterable[str], ours: Collection[str]) -> str | None:
     """Return what makes most of their names differ from ours, in words; None where nothing that is known does.
 
@@ -103,6 +117,24 @@ def cause(theirs: Iterable[str], ours: Collection[str]) -> str | None:
         if sum(name.removeprefix(left).removesuffix(right) in mine for name in tried) > len(tried) / 2:
             return f"{{theirs}} have {' and '.join(repr(part[:40]) for part in (left, right) if part)} around ours"
     return None
+
+
+def respelled(theirs: Iterable[str], ours: Collection[str]) -> tuple[int, str]:
+    """Return how many of their names are one of ours in another spelling, at most, with a pair and the cause in words.
+
+    (0, "") where none is. Names that are ours as they stand are not counted.
+    """
+    mine = set(ours)
+    tried = [name for name in dict.fromkeys(theirs) if name and name not in mine]
+    best = 0, ""
+    for words, change, change_ours in CAUSES:
+        known = {change_ours(name): name for name in mine}
+        found = [(name, known[change(name)]) for name in tried if change(name) in known]
+        if len(found) > best[0]:
+            (other, own), *_ = found
+            said = words.format(theirs="their names", ours="the names of test galaxies")
+            best = len(found), f"as {_shown(other)} for {_shown(own)}: {said}"
+    return best
 
 
 def explain(theirs: Iterable[str], ours: Collection[str], their_word: str, our_word: str) -> str:

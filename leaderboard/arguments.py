@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     )
     submit.add_argument(
         "--predictions", nargs="+", type=Path, default=[], metavar="FILE",
-        help="predictions made without our harness: .csv or .parquet, one file per seed",
+        help="predictions made without our harness: tables (CSV, Parquet, FITS), one file per seed",
     )  # fmt: skip
     submit.add_argument(
         "--facts", type=Path, metavar="YAML", help="what submit cannot know; `template` writes this file"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike
 from galaxy_zoo_decals import tables
 from galaxy_zoo_decals.schema import GZD5, Question, Tree
 from galaxy_zoo_decals.tables import TableError
+from galaxy_zoo_decals.tables.positions import LIMITS, no_position, shown
 
 METADATA: dict[str, str] = {
     "ra": "float64",
@@ -31,9 +31,6 @@ Null where unknown; for ``random_selection`` null means that the catalogue does 
 
 DERIVED = {"mag_r": "sersic_nmgy_r"}
 """Metadata that a file without its column may hold in another form: the magnitude as a flux in nanomaggies."""
-
-LIMITS = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0)}
-"""Positions in the sky, degrees: splits are made of them."""
 
 
 class CatalogueError(TableError):
@@ -140,8 +137,8 @@ def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Se
             bad |= (values < LIMITS[column][0]) | (values > LIMITS[column][1])
     if bad.any():
         row = _first(bad)
-        problem = _no_position(column, given.iloc[row - 1]) if column in LIMITS else f"which is no {_KINDS[dtype]}"
-        raise CatalogueError(f"{where}: row {row}, column {column!r} holds {_shown(given.iloc[row - 1])}, {problem}.")
+        problem = no_position(column, given.iloc[row - 1]) if column in LIMITS else f"which is no {_KINDS[dtype]}"
+        raise CatalogueError(f"{where}: row {row}, column {column!r} holds {shown(given.iloc[row - 1])}, {problem}.")
     values = values.astype(dtype)  # type: ignore[call-overload]
     return values.fillna(False) if column == "wrong_size_warning" else values
 
@@ -150,19 +147,6 @@ _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "
 
 
 _KINDS = {"boolean": "true or false", "float64": "number", "float32": "number"}
-
-
-def _no_position(column: str, value: object) -> str:
-    """Return why a value is no position in degrees, with what it may be instead."""
-    low, high = LIMITS[column]
-    said = f"which is no position: {column!r} is in degrees, from {low:g} to {high:g}"
-    found = re.fullmatch(r"\s*([+-]?)(\d{1,3})[:h d](\d{1,2})[:m '](\d{1,2}(?:\.\d*)?)[s\"]?\s*", str(value))
-    if not found:
-        return said
-    degrees = int(found[2]) + int(found[3]) / 60 + float(found[4]) / 3600
-    degrees *= (15 if column == "ra" else 1) * (-1 if found[1] == "-" else 1)
-    kind = "hours, minutes and seconds" if column == "ra" else "degrees, minutes and seconds"
-    return f"{said}; it looks like {kind}, which are {degrees:.6f} degrees"
 
 
 def _check_hours(table: pd.DataFrame, where: str) -> None:
@@ -236,15 +220,10 @@ def _counts(table: pd.DataFrame, column: str, where: str) -> np.ndarray:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise CatalogueError(
-            f"{where}: row {row + 1}, column {column!r} holds {_shown(table[column].iloc[row])}, which is no number "
+            f"{where}: row {row + 1}, column {column!r} holds {shown(table[column].iloc[row])}, which is no number "
             "of votes."
         )
     return values.to_numpy(dtype=float, na_value=np.nan)
-
-
-def _shown(value: object) -> str:
-    """Return a value as a reader of the file knows it."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def _first(mask: pd.Series) -> int:

@@ -14,6 +14,7 @@ from galaxy_zoo_decals.schema import GZ2, Question
 from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.folder import sha256
+from galaxy_zoo_decals.tables.positions import LIMITS
 
 NAMES = (
     "gz2_hart16.csv.gz", "gz2_hart16.csv", "gz2_hart16.parquet", "gz2_hart16.fits.gz", "gz2_hart16.fits",
@@ -177,7 +178,7 @@ def _check_numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> N
 def _check_position(table: pd.DataFrame, column: str, path: Path) -> None:
     """Raise CatalogueError for a row without a position: splits go by it."""
     values = table[column].to_numpy()
-    low, high = catalogues.LIMITS[column]
+    low, high = LIMITS[column]
     bad = ~((values >= low) & (values <= high))
     if bad.any():
         row = int(bad.argmax())

@@ -3,6 +3,7 @@
 from galaxy_zoo_decals.tables.columns import nearest
 from galaxy_zoo_decals.tables.formats import LARGEST, TableError
 from galaxy_zoo_decals.tables.table import Table, look
-from galaxy_zoo_decals.tables.unpacking import Contents, contents, contents_of
+from galaxy_zoo_decals.tables.text import text_of
+from galaxy_zoo_decals.tables.unpacking import Contents, called, contents, contents_of
 
-__all__ = ["LARGEST", "Contents", "Table", "TableError", "contents", "contents_of", "look", "nearest"]
+__all__ = ["LARGEST", "Contents", "Table", "TableError", "called", "contents", "contents_of", "look", "nearest", "text_of"]

@@ -29,11 +29,11 @@ def footer(contents: Contents) -> tuple[Path | BinaryIO, pq.FileMetaData]:
 
 def unreadable(contents: Contents) -> TableError:
     """Return what is said of a Parquet file that does not read."""
+    size, last = 0, b""
     with contents.open() as stream:
-        last = b""
         while block := stream.read(2**20):
-            last = (last + block)[-4:]
-    if last != b"PAR1":
+            size, last = size + len(block), (last + block)[-4:]
+    if last != b"PAR1" or size < 12:
         return TableError(
             f"{contents.path}: it begins as {contents.what} and does not end as one: it may be cut short. Compare its "
             "size with that of the file it came from."

@@ -259,9 +259,7 @@ def _parsed_blanks(contents: Contents, dialect: Dialect, places: Sequence[int]) 
     columns: list[list[str]] = [[] for _ in places]
     count = 0
     bad: tuple[int, int] | None = None
-    with contents.open() as stream:
-        text = stream.read().decode(dialect.encoding, "replace")
-    for line in re.split(r"\r\n|\n|\r", text)[dialect.skipped :]:
+    for line in re.split(r"\r\n|\n|\r", text_of(contents))[dialect.skipped :]:
         if not line.strip(" \t\x1a") or line.startswith("#"):
             continue
         count += 1
@@ -278,6 +276,16 @@ def _parsed_blanks(contents: Contents, dialect: Dialect, places: Sequence[int]) 
             f"blanks.{last}"
         )
     return pa.table([pa.chunked_array([pa.array(c, pa.string())]) for c in columns], [str(place) for place in places])
+
+
+def text_of(contents: Contents) -> str:
+    """Return a text whole, decoded."""
+    with contents.open() as stream:
+        data = stream.read()
+    try:
+        return data.decode(encoding_of(contents.head)).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def ends_in_line_break(contents: Contents) -> bool:

@@ -81,6 +81,15 @@ def contents(path: Path) -> Contents:
     return _look_through(path, lambda: path.open("rb"), size)
 
 
+def called(path: Path) -> str:
+    """Return what a file is by its first bytes alone, for a message; nothing is unpacked."""
+    try:
+        with path.open("rb") as stream:
+            return recognise(stream.read(HEAD)).what
+    except OSError:
+        return "a folder" if path.is_dir() else "no file"
+
+
 def contents_of(data: bytes, path: Path) -> Contents:
     """Return what is in the bytes of a file that was taken out of ``path``, which messages name."""
     found = _look_through(path, lambda: io.BytesIO(data), len(data))
