@@ -84,6 +84,9 @@ CAUSES: tuple[tuple[str, Change, Change], ...] = (
 )  # fmt: skip
 """What makes two spellings of one name, the simple first: in words, and what has to be done to theirs and to ours."""
 
+LAST = -2
+"""Those from here on are tried after all others: they take for one what differs in several ways."""
+
 
 def plain(names: pd.Series) -> pd.Series:
     """Return names as text: without blanks around them, and without the ".0" of numbers saved as decimals.
@@ -106,7 +109,7 @@ def cause(theirs: Iterable[str], ours: Collection[str]) -> str | None:
     tried = list(dict.fromkeys(itertools.islice((name for name in theirs if name not in mine), SAMPLE)))
     if not tried or not mine:
         return None
-    for words, change, change_ours in CAUSES:
+    for words, change, change_ours in CAUSES[:LAST]:
         known = mine if change_ours is str else {change_ours(name) for name in mine}
         if sum(change(name) in known for name in tried) > len(tried) / 2:
             return words
@@ -115,7 +118,12 @@ def cause(theirs: Iterable[str], ours: Collection[str]) -> str | None:
     if around:
         left, _, right = first.partition(max(around, key=len))
         if sum(name.removeprefix(left).removesuffix(right) in mine for name in tried) > len(tried) / 2:
-            return f"{{theirs}} have {' and '.join(repr(part[:40]) for part in (left, right) if part)} around ours"
+            parts = " and ".join(repr(part[:40]) for part in (left, right) if part)
+            return "{theirs} have PARTS around the name".replace("PARTS", parts.replace("{", "{{").replace("}", "}}"))
+    for words, change, change_ours in CAUSES[LAST:]:
+        known = {change_ours(name) for name in mine}
+        if sum(change(name) in known for name in tried) > len(tried) / 2:
+            return words
     return None
 
 

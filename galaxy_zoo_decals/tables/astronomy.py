@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ import pandas as pd
 
 from galaxy_zoo_decals.tables.columns import match
 from galaxy_zoo_decals.tables.formats import MOST_ROWS, TableError
+from galaxy_zoo_decals.tables.text import text_of
 from galaxy_zoo_decals.tables.unpacking import Contents
 
 INSTALL = "install astropy, which reads it: pip install 'galaxy-zoo-decals[astro]'. Or save the table as CSV or Parquet."
@@ -23,6 +27,9 @@ UNITS = {"ra": "deg", "dec": "deg", "petro_th50": "arcsec", "petro_th90": "arcse
 
 ENCODINGS = ("utf-8", "us-ascii", "ascii", "iso-8859-1", "latin-1")
 """Encodings of an XML file that is looked through for what must not be in it."""
+
+_ATTRIBUTES = rb"(?:((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*/?>)?"
+"""What may follow the name of an XML element up to its end; a value may hold the sign that ends it."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +55,26 @@ def find(contents: Contents, wanted: Collection[str]) -> Found:
         import astropy  # noqa: F401
     except ImportError:
         raise TableError(f"{contents.path}: {contents.what}; {INSTALL}") from None
+    reader = {"fits": _fits, "votable": _votable, "ecsv": _ecsv}[contents.format.name]
     with _quiet():
-        if contents.format.name == "fits":
-            tables = _fits(contents)
-        elif contents.format.name == "votable":
-            tables = _votable(contents)
-        else:
-            tables = [("", _ecsv(contents))]
-        scores = [len(match([n.strip() for n in t.colnames], wanted, contents.path)) for _, t in tables]
-    best = scores.index(max(scores))
-    title, table = tables[best]
+        titles, best, table = reader(contents, wanted)
+    title = titles[best]
     if not len(table):
         raise TableError(f"{contents.path}: its table{f' {title}' if title else ''} has columns and no rows.")
     if len(table) > MOST_ROWS:
         raise TableError(f"{contents.path}: {len(table):,} rows; of a table at most {MOST_ROWS:,} are read.")
-    others = ", ".join(name for i, (name, _) in enumerate(tables) if i != best)
+    others = ", ".join(name for i, name in enumerate(titles) if i != best)
     return Found(table, f"it holds several tables; {title} is read, {others} is not" if others else "")
+
+
+Chosen = tuple[list[str], int, Any]
+"""The titles of a file's tables, which of them was chosen, and that table."""
+
+
+def _best(contents: Contents, tables: Sequence[Sequence[str]], wanted: Collection[str]) -> int:
+    """Return which of some tables, given by the names of their columns, has most of the wanted ones."""
+    scores = [len(match([name.strip() for name in names], wanted, contents.path)) for names in tables]
+    return scores.index(max(scores))
 
 
 def read(contents: Contents, found: Found, places: Sequence[int], texts: Collection[int]) -> list[pd.Series]:
@@ -139,62 +150,68 @@ def _cut(contents: Contents) -> TableError:
     )
 
 
-def _fits(contents: Contents) -> list[tuple[str, Any]]:
+def _fits(contents: Contents, wanted: Collection[str]) -> Chosen:
     from astropy.io import fits
     from astropy.table import Table
 
     place = contents.whole()
-    size = place.stat().st_size if not hasattr(place, "read") else len(place.getvalue())  # type: ignore[union-attr,attr-defined]
-    tables: list[tuple[str, Any]] = []
-    images = []
+    size = place.stat().st_size if isinstance(place, Path) else place.seek(0, os.SEEK_END)
+    if not isinstance(place, Path):
+        place.seek(0)
     try:
         with fits.open(place, memmap=False, lazy_load_hdus=False) as hdus:
-            for i, hdu in enumerate(hdus):
-                header = hdu.header
-                if type(hdu) in (fits.BinTableHDU, fits.TableHDU):
-                    end = hdu._data_offset + header["NAXIS1"] * header["NAXIS2"] + header.get("PCOUNT", 0)
-                    if end > size:
-                        raise _cut(contents)
-                    title = f"extension {i}" + (f" ({hdu.name})" if hdu.name else "")
-                    tables.append((title, Table.read(hdu, character_as_bytes=True, unit_parse_strict="silent")))
-                elif header.get("NAXIS", 0):
-                    images.append(" x ".join(str(n) for n in hdu.shape))
-    except TableError:
+            tables = [(i, hdu) for i, hdu in enumerate(hdus) if type(hdu) in (fits.BinTableHDU, fits.TableHDU)]
+            # astropy passes over what it cannot read at the end.
+            if _end(hdus[-1], whole=True) < size and not tables or any(_end(hdu) > size for _, hdu in tables):
+                raise _cut(contents)
+            if not tables:
+                raise TableError(f"{contents.path}: {contents.what} {_instead(hdus)}")
+            best = _best(contents, [hdu.columns.names for _, hdu in tables], wanted)
+            table = Table.read(tables[best][1], character_as_bytes=True, unit_parse_strict="silent")
+            titles = [f"extension {i}" + (f" ({hdu.name})" if hdu.name else "") for i, hdu in tables]
+    except (TableError, MemoryError):
         raise
-    except MemoryError:
-        raise TableError(f"{contents.path}: its table does not fit into memory.") from None
     except Exception:  # astropy raises of all kinds for a file that is cut or odd
         raise _cut(contents) from None
-    if not tables:
-        held = f"a picture ({images[0]} pixels) and no table" if images else "a header alone and no table"
-        raise TableError(f"{contents.path}: {contents.what} that holds {held}. Give the table; pictures are given by their folder.")
-    return tables
+    return titles, best, table
 
 
-def _votable(contents: Contents) -> list[tuple[str, Any]]:
-    import io
+def _end(hdu: Any, whole: bool = False) -> int:
+    """Return where the data of a part of a FITS file end; ``whole``: with the blanks that fill its last block."""
+    if whole:
+        return int(hdu._data_offset + hdu._data_size)
+    header = hdu.header
+    return int(hdu._data_offset + header["NAXIS1"] * header["NAXIS2"] + header.get("PCOUNT", 0))
 
+
+def _instead(hdus: Any) -> str:
+    """Return what a FITS file without a table holds, and what to do."""
+    shapes = [" x ".join(map(str, hdu.shape)) for hdu in hdus if hdu.header.get("NAXIS", 0)]
+    held = f"a picture ({shapes[0]} pixels)" if shapes else "a header alone"
+    return f"that holds {held} and no table. Give the table; pictures are given by their folder."
+
+
+def _votable(contents: Contents, wanted: Collection[str]) -> Chosen:
     from astropy.io import votable
 
     with contents.open() as stream:
         data = stream.read()
     _check_xml(contents, data)
     try:
-        parsed = votable.parse(io.BytesIO(data), verify="ignore", unit_format=None)
-        held = [(t.name or t.ID or f"table {i}", t) for i, t in enumerate(parsed.iter_tables(), 1)]
-        tables = [(f"the table {title}", t.to_table(use_names_over_ids=True)) for title, t in held]
-    except MemoryError:
-        raise TableError(f"{contents.path}: its table does not fit into memory.") from None
-    except Exception as error:
+        held = list(votable.parse(io.BytesIO(data), verify="ignore", unit_format=None).iter_tables())
+        best = _best(contents, [[field.name or field.ID for field in t.fields] for t in held], wanted) if held else 0
+        table = held[best].to_table(use_names_over_ids=True) if held else None
+    except (TableError, MemoryError):
+        raise
+    except Exception:
         if not re.search(rb"</(\w+:)?VOTABLE>\s*$", data[-256:], re.IGNORECASE):
             raise _cut(contents) from None
-        said = " ".join(str(error).split())[:120]
         raise TableError(
-            f"{contents.path}: {contents.what} that astropy does not read ({said}). Save it as CSV or Parquet."
+            f"{contents.path}: {contents.what} that astropy does not read. Save it as CSV or Parquet."
         ) from None
-    if not tables:
+    if table is None:
         raise TableError(f"{contents.path}: {contents.what} without a table: the answer of a service to a wrong query?")
-    return tables
+    return [f"the table {t.name or t.ID or i}" for i, t in enumerate(held, 1)], best, table
 
 
 def _check_xml(contents: Contents, data: bytes) -> None:
@@ -207,25 +224,23 @@ def _check_xml(contents: Contents, data: bytes) -> None:
         raise TableError(f"{contents.path}: {contents.what} in {encoding[1].decode()[:40]}. Save it in UTF-8.")
     if re.search(rb"<!ENTITY", data):
         raise TableError(f"{contents.path}: {contents.what} with entities of its own, which are not followed.")
-    if re.search(rb"<(?:[\w.-]+:)?STREAM\b[^>]*\bhref\s*=", data, re.IGNORECASE):
+    streams = re.finditer(rb"<(?:[\w.-]+:)?STREAM\b" + _ATTRIBUTES, data, re.IGNORECASE)
+    if any(found[1] is None or re.search(rb"\bhref\s*=", found[1], re.IGNORECASE) for found in streams):
         raise TableError(
             f"{contents.path}: {contents.what} whose rows lie in another file (STREAM href), which is not followed. "
             "Save it with the rows in it."
         )
 
 
-def _ecsv(contents: Contents) -> Any:
+def _ecsv(contents: Contents, wanted: Collection[str]) -> Chosen:
     from astropy.table import Table
 
-    with contents.open() as stream:
-        text = stream.read().decode("utf-8-sig", "replace")
     try:
-        return Table.read(text.splitlines(), format="ascii.ecsv")
-    except MemoryError:
-        raise TableError(f"{contents.path}: its table does not fit into memory.") from None
-    except Exception as error:
-        said = " ".join(str(error).split())[:120]
+        return [""], 0, Table.read(text_of(contents).splitlines(), format="ascii.ecsv")
+    except (TableError, MemoryError):
+        raise
+    except Exception:
         raise TableError(
-            f"{contents.path}: {contents.what} that astropy does not read ({said}): it may be cut short. Compare its "
-            "size with that of the file it came from."
+            f"{contents.path}: {contents.what} that astropy does not read: it may be cut short. Compare its size with "
+            "that of the file it came from."
         ) from None
