@@ -184,5 +184,3 @@ def _shape(name: str) -> str | None:
 
 def _shown(name: str) -> str:
     return repr(name if len(name) <= 60 else f"{name[:60]}...")
-
-

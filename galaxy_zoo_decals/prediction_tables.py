@@ -98,7 +98,9 @@ def read(path: Path) -> PredictionTable:
     again = rows["iauname"].duplicated()
     if again.any():
         row = int(np.flatnonzero(again)[0])
-        raise PredictionError(f"{path}: row {row + 1}: {rows['iauname'].iloc[row]!r} stands there a second time; keep one.")
+        raise PredictionError(
+            f"{path}: row {row + 1}: {rows['iauname'].iloc[row]!r} stands there a second time; keep one."
+        )
     return PredictionTable(path, rows, table.metadata)
 
 

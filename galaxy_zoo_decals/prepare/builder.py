@@ -184,7 +184,10 @@ def _check_names(conversion: Conversion) -> None:
         )
     if joins.cause(theirs, without) is not None:
         said = joins.explain(theirs, without, *words)
-        print(f"{len(without):,} galaxies have no image, and {conversion.unlisted:,} images no galaxy. {said}", file=sys.stderr)
+        print(
+            f"{len(without):,} galaxies have no image, and {conversion.unlisted:,} images no galaxy. {said}",
+            file=sys.stderr,
+        )
 
 
 def _check_splits(names: dict[str, list[str]], report: cleaning.Report, source: Source) -> None:

@@ -94,6 +94,8 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
 def _read_table(path: Path, tree: Tree, extra: tuple[str, ...], needed: tuple[str, ...]) -> pd.DataFrame:
     wanted = ("iauname", *METADATA, *DERIVED.values(), *tree.vote_columns, *extra)
     table = tables.look(path, wanted)
+    if not set(table.columns) & set(wanted):
+        raise CatalogueError(f"{path}: it has none of the columns of a table of votes{table.missing('iauname')}.")
     _check_columns(table.columns, tree, str(path), extra)
     for column in needed:
         if column not in table.columns:

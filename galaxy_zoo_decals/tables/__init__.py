@@ -6,4 +6,15 @@ from galaxy_zoo_decals.tables.table import Table, look
 from galaxy_zoo_decals.tables.text import text_of
 from galaxy_zoo_decals.tables.unpacking import Contents, called, contents, contents_of
 
-__all__ = ["LARGEST", "Contents", "Table", "TableError", "called", "contents", "contents_of", "look", "nearest", "text_of"]
+__all__ = [
+    "LARGEST",
+    "Contents",
+    "Table",
+    "TableError",
+    "called",
+    "contents",
+    "contents_of",
+    "look",
+    "nearest",
+    "text_of",
+]

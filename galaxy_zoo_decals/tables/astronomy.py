@@ -20,7 +20,9 @@ from galaxy_zoo_decals.tables.formats import MOST_ROWS, TableError
 from galaxy_zoo_decals.tables.text import text_of
 from galaxy_zoo_decals.tables.unpacking import Contents
 
-INSTALL = "install astropy, which reads it: pip install 'galaxy-zoo-decals[astro]'. Or save the table as CSV or Parquet."
+INSTALL = (
+    "install astropy, which reads it: pip install 'galaxy-zoo-decals[astro]'. Or save the table as CSV or Parquet."
+)
 
 UNITS = {"ra": "deg", "dec": "deg", "petro_th50": "arcsec", "petro_th90": "arcsec", "petro_theta": "arcsec"}
 """Units of columns whose own may be another angle; hours of right ascension are 15 degrees each."""
@@ -217,7 +219,7 @@ def _votable(contents: Contents, wanted: Collection[str]) -> Chosen:
 def _check_xml(contents: Contents, data: bytes) -> None:
     """Raise TableError for a VOTable that would have other files read, here or on the network."""
     start = data[:1024]
-    encoding = re.search(rb"encoding\s*=\s*[\"']([\w-]+)[\"']", start)
+    encoding = re.search(rb"<\?xml\b[^>]*?\bencoding\s*=\s*[\"']([\w-]+)[\"']", start)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         raise TableError(f"{contents.path}: {contents.what} in UTF-16. Save it in UTF-8.")
     if encoding and encoding[1].decode().lower() not in ENCODINGS:

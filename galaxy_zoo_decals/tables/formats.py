@@ -45,7 +45,9 @@ ECSV = Format("ecsv", "an ECSV table")
 UNKNOWN = Format(
     "unknown", "no table that is known here (its bytes are no text)", f"{SAVE}; FITS, VOTable and ECSV are read too."
 )
-EMPTY = Format("empty", "empty: it has no bytes", "Was it copied or downloaded to the end? Look at the one it came from.")
+EMPTY = Format(
+    "empty", "empty: it has no bytes", "Was it copied or downloaded to the end? Look at the one it came from."
+)
 ZIP = Format("zip", "a zip archive")
 
 COMPRESSED = {

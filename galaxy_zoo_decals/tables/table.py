@@ -69,7 +69,9 @@ def look(
     if kind == "parquet":
         footer = parquet.footer(found)[1]
         names = footer.schema.to_arrow_schema().names
-        metadata = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (footer.metadata or {}).items()}
+        metadata = {
+            k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (footer.metadata or {}).items()
+        }
         return _table(
             found, names, wanted, metadata,
             lambda places, texts: parquet.read(found, [names[i] for i in places], [names[i] for i in texts]),

@@ -132,9 +132,7 @@ def _split(line: str, separator: str) -> list[str]:
         return line.split(separator)
 
 
-def read(
-    contents: Contents, dialect: Dialect, places: Sequence[int], texts: Collection[int]
-) -> list[pd.Series]:
+def read(contents: Contents, dialect: Dialect, places: Sequence[int], texts: Collection[int]) -> list[pd.Series]:
     """Return the columns at some places: those in ``texts`` as text, others as float64 where all their cells are numbers.
 
     Blanks around a value are none of it, an empty cell is null. Raises TableError naming the row that has more or
@@ -246,7 +244,11 @@ class _BadRows:
                 "came from."
             )
         sign = "A decimal comma, or a" if dialect.separator == "," else "A"
-        why = f" {sign} value with a separator in it and no quotes around it may be the cause." if found > expected else ""
+        why = (
+            f" {sign} value with a separator in it and no quotes around it may be the cause."
+            if found > expected
+            else ""
+        )
         others = f" ({self.count:,} such rows)" if self.count > 1 else ""
         raise TableError(
             f"{contents.path}: row {row} has {found} columns and the header {expected}{others}; columns are parted by "
@@ -312,4 +314,6 @@ def _check_end(contents: Contents, encoding: str) -> None:
 
 def shown(names: Sequence[str]) -> str:
     """Return the first names of columns as a message shows them."""
-    return ", ".join(repr(name[:40]) for name in names[:6]) + (f" and {len(names) - 6:,} more" if len(names) > 6 else "")
+    return ", ".join(repr(name[:40]) for name in names[:6]) + (
+        f" and {len(names) - 6:,} more" if len(names) > 6 else ""
+    )

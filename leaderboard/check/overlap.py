@@ -54,9 +54,7 @@ def read(path: Path) -> pd.DataFrame:
     table = tables.look(path, COLUMNS, contents=contents)
     if "iauname" not in table.columns and not {"ra", "dec"} <= set(table.columns):
         absent = "iauname" if not {"ra", "dec"} & set(table.columns) else "ra" if "dec" in table.columns else "dec"
-        raise LeaderboardError(
-            f"{path}: needs a column iauname, or ra and dec in degrees{table.missing(absent)}."
-        )
+        raise LeaderboardError(f"{path}: needs a column iauname, or ra and dec in degrees{table.missing(absent)}.")
     held = table.read(COLUMNS, texts=("iauname",))
     found = pd.DataFrame({"iauname": joins.plain(held.get("iauname", pd.Series("", index=held.index)))})
     for column in ("ra", "dec"):

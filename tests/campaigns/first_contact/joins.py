@@ -109,7 +109,12 @@ def _challenge(name: Change, image: Change, folder: Path, only: tuple[str, ...] 
 
 
 def _case(
-    situation: str, run: Callable[[Path], Outcome], *holds: str, status: int = 1, found: str = "ours", kind: str = "join"
+    situation: str,
+    run: Callable[[Path], Outcome],
+    *holds: str,
+    status: int = 1,
+    found: str = "ours",
+    kind: str = "join",
 ) -> Case:
     return Case(kind, situation, run, status, holds, found)
 
