@@ -93,7 +93,10 @@ def parser() -> argparse.ArgumentParser:
 
     score = commands.add_parser("score", help="score a prediction file")
     score.add_argument("edition", help="a name or a folder")
-    score.add_argument("predictions", type=file, help="a prediction file, or a table (CSV, Parquet, FITS) with its columns")
+    score.add_argument(
+        "predictions", type=file, metavar="FILE",
+        help="a prediction file as in docs/predictions.md, or a table (CSV, Parquet, FITS) with its columns",
+    )  # fmt: skip
     score.add_argument(
         "--ceiling", action="store_true", help="also print the skill against the noise ceiling (a minute)"
     )

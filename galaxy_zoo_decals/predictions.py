@@ -178,8 +178,11 @@ def unreadable(path: Path) -> str:
     from galaxy_zoo_decals.tables import called
 
     kind = called(path)
-    why = "it may be cut short, or a part of it is not as it was written" if kind == "a Parquet table" else f"it is {kind}"
-    return f"{path}: not a readable Parquet file: {why}."
+    if kind == "a Parquet table":
+        kind = "it may be cut short, or a part of it is not as it was written"
+    else:
+        kind = f"it is {kind}"
+    return f"{path}: not a readable Parquet file: {kind}."
 
 
 def is_file_of_ours(path: Path) -> bool:

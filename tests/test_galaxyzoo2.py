@@ -26,8 +26,8 @@ from galaxy_zoo_decals.prepare import audit
 from galaxy_zoo_decals.schema import GZ2, SPLITS
 from galaxy_zoo_decals.sources import download, galaxyzoo2_mapping, hart16, hub_shard
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
-from galaxy_zoo_decals.tables import TableError
 from galaxy_zoo_decals.sources.hub_images import Votes, join
+from galaxy_zoo_decals.tables import TableError
 from tests import hub, releases
 from tests.hart16 import COLUMNS, FIRST, draw, hub_files, jpeg, mapping, write
 from tests.releases import Zenodo

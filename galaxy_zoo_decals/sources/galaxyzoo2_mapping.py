@@ -93,8 +93,8 @@ def renamed(part: Part, galaxies: Mapping[str, str]) -> Part:
     if not galaxies.keys() & part.images.keys():
         words = joins.explain(part.images, galaxies, "names of the pictures", f"asset ids of {NAME}")
         raise SourceError(
-            f"{part.label}: none of its {len(part.images):,} pictures is called by an asset id of a galaxy. {words} Are "
-            "they the pictures of Zenodo 3565489?"
+            f"{part.label}: none of its {len(part.images):,} pictures is called by an asset id of a galaxy. {words} "
+            "Are they the pictures of Zenodo 3565489?"
         )
     names = {asset: galaxies.get(asset, f"{asset}.jpg") for asset in part.images}
     assets = {name: asset for asset, name in names.items()}

@@ -80,7 +80,7 @@ def extra_columns() -> tuple[str, ...]:
 
 
 def read(path: Path, extra: bool = False) -> Table:
-    """Read the table (of any kind that ``tables`` reads) and check every count in it; ``extra``: keep ``extra_columns`` too.
+    """Read the table, in any form that ``tables`` reads, and check every count; ``extra``: keep ``extra_columns`` too.
 
     Votes are the raw counts of volunteers, whole numbers from 0. Totals are made of them; where the table's own totals
     or a parent's count say otherwise, that is counted and reported in ``facts``, and the counts stand. Raises

@@ -1,4 +1,4 @@
-"""Tables that people bring: recognised by their first bytes and header, read by column name, or named for what they are."""
+"""Tables that people bring: recognised by their first bytes and header, and read, or named for what they are."""
 
 from galaxy_zoo_decals.tables.columns import nearest
 from galaxy_zoo_decals.tables.formats import LARGEST, TableError

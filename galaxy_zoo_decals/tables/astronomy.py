@@ -107,7 +107,7 @@ def _series(contents: Contents, column: Any, name: str, text: bool) -> pd.Series
     if data.dtype.kind == "O":
         data = np.array([v.strip() if isinstance(v, str) else v for v in data], object)
         mask |= np.array([v is None or v == "" for v in data], bool)
-        return pd.Series(np.where(mask, None, data), dtype=object)
+        return _nulled(data, mask)
     if data.dtype.kind not in "biuf":
         raise TableError(f"{contents.path}: column {name!r} holds {data.dtype.name}, which is no number and no text.")
     data = data.astype(data.dtype.newbyteorder("="))
@@ -116,8 +116,13 @@ def _series(contents: Contents, column: Any, name: str, text: bool) -> pd.Series
     if not mask.any():
         return pd.Series(data)
     if text or data.dtype.kind == "b":
-        return pd.Series(np.where(mask, None, data.astype(object)), dtype=object)
+        return _nulled(data, mask)
     return pd.Series(np.where(mask, np.nan, data.astype(float)))
+
+
+def _nulled(data: np.ndarray, mask: np.ndarray) -> pd.Series:
+    values: list[object] = data.astype(object).tolist()
+    return pd.Series([None if hidden else value for value, hidden in zip(values, mask.tolist())], dtype="object")
 
 
 def _in_unit(contents: Contents, data: np.ndarray, unit: Any, name: str) -> np.ndarray:
@@ -147,8 +152,8 @@ def _quiet() -> Iterator[None]:
 
 def _cut(contents: Contents) -> TableError:
     return TableError(
-        f"{contents.path}: {contents.what}, and it does not read to its end: it may be cut short. Compare its size with "
-        "that of the file it came from."
+        f"{contents.path}: {contents.what}, and it does not read to its end: it may be cut short. Compare its size "
+        "with that of the file it came from."
     )
 
 
@@ -164,7 +169,7 @@ def _fits(contents: Contents, wanted: Collection[str]) -> Chosen:
         with fits.open(place, memmap=False, lazy_load_hdus=False) as hdus:
             tables = [(i, hdu) for i, hdu in enumerate(hdus) if type(hdu) in (fits.BinTableHDU, fits.TableHDU)]
             # astropy passes over what it cannot read at the end.
-            if _end(hdus[-1], whole=True) < size and not tables or any(_end(hdu) > size for _, hdu in tables):
+            if (_end(hdus[-1], whole=True) < size and not tables) or any(_end(hdu) > size for _, hdu in tables):
                 raise _cut(contents)
             if not tables:
                 raise TableError(f"{contents.path}: {contents.what} {_instead(hdus)}")

@@ -10,8 +10,8 @@ from pathlib import Path
 from galaxy_zoo_decals.tables.formats import TableError
 
 OTHER_NAMES = {
-    "ra": ("raj2000", "ra_j2000", "raj2000_deg", "alpha_j2000", "_raj2000", "radeg", "ra_deg", "right_ascension", "ra_icrs"),
-    "dec": ("dej2000", "decj2000", "dec_j2000", "delta_j2000", "_dej2000", "dedeg", "dec_deg", "declination", "de_icrs"),
+    "ra": ("right_ascension", "raj2000", "ra_j2000", "alpha_j2000", "_raj2000", "radeg", "ra_deg"),
+    "dec": ("declination", "dej2000", "decj2000", "dec_j2000", "delta_j2000", "_dej2000", "dedeg", "dec_deg"),
     "iauname": ("iau_name", "iau", "name", "object", "objname", "id_str", "galaxy", "id", "objid", "filename"),
     "GalaxyID": ("id", "objid", "asset_id", "iauname", "name"),
 }  # fmt: skip

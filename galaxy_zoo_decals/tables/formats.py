@@ -77,6 +77,8 @@ PAGE = Format(
     "Open the address in a browser, log in, and download the table itself.",
 )  # fmt: skip
 XML = Format("xml", "an XML file that is no VOTable", f"{SAVE}; VOTable is read too.")
+PARQUET_ADVICE = "Save it with DataFrame.to_parquet() and give that file."
+OF_R = Format("r", "data saved by R", "In R, write the table with write.csv(t, FILE, row.names = FALSE).")
 JSON = Format("json", "a JSON file", f"{SAVE}.")
 
 SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
@@ -93,12 +95,12 @@ SIGNATURES: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"\x93NUMPY", NUMPY),
     (0, b"SQLite format 3\0", Format("sqlite", "an SQLite database", f"Export the table from it: {SAVE.lower()}.")),
     (0, b"%PDF", Format("pdf", "a PDF document", "Give the table that belongs to it.")),
-    (0, b"ARROW1", Format("arrow", "an Arrow (Feather) file", "Save it with DataFrame.to_parquet() and give that file.")),
-    (0, b"FEA1", Format("arrow", "a Feather file", "Save it with DataFrame.to_parquet() and give that file.")),
+    (0, b"ARROW1", Format("arrow", "an Arrow (Feather) file", PARQUET_ADVICE)),
+    (0, b"FEA1", Format("arrow", "a Feather file", PARQUET_ADVICE)),
     (0, b"ORC", Format("orc", "an ORC file", f"{SAVE}.")),
     (0, b"Obj\1", Format("avro", "an Avro file", f"{SAVE}.")),
-    (0, b"RDX", Format("r", "data saved by R", "In R, write the table with write.csv(t, FILE, row.names = FALSE).")),
-    (0, b"X\n\0\0\0", Format("r", "data saved by R", "In R, write the table with write.csv(t, FILE, row.names = FALSE).")),
+    (0, b"RDX", OF_R),
+    (0, b"X\n\0\0\0", OF_R),
     (0, b"MATLAB 5.0", Format("matlab", "a MATLAB file", "In MATLAB, write the table with writetable(t, FILE).")),
     (0, b"<stata_dta>", Format("stata", "a Stata file", f"{SAVE}.")),
     (0, b"\x89PNG", Format("image", "a PNG picture", PICTURE_ADVICE)),
@@ -134,7 +136,7 @@ def recognise(head: bytes) -> Format:
     for offset, mark, format in SIGNATURES:
         if head[offset : offset + len(mark)] == mark:
             return format
-    if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5" or _OLD_PICKLE.match(head):
+    if head[:2] in (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5") or _OLD_PICKLE.match(head):
         return PICKLE
     if not head.strip(b"\0"):
         return Format("zeros", "nothing but zero bytes, as after a failed copy", "Copy or download it once more.")
@@ -176,7 +178,7 @@ def decoded(head: bytes) -> str | None:
     encoding = encoding_of(head)
     head = _without_end(head)
     text = head[: len(head) // 2 * 2 if encoding.startswith("utf-16") else None].decode(encoding, "replace")
-    odd = sum(1 for c in text[:8192] if c < " " and c not in "\t\n\r\f\x1a" or c == "\x7f" or "\x80" <= c < "\xa0")
+    odd = sum(1 for c in text[:8192] if (c < " " and c not in "\t\n\r\f\x1a") or c == "\x7f" or "\x80" <= c < "\xa0")
     return None if odd > len(text[:8192]) / 100 else text
 
 

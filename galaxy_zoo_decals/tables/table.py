@@ -46,7 +46,7 @@ class Table:
         return pd.DataFrame(dict(zip(chosen, found)))
 
     def missing(self, column: str) -> str:
-        """Return in half a sentence what the table has where a column is missing: ": the nearest column is 'RAJ2000'"."""
+        """Return in half a sentence what the table has in place of a missing column: the nearest one, or the first."""
         close = nearest(column, self.columns)
         return f"; the nearest column it has is {close!r}" if close else f"; it has {text.shown(self.columns)}"
 

@@ -1,4 +1,4 @@
-"""Text tables: their encoding, separator, decimal sign and comment lines are found out, their rows held to the header."""
+"""Text tables: encoding, separator, decimal sign and comments are found out, and rows are held to the header."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def read(contents: Contents, dialect: Dialect, places: Sequence[int], texts: Collection[int]) -> list[pd.Series]:
-    """Return the columns at some places: those in ``texts`` as text, others as float64 where all their cells are numbers.
+    """Return the columns at some places: those in ``texts`` as text, others as float64 where all cells are numbers.
 
     Blanks around a value are none of it, an empty cell is null. Raises TableError naming the row that has more or
     fewer columns than the header.
@@ -172,7 +172,7 @@ def numbers(column: pa.ChunkedArray, decimal_comma: bool = False) -> pd.Series:
 
 
 def _parsed(contents: Contents, dialect: Dialect, places: Sequence[int], plain: Collection[int]) -> pa.Table:
-    """Return some columns, those in ``plain`` as float64 unless one of them holds something else, the others as text."""
+    """Return some columns: as text, those in ``plain`` as float64 unless one of them holds something else."""
     if dialect.separator == " ":
         return _parsed_blanks(contents, dialect, places)
     bad = _BadRows()
@@ -274,8 +274,8 @@ def _parsed_blanks(contents: Contents, dialect: Dialect, places: Sequence[int]) 
     if bad is not None:
         last = " It is the last: the file may be cut short." if bad[0] == count else ""
         raise TableError(
-            f"{contents.path}: row {bad[0]} has {bad[1]} columns and the header {dialect.fields}; columns are parted by "
-            f"blanks.{last}"
+            f"{contents.path}: row {bad[0]} has {bad[1]} columns and the header {dialect.fields}; columns are parted "
+            f"by blanks.{last}"
         )
     return pa.table([pa.chunked_array([pa.array(c, pa.string())]) for c in columns], [str(place) for place in places])
 

@@ -128,7 +128,7 @@ def _unpacked(path: Path, opened: Callable[[], BinaryIO], name: str, limit: int)
         elif name == "bz2":
             inner = bz2.BZ2File(packed)
         elif name == "xz":
-            inner = lzma.LZMAFile(packed)
+            inner = lzma.LZMAFile(packed)  # noqa: SIM115  (closed with what is made of it)
         else:
             inner = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
         return _bounded(path, name, cast(BinaryIO, inner), limit, packed)

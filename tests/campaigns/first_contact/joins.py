@@ -121,12 +121,18 @@ def _case(
 
 CASES = [
     _case(
-        "predictions whose names end in .jpg, submitted", partial(_submit, "{}.jpg".format),
-        "J000325.03-031108.6.jpg", "end in the suffix of a file", found="review",
+        "predictions whose names end in .jpg, submitted",
+        partial(_submit, "{}.jpg".format),
+        "J000325.03-031108.6.jpg",
+        "end in the suffix of a file",
+        found="review",
     ),
     _case(
-        "predictions whose names end in .jpg, scored", partial(_score, "{}.jpg".format),
-        "J000325.03-031108.6.jpg", "'J000325.03-031108.6'", "end in the suffix of a file",
+        "predictions whose names end in .jpg, scored",
+        partial(_score, "{}.jpg".format),
+        "J000325.03-031108.6.jpg",
+        "'J000325.03-031108.6'",
+        "end in the suffix of a file",
     ),
     _case("predictions with blanks around the names", partial(_score, "  {} ".format), "Macro F1", status=0),
     _case(
@@ -135,38 +141,56 @@ CASES = [
     _case("predictions with names as bytes", partial(_score, lambda n: repr(n.encode())), "bytes written as text"),
     _case("predictions of all galaxies but 30", _score_part, "lacks", "and 29 more", "410"),
     _case(
-        "predictions of the Kaggle challenge on another edition", partial(_score, lambda n: str(abs(hash(n)) % 900000 + 100000)),
-        "a GalaxyID of the Kaggle challenge", "another edition",
+        "predictions of the Kaggle challenge on another edition",
+        partial(_score, lambda n: str(abs(hash(n)) % 900000 + 100000)),
+        "a GalaxyID of the Kaggle challenge",
+        "another edition",
     ),
     _case("predictions with names in lower case", partial(_submit, str.lower), "written in another case"),
     _case("votes with blanks around the names", partial(_names, " {} ".format, galaxies=40), "ready", status=0),
     _case("votes with .png behind the names", partial(_names, "{}.png".format), "end in the suffix", ".0.png'"),
     _case("images whose names lack the J", partial(_images, lambda n: n[1:]), "lack the J", "'J000000.00+000000.0'"),
-    _case("images whose plus sign was lost in an address", partial(_images, lambda n: n.replace("+", " ")), "plus sign"),
+    _case(
+        "images whose plus sign was lost in an address", partial(_images, lambda n: n.replace("+", " ")), "plus sign"
+    ),
     _case("images with words around the name", partial(_images, "cutout_{}".format), "'cutout_' around the name"),
     _case(
         "predictions with a typographic minus", partial(_score, lambda n: n.replace("-", "−")), "another sign for minus"
     ),
     _case("images called by the row", partial(_images, lambda n: f"{int(n[1:7])}.png"), "a number of a row"),
-    _case("half of the images with the suffix twice", _half, "20 galaxies have no image", "end in the suffix", status=0),
     _case(
-        "a list of training galaxies with .png, held against the test galaxies", partial(_overlap, "{}.png".format),
-        "50 names are test galaxies of sample in another spelling", "J000325.03-031108.6.png",
+        "half of the images with the suffix twice", _half, "20 galaxies have no image", "end in the suffix", status=0
+    ),
+    _case(
+        "a list of training galaxies with .png, held against the test galaxies",
+        partial(_overlap, "{}.png".format),
+        "50 names are test galaxies of sample in another spelling",
+        "J000325.03-031108.6.png",
     ),
     _case(
         "a list of training galaxies with rounded positions in the names",
-        partial(_overlap, lambda n: f"SDSS {n[:7]}{n[10:17]}"), "in another spelling", "other digits, words or blanks",
+        partial(_overlap, lambda n: f"SDSS {n[:7]}{n[10:17]}"),
+        "in another spelling",
+        "other digits, words or blanks",
     ),
     _case(
-        "GalaxyIDs saved as decimals", partial(_challenge, "{}.0".format, str), "['100008', '100023']", status=0,
+        "GalaxyIDs saved as decimals",
+        partial(_challenge, "{}.0".format, str),
+        "['100008', '100023']",
+        status=0,
         found="review",
     ),
     _case(
-        "Kaggle pictures with leading zeros", partial(_challenge, str, "000{}".format), "lost their leading zeros",
-        "'000100008'", "'100008'",
+        "Kaggle pictures with leading zeros",
+        partial(_challenge, str, "000{}".format),
+        "lost their leading zeros",
+        "'000100008'",
+        "'100008'",
     ),
     _case(
-        "a list of galaxies of another survey for gz2", partial(_challenge, str, str, only=("587722981736120347",)),
-        "an objid of SDSS DR7", "a GalaxyID of the Kaggle challenge",
+        "a list of galaxies of another survey for gz2",
+        partial(_challenge, str, str, only=("587722981736120347",)),
+        "an objid of SDSS DR7",
+        "a GalaxyID of the Kaggle challenge",
     ),
-]  # fmt: skip
+]
