@@ -68,7 +68,10 @@ def parser() -> argparse.ArgumentParser:
         "overlap", parents=[common], help="find test galaxies in a list of training galaxies (status 1 if any)"
     )
     overlap.add_argument(
-        "list", type=Path, metavar="IDS", help="one name per line, or .csv or .parquet with iauname, or with ra and dec"
+        "list",
+        type=Path,
+        metavar="IDS",
+        help="one name per line, or a table (CSV, Parquet, FITS, VOTable) with iauname, or ra and dec",
     )
     overlap.add_argument(
         "--out", type=Path, metavar="FILE", help="write the test galaxies found here, one name per line"

@@ -43,7 +43,8 @@ class GZ2Challenge:
     """The challenge's files as the user has them.
 
     ``folder`` holds ``training_solutions_rev1.csv`` and ``images_training_rev1/``, or the zips of these names, or
-    the one zip that Kaggle makes of everything; or it is that zip.
+    the one zip that Kaggle makes of everything; or it is that zip, or the table itself (of any kind that ``tables``
+    reads), beside which the images lie.
     """
 
     folder: Path
@@ -162,7 +163,9 @@ class GZ2Challenge:
     def _place(self) -> Path:
         """The folder of the files; of the table given by itself the folder that it lies in."""
         given = self.folder
-        return given.parent if given.is_file() and not zipfile.is_zipfile(given) else given
+        if not given.is_file() or (zipfile.is_zipfile(given) and archive.find_member(given, TABLE) is None):
+            return given
+        return given.parent
 
     @property
     def _images(self) -> tuple[Path, str | None]:

@@ -105,7 +105,7 @@ def _text(found: Contents, wanted: Collection[str], whole: bool, tell: Callable[
             f"{found.path}: its first line holds values ({text.shown(dialect.names)}) and no names of columns. Save it "
             "with a header."
         )
-    if len(dialect.names) == 1 and not known and wanted:
+    if len(dialect.names) == 1 and " " in dialect.names[0] and not known and wanted:
         raise TableError(
             f"{found.path}: a text without columns; its first line is {dialect.names[0][:60]!r}. Is it the table?"
         )
