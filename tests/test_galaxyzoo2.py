@@ -211,6 +211,21 @@ def test_a_table_that_was_cut_is_none(tmp_path: Path, zipped: bool) -> None:
         hart16.read(path)
 
 
+@pytest.mark.parametrize(("name", "format"), [("gz2_hart16.fits.gz", "fits"), ("gz2_hart16.vot.gz", "votable")])
+def test_the_other_formats_of_the_published_table_are_the_same(tmp_path: Path, name: str, format: str) -> None:
+    """data.galaxyzoo.org offers the table as CSV, FITS and VOTable."""
+    tables = pytest.importorskip("astropy.table")
+    rows, _ = draw(8)
+    texts = rows.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in rows.dtypes]]
+    plain = tables.Table.from_pandas(rows.astype(dict.fromkeys(texts, object)))
+    plain["dr7objid"] = rows["dr7objid"].astype("int64").to_numpy()
+    plain.write(tmp_path / name.removesuffix(".gz"), format=format)
+    (tmp_path / name).write_bytes(gzip.compress((tmp_path / name.removesuffix(".gz")).read_bytes()))
+    pd.testing.assert_frame_equal(
+        hart16.read(tmp_path / name, True).rows, hart16.read(written(tmp_path, rows), True).rows
+    )
+
+
 def test_a_galaxy_that_stands_there_twice_is_taken_once_from_the_earlier_sample(tmp_path: Path) -> None:
     rows, _ = draw(10)
     again = rows.iloc[[2, 5]].assign(sample=["stripe82_coadd_2", "original"], t06_odd_a14_yes_count=77)

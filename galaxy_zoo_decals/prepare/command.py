@@ -95,8 +95,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Challenge (SDSS images, debiased likelihoods)")
     gz2.add_argument(
         "--source", type=Path, required=True, metavar="DIR",
-        help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or the table itself, with "
-        "the images beside it; or Kaggle's single zip",
+        help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or the table itself, "
+        "with the images beside it; or Kaggle's single zip",
     )  # fmt: skip
     gz2.add_argument(
         "--only", type=file, metavar="FILE",

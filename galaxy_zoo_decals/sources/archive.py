@@ -237,8 +237,8 @@ def _clear_errors(path: Path) -> Iterator[None]:
         kind = called(path)
         what = "" if kind == "a zip archive" else f"; this is {kind}"
         raise ArchiveError(
-            f"{path}: not a whole zip archive{what}: it may be cut short, damaged, or another file. Compare its size with "
-            "that of the published one; if they differ, download it again."
+            f"{path}: not a whole zip archive{what}: it may be cut short, damaged, or another file. Compare its size "
+            "with that of the published one; if they differ, download it again."
         ) from None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from galaxy_zoo_decals import tables
+from galaxy_zoo_decals import joins, tables
 from galaxy_zoo_decals.schema import GZD5, Question, Tree
 from galaxy_zoo_decals.tables import TableError
 from galaxy_zoo_decals.tables.positions import LIMITS, no_position, shown
@@ -100,7 +100,10 @@ def _read_table(path: Path, tree: Tree, extra: tuple[str, ...], needed: tuple[st
     for column in needed:
         if column not in table.columns:
             raise CatalogueError(f"{path}: column {column!r} is missing{table.missing(column)}.")
-    return table.read(wanted, texts=("iauname",))
+    rows = table.read(wanted, texts=("iauname",))
+    if "iauname" in rows:
+        rows["iauname"] = joins.plain(rows["iauname"]).where(rows["iauname"].notna())
+    return rows
 
 
 def _check_columns(present: list[str], tree: Tree, where: str, extra: tuple[str, ...] = ()) -> None:

@@ -36,7 +36,7 @@ PASSED_ON = (
 
 @dataclass(frozen=True)
 class Folder:
-    """A vote table (of any kind that ``tables`` reads) and its images: ``<iauname>.png`` or .jpg, in folders as on Zenodo or without."""
+    """A vote table (of any kind) and its images: ``<iauname>.png`` or .jpg, in folders as on Zenodo or without."""
 
     votes: Path
     images: Path

@@ -289,7 +289,7 @@ class OnDisk(_Mapped):
     @cached_property
     def mapping(self) -> Path:
         """Return the file that says which picture shows which galaxy."""
-        return self._file(galaxyzoo2_mapping.NAME)
+        return self._file(galaxyzoo2_mapping.NAME, f"{galaxyzoo2_mapping.NAME}.gz")
 
     def _file(self, *names: str) -> Path:
         if (found := find(self.folder, self.downloads, names, self.say)) is not None:

@@ -225,10 +225,12 @@ def _whole(name: object) -> str:
 
 def read_list(path: Path) -> tuple[str, ...]:
     """Return the GalaxyIDs of a list, one a line; raises CatalogueError naming the line that is none."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
-    except UnicodeDecodeError:
-        raise CatalogueError(f"{path}: not a list of GalaxyIDs, one a line.") from None
+    contents = tables.contents(path)
+    if contents.format.name != "text":
+        raise CatalogueError(f"{path}: this is {contents.what}, and no list of GalaxyIDs, one a line.")
+    lines = [_whole(line) for line in tables.text_of(contents).splitlines()]
+    if lines[0].casefold() == "galaxyid":
+        lines[0] = ""
     for row, line in enumerate(lines, 1):
         if line and not line.isdigit():
             raise CatalogueError(f"{path}: line {row} holds {line[:40]!r}, which is no GalaxyID.")

@@ -196,4 +196,4 @@ def _of_text(text: str) -> Format:
         return Format(PAGE.name, named, PAGE.advice)
     if re.match(r"\[\s*[\[{\"\d\]-]|\{\s*[\"}]", start):
         return JSON
-    return TEXT if start else Format("blank", "blank: it holds no text but blanks and line breaks", EMPTY.advice)
+    return TEXT if start else Format("blank", "empty: it holds no text but blanks and line breaks", EMPTY.advice)
