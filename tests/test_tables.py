@@ -276,6 +276,15 @@ def test_a_small_file_does_not_become_a_large_one(
     tracemalloc.stop()
 
 
+def test_names_in_a_file_do_not_write_on_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "t.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(2):
+            archive.writestr(f"\x1b[2J{i}.csv", "ra,dec\n1,2\n")
+    with pytest.raises(TableError, match=r"2 files \(\?\[2J0\.csv, \?\[2J1\.csv\)"):
+        tables.look(path, ("ra", "dec"))
+
+
 def test_a_zip_member_that_leads_out_is_only_read(tmp_path: Path) -> None:
     path = tmp_path / "t.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from galaxy_zoo_decals.tables.columns import match
-from galaxy_zoo_decals.tables.formats import MOST_ROWS, TableError
+from galaxy_zoo_decals.tables.formats import MOST_ROWS, TableError, printable
 from galaxy_zoo_decals.tables.text import text_of
 from galaxy_zoo_decals.tables.unpacking import Contents
 
@@ -175,7 +175,7 @@ def _fits(contents: Contents, wanted: Collection[str]) -> Chosen:
                 raise TableError(f"{contents.path}: {contents.what} {_instead(hdus)}")
             best = _best(contents, [hdu.columns.names for _, hdu in tables], wanted)
             table = Table.read(tables[best][1], character_as_bytes=True, unit_parse_strict="silent")
-            titles = [f"extension {i}" + (f" ({hdu.name})" if hdu.name else "") for i, hdu in tables]
+            titles = [f"extension {i}" + (f" ({printable(hdu.name)})" if hdu.name else "") for i, hdu in tables]
     except (TableError, MemoryError):
         raise
     except Exception:  # astropy raises of all kinds for a file that is cut or odd
@@ -218,7 +218,8 @@ def _votable(contents: Contents, wanted: Collection[str]) -> Chosen:
         ) from None
     if table is None:
         raise TableError(f"{contents.path}: {contents.what} without a table: the answer of a service to a wrong query?")
-    return [f"the table {t.name or t.ID or i}" for i, t in enumerate(held, 1)], best, table
+    titles = [f"the table {printable(t.name or t.ID or str(i))}" for i, t in enumerate(held, 1)]
+    return titles, best, table
 
 
 def _check_xml(contents: Contents, data: bytes) -> None:

@@ -126,6 +126,11 @@ UTF_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xf
 _OLD_PICKLE = re.compile(rb"\A(?:c[\w.]+\n[\w.]+\n|\((?:dp|lp|i?c?[\w.]+\n[\w.]+\n))")
 
 
+def printable(text: str) -> str:
+    """Return a name out of a file as a message may show it: bounded, and without what moves a terminal's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text[:60])
+
+
 def recognise(head: bytes) -> Format:
     """Return what a file is whose first bytes (up to ``HEAD``) these are."""
     if not head:

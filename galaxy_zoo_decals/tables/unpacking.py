@@ -25,6 +25,7 @@ from galaxy_zoo_decals.tables.formats import (
     SHEET,
     Format,
     TableError,
+    printable,
     recognise,
 )
 
@@ -71,7 +72,7 @@ def contents(path: Path) -> Contents:
     """Return what is in a file, looking through compression; raises TableError for a file that is not there."""
     if path.is_dir():
         held = sorted(entry.name for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
-        inside = f" It holds {', '.join(held[:5])}." if held else ""
+        inside = f" It holds {', '.join(map(printable, held[:5]))}." if held else ""
         raise TableError(f"{path}: this is a folder; give the file of the table.{inside}")
     if not path.is_file():
         raise TableError(f"{path}: there is no such file.")
@@ -170,7 +171,7 @@ def _member(path: Path, opened: Callable[[], BinaryIO]) -> str | Format:
     if shown and all(info.filename.endswith(".npy") for info in shown):
         return NUMPY
     if len(shown) != 1:
-        names = ", ".join(info.filename[:60] for info in shown[:5]) or "none"
+        names = ", ".join(printable(info.filename) for info in shown[:5]) or "none"
         more = f" and {len(shown) - 5:,} more" if len(shown) > 5 else ""
         raise TableError(
             f"{path}: this is a zip archive of {len(shown):,} files ({names}{more}); one table is asked for. Unpack it "
