@@ -93,7 +93,10 @@ def parser() -> argparse.ArgumentParser:
 
     score = commands.add_parser("score", help="score a prediction file")
     score.add_argument("edition", help="a name or a folder")
-    score.add_argument("predictions", type=file, help="a Parquet file as described in docs/predictions.md")
+    score.add_argument(
+        "predictions", type=file, metavar="FILE",
+        help="a prediction file as in docs/predictions.md, or a table (CSV, Parquet, FITS) with its columns",
+    )  # fmt: skip
     score.add_argument(
         "--ceiling", action="store_true", help="also print the skill against the noise ceiling (a minute)"
     )
@@ -218,8 +221,8 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from galaxy_zoo_decals import predictions
     from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.prediction_tables import read_for
     from galaxy_zoo_decals.scoring import Truth, score
 
     _check_parent(options.json)
@@ -229,7 +232,7 @@ def _score(options: argparse.Namespace) -> None:
         from galaxy_zoo_decals.scoring import ceilings
 
         ceilings.require_volunteers(truth)  # before the minutes that scores take
-    results = score(truth, predictions.read(options.predictions, truth.tree), str(options.predictions))
+    results = score(truth, read_for(options.predictions, truth), str(options.predictions))
     content = {k: r.to_json() for k, r in results.items()}
     print("\n\n".join(result.report() for result in results.values()))
     if options.ceiling:

@@ -91,8 +91,8 @@ def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
     """Read a prediction file and check its form; raises PredictionError naming file, row and column."""
     try:
         table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowException) as error:
-        raise PredictionError(f"{path}: not a readable Parquet file ({error}).") from None
+    except (OSError, pa.ArrowException):
+        raise PredictionError(unreadable(Path(path))) from None
     metadata = {k.decode(): v.decode("utf-8", "replace") for k, v in (table.schema.metadata or {}).items()}
     missing = [k for k in ("format", "edition", "content_hash", "split_hash", "task", "seed") if k not in metadata]
     if missing:
@@ -136,6 +136,27 @@ def read(path: str | os.PathLike[str], tree: Tree) -> Predictions:
             )
         values[:, group] /= total[:, None]
     return predictions
+
+
+def unreadable(path: Path) -> str:
+    """Return what is said of a file that should be Parquet and does not read: what it is by its first bytes."""
+    from galaxy_zoo_decals.tables import called
+
+    kind = called(path)
+    if kind == "a Parquet table":
+        kind = "it may be cut short, or a part of it is not as it was written"
+    else:
+        kind = f"it is {kind}"
+    return f"{path}: not a readable Parquet file: {kind}."
+
+
+def is_file_of_ours(path: Path) -> bool:
+    """Return whether a Parquet file says of itself that it is a prediction file, of whatever version."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return True  # ``read`` says what is wrong with it
+    return {b"format", b"content_hash", b"task"} <= metadata.keys()
 
 
 def check_values(predictions: Predictions, tree: Tree, where: str) -> None:

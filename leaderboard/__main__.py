@@ -169,8 +169,14 @@ def _overlap(options: argparse.Namespace, truths: Truths) -> int:
             print(f"{key[0]} ({key[1][:12]}): not looked at: {truths.missing(key)}")
     if options.out is not None:
         options.out.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
-    print("Test galaxies are among them: test_overlap is `declared`." if names else "No test galaxy is among them.")
-    return 1 if names else 0
+    others = overlap.respelled(listed, truths)
+    if others:
+        print(f"{others}\nSpell the names as the edition does and run this again: they are not counted above.")
+    if names:
+        print("Test galaxies are among them: test_overlap is `declared`.")
+    elif not others:
+        print("No test galaxy is among them.")
+    return 1 if names or others else 0
 
 
 def _reproduce(options: argparse.Namespace, truths: Truths) -> int:

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     )
     submit.add_argument(
         "--predictions", nargs="+", type=Path, default=[], metavar="FILE",
-        help="predictions made without our harness: .csv or .parquet, one file per seed",
+        help="predictions made without our harness: tables (CSV, Parquet, FITS), one file per seed",
     )  # fmt: skip
     submit.add_argument(
         "--facts", type=Path, metavar="YAML", help="what submit cannot know; `template` writes this file"
@@ -67,7 +67,10 @@ def parser() -> argparse.ArgumentParser:
         "overlap", parents=[common], help="find test galaxies in a list of training galaxies (status 1 if any)"
     )
     overlap.add_argument(
-        "list", type=Path, metavar="IDS", help="one name per line, or .csv or .parquet with iauname, or with ra and dec"
+        "list",
+        type=Path,
+        metavar="IDS",
+        help="one name per line, or a table (CSV, Parquet, FITS, VOTable) with iauname, or ra and dec",
     )
     overlap.add_argument(
         "--out", type=Path, metavar="FILE", help="write the test galaxies found here, one name per line"

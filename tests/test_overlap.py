@@ -70,10 +70,12 @@ def test_the_command_says_what_to_declare(
     ("name", "text", "words"),
     [
         ("x.csv", "name\nx\n", "needs a column iauname"),
-        ("x.csv", "ra,dec\n1,95\n", "row 1: 1"),
-        ("x.csv", "", "not a readable list"),
-        ("x.parquet", "PAR1", "not a readable list"),
-        ("x.txt", b"\xff\xfe", "not a readable list"),
+        ("x.csv", "ra,dec\n1,95\n", "row 1, column 'dec' holds 95.0, which is no position"),
+        ("x.csv", "ra,dec\n10:00:28.6,95\n", "which are 150.119167 degrees"),
+        ("x.csv", "ra,d\n1,95\n", "needs a column iauname, or ra and dec"),
+        ("x.csv", "", "it has no bytes"),
+        ("x.parquet", "PAR1", "may be cut short"),
+        ("x.txt", b"\xff\xfe", "holds no text"),
     ],
 )
 def test_a_bad_list_is_named(
@@ -85,6 +87,22 @@ def test_a_bad_list_is_named(
     said = capsys.readouterr().err
     assert str(path) in said and words in said
     assert main(["overlap", str(tmp_path / "nowhere.csv")]) == 1
+
+
+def test_names_in_another_spelling_are_not_passed_over(
+    toy_edition: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list of file names shares no name with the test galaxies, and is of them all the same."""
+    edition = Edition(toy_edition)
+    test, train = (list(edition.table(split, ["iauname"])["iauname"]) for split in ("test", "train"))
+    listed = tmp_path / "list.txt"
+    for change in (lambda n: f"cutouts/{n}.jpg", lambda n: n.replace("+", " "), str.lower):
+        listed.write_text("".join(f"{change(name)}\n" for name in [*train, test[0]]))
+        assert main(["overlap", str(listed), "--edition", str(toy_edition)]) == 1
+        said = capsys.readouterr().out
+        assert "1 names are test galaxies of" in said and repr(test[0]) in said and "No test galaxy" not in said
+    listed.write_text("".join(f"{name}.jpg\n" for name in train))
+    assert main(["overlap", str(listed), "--edition", str(toy_edition)]) == 0
 
 
 def test_results_for_the_hub_are_what_the_hub_reads(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.prepare import cleaning, edition_columns
 from galaxy_zoo_decals.prepare.audit import check
 from galaxy_zoo_decals.schema import GZ2, GZD5, SPLITS
-from galaxy_zoo_decals.sources import catalogue
+from galaxy_zoo_decals.sources import catalogue, zenodo
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from tests.published import COLUMNS, as_published
 from tests.releases import draw
@@ -176,6 +176,21 @@ def test_a_table_of_the_true_shape_becomes_an_edition_that_checks(
     assert (lost["label"] == -1).all() and not lost["in_multiclass"].any()
     assert table["mag_r"].notna().all()
     assert not views.asked(GZD5, lost[[q.total for q in GZD5.questions]].to_numpy())[:, -1].any()
+
+
+@pytest.mark.parametrize("name", ["gz_decals_volunteers_5.csv.gz", "gz_decals_volunteers_5.fits"])
+def test_votes_on_disk_may_be_compressed_or_fits(release: Path, tmp_path: Path, name: str) -> None:
+    """pandas' nulls in columns of text become masked or empty cells."""
+    rows = pd.read_parquet(release / "gz_decals_volunteers_5.parquet")
+    expected = catalogue.read(release / "gz_decals_volunteers_5.parquet")
+    if name.endswith(".gz"):
+        rows.to_csv(tmp_path / name, index=False)
+    else:
+        tables = pytest.importorskip("astropy.table")
+        texts = [column for column in rows if not pd.api.types.is_numeric_dtype(rows[column])]
+        tables.Table.from_pandas(rows.astype(dict.fromkeys(texts, object))).write(tmp_path / name)
+    found = catalogue.read(zenodo.OnDisk(folder=tmp_path).table)
+    pd.testing.assert_frame_equal(found, expected)
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,13 @@ import datasets
 import pandas as pd
 import pyarrow as pa
 
-from galaxy_zoo_decals import image_files
+from galaxy_zoo_decals import image_files, joins
 from galaxy_zoo_decals.atomic import sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
 from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.prepare.card import card
 from galaxy_zoo_decals.prepare.cleaning import Rules
-from galaxy_zoo_decals.prepare.conversion import Converted, convert
+from galaxy_zoo_decals.prepare.conversion import Conversion, Converted, convert
 from galaxy_zoo_decals.prepare.edition_columns import (
     Counts,
     balance,
@@ -112,6 +112,7 @@ def _build(
         wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}
         _check_splits(wanted, report, source)
         conversion = convert(source, listed, wanted, work, form, processes)
+        _check_names(conversion)
     except BaseException:
         if not any(p for p in work.rglob("*") if p.is_file()):  # a source that was refused leaves no trace
             shutil.rmtree(work, ignore_errors=True)
@@ -164,6 +165,30 @@ def survey_catalogue(source: Source, rules: Rules) -> cleaning.Report:
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
     _survey(source.tree, catalogue, rules, report)
     return report
+
+
+def _check_names(conversion: Conversion) -> None:
+    """Look why galaxies have no image while images have no row; EditionError where that is so of all of them.
+
+    Where it is so of some and the cause is known, it is said on standard error.
+    """
+    theirs = conversion.unlisted_names
+    problems = {name: str(e) for part in conversion.splits.values() for name, e in part.problems.items()}
+    without = [name for name, problem in problems.items() if problem == MISSING]
+    if not theirs or not without:
+        return
+    words = "names of the images", "galaxies of the votes"
+    if not any(run for part in conversion.splits.values() for run in part.runs):
+        raise EditionError(
+            f"none of the {len(without):,} galaxies has an image among the {conversion.unlisted:,} there are. "
+            + joins.explain(theirs, without, *words)
+        )
+    if joins.cause(theirs, without) is not None:
+        said = joins.explain(theirs, without, *words)
+        print(
+            f"{len(without):,} galaxies have no image, and {conversion.unlisted:,} images no galaxy. {said}",
+            file=sys.stderr,
+        )
 
 
 def _check_splits(names: dict[str, list[str]], report: cleaning.Report, source: Source) -> None:

@@ -95,7 +95,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     gz2 = sources.add_parser("gz2", help="the Kaggle Galaxy Challenge (SDSS images, debiased likelihoods)")
     gz2.add_argument(
         "--source", type=Path, required=True, metavar="DIR",
-        help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or Kaggle's single zip",
+        help="folder with training_solutions_rev1 and images_training_rev1, unpacked or zips; or the table itself, "
+        "with the images beside it; or Kaggle's single zip",
     )  # fmt: skip
     gz2.add_argument(
         "--only", type=file, metavar="FILE",
@@ -105,7 +106,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     simulated.add_argument("--galaxies", type=positive, default=20_000, metavar="N", help="number of galaxies (20,000)")
     simulated.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the simulation (0)")
     catalogue = sources.add_parser("catalogue", help="your own table with GZD-5 columns, and its images")
-    catalogue.add_argument("--votes", type=file, required=True, metavar="FILE", help="table of votes, CSV or Parquet")
+    catalogue.add_argument(
+        "--votes", type=file, required=True, metavar="FILE", help="table of votes: CSV, Parquet, FITS, VOTable"
+    )
     catalogue.add_argument(
         "--images",
         type=Path,

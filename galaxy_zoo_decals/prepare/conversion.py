@@ -25,6 +25,9 @@ from galaxy_zoo_decals.sources import MISSING, Encoder, Part, Source
 PIECE = 256
 """Galaxies a piece: some seconds of work, so that an interrupt loses little."""
 
+UNLISTED = 500
+"""Names that are enough to see why images and rows do not match."""
+
 Piece = tuple[Path, list[str]]
 """Where a piece lies, and the galaxies it is to hold."""
 
@@ -48,6 +51,8 @@ class Conversion:
 
     splits: dict[str, Converted]
     unlisted: int = 0
+    unlisted_names: list[str] = field(default_factory=list)
+    """Names of images that no row asked for, the first ``UNLISTED`` of each part."""
     strangers: dict[str, str] = field(default_factory=dict)
     """Images of the campaign that belong to no row, each with why."""
     skipped: dict[str, str] = field(default_factory=dict)
@@ -75,7 +80,9 @@ def convert(
         for part in source.parts(work, form):
             fresh = part.images.keys() - seen
             seen |= fresh
-            done.unlisted += len(fresh - listed) + len(part.strangers)
+            unlisted = fresh - listed
+            done.unlisted += len(unlisted) + len(part.strangers)
+            done.unlisted_names += heapq.nsmallest(UNLISTED, unlisted)
             done.strangers |= part.strangers
             done.skipped |= part.skipped
             bar.set_description(part.label)

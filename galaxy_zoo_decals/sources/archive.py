@@ -21,6 +21,7 @@ from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError
 from galaxy_zoo_decals.pictures import kinds
 from galaxy_zoo_decals.sources import Part
+from galaxy_zoo_decals.tables import called
 
 MAX_DIRECTORY = 256 * 2**20
 """Bytes of a zip's table of contents: a million files; that of a quarter of the survey has about 6 MB."""
@@ -233,9 +234,12 @@ def _clear_errors(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise ArchiveError(f"{path}: there is no such file.") from None
-    except DAMAGE as error:
+    except DAMAGE:
+        kind = called(path)
+        what = "" if kind == "a zip archive" else f"; this is {kind}"
         raise ArchiveError(
-            f"{path}: not a whole zip archive ({error}): it is cut short or damaged. Remove it and download it again."
+            f"{path}: not a whole zip archive{what}: it may be cut short, damaged, or another file. Compare its size "
+            "with that of the published one; if they differ, download it again."
         ) from None
 
 

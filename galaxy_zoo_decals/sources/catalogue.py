@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals import joins, tables
 from galaxy_zoo_decals.schema import GZD5, Question, Tree
+from galaxy_zoo_decals.tables import TableError
+from galaxy_zoo_decals.tables.positions import LIMITS, no_position, shown
 
 METADATA: dict[str, str] = {
     "ra": "float64",
@@ -33,11 +32,8 @@ Null where unknown; for ``random_selection`` null means that the catalogue does 
 DERIVED = {"mag_r": "sersic_nmgy_r"}
 """Metadata that a file without its column may hold in another form: the magnitude as a flux in nanomaggies."""
 
-LIMITS = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0)}
-"""Positions in the sky, degrees: splits are made of them."""
 
-
-class CatalogueError(UserError):
+class CatalogueError(TableError):
     """A catalogue that cannot be used; the message names file, row and column and says what to do."""
 
 
@@ -50,14 +46,15 @@ def debiased_columns(tree: Tree) -> tuple[str, ...]:
     return tuple(f"{column}_debiased" for column in tree.answer_columns)
 
 
-def read(path: Path, tree: Tree = GZD5, extra: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a vote catalogue (CSV or Parquet, columns as on Zenodo 4573248) and return its checked rows.
+def read(path: Path, tree: Tree = GZD5, extra: tuple[str, ...] = (), needed: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a vote catalogue (a table of any kind that ``tables`` reads, columns as on Zenodo 4573248), checked.
 
     Returns iauname, the columns of ``METADATA`` (null where the file has none), the tree's vote columns and
-    ``lost_columns`` as int16 and the ``extra`` columns as float32, in the file's order. Raises CatalogueError naming
-    file, row and column.
+    ``lost_columns`` as int16 and the ``extra`` columns as float32, in the file's order. ``needed`` are columns of
+    ``METADATA`` that the file must have. Raises CatalogueError naming file, row and column, TableError for a file that
+    is no table or a damaged one.
     """
-    table = _read_table(path, tree, extra)
+    table = _read_table(path, tree, extra, needed)
     checked = check(table, tree, str(path))
     values = {column: _metadata(table, column, "float32", str(path)) for column in extra}
     return pd.concat([checked, pd.DataFrame(values, index=checked.index)], axis=1) if extra else checked
@@ -89,54 +86,24 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
     for column, dtype in METADATA.items():
         columns[column] = _metadata(table, column, dtype, where)
     columns |= _votes(table, tree, where)
-    return pd.DataFrame(columns)
+    checked = pd.DataFrame(columns)
+    _check_hours(checked, where)
+    return checked
 
 
-def _read_table(path: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
-    if not path.exists():
-        raise CatalogueError(f"{path}: there is no such file.")
-    wanted = {"iauname", *METADATA, *DERIVED.values(), *tree.vote_columns, *extra}
-    try:
-        if path.suffix == ".parquet":
-            present = pq.read_schema(path).names
-            _check_columns(present, tree, str(path), extra)
-            return pd.read_parquet(path, columns=[c for c in present if c in wanted])
-        check_last_line(path)
-        _check_columns(list(pd.read_csv(path, nrows=0).columns), tree, str(path), extra)
-        return pd.read_csv(path, usecols=lambda c: c in wanted, dtype={"iauname": str}, low_memory=False)
-    except (
-        pa.ArrowException,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-        OSError,
-    ) as error:
-        raise CatalogueError(f"{path}: not a readable table ({error}). Download the file again.") from None
-
-
-def check_last_line(path: Path) -> None:
-    """Raise CatalogueError if the CSV ends in the middle of a row, as an interrupted download does."""
-    with path.open("rb") as file:
-        header = file.readline()
-        file.seek(max(len(header), path.stat().st_size - 65536))
-        check_end(header, file.read(), str(path))
-
-
-def check_end(header: bytes, end: bytes, path: str) -> None:
-    """Raise CatalogueError if the end of a CSV is not that of whole rows of its header; ``path`` names the file."""
-    lines = end.rstrip(b"\r\n").splitlines()
-    if not lines:
-        raise CatalogueError(f"{path}: the file has a header and no rows. Download it again.")
-    expected, found = (len(next(csv.reader([text.decode("utf-8", "replace")]))) for text in (header, lines[-1]))
-    if found != expected:
-        raise CatalogueError(
-            f"{path}: the last row has {found} of {expected} columns: the file is cut short. Download it again."
-        )
-    if not end.endswith(b"\n"):
-        raise CatalogueError(
-            f"{path}: the last row does not end in a line break: its last value may be cut short. Download the file "
-            "again, or add a line break at its end if it is whole."
-        )
+def _read_table(path: Path, tree: Tree, extra: tuple[str, ...], needed: tuple[str, ...]) -> pd.DataFrame:
+    wanted = ("iauname", *METADATA, *DERIVED.values(), *tree.vote_columns, *extra)
+    table = tables.look(path, wanted)
+    if not set(table.columns) & set(wanted):
+        raise CatalogueError(f"{path}: it has none of the columns of a table of votes{table.missing('iauname')}.")
+    _check_columns(table.columns, tree, str(path), extra)
+    for column in needed:
+        if column not in table.columns:
+            raise CatalogueError(f"{path}: column {column!r} is missing{table.missing(column)}.")
+    rows = table.read(wanted, texts=("iauname",))
+    if "iauname" in rows:
+        rows["iauname"] = joins.plain(rows["iauname"]).where(rows["iauname"].notna())
+    return rows
 
 
 def _check_columns(present: list[str], tree: Tree, where: str, extra: tuple[str, ...] = ()) -> None:
@@ -175,14 +142,30 @@ def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Se
             bad |= (values < LIMITS[column][0]) | (values > LIMITS[column][1])
     if bad.any():
         row = _first(bad)
-        raise CatalogueError(
-            f"{where}: row {row}, column {column!r} holds {_shown(given.iloc[row - 1])}, which is no {dtype}."
-        )
+        problem = no_position(column, given.iloc[row - 1]) if column in LIMITS else f"which is no {_KINDS[dtype]}"
+        raise CatalogueError(f"{where}: row {row}, column {column!r} holds {shown(given.iloc[row - 1])}, {problem}.")
     values = values.astype(dtype)  # type: ignore[call-overload]
     return values.fillna(False) if column == "wrong_size_warning" else values
 
 
 _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+_KINDS = {"boolean": "true or false", "float64": "number", "float32": "number"}
+
+
+def _check_hours(table: pd.DataFrame, where: str) -> None:
+    """Raise CatalogueError if right ascensions are in hours: names that are made of positions tell."""
+    ra = table["ra"].to_numpy(float, na_value=np.nan)
+    parts = table["iauname"].str.extract(r"^J(\d\d)(\d\d)(\d\d(?:\.\d+)?)[+-]\d{6}").astype(float)
+    hours = (parts[0] + parts[1] / 60 + parts[2] / 3600).to_numpy()
+    known = np.isfinite(hours) & np.isfinite(ra) & (hours > 0.1)
+    if known.sum() >= 3 and (np.abs(ra - hours)[known] < 0.01).mean() > 0.9:
+        row = int(known.argmax())
+        raise CatalogueError(
+            f"{where}: column 'ra' is in hours: row {row + 1}, {table['iauname'].iloc[row]}, lies at "
+            f"{15 * hours[row]:.4f} degrees, and the column holds {ra[row]:g}. Multiply it by 15: 'ra' is in degrees."
+        )
 
 
 def _votes(table: pd.DataFrame, tree: Tree, where: str) -> dict[str, pd.Series]:
@@ -242,15 +225,10 @@ def _counts(table: pd.DataFrame, column: str, where: str) -> np.ndarray:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise CatalogueError(
-            f"{where}: row {row + 1}, column {column!r} holds {_shown(table[column].iloc[row])}, which is no number "
+            f"{where}: row {row + 1}, column {column!r} holds {shown(table[column].iloc[row])}, which is no number "
             "of votes."
         )
     return values.to_numpy(dtype=float, na_value=np.nan)
-
-
-def _shown(value: object) -> str:
-    """Return a value as a reader of the file knows it."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def _first(mask: pd.Series) -> int:

@@ -38,7 +38,7 @@ PASSED_ON = (
 
 @dataclass(frozen=True)
 class Folder:
-    """A vote table (CSV or Parquet) and its images: ``<iauname>.png`` (or .jpg, .fits), in folders or without."""
+    """A vote table (of any kind) and its images: ``<iauname>`` with any ending, in folders as on Zenodo or without."""
 
     votes: Path
     images: Path
@@ -131,7 +131,7 @@ def sha256(path: Path) -> str:
 
 def read_with_positions(votes: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
     """Return the checked rows of a vote table; CatalogueError where a position is missing: splits go by it."""
-    table = catalogues.read(votes, tree, extra)
+    table = catalogues.read(votes, tree, extra, needed=("ra", "dec"))
     for column in ("ra", "dec"):
         if table[column].isna().any():
             row = int(table[column].isna().to_numpy().argmax()) + 1

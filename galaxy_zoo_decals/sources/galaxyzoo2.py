@@ -23,6 +23,7 @@ from galaxy_zoo_decals.sources.galaxyzoo2_mapping import Pictures
 from galaxy_zoo_decals.sources.record import Record, SourceError, kept_answer, stated_licence
 from galaxy_zoo_decals.sources.runs import RUN
 from galaxy_zoo_decals.sources.survey_part import SomeGalaxies, SomeOfArchives
+from galaxy_zoo_decals.tables import TableError
 
 ARCHIVE = "images_gz2.zip"
 FOLDERS = ("images", "images_gz2")
@@ -64,9 +65,17 @@ class Published:
 
     @cached_property
     def _votes(self) -> hart16.Table:
-        table = hart16.read(self.table, self.debiased)
+        try:
+            table = hart16.read(self.table, self.debiased)
+        except TableError as error:
+            raise type(error)(f"{error}{self._again}") from None
         self.say(hart16.summary(table.facts))
         return table
+
+    @property
+    def _again(self) -> str:
+        """What to do where the table is a file that was downloaded."""
+        return ""
 
     def describe(self) -> dict[str, object]:
         """Return what edition.json says of this source."""
@@ -120,8 +129,6 @@ class _Mapped(Published):
     def _pictures(self) -> Pictures:
         rows = self._votes.rows
         found = galaxyzoo2_mapping.read(self.mapping, rows)
-        if not found.galaxies:
-            raise SourceError(f"{self.mapping}: it names no galaxy of {self.table.name}; are they of one release?")
         if found.without:
             self.say(
                 f"{self.mapping.name}: {len(found.without):,} of {len(rows):,} galaxies have no picture in it and are "
@@ -195,6 +202,10 @@ class Downloaded(_Mapped):
     def table(self) -> Path:
         """Return the file of the votes, downloading it if it is not there."""
         return votes_file(self.votes, self._record)
+
+    @property
+    def _again(self) -> str:
+        return " It was downloaded: if the server sent another file, move this one away and run the command again."
 
     @cached_property
     def mapping(self) -> Path:
@@ -279,7 +290,7 @@ class OnDisk(_Mapped):
     @cached_property
     def mapping(self) -> Path:
         """Return the file that says which picture shows which galaxy."""
-        return self._file(galaxyzoo2_mapping.NAME)
+        return self._file(galaxyzoo2_mapping.NAME, f"{galaxyzoo2_mapping.NAME}.gz")
 
     def _file(self, *names: str) -> Path:
         if (found := find(self.folder, self.downloads, names, self.say)) is not None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from galaxy_zoo_decals import joins, tables
 from galaxy_zoo_decals.image_files import ImageError
 from galaxy_zoo_decals.sources import Encoder, Part
-from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.hart16 import rank, spoiled
 from galaxy_zoo_decals.sources.record import SourceError
@@ -41,16 +40,15 @@ def read(path: Path, galaxies: pd.DataFrame) -> Pictures:
         raise CatalogueError(
             f"{path}: there is no such file. It says which picture shows which galaxy (Zenodo 3565489)."
         )
-    catalogues.check_last_line(path)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
-        words = str(error).splitlines()[0][:200]
-        raise CatalogueError(f"{path}: not a readable table ({words}). Download it again.") from None
+    found = tables.look(path, COLUMNS, whole=True)
     for column in COLUMNS:
-        if column not in table.columns:
-            raise CatalogueError(f"{path}: column {column!r} is missing; this is not {NAME} of Zenodo 3565489.")
-        table[column] = table[column].str.strip()
+        if column not in found.columns:
+            raise CatalogueError(
+                f"{path}: column {column!r} is missing; this is not {NAME} of Zenodo 3565489{found.missing(column)}."
+            )
+    table = found.read(COLUMNS, texts=COLUMNS)
+    for column in COLUMNS:
+        table[column] = table[column].astype(object).where(table[column].notna(), "").astype(str)
     for column in ("objid", "asset_id"):
         bad = ~table[column].str.fullmatch(r"[0-9]{1,20}")
         if bad.any():
@@ -61,7 +59,7 @@ def read(path: Path, galaxies: pd.DataFrame) -> Pictures:
     if spoiled(table["objid"]):
         raise CatalogueError(
             f"{path}: column 'objid' has lost its last digits, as {table['objid'].iloc[0]}: a program read it as a "
-            "number. Download the file again."
+            "number. Take the file as it was published."
         )
     again = table["asset_id"].duplicated() & ~table.duplicated(["objid", "asset_id"])
     if again.any():
@@ -70,10 +68,14 @@ def read(path: Path, galaxies: pd.DataFrame) -> Pictures:
         first = int((table["asset_id"] == name).to_numpy().argmax())
         raise CatalogueError(
             f"{path}: the picture {name} stands in rows {first + 1} and {row + 1} ({int(again.sum())} such rows); a "
-            "picture shows one galaxy. Download the file again."
+            "picture shows one galaxy. Take the file as it was published."
         )
     own = galaxies.set_index("iauname")["upload_group"]
-    table = table[table["objid"].isin(own.index)]
+    known_rows = table["objid"].isin(own.index)
+    if not known_rows.any():
+        words = joins.explain(table["objid"], own.index, "objids of the mapping", "dr7objids of the votes")
+        raise CatalogueError(f"{path}: it names no galaxy of the votes. {words}")
+    table = table[known_rows]
     other = (table["sample"] != table["objid"].map(own)).to_numpy()
     table = table.assign(other=other, rank=rank(table["sample"])).sort_values(["other", "rank"], kind="stable")
     table = table.drop_duplicates("objid")
@@ -89,10 +91,10 @@ def renamed(part: Part, galaxies: Mapping[str, str]) -> Part:
     no picture is of any galaxy.
     """
     if not galaxies.keys() & part.images.keys():
-        example = next((f", as {name}" for name in part.images), "")
+        words = joins.explain(part.images, galaxies, "names of the pictures", f"asset ids of {NAME}")
         raise SourceError(
-            f"{part.label}: of its {len(part.images):,} pictures{example}, none is called by an asset id of a galaxy "
-            f"in {NAME}, as {next(iter(galaxies))}.jpg. Are they the pictures of Zenodo 3565489?"
+            f"{part.label}: none of its {len(part.images):,} pictures is called by an asset id of a galaxy. {words} "
+            "Are they the pictures of Zenodo 3565489?"
         )
     names = {asset: galaxies.get(asset, f"{asset}.jpg") for asset in part.images}
     assets = {name: asset for asset, name in names.items()}

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
-import gzip
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pacsv
 
+from galaxy_zoo_decals import tables
 from galaxy_zoo_decals.schema import GZ2, Question
 from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
 from galaxy_zoo_decals.sources.folder import sha256
+from galaxy_zoo_decals.tables.positions import LIMITS
 
-NAMES = ("gz2_hart16.csv.gz", "gz2_hart16.csv")
-"""What the table is called, in the order of preference: as it is published, and unpacked."""
+NAMES = (
+    "gz2_hart16.csv.gz", "gz2_hart16.csv", "gz2_hart16.parquet", "gz2_hart16.fits.gz", "gz2_hart16.fits",
+    "gz2_hart16.vot.gz", "gz2_hart16.vot",
+)  # fmt: skip
+"""What the table is called, in the order of preference: as it is published, and unpacked or in another format."""
 
 ANSWERS = {
     "t01_smooth_or_features": ("a01_smooth", "a02_features_or_disk", "a03_star_or_artifact"),
@@ -81,28 +80,30 @@ def extra_columns() -> tuple[str, ...]:
 
 
 def read(path: Path, extra: bool = False) -> Table:
-    """Read the table (CSV, or CSV in gzip) and check every count in it; ``extra``: keep ``extra_columns`` too.
+    """Read the table, in any form that ``tables`` reads, and check every count; ``extra``: keep ``extra_columns`` too.
 
     Votes are the raw counts of volunteers, whole numbers from 0. Totals are made of them; where the table's own totals
     or a parent's count say otherwise, that is counted and reported in ``facts``, and the counts stand. Raises
     CatalogueError naming file, row (the first row of data is row 1) and column. Source: Hart et al. 2016, MNRAS 461,
     3663; Willett et al. 2013, MNRAS 435, 2835, table 2.
     """
-    header = _header(path)
     kept = tuple(f"{stem}_{kind}" for kind in EXTRA for stem in STEMS) if extra else ()
-    _check_header(header, ("dr7objid", "sample", "total_classifications", "total_votes", *COUNTS, *kept), path)
-    positions = tuple(column for column in ("ra", "dec") if column in header)
+    texts, whole = ("dr7objid", "sample"), ("total_classifications", "total_votes", *COUNTS)
+    found = tables.look(path, (*texts, *whole, "ra", "dec", *kept), whole=True)
+    _check_header(found, (*texts, *whole, *kept))
+    positions = tuple(column for column in ("ra", "dec") if column in found.columns)
     if len(positions) == 1:
         raise CatalogueError(
             f"{path}: it has the column {positions[0]!r} and no {_other(positions[0])!r}; splits need both."
         )
-    texts, whole = ("dr7objid", "sample"), ("total_classifications", "total_votes", *COUNTS)
-    table = _columns(path, texts, (*whole, *positions, *kept))
+    numbers = (*whole, *positions, *kept)
+    table = found.read((*texts, *numbers), texts)
+    _check_numbers(table, numbers, path)
     votes = _whole_numbers(table, whole, path)
     for column in positions:
         _check_position(table, column, path)
     names = _identifiers(table, path)
-    sample = pd.Series(table["sample"].to_pandas().to_numpy(object)).str.strip()
+    sample = table["sample"].fillna("").astype(str).str.strip()
     columns: dict[str, object] = {"iauname": names, "upload_group": sample}
     for column in positions:
         columns[column] = table[column].to_numpy()
@@ -150,92 +151,34 @@ def _other(column: str) -> str:
     return {"ra": "dec", "dec": "ra"}[column]
 
 
-_DAMAGE = (pa.ArrowException, OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
-"""What is raised of files that cannot be read."""
-
-
-def _header(path: Path) -> list[str]:
-    """Return the names of the columns."""
-    if not path.is_file():
-        raise CatalogueError(f"{path}: there is no such file.")
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            line = file.readline(2**20).decode("utf-8-sig")
-        if not line:
-            raise EOFError("it is empty")
-        if path.suffix != ".gz":  # gzip has a checksum of its own
-            catalogues.check_last_line(path)
-        return next(csv.reader([line]), [])
-    except _DAMAGE as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: BaseException) -> CatalogueError:
-    words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return CatalogueError(
-        f"{path}: not a whole table in CSV ({words}): it is cut short, damaged, or a file of another kind. Remove it "
-        "and download it again."
-    )
-
-
-def _check_header(header: Sequence[str], wanted: Sequence[str], path: Path) -> None:
-    missing = [column for column in wanted if column not in header]
+def _check_header(table: tables.Table, wanted: Sequence[str]) -> None:
+    missing = [column for column in wanted if column not in table.columns]
     if missing:
-        close = difflib.get_close_matches(missing[0], [c for c in header if c not in wanted], n=1)
-        hint = f"; the nearest column it has is {close[0]!r}" if close else ""
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise CatalogueError(
-            f"{path}: column {missing[0]!r}{more} of the table of Hart et al. 2016 ({NAMES[0]}) is missing{hint}."
-        )
-    twice = next((column for column in (*wanted, "ra", "dec") if list(header).count(column) > 1), None)
-    if twice is not None:
-        raise CatalogueError(f"{path}: column {twice!r} stands there twice; which one is meant?")
-
-
-def _columns(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pa.Table:
-    """Return some columns of a CSV: texts as they stand, numbers as float64 (null where a cell is empty)."""
-    kinds = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64())
-    try:
-        return _parsed(path, kinds)
-    except pa.ArrowInvalid as error:
-        if "conversion error" not in str(error):
-            raise _unreadable(path, error) from None
-    except _DAMAGE as error:
-        raise _unreadable(path, error) from None
-    raise _bad_cell(path, numbers)
-
-
-def _parsed(path: Path, kinds: dict[str, pa.DataType]) -> pa.Table:
-    with pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None) as file:
-        return pacsv.read_csv(
-            file,
-            read_options=pacsv.ReadOptions(block_size=2**22),
-            convert_options=pacsv.ConvertOptions(include_columns=list(kinds), column_types=kinds),
+            f"{table.path}: column {missing[0]!r}{more} of the table of Hart et al. 2016 ({NAMES[0]}) is "
+            f"missing{table.missing(missing[0])}."
         )
 
 
-def _bad_cell(path: Path, numbers: Sequence[str]) -> CatalogueError:
-    """Return the error that names the first cell that is no number: what the fast reader says names no row."""
-    table = _parsed(path, dict.fromkeys(numbers, pa.string()))
+def _check_numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    """Turn columns into float64; CatalogueError naming the first cell that is no number."""
     rows = []
-    for column in numbers:
-        text = table[column].to_pandas()
-        bad = (
-            pd.to_numeric(text, errors="coerce").isna() & ~text.isin(["", "NA", "NaN", "nan", "NULL", "null"])
-        ).to_numpy()
+    for column in columns:
+        values = pd.to_numeric(table[column], errors="coerce")
+        bad = (values.isna() & table[column].notna()).to_numpy()
         if bad.any():
-            row = int(bad.argmax())
-            rows.append((row, column, text.iloc[row]))
-    if not rows:
-        return CatalogueError(f"{path}: not a table of numbers. Download it again.")
-    row, column, value = min(rows, key=lambda found: found[0])
-    return CatalogueError(f"{path}: row {row + 1}, column {column!r} holds {str(value)[:40]!r}, which is no number.")
+            rows.append((int(bad.argmax()), column, table[column].iloc[int(bad.argmax())]))
+        table[column] = values.to_numpy(float, na_value=np.nan)
+    if rows:
+        row, column, value = min(rows, key=lambda found: found[0])
+        raise CatalogueError(f"{path}: row {row + 1}, column {column!r} holds {str(value)[:40]!r}, which is no number.")
 
 
-def _check_position(table: pa.Table, column: str, path: Path) -> None:
+def _check_position(table: pd.DataFrame, column: str, path: Path) -> None:
     """Raise CatalogueError for a row without a position: splits go by it."""
     values = table[column].to_numpy()
-    low, high = catalogues.LIMITS[column]
+    low, high = LIMITS[column]
     bad = ~((values >= low) & (values <= high))
     if bad.any():
         row = int(bad.argmax())
@@ -245,18 +188,18 @@ def _check_position(table: pa.Table, column: str, path: Path) -> None:
         )
 
 
-def _unasked(table: pa.Table) -> dict[str, np.ndarray]:
+def _unasked(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return for each column of counts the rows where all counts of its question are empty: nobody was asked."""
     found: dict[str, np.ndarray] = {}
     for q in GZ2.questions:
         columns = COUNTS[GZ2.slices[q.name]]
-        if any(table[column].null_count for column in columns):
+        if any(table[column].isna().any() for column in columns):
             empty: np.ndarray = np.logical_and.reduce([np.isnan(table[column].to_numpy()) for column in columns])
             found |= dict.fromkeys(columns, empty)
     return found
 
 
-def _whole_numbers(table: pa.Table, columns: Sequence[str], path: Path) -> np.ndarray:
+def _whole_numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> np.ndarray:
     """Return counts, int32 (rows, columns); CatalogueError naming the first cell that is no count of votes."""
     out = np.empty((len(table), len(columns)), np.int32)
     unasked = _unasked(table)
@@ -280,9 +223,9 @@ def _whole_numbers(table: pa.Table, columns: Sequence[str], path: Path) -> np.nd
     return out
 
 
-def _identifiers(table: pa.Table, path: Path) -> pd.Series:
+def _identifiers(table: pd.DataFrame, path: Path) -> pd.Series:
     """Return the dr7objid of every row as text; CatalogueError naming the first that is none."""
-    names = pd.Series(table["dr7objid"].to_pandas().to_numpy(object)).fillna("").str.strip()
+    names = table["dr7objid"].fillna("").astype(str).str.strip()
     bad = ~names.str.fullmatch(r"[1-9][0-9]{17,18}")
     if bad.any():
         row = int(bad.to_numpy().argmax())

@@ -7,8 +7,9 @@ a correction that follows from a galaxy's redshift, size and luminosity, which i
 from __future__ import annotations
 
 import hashlib
-import io
+import re
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galaxy_zoo_decals import drawn_votes, splits
+from galaxy_zoo_decals import drawn_votes, joins, splits, tables
 from galaxy_zoo_decals.edition import digest
 from galaxy_zoo_decals.image_files import Form
 from galaxy_zoo_decals.schema import GZ2, Tree
@@ -42,7 +43,8 @@ class GZ2Challenge:
     """The challenge's files as the user has them.
 
     ``folder`` holds ``training_solutions_rev1.csv`` and ``images_training_rev1/``, or the zips of these names, or
-    the one zip that Kaggle makes of everything; or it is that zip.
+    the one zip that Kaggle makes of everything; or it is that zip, or the table itself (of any kind that ``tables``
+    reads), beside which the images lie.
     """
 
     folder: Path
@@ -78,7 +80,7 @@ class GZ2Challenge:
                 f"Counts are made of them for {ROOT_VOTES} assumed votes at the first question; everything that rests "
                 "on that number is assumed. These are not DECaLS galaxies, and the tree is that of Galaxy Zoo 2."
             ),
-            "table_sha256": hashlib.sha256(self._table[1]).hexdigest(),
+            "table_sha256": self._table_sha256,
             "votes_assumed": ROOT_VOTES,
             "tests": self.tests,
             **({"only": len(self.only), "only_sha256": digest(sorted(self.only))} if self.only else {}),
@@ -94,16 +96,15 @@ class GZ2Challenge:
 
     def votes(self) -> pd.DataFrame:
         """Return the same from the table alone: who has the votes needs no images to score with them."""
-        path, data = self._table
-        catalogues.check_end(data[: data.find(b"\n") + 1], data[data.find(b"\n") + 1 :][-65536:], str(path))
-        try:
-            table = pd.read_csv(io.BytesIO(data), dtype={"GalaxyID": str})
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise CatalogueError(f"{path}: not a readable table ({error}). Download it again.") from None
+        path = self._table.path
         wanted = [name for names in class_columns().values() for name in names]
+        found = tables.look(path, ("GalaxyID", *wanted), contents=self._table)
         for column in ("GalaxyID", *wanted):
-            if column not in table.columns:
-                raise CatalogueError(f"{path}: column {column!r} is missing; this is not the challenge's {TABLE}.")
+            if column not in found.columns:
+                raise CatalogueError(
+                    f"{path}: column {column!r} is missing; this is not the challenge's {TABLE}{found.missing(column)}."
+                )
+        table = found.read(("GalaxyID", *wanted), texts=("GalaxyID",))
         values = table[wanted].apply(pd.to_numeric, errors="coerce")
         bad = (values.isna() & table[wanted].notna()) | (values < 0) | (values > 1.001)
         if bad.to_numpy().any():
@@ -112,16 +113,19 @@ class GZ2Challenge:
                 f"{path}: row {row + 1}, column {wanted[column]!r} holds {table[wanted[column]].iloc[row]!r}; "
                 "the challenge's values are likelihoods from 0 to 1."
             )
-        bad_id = ~table["GalaxyID"].str.fullmatch(r"\d+").fillna(False).astype(bool)
+        # Where a table was saved with decimals the number is the same: 100008.0.
+        table["GalaxyID"] = table["GalaxyID"].map(_whole, na_action="ignore")
+        bad_id = ~table["GalaxyID"].astype(object).str.fullmatch(r"\d+").fillna(False).astype(bool)
         if bad_id.any():
             row = int(np.flatnonzero(bad_id)[0])
             raise CatalogueError(f"{path}: row {row + 1}: GalaxyID {table['GalaxyID'].iloc[row]!r} is no number.")
         if self.only:
             chosen = table["GalaxyID"].isin(self.only)
             if missing := sorted(set(self.only) - set(table["GalaxyID"]), key=int):
+                words = joins.explain(self.only, table["GalaxyID"], "GalaxyIDs of the list", "GalaxyIDs of the table")
                 raise CatalogueError(
                     f"{path}: {len(missing):,} of the {len(self.only):,} galaxies to be taken are not in it, the first "
-                    f"of them {missing[0]}; is it the whole table of the challenge?"
+                    f"of them {missing[0]}; is it the whole table of the challenge? {words}"
                 )
             table, values = (part[chosen].reset_index(drop=True) for part in (table, values))
         # Cumulative values of a question divide as its fractions do: its sum is the share that came to it.
@@ -156,9 +160,17 @@ class GZ2Challenge:
         yield archive.part(FOLDER, place, archive.contents(place), form)
 
     @property
+    def _place(self) -> Path:
+        """The folder of the files; of the table given by itself the folder that it lies in."""
+        given = self.folder
+        if not given.is_file() or (zipfile.is_zipfile(given) and archive.find_member(given, TABLE) is None):
+            return given
+        return given.parent
+
+    @property
     def _images(self) -> tuple[Path, str | None]:
         """Where the images are: a folder, a zip, or a zip in the zip of everything."""
-        folder, zipped, outer = self.folder / FOLDER, self.folder / f"{FOLDER}.zip", self._outer
+        folder, zipped, outer = self._place / FOLDER, self._place / f"{FOLDER}.zip", self._outer
         if folder.is_dir():
             return folder, None
         if zipped.is_file():
@@ -173,35 +185,52 @@ class GZ2Challenge:
     @property
     def _outer(self) -> Path | None:
         """The zip that Kaggle makes of all files of the challenge."""
-        return next((p for p in (self.folder, self.folder / OUTER) if p.is_file()), None)
+        return next((p for p in (self._place, self._place / OUTER) if p.is_file()), None)
 
     @cached_property
-    def _table(self) -> tuple[Path, bytes]:
+    def _table(self) -> tables.Contents:
         """Where the table is and what is in it."""
-        plain, zipped = self.folder / TABLE, self.folder / TABLE.replace(".csv", ".zip")
-        if plain.is_file():
-            return plain, plain.read_bytes()
-        if zipped.is_file() and (member := archive.find_member(zipped, TABLE)):
-            return zipped, archive.read_member(zipped, member, LARGEST_TABLE)
+        folder = self._place
+        if folder != self.folder:  # the table itself was given
+            return tables.contents(self.folder)
+        plain, zipped = folder / TABLE, folder / TABLE.replace(".csv", ".zip")
+        for path in (plain, zipped, *(folder / f"{TABLE}{suffix}" for suffix in (".gz", ".zip"))):
+            if path.is_file():
+                return tables.contents(path)
         outer = self._outer
         if outer is not None and (member := archive.find_member(outer, zipped.name)):
-            with tempfile.TemporaryDirectory() as folder:
-                inner = Path(folder) / zipped.name
+            with tempfile.TemporaryDirectory() as work:
+                inner = Path(work) / zipped.name
                 inner.write_bytes(archive.read_member(outer, member, LARGEST_TABLE))
                 if found := archive.find_member(inner, TABLE):
-                    return outer, archive.read_member(inner, found, LARGEST_TABLE)
+                    return tables.contents_of(archive.read_member(inner, found, LARGEST_TABLE), outer)
         raise CatalogueError(
             f"{plain}: there is no such file. --source takes the folder that holds {TABLE} and {FOLDER}/, or the zips "
             f"of the same names, or {OUTER} as Kaggle gives it."
         )
 
+    @cached_property
+    def _table_sha256(self) -> str:
+        """The hash of the table as it is unpacked."""
+        found = hashlib.sha256()
+        with self._table.open() as stream:
+            while block := stream.read(2**20):
+                found.update(block)
+        return found.hexdigest()
+
+
+def _whole(name: object) -> str:
+    return re.sub(r"\.0+$", "", str(name).strip())
+
 
 def read_list(path: Path) -> tuple[str, ...]:
     """Return the GalaxyIDs of a list, one a line; raises CatalogueError naming the line that is none."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
-    except UnicodeDecodeError:
-        raise CatalogueError(f"{path}: not a list of GalaxyIDs, one a line.") from None
+    contents = tables.contents(path)
+    if contents.format.name != "text":
+        raise CatalogueError(f"{path}: this is {contents.what}, and no list of GalaxyIDs, one a line.")
+    lines = [_whole(line) for line in tables.text_of(contents).splitlines()]
+    if lines[0].casefold() == "galaxyid":
+        lines[0] = ""
     for row, line in enumerate(lines, 1):
         if line and not line.isdigit():
             raise CatalogueError(f"{path}: line {row} holds {line[:40]!r}, which is no GalaxyID.")

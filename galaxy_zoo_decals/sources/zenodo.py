@@ -28,6 +28,9 @@ RECORD = addresses.ZENODO
 TABLES = tuple(table.name for table in addresses.VOTES)
 """The votes, in the order of preference: the Parquet file is a quarter of the CSV."""
 
+ON_DISK = (*TABLES, *(TABLES[1].replace(".csv", ending) for ending in (".csv.gz", ".fits", ".fits.gz")))
+"""What the votes may be called where somebody has them."""
+
 ARCHIVE = "gz_decals_dr5_png_part{}.zip"
 
 PARTS = (1, 2, 3, 4)
@@ -188,7 +191,7 @@ class OnDisk(_Published):
     @cached_property
     def table(self) -> Path:
         """Return the file of the votes."""
-        if (found := find(self.folder, self.downloads, TABLES, self.say)) is not None:
+        if (found := find(self.folder, self.downloads, ON_DISK, self.say)) is not None:
             return found
         raise SourceError(
             f"{self.folder}: there is no {TABLES[0]} and no .csv of that name. `galaxy-zoo-decals prepare gzd5 "

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
+from galaxy_zoo_decals import joins, tables
 from galaxy_zoo_decals.edition import EditionError
+from galaxy_zoo_decals.tables.positions import LIMITS, no_position, shown
 from leaderboard.entry import versions
 from leaderboard.entry.truths import Key, Truths
 from leaderboard.files import LeaderboardError
@@ -18,6 +20,8 @@ from leaderboard.files import LeaderboardError
 RADIUS_ARCSEC = 1.0
 
 LARGEST_LIST = 2**30
+
+COLUMNS = ("iauname", "ra", "dec")
 
 
 @dataclass(frozen=True)
@@ -36,37 +40,62 @@ class Overlap:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a list of galaxies: names one a line, or a .csv or .parquet table with iauname, or ra and dec in degrees.
+    """Read a list of galaxies: names one a line, or a table of any kind with iauname, or ra and dec in degrees.
 
-    Returns the columns iauname (text, "" where absent), ra and dec (NaN where absent). Raises LeaderboardError.
+    Returns the columns iauname (text, "" where absent), ra and dec (NaN where absent). Raises LeaderboardError, and
+    TableError for a file that is neither.
     """
-    if not path.is_file() or path.stat().st_size > LARGEST_LIST:
+    if path.is_file() and path.stat().st_size > LARGEST_LIST:
         raise LeaderboardError(f"{path}: no file of at most {LARGEST_LIST:,} bytes.")
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        elif path.suffix == ".csv":
-            table = pd.read_csv(path, dtype=str)
-        else:
-            table = pd.DataFrame({"iauname": path.read_text(encoding="utf-8").splitlines()})
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise LeaderboardError(f"{path}: not a readable list ({error}).") from None
-    table.columns = [str(c).strip().lower() for c in table.columns]
-    if "iauname" not in table and not {"ra", "dec"} <= set(table.columns):
-        raise LeaderboardError(
-            f"{path}: needs a column iauname, or ra and dec in degrees; has {', '.join(table.columns)}."
-        )
-    found = pd.DataFrame({"iauname": table.get("iauname", pd.Series("", index=table.index))})
-    found["iauname"] = found["iauname"].fillna("").astype(str).str.strip()
+    contents = tables.contents(path)
+    if (lines := _lines(contents)) is not None:
+        names = pd.Series(lines, dtype=object)
+        return pd.DataFrame({"iauname": names[names != ""].reset_index(drop=True), "ra": np.nan, "dec": np.nan})
+    table = tables.look(path, COLUMNS, contents=contents)
+    if "iauname" not in table.columns and not {"ra", "dec"} <= set(table.columns):
+        absent = "iauname" if not {"ra", "dec"} & set(table.columns) else "ra" if "dec" in table.columns else "dec"
+        raise LeaderboardError(f"{path}: needs a column iauname, or ra and dec in degrees{table.missing(absent)}.")
+    held = table.read(COLUMNS, texts=("iauname",))
+    found = pd.DataFrame({"iauname": joins.plain(held.get("iauname", pd.Series("", index=held.index)))})
     for column in ("ra", "dec"):
-        found[column] = pd.to_numeric(table[column], errors="coerce") if column in table else np.nan
-    bad = found["ra"].notna() & ~(found["ra"].between(-360, 360) & found["dec"].between(-90, 90))
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise LeaderboardError(
-            f"{path}: row {row + 1}: {found['ra'][row]}, {found['dec'][row]} is no position in degrees."
-        )
-    return found[(found["iauname"] != "") | found["ra"].notna()]
+        given = held[column] if column in held else pd.Series(np.nan, index=held.index)
+        found[column] = pd.to_numeric(given, errors="coerce").astype(float)
+        low, high = LIMITS[column]
+        bad = (found[column].isna() & given.notna()) | (found[column] < low) | (found[column] > high)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise LeaderboardError(
+                f"{path}: row {row + 1}, column {column!r} holds {shown(given.iloc[row])}, "
+                f"{no_position(column, given.iloc[row])}."
+            )
+    return found[(found["iauname"] != "") | (found["ra"].notna() & found["dec"].notna())]
+
+
+def _lines(contents: tables.Contents) -> list[str] | None:
+    """Return the lines of a plain list of names; None for a table, whose first line names columns.
+
+    In a .csv of one column a line without a digit is the name of a column.
+    """
+    if contents.format.name != "text":
+        return None
+    lines = [line.strip() for line in tables.text_of(contents).splitlines()]
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    if re.search(r"[,;\t|]", first) or {word.casefold() for word in re.split(r"[\s\"]+", first)} & set(COLUMNS):
+        return None
+    if ".csv" in contents.path.suffixes and not re.search(r"\d", first):
+        return None
+    return [line for line in lines if not line.startswith("#")]
+
+
+def respelled(listed: pd.DataFrame, truths: Truths) -> str:
+    """Return which names of a list are test galaxies' in another spelling, such as with .jpg; "" if none are."""
+    said = []
+    for key in [k for k in truths.known() if not truths.refused(k, new=False)]:
+        table = _test(key, truths)
+        count, words = (0, "") if table is None else joins.respelled(listed["iauname"], table["iauname"])
+        if count:
+            said.append(f"{count:,} names are test galaxies of {key[0]} in another spelling, {words}.")
+    return "\n".join(said)
 
 
 def find(listed: pd.DataFrame, truths: Truths) -> Iterator[Overlap]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from galaxy_zoo_decals.predictions import PredictionError
+from galaxy_zoo_decals.predictions import PredictionError, unreadable
 from leaderboard.files import LeaderboardError
 
 LARGEST_DRAWS = 4 * 2**20
@@ -50,8 +50,8 @@ def read_draws(path: Path, rows: int) -> pa.Table:
         raise LeaderboardError(f"{path}: not float32: {again}")
     try:
         table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowException) as error:
-        raise LeaderboardError(f"{path}: not a readable Parquet file ({error}): {again}") from None
+    except (OSError, pa.ArrowException):
+        raise LeaderboardError(f"{unreadable(path)} {again.capitalize()}") from None
     if len(table) != rows:
         raise LeaderboardError(f"{path}: not {rows} draws: {again}")
     return table
@@ -60,5 +60,5 @@ def read_draws(path: Path, rows: int) -> pa.Table:
 def _footer(path: Path, kind: type[PredictionError] | type[LeaderboardError]) -> pq.FileMetaData:
     try:
         return pq.ParquetFile(path).metadata
-    except (OSError, pa.ArrowException) as error:
-        raise kind(f"{path}: not a readable Parquet file ({error}).") from None
+    except (OSError, pa.ArrowException):
+        raise kind(unreadable(path)) from None

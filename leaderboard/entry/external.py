@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from galaxy_zoo_decals import joins, prediction_tables
 from galaxy_zoo_decals import predictions as prediction_files
 from galaxy_zoo_decals.edition import digest
+from galaxy_zoo_decals.prediction_tables import PredictionTable
 from galaxy_zoo_decals.predictions import Predictions
-from galaxy_zoo_decals.schema import VIEWS, Tree
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard.entry.run_json import Git, Run, RunEdition, prediction_path
 from leaderboard.entry.submission import Code, Facts, Overlap, RunFacts, Submission
 from leaderboard.entry.truths import Key, Truths
 from leaderboard.files import LeaderboardError, write_json
-
-LARGEST_TABLE = 2**29
-OFF = 0.01
-"""How far from 1 the probabilities of a question may sum; rounding in a text file moves them less."""
 
 
 def template(truth: Truth, task: str, folder: Path) -> tuple[Path, Path]:
@@ -68,24 +62,24 @@ def gather(paths: list[Path], facts: Facts, truths: Truths, work: Path) -> list[
     """Turn tables of predictions into run folders below ``work``, as ``submission.gather`` takes them.
 
     The edition is the one whose scored test galaxies a table holds, the task the one whose columns it has, the seed
-    the number in ``seed<k>`` of its name, else its place among the tables of its task. Raises LeaderboardError or
-    PredictionError naming file, row and column.
+    the number in ``seed<k>`` of its name, else its place among the tables of its task. Raises LeaderboardError,
+    PredictionError or TableError naming file, row and column.
     """
     _complete(facts)
     found: list[tuple[Path, Run]] = []
     for path in paths:
-        table, metadata = _read(path)
-        truth = _edition(path, table, metadata, truths)
-        task = _task(path, table, truth.tree)
+        table = _read(path)
+        truth = _edition(table, truths)
+        task = table.task(truth.tree)
         named = re.search(r"seed(\d{1,9})", path.stem)
         same = [r for _, r in found if r.tasks == [task] and r.edition.name == truth.edition]
-        seed = int(metadata.get("seed") or (named[1] if named else len(same)))
+        seed = int(table.metadata.get("seed") or (named[1] if named else len(same)))
         place = prediction_path(truth.edition, task, seed)
-        held = set(table["iauname"].astype(str))
+        held = set(table.names)
         names = tuple(name for name in truth.names if name in held)  # all, but where some may be lacking
         predictions = Predictions(
             task, truth.edition, truth.content_hash, truth.split_hash, seed, names,
-            _values(path, table, task, names, truth),
+            table.values(task, truth.tree, names),
         )  # fmt: skip
         folder = work / f"{len(found)}"
         prediction_files.check_values(predictions, truth.tree, str(path))
@@ -107,39 +101,26 @@ def _complete(facts: Facts) -> None:
         )
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+def _read(path: Path) -> PredictionTable:
     if path.is_symlink() or not path.is_file():
         raise LeaderboardError(f"{path}: there is no such file.")
-    if path.stat().st_size > LARGEST_TABLE:
-        raise LeaderboardError(f"{path}: {path.stat().st_size:,} bytes: no table of predictions.")
-    try:
-        if path.suffix == ".csv":
-            return pd.read_csv(path, dtype={"iauname": str}), {}
-        if path.suffix == ".parquet":
-            stored = pq.read_table(path)
-            metadata = {k.decode(): v.decode("utf-8", "replace") for k, v in (stored.schema.metadata or {}).items()}
-            return stored.to_pandas(), metadata
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise LeaderboardError(f"{path}: not a readable table ({error}).") from None
-    raise LeaderboardError(f"{path}: not a .csv or .parquet file.")
+    return prediction_tables.read(path)
 
 
-def _edition(path: Path, table: pd.DataFrame, metadata: dict[str, str], truths: Truths) -> Truth:
-    if "iauname" not in table:
-        raise LeaderboardError(f"{path}: column 'iauname' is missing; it has {', '.join(map(str, table.columns[:8]))}.")
-    names = table["iauname"].astype(str)
-    if names.duplicated().any():
-        row = int(np.flatnonzero(names.duplicated())[0])
-        raise LeaderboardError(f"{path}: row {row + 1}: {names.iloc[row]!r} stands there a second time; keep one.")
-    claimed = metadata.get("content_hash")
+def _edition(table: PredictionTable, truths: Truths) -> Truth:
+    names = table.names
+    claimed = table.metadata.get("content_hash")
     best: tuple[int, Key] | None = None
+    known: list[Truth] = []
     for key in truths.known():
         if (claimed and key[1] != claimed) or (truths.refused(key, new=True) and truths.home(key) is None):
             continue
         truth = truths.truth(key)
         if truth is None:
             continue
-        inside = int(names.isin(truth.names).sum())
+        known.append(truth)
+        held = set(truth.names)
+        inside = sum(name in held for name in names)
         if inside == len(names) and (inside == len(truth.names) or truth.may_lack):
             return truth
         if inside and (best is None or inside > best[0]):
@@ -147,51 +128,17 @@ def _edition(path: Path, table: pd.DataFrame, metadata: dict[str, str], truths: 
     if best is None:
         # A truth that may not be passed on is not here, and its galaxies' names are not either.
         words = " ".join(truths.missing(key) for key in truths.known() if truths.truth(key) is None)
-        problem = f"{path}: none of its galaxies is a scored test galaxy of a known edition. {words}"
-        raise LeaderboardError(problem.strip())
+        meant = next((truth for truth in known if joins.cause(names, truth.names)), None)
+        if meant is not None:
+            raise LeaderboardError(f"{table.path}: {prediction_tables.differs(names, meant)}")
+        sides = ""
+        if known:
+            sides = joins.explain(names, known[0].names, "names of the table", f"test galaxies of {known[0].edition}")
+        problem = f"{table.path}: none of its galaxies is a scored test galaxy of a known edition. {sides} {words}"
+        raise LeaderboardError(" ".join(problem.split()))
     wanted = truths.truth(best[1])
     assert wanted is not None
-    absent = sorted(set(wanted.names) - set(names))
-    surplus = sorted(set(names) - set(wanted.names))
-    words = f"lacks {absent[0]!r} and {len(absent) - 1} more" if absent else f"has {surplus[0]!r} too, which is none"
-    raise LeaderboardError(
-        f"{path}: must hold the {len(wanted.names)} scored test galaxies of {wanted.edition}; it {words}. "
-        "`python -m leaderboard template` lists them."
-    )
-
-
-def _task(path: Path, table: pd.DataFrame, tree: Tree) -> str:
-    has = set(table.columns) - {"iauname"}
-    fits = {task: set(prediction_files.columns(task, tree)) for task in VIEWS}
-    for task, names in fits.items():
-        if names == has:
-            return task
-    closest = max(fits, key=lambda task: len(fits[task] & has) - len(fits[task] ^ has))
-    missing, surplus = sorted(fits[closest] - has), sorted(map(str, has - fits[closest]))
-    words = f"column {missing[0]!r} is missing" if missing else f"column {surplus[0]!r} is none of it"
-    raise LeaderboardError(
-        f"{path}: {words}; a table for {closest} has iauname, {', '.join(prediction_files.columns(closest, tree))}."
-    )
-
-
-def _values(path: Path, table: pd.DataFrame, task: str, galaxies: tuple[str, ...], truth: Truth) -> np.ndarray:
-    names = prediction_files.columns(task, truth.tree)
-    ordered = table.set_index(table["iauname"].astype(str)).loc[list(galaxies), list(names)]
-    values = ordered.apply(pd.to_numeric, errors="coerce").to_numpy(float, copy=True)
-    if np.isnan(values).any():
-        row, column = np.argwhere(np.isnan(values))[0]
-        raise LeaderboardError(f"{path}: {galaxies[row]}, column {names[column]!r}: empty or no number: fill it in.")
-    if table[names[0]].dtype == np.uint16:
-        values = values / prediction_files.SCALE
-    for group in prediction_files.groups(task, truth.tree):
-        total = values[:, group].sum(axis=1)
-        if (np.abs(total - 1) > OFF).any():
-            row = int(np.argmax(np.abs(total - 1)))
-            raise LeaderboardError(
-                f"{path}: {galaxies[row]}: {', '.join(names[group])} sum to {total[row]:.4f}, not 1."
-            )
-        values[:, group] /= total[:, None]
-    return values
+    raise LeaderboardError(f"{table.path}: {prediction_tables.differs(names, wanted)}")
 
 
 def _run(facts: Facts, truth: Truth, task: str, seed: int) -> Run:

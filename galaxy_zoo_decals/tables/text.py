@@ -1,0 +1,319 @@
+"""Text tables: encoding, separator, decimal sign and comments are found out, and rows are held to the header."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from galaxy_zoo_decals.tables.formats import HEAD, TableError, decoded, encoding_of
+from galaxy_zoo_decals.tables.unpacking import Contents
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
+"""What may stand between columns, and what it is called."""
+
+NULLS = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null", "--", "masked",
+)  # fmt: skip
+"""How programs write that a cell is empty: those that pandas knows, and what astropy writes of masked values."""
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+
+SAMPLE = 200
+"""Rows that tell how numbers are written."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text table is written."""
+
+    encoding: str
+    separator: str
+    names: tuple[str, ...]
+    """The columns of the header, without blanks around them."""
+    skipped: int
+    """Lines before the first row."""
+    before: int = 0
+    """Columns of the rows before the first that the header names: R writes names of rows without one."""
+    after: int = 0
+    """Empty columns behind the last that the header names, where every row ends in a separator."""
+    decimal_comma: bool = False
+    numeric: frozenset[int] = frozenset()
+    """Columns whose first cells are all numbers or empty."""
+    values_first: bool = False
+    """Whether the first line holds values where names of columns should stand."""
+
+    @property
+    def fields(self) -> int:
+        """How many columns a row has."""
+        return self.before + len(self.names) + self.after
+
+
+def dialect_of(contents: Contents, wanted: Collection[str]) -> Dialect:
+    """Return how a text table is written; the header is the line that names most of the ``wanted`` columns.
+
+    Raises TableError for a text without a line break where a header should end.
+    """
+    text = decoded(contents.head) or ""
+    lines = re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
+    if len(contents.head) >= HEAD:
+        if len(lines) == 1:
+            raise TableError(f"{contents.path}: its first line has more than {HEAD:,} bytes: no table of rows.")
+        lines = lines[:-1]  # it may go on
+    start, given = 0, ""
+    while start < len(lines) - 1:
+        line = lines[start].strip()
+        if found := re.fullmatch(r'"?sep=(.)"?', line, re.IGNORECASE):  # a line that Excel writes and reads
+            given = found[1]
+        elif line and not line.startswith("#"):
+            break
+        start += 1
+    separator, names = _header(lines[start], wanted, given)
+    if start and lines[start - 1].startswith("#"):
+        other, commented = _header(lines[start - 1].lstrip("#"), wanted, given)
+        if _known(commented, wanted) > _known(names, wanted):  # the header is a comment, as topcat and numpy write it
+            separator, names, start = other, commented, start - 1
+    rows = lines[start + 1 :]
+    skipped = start + 1
+    if rows and rows[0].strip() and not rows[0].strip(" -+|:="):  # a line drawn under the header
+        rows, skipped = rows[1:], skipped + 1
+    cells = [_split(row, separator) for row in rows[:SAMPLE] if row.strip() and not row.startswith("#")]
+    more = {len(row) - len(names) for row in cells[:-1] or cells}
+    before = after = 0
+    if more == {1}:
+        before, after = (0, 1) if not any(row[-1].strip() for row in cells) else (1, 0)
+    values = [cell.strip() for row in cells for cell in row]
+    commas = any(COMMA_NUMBER.fullmatch(value) for value in values)
+    points = any("." in value and NUMBER.fullmatch(value) for value in values)
+    decimal_comma = commas and not points
+    number = COMMA_NUMBER if decimal_comma else NUMBER
+    numeric = frozenset(
+        place
+        for place, column in enumerate(zip(*(row[before:] for row in cells)))
+        if all(NUMBER.fullmatch(c.strip()) or number.fullmatch(c.strip()) or c.strip() in NULLS for c in column)
+    )
+    return Dialect(
+        encoding_of(contents.head), separator, names, skipped, before, after, decimal_comma, numeric,
+        any(NUMBER.fullmatch(name) for name in names) and not _known(names, wanted),
+    )  # fmt: skip
+
+
+def _header(line: str, wanted: Collection[str], given: str) -> tuple[str, tuple[str, ...]]:
+    best: tuple[tuple[int, int], str, tuple[str, ...]] | None = None
+    for separator in (given,) if given in SEPARATORS and given else tuple(SEPARATORS):
+        names = tuple(name.strip() for name in _split(line, separator))
+        # Blanks may stand in a name, and so part columns only where nothing else does.
+        score = (_known(names, wanted), len(names) if separator != " " else 1)
+        if best is None or score > best[0]:
+            best = score, separator, names
+    assert best is not None
+    return best[1], best[2]
+
+
+def _known(names: Sequence[str], wanted: Collection[str]) -> int:
+    lower = {name.casefold() for name in names}
+    return sum(name.casefold() in lower for name in wanted)
+
+
+def _split(line: str, separator: str) -> list[str]:
+    if separator == " ":
+        return [a or b or c for a, b, c in re.findall(r'"([^"]*)"|\'([^\']*)\'|(\S+)', line)]
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a cell of more than 128 KiB
+        return line.split(separator)
+
+
+def read(contents: Contents, dialect: Dialect, places: Sequence[int], texts: Collection[int]) -> list[pd.Series]:
+    """Return the columns at some places: those in ``texts`` as text, others as float64 where all cells are numbers.
+
+    Blanks around a value are none of it, an empty cell is null. Raises TableError naming the row that has more or
+    fewer columns than the header.
+    """
+    _check_end(contents, dialect.encoding)
+    plain = {place for place in places if place in dialect.numeric and place not in texts}
+    table = _parsed(contents, dialect, places, plain)
+    if not len(table):
+        raise TableError(f"{contents.path}: it has a header and no rows.")
+    found = []
+    for name, place in zip(table.column_names, places):
+        column = table[name]
+        if pa.types.is_floating(column.type):
+            found.append(pd.Series(column.to_numpy(zero_copy_only=False)))
+        else:
+            column = pc.utf8_trim_whitespace(column)
+            column = pc.if_else(pc.is_in(column, value_set=pa.array(NULLS)), pa.scalar(None, pa.string()), column)
+            found.append(_text(column) if place in texts else numbers(column, dialect.decimal_comma))
+        table = table.drop_columns([name])
+    return found
+
+
+def _text(column: pa.ChunkedArray) -> pd.Series:
+    return pd.Series(column.to_numpy(zero_copy_only=False), dtype=object)
+
+
+def numbers(column: pa.ChunkedArray, decimal_comma: bool = False) -> pd.Series:
+    """Return texts as float64 if all of them are numbers, else as they are (object); null is NaN, or None."""
+    plain = pc.replace_substring_regex(column, r"^\+", "")
+    if decimal_comma:
+        plain = pc.replace_substring(plain, ",", ".")
+    try:
+        return pd.Series(pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:
+        return _text(column)
+
+
+def _parsed(contents: Contents, dialect: Dialect, places: Sequence[int], plain: Collection[int]) -> pa.Table:
+    """Return some columns: as text, those in ``plain`` as float64 unless one of them holds something else."""
+    if dialect.separator == " ":
+        return _parsed_blanks(contents, dialect, places)
+    bad = _BadRows()
+    chosen = [str(place + dialect.before) for place in places]
+    read = pacsv.ReadOptions(
+        skip_rows=dialect.skipped, column_names=[str(i) for i in range(dialect.fields)], use_threads=False,
+        encoding=dialect.encoding.removesuffix("-sig").replace("utf-8", "utf8"), block_size=2**22,
+    )  # fmt: skip
+    parse = pacsv.ParseOptions(
+        delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=bad.look_at,
+    )  # fmt: skip
+    kinds = {name: pa.float64() if place in plain else pa.string() for name, place in zip(chosen, places)}
+    convert = pacsv.ConvertOptions(
+        include_columns=chosen, column_types=kinds, null_values=list(NULLS),
+        decimal_point="," if dialect.decimal_comma else ".",
+    )  # fmt: skip
+    try:
+        with contents.open() as stream:
+            table = pacsv.read_csv(stream, read, parse, convert)
+    except pa.ArrowInvalid as error:
+        if plain and "conversion error to double" in str(error):
+            return _parsed(contents, dialect, places, ())
+        if "UTF8" in str(error) and dialect.encoding.startswith("utf-8"):  # a letter of Latin-1 far below
+            return _parsed(contents, replace(dialect, encoding="latin-1"), places, plain)
+        if "Empty CSV" in str(error):
+            raise TableError(f"{contents.path}: it has a header and no rows.") from None
+        raise TableError(f"{contents.path}: {_unread(str(error), dialect)}") from None
+    except UnicodeDecodeError:
+        raise TableError(
+            f"{contents.path}: it begins as {dialect.encoding.upper()} and does not go on so: it may be cut short. "
+            "Compare its size with that of the file it came from."
+        ) from None
+    bad.check(contents, dialect, len(table))
+    return table
+
+
+def _unread(said: str, dialect: Dialect) -> str:
+    """Return in own words what pyarrow says of a table that it cannot part into rows."""
+    if "straddling" in said or "block size" in said:
+        return "one of its rows has more than 4 MiB: a quotation mark may lack its end."
+    return f"it cannot be parted into rows by {SEPARATORS[dialect.separator]}. Save it as CSV or Parquet."
+
+
+class _BadRows:
+    """Rows that have another number of columns than the header: the first of them, and how many."""
+
+    def __init__(self) -> None:
+        self.first: tuple[int, int, int] | None = None
+        self.count = self.others = 0
+
+    def look_at(self, row: pacsv.InvalidRow) -> str:
+        if row.text.lstrip().startswith("#") or not row.text.strip(" \t\x1a"):
+            self.others += 1
+            return "skip"
+        self.count += 1
+        if self.first is None:
+            self.first = (row.number or 0, row.actual_columns, row.expected_columns)
+        return "skip"
+
+    def check(self, contents: Contents, dialect: Dialect, good: int) -> None:
+        if self.first is None:
+            return
+        number, found, expected = self.first
+        row = number - dialect.skipped
+        where = f"{contents.path}: row {row} has {found} of {expected} columns"
+        if self.count == 1 and found < expected and row > good + self.others:
+            raise TableError(
+                f"{where}, and it is the last: the file may be cut short. Compare its size with that of the file it "
+                "came from."
+            )
+        sign = "A decimal comma, or a" if dialect.separator == "," else "A"
+        why = (
+            f" {sign} value with a separator in it and no quotes around it may be the cause."
+            if found > expected
+            else ""
+        )
+        others = f" ({self.count:,} such rows)" if self.count > 1 else ""
+        raise TableError(
+            f"{contents.path}: row {row} has {found} columns and the header {expected}{others}; columns are parted by "
+            f"{SEPARATORS[dialect.separator]}.{why}"
+        )
+
+
+def _parsed_blanks(contents: Contents, dialect: Dialect, places: Sequence[int]) -> pa.Table:
+    """Return columns that blanks part; such tables are small, and each line is looked at by itself."""
+    columns: list[list[str]] = [[] for _ in places]
+    count = 0
+    bad: tuple[int, int] | None = None
+    for line in re.split(r"\r\n|\n|\r", text_of(contents))[dialect.skipped :]:
+        if not line.strip(" \t\x1a") or line.startswith("#"):
+            continue
+        count += 1
+        cells = _split(line, " ")
+        if len(cells) != dialect.fields:
+            bad = bad or (count, len(cells))
+            continue
+        for column, place in zip(columns, places):
+            column.append(cells[place + dialect.before])
+    if bad is not None:
+        last = " It is the last: the file may be cut short." if bad[0] == count else ""
+        raise TableError(
+            f"{contents.path}: row {bad[0]} has {bad[1]} columns and the header {dialect.fields}; columns are parted "
+            f"by blanks.{last}"
+        )
+    return pa.table([pa.chunked_array([pa.array(c, pa.string())]) for c in columns], [str(place) for place in places])
+
+
+def text_of(contents: Contents) -> str:
+    """Return a text whole, decoded."""
+    with contents.open() as stream:
+        data = stream.read()
+    try:
+        return data.decode(encoding_of(contents.head)).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def ends_in_line_break(contents: Contents) -> bool:
+    """Return whether a text ends in a line break; a compressed one is held to its checksum instead."""
+    if contents.packed:
+        return True
+    with contents.path.open("rb") as file:
+        file.seek(max(0, contents.path.stat().st_size - 4))
+        return file.read().rstrip(b"\0\x1a")[-1:] in (b"\n", b"\r")
+
+
+def _check_end(contents: Contents, encoding: str) -> None:
+    """Raise TableError for a text whose end was never written, as disks leave it after a failed copy."""
+    if contents.packed or "16" in encoding:
+        return
+    with contents.path.open("rb") as file:
+        file.seek(max(0, contents.path.stat().st_size - 8))
+        if file.read().endswith(b"\0\0\0\0"):
+            raise TableError(
+                f"{contents.path}: it ends in zero bytes: it may be cut short by a copy or a download that failed. "
+                "Compare it with the file it came from."
+            )
+
+
+def shown(names: Sequence[str]) -> str:
+    """Return the first names of columns as a message shows them."""
+    return ", ".join(repr(name[:40]) for name in names[:6]) + (
+        f" and {len(names) - 6:,} more" if len(names) > 6 else ""
+    )
