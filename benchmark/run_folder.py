@@ -89,6 +89,7 @@ def check_target(out: Path, overwrite: bool) -> None:
     """Raise BenchmarkError unless a run may be written to ``out``: free, empty, or a run to be overwritten."""
     if out.is_file():
         raise BenchmarkError(f"{out} is a file; a run is a folder. Choose another --out.")
+    atomic.check_replaceable(out)
     if out.is_dir() and any(out.iterdir()):
         if not (out / "run.json").is_file():
             raise BenchmarkError(

@@ -48,6 +48,7 @@ def check_target(out: Path) -> None:
         return
     if not out.is_dir():
         raise EditionError(f"{out} is a file; an edition is a folder. Choose another --out.")
+    atomic.check_replaceable(out)
     inside = {p.name for p in out.iterdir()}
     if inside and not (is_edition(out) and inside <= set(PARTS)):
         other = sorted(inside - set(PARTS))[:3] or sorted(inside)[:3]
