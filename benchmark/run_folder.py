@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shlex
-import subprocess
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,24 @@ from typing import TYPE_CHECKING, Any
 from benchmark import BenchmarkError
 from benchmark.checkpoint import FREE, Checkpoint
 from benchmark.recipes import Recipe
-from galaxy_zoo_decals import atomic, old_words
+from galaxy_zoo_decals import atomic, git, old_words
 
 if TYPE_CHECKING:
     from galaxy_zoo_decals.edition import Edition
 
 FORMAT = "1"
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The clone."""
+
+COPIES = 11
+"""Copies of a model's float32 weights on the disk at once: twice five in the last checkpoint and in the next one that
+takes its place (weights, their mean, the best epoch's, two of the optimizer), and the model's own."""
+
+SMALL_FILES = 20_000_000
+"""Bytes of predictions, log and run.json, generously."""
+
+NO_COMMIT = {"commit": None, "dirty": None}
 
 PACKAGES = ("torch", "transformers", "timm", "accelerate", "datasets")
 
@@ -104,6 +116,18 @@ def check_target(out: Path, overwrite: bool) -> None:
         raise BenchmarkError(f"{existing} is no folder that can be written to. Choose another --out.")
 
 
+def check_room(out: Path, parameters: int) -> None:
+    """Raise BenchmarkError if the disk of ``out`` has no room for the checkpoints and the model of a training."""
+    needed = 4 * COPIES * parameters + SMALL_FILES
+    folder = next(parent for parent in (out, *out.parents) if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise BenchmarkError(
+            f"the checkpoints and the model need {needed / 1e9:.2f} GB, but {folder} has {free / 1e9:.2f} GB left. "
+            "Make room, or choose another --out."
+        )
+
+
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Let no other training write to ``out`` until the block ends; BenchmarkError that says who does, if one does."""
@@ -142,21 +166,46 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git() -> dict[str, Any]:
+def commit() -> dict[str, Any]:
     """Return the commit of the code and whether tracked files differ from it; null outside a repository."""
-    root = Path(__file__).resolve().parents[1]
+    try:
+        top = git.ask(ROOT, "rev-parse", "--show-toplevel")
+        changes = git.ask(ROOT, "status", "--porcelain", "--untracked-files=no")
+        return {"commit": git.ask(ROOT, "rev-parse", "HEAD"), "dirty": bool(changes)} if _is_clone(top) else NO_COMMIT
+    except git.GitError:
+        return NO_COMMIT
 
-    def ask(*words: str) -> str | None:
-        try:
-            answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return answer.stdout.strip() if answer.returncode == 0 else None
 
-    if ask("rev-parse", "--show-toplevel") != str(root):
-        return {"commit": None, "dirty": None}
-    changes = ask("status", "--porcelain", "--untracked-files=no")
-    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+def without_commit() -> str:
+    """Return why a run made now would name no clean commit, as a submission needs it, and what to do; else nothing."""
+    try:
+        top = git.ask(ROOT, "rev-parse", "--show-toplevel")
+        if not _is_clone(top):
+            return f"{ROOT} lies in another repository, {top}, and is none itself. `git clone` makes one."
+        changes = git.ask(ROOT, "status", "--porcelain", "--untracked-files=no").splitlines()
+        git.ask(ROOT, "rev-parse", "--verify", "HEAD^{commit}")
+    except git.GitError as error:
+        return _refused(str(error))
+    if not changes:
+        return ""
+    named = ", ".join(line.strip().partition(" ")[2].strip() for line in changes[:3])
+    return f"{named}{' and more' if len(changes) > 3 else ''} differ from the last commit. Commit before you train."
+
+
+def _refused(words: str) -> str:
+    """Return what git's refusal means, in its own words, and what to do."""
+    first = words.splitlines()[0].removeprefix("fatal: ") if words else "no word"
+    if "dubious ownership" in words:
+        return f"git says: {first}. `git config --global --add safe.directory {shlex.quote(str(ROOT))}`."
+    if "not a git repository" in words:
+        return f"{ROOT} is no git repository (a zip download is none). `git clone` makes one."
+    if "not on PATH" in words:
+        return f"{first}. Install it before you train."
+    return f"git says: {first}."
+
+
+def _is_clone(top: str) -> bool:
+    return Path(top).resolve() == ROOT
 
 
 def command() -> str:

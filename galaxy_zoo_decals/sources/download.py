@@ -78,10 +78,20 @@ class BusyError(DownloadError):
         super().__init__(f"{folder}: {who} downloads into this folder. Wait for it to end.")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder of downloads; DownloadError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(
+            f"{folder}: what is downloaded cannot be kept there ({error.strerror}): give --downloads another folder."
+        ) from None
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Let nobody else download into a folder, which is made; BusyError if somebody does."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with atomic.lock(folder / LOCK, lambda who: BusyError(folder, who)):
         yield
 
