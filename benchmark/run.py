@@ -133,15 +133,17 @@ def _train(args: argparse.Namespace, edition: Edition, runs: list[run_folder.Run
     runs = [run for run in runs if run.model in due]
     if not runs:
         return
+    from benchmark import submittable
+
+    for problem in submittable.problems(edition):
+        _say(f"note: the leaderboard would not take this run: {problem}")
     for run in runs:
         # With --model all: better now than after the first models are trained.
         weights.find(run.recipe)
 
-    from benchmark import image_cache, submittable, training
+    from benchmark import image_cache, training
     from galaxy_zoo_decals.scoring import Truth
 
-    for problem in submittable.problems(edition):
-        _say(f"note: the leaderboard would not take this run: {problem}")
     truth = Truth.of(edition)
     if not truth.names:
         raise BenchmarkError(f"{edition.path} has no scored test galaxy: there is nothing to predict.")

@@ -44,6 +44,9 @@ def accelerator(deterministic: bool = False) -> Accelerator:
     # Without CUDA it is the CPU: several processes are then meant to talk through gloo, which accelerate only knows if
     # it is told. Decoding a survey may keep the other processes waiting for hours.
     cpu = environment.wants_cpu() or not torch.cuda.is_available()
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if cpu and hidden not in ("", "-1") and not environment.wants_cpu():
+        print(f"note: CUDA_VISIBLE_DEVICES={hidden} is no GPU that works here: it is the CPU.", file=sys.stderr)
     if not cpu and processes > 1:
         _check_gpus(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count())
     with _waiting(processes):
