@@ -129,8 +129,8 @@ def one_of(environ: MutableMapping[str, str] = os.environ) -> int:
         return 1
     if lacking := [name for name in LAUNCH if name not in said]:
         raise _stray(
-            f"WORLD_SIZE is {size}, as in one of several processes, but {' and '.join(lacking)} "
-            f"{'is' if len(lacking) == 1 else 'are'} not set. {ALONE.format('WORLD_SIZE')}"
+            f"WORLD_SIZE is {size}, as in one of several processes, with {', '.join(lacking)} not set. "
+            f"{ALONE.format('WORLD_SIZE')}"
         )
     if numbers["RANK"] >= size:
         raise _stray(f"RANK is {said['RANK']}, but WORLD_SIZE is {size}. {ALONE.format('RANK LOCAL_RANK WORLD_SIZE')}")
@@ -164,5 +164,5 @@ def _stray(words: str) -> BenchmarkError:
 
 def _number(name: str, value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value):
-        raise _stray(f"{name} is {value!r}, which is no number: {ALONE.format(name)}")
+        raise _stray(f"{name} is {value!r}, which is no number. {ALONE.format(name)}")
     return int(value)

@@ -144,7 +144,11 @@ def standing(leaderboard: Path, signed: Signed) -> dict[tuple[str, str], str]:
         try:
             facts = yaml.safe_load(path.read_text(encoding="utf-8"))
             ours = signed.wrote(facts) and facts["status"] == "active"
-            runs = [json.loads(run.read_text()) for run in (path.parent / "runs").glob("*/*/*.json")] if ours else []
+            runs = (
+                [json.loads(run.read_text(encoding="utf-8")) for run in (path.parent / "runs").glob("*/*/*.json")]
+                if ours
+                else []
+            )
             for edition in {run["edition"]["name"] for run in runs}:
                 if all(run["edition"]["content_hash"] == today.get(edition, {}).get("content_hash") for run in runs):
                     found[edition, str(facts["name"])] = path.parent.name

@@ -76,7 +76,7 @@ class Run:
         if not path.is_file():
             return False
         try:
-            found = json.loads(path.read_text())
+            found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             return False
         if not isinstance(found, dict) or not isinstance(found.get("recipe"), dict):
@@ -144,7 +144,7 @@ def read(run: Path) -> dict[str, Any]:
     """Return the run.json of a run's folder, its recipe in today's words; BenchmarkError if none can be read."""
     path = atomic.finish_interrupted(run) / "run.json"
     try:
-        facts = dict(json.loads(path.read_text()))
+        facts = dict(json.loads(path.read_text(encoding="utf-8")))
         if facts["format"] != FORMAT:
             raise BenchmarkError(f"{path}: format {facts['format']!r} is not {FORMAT!r}, the one this version reads.")
         if facts.get("recipe") is not None:
@@ -199,6 +199,8 @@ def _refused(words: str) -> str:
         return f"git says: {first}. `git config --global --add safe.directory {shlex.quote(str(ROOT))}`."
     if "not a git repository" in words:
         return f"{ROOT} is no git repository (a zip download is none). `git clone` makes one."
+    if "single revision" in words:
+        return f"{ROOT} has no commit. Commit before you train."
     if "not on PATH" in words:
         return f"{first}. Install it before you train."
     return f"git says: {first}."

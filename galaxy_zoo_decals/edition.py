@@ -228,7 +228,7 @@ class Edition:
     def facts(self) -> dict[str, object]:
         """The content of edition.json."""
         try:
-            facts = json.loads((self.path / "edition.json").read_text())
+            facts = json.loads((self.path / "edition.json").read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
             raise EditionError(f"{self.path / 'edition.json'} is not readable JSON ({error}).") from None
         missing = [key for key in FACTS if not isinstance(facts, dict) or not isinstance(facts.get(key), FACTS[key])]

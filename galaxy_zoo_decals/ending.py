@@ -44,6 +44,13 @@ def run_command(
     except OSError as end:
         say(f"{error}{failed(end)}", end)
         return 1
+    except UnicodeEncodeError as end:
+        if sys.getfilesystemencoding() == "utf-8" or "surrogates" not in end.reason:
+            raise
+        # Python keeps such names as they are; libraries that write files take none but whole letters.
+        letters = end.object.encode(errors="backslashreplace").decode()
+        say(f"{error}this locale has no letters for a name like {letters[-80:]!r}: run it with PYTHONUTF8=1.", end)
+        return mistake
     except KeyboardInterrupt as end:
         say(interrupted if isinstance(interrupted, str) else interrupted(end), end)
         return 130

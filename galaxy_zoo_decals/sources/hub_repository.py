@@ -95,7 +95,7 @@ def pinned(pin: Path, repository: str, config: str, say: Say) -> Snapshot:
     A download of many files that is interrupted so goes on with the revision that it began with.
     """
     try:
-        said = json.loads(pin.read_text())
+        said = json.loads(pin.read_text(encoding="utf-8"))
         if said.pop("asked") == repository and said.pop("config") == config:
             return Snapshot(**said | {"files": tuple(Stored(**file) for file in said["files"])})
     except FileNotFoundError:

@@ -84,7 +84,7 @@ class Record:
 def kept_answer(folder: Path) -> object:
     """Return the description of a record that was kept in a folder; None if there is none that can be read."""
     try:
-        return json.loads((folder / KEPT).read_text())
+        return json.loads((folder / KEPT).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
 

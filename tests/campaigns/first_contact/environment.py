@@ -1,4 +1,4 @@
-"""What accelerate's config, clusters, git, disks and terminals hand down, and what is said before the hours are spent."""
+"""What accelerate's config, clusters, git, disks and terminals hand down; what is said before the hours are spent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import fcntl
 import io
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import warnings
@@ -46,7 +47,13 @@ def _train(folder: Path, *words: object) -> Outcome:
         raise SystemExit(0)
 
     with mock.patch.object(run.weights, "find", begin):
-        return call(run.main, "--model", "multiclass", "--edition", "sample", "--out", folder / "run", *words)
+        said = call(run.main, "--model", "multiclass", "--edition", "sample", "--out", folder / "run", *words)
+    return _here(said)
+
+
+def _here(outcome: Outcome) -> Outcome:
+    """Return an outcome without where this clone lies."""
+    return Outcome(outcome.status, outcome.said.replace(f"{ROOT}/", ""))
 
 
 def _trains(**given: str) -> Callable[[Path], Outcome]:
@@ -82,9 +89,8 @@ def _trains_beside(name: str, holder: str, code: int) -> Callable[[Path], Outcom
 
     def begun(folder: Path) -> Outcome:
         (folder / name).write_text(holder)
-        with _variables(), mock.patch.object(fcntl, "flock", _no_flock(code)):
-            with mock.patch.object(submittable, "problems", lambda edition: []):
-                return _train(folder)
+        with mock.patch.object(fcntl, "flock", _no_flock(code)):
+            return _trains()(folder)
 
     return begun
 
@@ -93,13 +99,13 @@ def _no_sync(code: int, folders_only: bool = False) -> Callable[[Path], Outcome]
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        if not folders_only or os.path.isdir(f"/proc/self/fd/{descriptor}"):
+        if not folders_only or stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(code, os.strerror(code))
         real(descriptor)
 
     def used(folder: Path) -> Outcome:
         with mock.patch.object(os, "fsync", fsync), _variables(GALAXY_ZOO_DECALS_HOME=str(folder)):
-            return call(cli.main, "use", "sample")
+            return _here(call(cli.main, "use", "sample"))
 
     return used
 
@@ -145,10 +151,12 @@ def _no_home(*words: object) -> Callable[[Path], Outcome]:
 
 
 def _closed_home(folder: Path) -> Outcome:
-    def closed(path: Path, *arguments: object, **named: object) -> bool:
+    real = Path.is_file
+
+    def closed(path: Path) -> bool:
         if path.is_relative_to(folder):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return os.path.isfile(path)
+        return real(path)
 
     with _variables(GALAXY_ZOO_DECALS_HOME=str(folder)), warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -184,13 +192,21 @@ def _datasets_cache(folder: Path) -> Outcome:
 
 def _letters(encoding: str) -> Callable[[Path], Outcome]:
     def printed(folder: Path) -> Outcome:
-        data = io.BytesIO()
-        with mock.patch.object(sys, "stdout", io.TextIOWrapper(data, encoding=encoding)):
+        shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        with mock.patch.object(sys, "stdout", shown):
             status = run_command(lambda: print("Müller's galaxies: 2 × 3 σ"), "", "")
-            sys.stdout.flush()
-        return Outcome(status, data.getvalue().decode(encoding))
+        shown.flush()
+        return Outcome(status, shown.buffer.getvalue().decode(encoding))  # type: ignore[attr-defined]
 
     return printed
+
+
+def _name_with_accents(folder: Path) -> Outcome:
+    def written() -> None:
+        "runs/M\udcc3\udcbcller".encode()  # as pyarrow does
+
+    with mock.patch.object(sys, "getfilesystemencoding", lambda: "ascii"):
+        return call(lambda words: run_command(written, "galaxy-zoo-decals: ", ""))
 
 
 def _closed(folder: Path) -> Outcome:
@@ -291,9 +307,9 @@ def _no_commit_in_common(folder: Path) -> Outcome:
 
 
 def _other_edition(folder: Path) -> Outcome:
-    with mock.patch.object(run_folder, "without_commit", lambda: ""):
-        with mock.patch.object(edition.Edition, "content_hash", "f" * 64):
-            return _train(folder)
+    other = mock.patch.object(edition.Edition, "content_hash", "f" * 64)
+    with other, mock.patch.object(run_folder, "without_commit", lambda: ""):
+        return _train(folder)
 
 
 def _no_room(folder: Path) -> Outcome:
@@ -319,7 +335,8 @@ CASES = [
          _trains(ACCELERATE_DYNAMO_BACKEND="INDUCTOR", ACCELERATE_DYNAMO_MODE="default"), 0,
          (BEGINS, "note: ACCELERATE_DYNAMO_BACKEND=INDUCTOR asks for torch.compile"), "review"),
     Case("environment", "WORLD_SIZE of a cluster's notebook, without RANK and MASTER_ADDR", _trains(WORLD_SIZE="2"), 2,
-         ("WORLD_SIZE is 2", "RANK and LOCAL_RANK and MASTER_ADDR", "`unset WORLD_SIZE`", NOT_ALONE), "review", (BEGINS,)),
+         ("WORLD_SIZE is 2", "RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT not set", "`unset WORLD_SIZE`", NOT_ALONE),
+         "review", (BEGINS,)),
     Case("environment", "DeepSpeed by `accelerate config`",
          _trains(ACCELERATE_USE_DEEPSPEED="true", ACCELERATE_DEEPSPEED_ZERO_STAGE="3"), 0, (BEGINS, "DeepSpeed")),
     Case("environment", "FSDP by `accelerate config`",
@@ -337,7 +354,7 @@ CASES = [
          (BEGINS, "neither yes nor no")),
     Case("environment", "LOCAL_RANK=0 left over", _trains(LOCAL_RANK="0"), 0, (BEGINS,), lacks=("note",)),
     Case("environment", "LOCAL_RANK=3 left over", _trains(LOCAL_RANK="3"), 2, ("`unset LOCAL_RANK`",)),
-    Case("environment", "WORLD_SIZE=two", _trains(WORLD_SIZE="two"), 2, ("'two', which is no number",)),
+    Case("environment", "WORLD_SIZE=two", _trains(WORLD_SIZE="two"), 2, ("'two', which is no number. To train",)),
     Case("environment", "RANK=5 of 2 processes", _trains(RANK="5", WORLD_SIZE="2", LOCAL_RANK="0", MASTER_ADDR="a",
          MASTER_PORT="1"), 2, ("RANK is 5, but WORLD_SIZE is 2",)),
     Case("environment", "a port that is none", _trains(RANK="1", WORLD_SIZE="2", LOCAL_RANK="0", MASTER_ADDR="a",
@@ -348,8 +365,8 @@ CASES = [
          _trains(SLURM_NTASKS="4", SLURM_PROCID="0", MASTER_ADDR="node7"), 0, (BEGINS,), lacks=("note",)),
     Case("environment", "OMP_NUM_THREADS=all", _trains(OMP_NUM_THREADS="all"), 0, (BEGINS, "no whole number")),
     Case("environment", "a user without a home: what is here", _no_home("info"), 0, ("sample",)),
-    Case("environment", "a user without a home: make an edition", _no_home("prepare", "simulated", "--galaxies", 100), 1,
-         ("no home folder", "GALAXY_ZOO_DECALS_HOME")),
+    Case("environment", "a user without a home: make an edition", _no_home("prepare", "simulated", "--galaxies", 100),
+         1, ("no home folder", "GALAXY_ZOO_DECALS_HOME")),
     Case("environment", "a home that cannot be written to: choose an edition", _home_is_a_file("use", "sample"), 1,
          ("cannot be written to (Not a directory)", "GALAXY_ZOO_DECALS_HOME")),
     Case("environment", "a home that may not be read: load galaxies", _closed_home, 0,
@@ -358,7 +375,10 @@ CASES = [
          ("cannot be written to", "GALAXY_ZOO_DECALS_HOME")),
     Case("environment", "a cache of datasets that cannot be written to", _datasets_cache, 0, ("set HF_HOME",)),
     Case("environment", "a name with accents where the locale is C", _letters("ascii"), 0, (r"M\xfcller", r"\xd7")),
-    Case("environment", "a name with accents where the terminal is Latin-1", _letters("latin-1"), 0, ("Müller", r"\u03c3")),
+    Case("environment", "a name with accents where the terminal is Latin-1", _letters("latin-1"), 0,
+         ("Müller", r"\u03c3")),
+    Case("environment", "a file's name with accents where the locale is C and not UTF-8", _name_with_accents, 1,
+         ("no letters for a name", "PYTHONUTF8=1")),
     Case("environment", "no stdin, stdout and stderr at all", _closed, 0, ("Nothing is asked: True",)),
     Case("environment", "COLUMNS=1 TERM=dumb NO_COLOR=1", _terminal, 0, ("prepare",)),
     Case("environment", "--version of the package", _version(cli.main), 0, ("galaxy-zoo-decals ", "Python ")),
@@ -374,8 +394,10 @@ CASES = [
     Case("file system", "a lock that fails (EIO)", _trains_beside("other", "", errno.EIO), 2,
          ("no lock can be had there (Input/output error)", "a folder on a local disk")),
     Case("file system", "a disk that cannot be told to sync (EINVAL)", _no_sync(errno.EINVAL), 0, ("now means",)),
-    Case("file system", "a network drive that syncs no folder (EACCES)", _no_sync(errno.EACCES, True), 0, ("now means",)),
-    Case("file system", "a disk that fails while it syncs (EIO)", _no_sync(errno.EIO), 1, ("in-use: Input/output error",)),
+    Case("file system", "a network drive that syncs no folder (EACCES)", _no_sync(errno.EACCES, True), 0,
+         ("now means",)),
+    Case("file system", "a disk that fails while it syncs (EIO)", _no_sync(errno.EIO), 1,
+         ("in-use: Input/output error",)),
     Case("file system", "--out is where a container's volume is mounted", _mounted, 2,
          ("Choose a folder inside it",), lacks=(BEGINS,)),
     Case("file system", "--out on a disk that is read-only", _read_only, 1,
@@ -390,9 +412,11 @@ CASES = [
     Case("late", "check --diff main without a commit in common", _no_commit_in_common, 1,
          ("the two have no common commit here", "git fetch origin main")),
     Case("late", "no git on PATH", _in_clone(PATH="/nowhere"), 0, ("git is not on PATH. Install it", BEGINS)),
-    Case("late", "a zip download of the repository", _in_clone(_zip), 0, ("is no git repository", "`git clone`", BEGINS)),
-    Case("late", "the clone copied into another repository", _in_clone(_within), 0, ("lies in another repository", BEGINS)),
-    Case("late", "a repository without a commit", _in_clone(_no_commit), 0, ("git says: ", BEGINS)),
+    Case("late", "a zip download of the repository", _in_clone(_zip), 0,
+         ("is no git repository", "`git clone`", BEGINS)),
+    Case("late", "the clone copied into another repository", _in_clone(_within), 0,
+         ("lies in another repository", BEGINS)),
+    Case("late", "a repository without a commit", _in_clone(_no_commit), 0, ("has no commit", BEGINS)),
     Case("late", "files that differ from the last commit", _in_clone(_dirty), 0,
          ("recipes.py differ from the last commit. Commit before you train.", BEGINS)),
     Case("late", "GIT_DIR of another repository", _another, 0, (BEGINS, "The commit is the clone's."), lacks=("note",)),
