@@ -100,7 +100,7 @@ def test_an_edition_is_the_same_in_a_locale_without_accents(
     votes, images = toy_catalogue
     command = [sys.executable, "-m", "galaxy_zoo_decals.cli", "prepare", "catalogue", "--votes", str(votes)]
     command += ["--images", str(images), "--name", Edition.open(toy_edition).name, "--out", str(tmp_path / "toy")]
-    command += ["--size", str(Edition.open(toy_edition).facts["image_size"])]
+    command += ["--size", str(Edition.open(toy_edition).facts["image_size"]), "--licence", "CC0-1.0"]
     poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(command, cwd=ROOT, env=os.environ | poor, capture_output=True)
     assert done.returncode == 0, done.stderr
