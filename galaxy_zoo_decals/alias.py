@@ -6,6 +6,7 @@ name is passed on as an edition's folder; everything behind it stays stock.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import warnings
@@ -53,11 +54,15 @@ def _factory(stock: Any, instance: object, args: tuple[Any, ...], kwargs: dict[s
 
 def _check_cache(folder: Path) -> None:
     """Say what to do where `datasets` is about to fail in a cache that it cannot write to."""
-    existing = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
-    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        problem = "" if os.access(folder, os.W_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
         warnings.warn(
-            f"{existing} cannot be written to, and datasets keeps what it loads in {folder}: set HF_HOME to a folder "
-            "that can be written to, before datasets is imported.",
+            f"{folder} cannot be written to ({problem}), and datasets keeps there what it loads: set HF_HOME to a "
+            "folder that can be written to, before datasets is imported.",
             stacklevel=2,
         )
 
