@@ -6,6 +6,15 @@ RUNS := runs
 SITE := build/site
 DEVICE ?= cpu
 
+# What a shell, another project or a cluster's modules left in the environment is kept from .venv: other places to
+# install to or to import from, other rules for the locked packages. Addresses of mirrors and proxies stay.
+unexport PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONSTARTUP PYTHONPLATLIBDIR VIRTUAL_ENV CONDA_PREFIX
+unexport PIP_REQUIRE_VIRTUALENV PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_CONSTRAINT
+unexport PIP_REQUIRE_HASHES PIP_NO_BINARY PIP_NO_DEPS PIP_ONLY_BINARY PIP_PLATFORM PIP_PYTHON_VERSION PIP_IGNORE_INSTALLED
+unexport UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT UV_PROJECT_ENVIRONMENT UV_WORKING_DIR UV_CONFIG_FILE UV_TARGET UV_PREFIX
+unexport UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_EXCLUDE_NEWER UV_REQUIRE_HASHES UV_RESOLUTION UV_PRERELEASE
+unexport UV_NO_BINARY UV_NO_BINARY_PACKAGE UV_NO_BUILD UV_NO_BUILD_PACKAGE UV_BREAK_SYSTEM_PACKAGES UV_VENV_SEED
+
 help:            ## show what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
@@ -23,8 +32,7 @@ setup: .venv/installed  ## a virtual environment in .venv with the locked packag
 	@touch $@
 
 benchmark: setup  ## train and score every model on the embedded sample (CPU, minutes) and render the site
-	$(BIN)/accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no \
-		benchmark/run.py --model all --edition sample --recipe quick --seed 0 --overwrite
+	$(BIN)/accelerate launch --config_file benchmark/one_process.yaml --quiet benchmark/run.py --model all --edition sample --recipe quick --seed 0 --overwrite
 	$(BIN)/python -m leaderboard site --runs $(RUNS) --out $(SITE)
 
 site: setup  ## render the leaderboard from the committed entries

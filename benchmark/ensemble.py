@@ -111,7 +111,7 @@ def ensemble_facts(facts: list[dict[str, Any]], seed: int) -> dict[str, Any]:
         "peak_memory_bytes": max(run["peak_memory_bytes"] for run in facts),
         "members": [{"seed": run["seed"], "command": run["command"], "git": run["git"]} for run in facts],
         "versions": run_folder.versions(),
-        "git": run_folder.git(),
+        "git": run_folder.commit(),
         "command": run_folder.command(),
         "curves": [
             {**curve, "name": f"{curve['name']}, seed {run['seed']}"} for run in facts for curve in run["curves"]

@@ -20,7 +20,7 @@ from benchmark.recipes import Recipe
 from galaxy_zoo_decals import crops
 from galaxy_zoo_decals import image_files as editions
 from galaxy_zoo_decals.atomic import atomic_file
-from galaxy_zoo_decals.edition import Edition, digest, home
+from galaxy_zoo_decals.edition import Edition, digest, home, make_folder
 from galaxy_zoo_decals.image_files import JPEG_QUALITY, SIDE, Form, ImageError
 
 try:
@@ -141,7 +141,7 @@ def _fill(edition: Edition, split: str, recipe: Recipe, margin: float, path: Pat
     names = galaxies(edition, split)["iauname"].tolist()
     side = crops.stored_side(recipe.resolution, recipe.crop, margin)
     shape = (len(names), side, side, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
     if needed > free:
         raise BenchmarkError(

@@ -13,7 +13,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,13 @@ if not __package__:
 
 from benchmark import BenchmarkError, run_folder
 from benchmark.recipes import MODELS, RECIPES
+from benchmark.submittable import LEADERBOARD, frozen
 from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.ending import run_script
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = Path(__file__).with_name("boards.yaml")
-LEADERBOARD = ROOT / "leaderboard"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +137,6 @@ def _today(entry: dict[str, Any]) -> dict[str, Any]:
     return entry | recipe | settings
 
 
-def frozen(leaderboard: Path) -> dict[str, dict[str, Any]]:
-    """Return what the newest version of the benchmark says of every edition that it froze."""
-    newest = max((leaderboard / "benchmark").glob("v*.toml"), key=lambda path: int(path.stem[1:]))
-    return dict(tomllib.loads(newest.read_text(encoding="utf-8"))["editions"])
-
-
 def standing(leaderboard: Path, signed: Signed) -> dict[tuple[str, str], str]:
     """Return whose submissions there are on today's editions: edition and name, and the folder's name."""
     found, today = {}, frozen(leaderboard)
@@ -151,7 +144,11 @@ def standing(leaderboard: Path, signed: Signed) -> dict[tuple[str, str], str]:
         try:
             facts = yaml.safe_load(path.read_text(encoding="utf-8"))
             ours = signed.wrote(facts) and facts["status"] == "active"
-            runs = [json.loads(run.read_text()) for run in (path.parent / "runs").glob("*/*/*.json")] if ours else []
+            runs = (
+                [json.loads(run.read_text(encoding="utf-8")) for run in (path.parent / "runs").glob("*/*/*.json")]
+                if ours
+                else []
+            )
             for edition in {run["edition"]["name"] for run in runs}:
                 if all(run["edition"]["content_hash"] == today.get(edition, {}).get("content_hash") for run in runs):
                     found[edition, str(facts["name"])] = path.parent.name
@@ -209,8 +206,8 @@ def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[s
     if (entry.edition, entry.name) not in standing(leaderboard, plan.signed):
         if not plan.signed.authors or not plan.signed.contact:
             raise BenchmarkError("nobody signs the entries: fill in authors and contact under `signed` of the plan.")
-        if run_folder.git()["dirty"]:
-            raise BenchmarkError("files differ from the last commit, and results have to be found again: commit first.")
+        if why := run_folder.without_commit():
+            raise BenchmarkError(f"results have to be found again, and these could not be: {why}")
         train(plan, entry, runs, leaderboard)
         given = runs / entry.edition / entry.runs / "facts.yaml"
         given.write_text(yaml.safe_dump(facts(plan, entry), sort_keys=False, allow_unicode=True), encoding="utf-8")

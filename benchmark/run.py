@@ -26,9 +26,10 @@ if __name__ == "__main__":
 # runs on it. OpenMP reads this when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from benchmark import BenchmarkError, encoders, hub, recipes, run_folder, weights
+from benchmark import BenchmarkError, encoders, environment, hub, recipes, run_folder, weights
 from benchmark.recipes import MODELS, RECIPES
 from galaxy_zoo_decals import old_words
+from galaxy_zoo_decals.argument_types import add_version
 from galaxy_zoo_decals.atomic import atomic_folder, finish_interrupted
 from galaxy_zoo_decals.ending import brief, run_command
 
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="--set takes one setting: --set epochs=3 --set resolution=96. All settings: benchmark/recipes.py.",
         allow_abbrev=False,
     )
+    add_version(out)
     out.add_argument("--model", required=True, help=f"{', '.join(MODELS)}, or all")
     out.add_argument("--edition", help="edition: name, folder or Hub id (owner/name); default: the one in use")
     out.add_argument("--recipe", default="quick", help=f"{', '.join(RECIPES)}; default: quick")
@@ -82,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _say(line: str, end: BaseException | None = None) -> None:
     # Every process of a machine comes to the same end, and reads the same words; one of them says so.
-    if getattr(end, "alone", False) or os.environ.get("LOCAL_RANK", os.environ.get("RANK", "0")) == "0":
+    if getattr(end, "alone", False) or (os.environ.get("LOCAL_RANK") or os.environ.get("RANK") or "0") == "0":
         print(line, file=sys.stderr)
 
 
@@ -99,6 +101,8 @@ def _run(args: argparse.Namespace) -> None:
     args.recipe = old_words.name(args.recipe)
     settings = [f"{key}={value}" for key in ("backbone", "weights") if (value := getattr(args, key)) is not None]
     chosen = recipes.override(recipes.choose(args.recipe, args.model), [*settings, *args.set])
+    for note in environment.settle():
+        _say(f"note: {note}.")
     for recipe in chosen.values():
         if isinstance(recipe, recipes.Backbone):
             encoders.check(recipe.backbone)
@@ -120,7 +124,7 @@ def _run(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace, edition: Edition, runs: list[run_folder.Run], mine: contextlib.ExitStack) -> None:
     """Train the runs that are due, in folders that are ``mine`` alone until all of them are done."""
     accelerator = None
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if environment.one_of() > 1:
         # What is finished and what was interrupted lies on the first machine: it decides for all.
         from benchmark import training
 
@@ -131,6 +135,10 @@ def _train(args: argparse.Namespace, edition: Edition, runs: list[run_folder.Run
     runs = [run for run in runs if run.model in due]
     if not runs:
         return
+    from benchmark import submittable
+
+    for problem in submittable.problems(edition):
+        _say(f"note: the leaderboard would not take this run: {problem}")
     for run in runs:
         # With --model all: better now than after the first models are trained.
         weights.find(run.recipe)
@@ -221,6 +229,7 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
     )
     if test.truth.names != truth.names:
         raise BenchmarkError(f"{edition.path}: the order of its test galaxies changed while it was read.")
+    run_folder.check_room(run.out, sum(p.numel() for p in model.parameters()))
     try:
         done = training.train(accelerator, model, recipe, run.seed, train, validation, checkpoint, resume)
         values = evaluation.predict(accelerator, model, test)
@@ -246,7 +255,7 @@ def run_model(accelerator: Accelerator, run: run_folder.Run, truth: Truth, resum
         "parameters": sum(p.numel() for p in model.parameters()),
         **training.measured(accelerator, done),
         "versions": run_folder.versions(),
-        "git": run_folder.git(),
+        "git": run_folder.commit(),
         "command": run_folder.command(),
         "curves": [curve.to_json() for curve in done.curves],
     }

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shlex
-import subprocess
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,24 @@ from typing import TYPE_CHECKING, Any
 from benchmark import BenchmarkError
 from benchmark.checkpoint import FREE, Checkpoint
 from benchmark.recipes import Recipe
-from galaxy_zoo_decals import atomic, old_words
+from galaxy_zoo_decals import atomic, git, old_words
 
 if TYPE_CHECKING:
     from galaxy_zoo_decals.edition import Edition
 
 FORMAT = "1"
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The clone."""
+
+COPIES = 11
+"""Copies of a model's float32 weights on the disk at once: twice five in the last checkpoint and in the next one that
+takes its place (weights, their mean, the best epoch's, two of the optimizer), and the model's own."""
+
+SMALL_FILES = 20_000_000
+"""Bytes of predictions, log and run.json, generously."""
+
+NO_COMMIT = {"commit": None, "dirty": None}
 
 PACKAGES = ("torch", "transformers", "timm", "accelerate", "datasets")
 
@@ -72,7 +84,7 @@ class Run:
         if not path.is_file():
             return False
         try:
-            found = json.loads(path.read_text())
+            found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             return False
         if not isinstance(found, dict) or not isinstance(found.get("recipe"), dict):
@@ -93,6 +105,7 @@ def check_target(out: Path, overwrite: bool) -> None:
     """Raise BenchmarkError unless a run may be written to ``out``: free, empty, or a run to be overwritten."""
     if out.is_file():
         raise BenchmarkError(f"{out} is a file; a run is a folder. Choose another --out.")
+    atomic.check_replaceable(out)
     if out.is_dir() and any(out.iterdir()):
         if not (out / "run.json").is_file():
             raise BenchmarkError(
@@ -105,6 +118,18 @@ def check_target(out: Path, overwrite: bool) -> None:
     existing = next(parent for parent in (out, *out.parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise BenchmarkError(f"{existing} is no folder that can be written to. Choose another --out.")
+
+
+def check_room(out: Path, parameters: int) -> None:
+    """Raise BenchmarkError if the disk of ``out`` has no room for the checkpoints and the model of a training."""
+    needed = 4 * COPIES * parameters + SMALL_FILES
+    folder = next(parent for parent in (out, *out.parents) if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise BenchmarkError(
+            f"the checkpoints and the model need {needed / 1e9:.2f} GB, but {folder} has {free / 1e9:.2f} GB left. "
+            "Make room, or choose another --out."
+        )
 
 
 @contextmanager
@@ -123,7 +148,7 @@ def read(run: Path) -> dict[str, Any]:
     """Return the run.json of a run's folder, its recipe in today's words; BenchmarkError if none can be read."""
     path = atomic.finish_interrupted(run) / "run.json"
     try:
-        facts = dict(json.loads(path.read_text()))
+        facts = dict(json.loads(path.read_text(encoding="utf-8")))
         if facts["format"] != FORMAT:
             raise BenchmarkError(f"{path}: format {facts['format']!r} is not {FORMAT!r}, the one this version reads.")
         if facts.get("recipe") is not None:
@@ -145,21 +170,48 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git() -> dict[str, Any]:
+def commit() -> dict[str, Any]:
     """Return the commit of the code and whether tracked files differ from it; null outside a repository."""
-    root = Path(__file__).resolve().parents[1]
+    try:
+        top = git.ask(ROOT, "rev-parse", "--show-toplevel")
+        changes = git.ask(ROOT, "status", "--porcelain", "--untracked-files=no")
+        return {"commit": git.ask(ROOT, "rev-parse", "HEAD"), "dirty": bool(changes)} if _is_clone(top) else NO_COMMIT
+    except git.GitError:
+        return NO_COMMIT
 
-    def ask(*words: str) -> str | None:
-        try:
-            answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return answer.stdout.strip() if answer.returncode == 0 else None
 
-    if ask("rev-parse", "--show-toplevel") != str(root):
-        return {"commit": None, "dirty": None}
-    changes = ask("status", "--porcelain", "--untracked-files=no")
-    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+def without_commit() -> str:
+    """Return why a run made now would name no clean commit, as a submission needs it, and what to do; else nothing."""
+    try:
+        top = git.ask(ROOT, "rev-parse", "--show-toplevel")
+        if not _is_clone(top):
+            return f"{ROOT} lies in another repository, {top}, and is none itself. `git clone` makes one."
+        changes = git.ask(ROOT, "status", "--porcelain", "--untracked-files=no").splitlines()
+        git.ask(ROOT, "rev-parse", "--verify", "HEAD^{commit}")
+    except git.GitError as error:
+        return _refused(str(error))
+    if not changes:
+        return ""
+    named = ", ".join(line.strip().partition(" ")[2].strip() for line in changes[:3])
+    return f"{named}{' and more' if len(changes) > 3 else ''} differ from the last commit. Commit before you train."
+
+
+def _refused(words: str) -> str:
+    """Return what git's refusal means, in its own words, and what to do."""
+    first = words.splitlines()[0].removeprefix("fatal: ") if words else "no word"
+    if "dubious ownership" in words:
+        return f"git says: {first}. `git config --global --add safe.directory {shlex.quote(str(ROOT))}`."
+    if "not a git repository" in words:
+        return f"{ROOT} is no git repository (a zip download is none). `git clone` makes one."
+    if "single revision" in words:
+        return f"{ROOT} has no commit. Commit before you train."
+    if "not on PATH" in words:
+        return f"{first}. Install it before you train."
+    return f"git says: {first}."
+
+
+def _is_clone(top: str) -> bool:
+    return Path(top).resolve() == ROOT
 
 
 def command() -> str:

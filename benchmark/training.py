@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
@@ -15,7 +16,7 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
 
-from benchmark import BenchmarkError
+from benchmark import BenchmarkError, environment
 from benchmark.checkpoint import Checkpoint
 from benchmark.evaluation import Data
 from benchmark.learning_curves import Curve, Training
@@ -23,27 +24,76 @@ from benchmark.recipes import Recipe
 from benchmark.trainer import Fit, on_cpu
 from galaxy_zoo_decals.models.model import GalaxyModel
 
+PATIENCE = 30.0
+"""Seconds that the processes of a training may take to find each other without a word."""
+
 
 def accelerator(deterministic: bool = False) -> Accelerator:
     """Return the accelerator for what there is: bfloat16 on CUDA, float32 and all cores elsewhere.
 
     Where ``deterministic``, CUDA takes only algorithms that give the same bits every time; a CPU does so anyway.
+    Raises BenchmarkError where what the environment asks for cannot be had.
     """
+    environment.settle()
     if deterministic:
         # cuBLAS reads this when it is first used.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
+    processes = environment.one_of()
     # Without CUDA it is the CPU: several processes are then meant to talk through gloo, which accelerate only knows if
     # it is told. Decoding a survey may keep the other processes waiting for hours.
-    cpu = not torch.cuda.is_available()
-    state = PartialState(cpu=cpu, timeout=timedelta(hours=6))
+    cpu = environment.wants_cpu() or not torch.cuda.is_available()
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if cpu and hidden not in ("", "-1") and not environment.wants_cpu():
+        print(f"note: CUDA_VISIBLE_DEVICES={hidden} is no GPU that works here: it is the CPU.", file=sys.stderr)
+    if not cpu and processes > 1:
+        _check_gpus(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count())
+    with _waiting(processes):
+        try:
+            state = PartialState(cpu=cpu, timeout=timedelta(hours=6))
+        except (ValueError, RuntimeError, ImportError, NotImplementedError) as error:
+            raise BenchmarkError(
+                f"accelerate cannot start here ({str(error).strip().splitlines()[0][:200]}). What it was told: "
+                "`env | grep -E 'ACCELERATE|RANK|WORLD_SIZE|MASTER|CUDA'`."
+            ) from None
     if state.device.type == "cpu":
         # accelerate launch leaves a process one thread unless it is told otherwise.
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(max(1, cores // processes))
+        torch.set_num_threads(max(1, cores // here))
     return Accelerator(cpu=cpu, mixed_precision="bf16" if state.device.type == "cuda" else "no")
+
+
+def _check_gpus(processes: int, gpus: int) -> None:
+    if processes > gpus:
+        raise BenchmarkError(
+            f"{processes} processes were started on this machine, which has {gpus} GPU{'s' if gpus > 1 else ''} for "
+            f"them. Start as many as there are: `accelerate launch --num_processes {gpus}`."
+        )
+
+
+@contextlib.contextmanager
+def _waiting(processes: int) -> Iterator[None]:
+    """Say so where the other processes of a training are waited for: they may never come."""
+
+    def tell() -> None:
+        where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        print(
+            f"note: process {os.environ.get('RANK')} waits at {where} for all {processes} processes of this training. "
+            "If it was started alone, interrupt it and `unset RANK WORLD_SIZE LOCAL_RANK`.",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    timer = threading.Timer(PATIENCE, tell)
+    timer.daemon = True
+    if processes > 1:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def train(

@@ -20,23 +20,18 @@ Importing the package loads neither datasets nor torch; the bare name becomes kn
 from __future__ import annotations
 
 import os
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 import wrapt
+
+from galaxy_zoo_decals.version import VERSION as __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from galaxy_zoo_decals.astronomy.portrait import Galaxy
 
-__all__ = ("catalogue", "cuts", "galaxy", "match", "path", "select")
-
-try:
-    __version__ = _version("galaxy-zoo-decals")
-except PackageNotFoundError:  # a clone that was not installed
-    __version__ = "0+unknown"
+__all__ = ("__version__", "catalogue", "cuts", "galaxy", "match", "path", "select")
 
 
 def path(edition: str | os.PathLike[str] | None = None) -> str:

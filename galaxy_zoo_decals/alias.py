@@ -6,8 +6,11 @@ name is passed on as an edition's folder; everything behind it stays stock.
 
 from __future__ import annotations
 
+import errno
 import inspect
+import os
 import warnings
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -37,13 +40,31 @@ def _factory(stock: Any, instance: object, args: tuple[Any, ...], kwargs: dict[s
     name = args[0] if args else kwargs.get("path")
     if name != NAME:
         return stock(*args, **kwargs)
+    import datasets
+
     from galaxy_zoo_decals.edition import Edition
 
     edition = Edition.open()
     if edition.name == "sample":
         _tell_once(edition.title)
+    _check_cache(Path(datasets.config.HF_DATASETS_CACHE))
     args, kwargs = (str(edition.path), *args[1:]), {k: v for k, v in kwargs.items() if k != "path"}
     return stock(*args, **kwargs)
+
+
+def _check_cache(folder: Path) -> None:
+    """Say what to do where `datasets` is about to fail in a cache that it cannot write to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        problem = "" if os.access(folder, os.W_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        warnings.warn(
+            f"{folder} cannot be written to ({problem}), and datasets keeps there what it loads: set HF_HOME to a "
+            "folder that can be written to, before datasets is imported.",
+            stacklevel=2,
+        )
 
 
 _told: set[str] = set()

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import re
 from collections.abc import Callable
 from pathlib import Path
+
+from galaxy_zoo_decals.version import VERSION
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Let a command say with --version of which package it is, and by which Python it runs."""
+    version = f"galaxy-zoo-decals {VERSION}, Python {platform.python_version()}"
+    parser.add_argument("--version", action="version", version=version)
 
 
 def edition_name(text: str) -> str:

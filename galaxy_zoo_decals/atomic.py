@@ -11,8 +11,9 @@ import re
 import secrets
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ WITHOUT_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.E
 
 WITHOUT_SYNC = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
 """What a file system answers that cannot be told to bring something onto the disk."""
+
+WITHOUT_FOLDER_SYNC = WITHOUT_SYNC | {errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
+"""What it answers of a folder: some network drives open none, or bring only files onto the disk."""
 
 PATIENCE = 60.0
 """Seconds to wait while another process moves a folder into its place: two renames."""
@@ -106,6 +110,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     ``finish_interrupted`` is asked, as this does. What a process of this machine left that died before is removed.
     """
     finish_interrupted(target)
+    check_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
     work = _temporary(target)
@@ -141,10 +146,20 @@ def put_folder(fresh: Path, target: Path) -> None:
             shutil.rmtree(fresh)
         else:
             if target.exists():
-                target.rename(old)
+                _set_aside(target, old)
             fresh.rename(target)
         sync(target.parent)
     shutil.rmtree(fresh.parent, ignore_errors=True)
+
+
+def _set_aside(target: Path, old: Path) -> None:
+    """Rename a folder, or remove it where it cannot be renamed: one of a container's image stands in two layers."""
+    try:
+        target.rename(old)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.rmtree(target)
 
 
 def _done(target: Path) -> Path:
@@ -209,40 +224,98 @@ def sync(path: Path) -> None:
     """Bring a file, or the names in a folder, onto the disk, as far as the file system can."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:
-        if path.is_dir():  # one that may be written to and not be read, or on a system that opens none
+    except OSError as error:
+        if error.errno in WITHOUT_FOLDER_SYNC and path.is_dir():  # it may be written to all the same
             return
         raise
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in WITHOUT_SYNC:
+        if error.errno not in (WITHOUT_FOLDER_SYNC if path.is_dir() else WITHOUT_SYNC):
+            error.filename = str(path)  # the system names none
             raise
     finally:
         os.close(descriptor)
+
+
+def check_replaceable(target: Path) -> None:
+    """Raise UserError if no folder can take the place of ``target``: a mounted one cannot be renamed, hours later."""
+    if target.is_dir() and os.path.ismount(target):
+        raise UserError(
+            f"{target} is where a disk or a container's volume is mounted, so no finished folder can take its place. "
+            f"Choose a folder inside it: {target / 'NAME'}."
+        )
 
 
 @contextmanager
 def lock(path: Path, busy: Callable[[str], UserError], wait: float = 0.0) -> Iterator[None]:
     """Hold a lock file until the block ends; raises what ``busy`` makes of the holder, as "process 7 on host", if held.
 
-    The lock of a process that died is free. Where the file system has no locks a file that names its holder is one.
+    The lock of a process that died is free. Where the file system has no locks a file that names its holder is one;
+    UserError where it has neither.
     """
-    with ExitStack() as held:
-        try:
-            try:
-                taken: BaseFileLock = held.enter_context(FileLock(path, timeout=wait))
-            except (OSError, NotImplementedError) as error:
-                if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
-                    raise
-                path = path.with_name(f"{path.stem}.soft{path.suffix}")
-                taken = held.enter_context(SoftFileLock(path, timeout=wait))
-        except Timeout:
-            raise busy(_holder(path)) from None
-        held.callback(path.unlink, missing_ok=True)  # while it is held: whoever waits on it sees that it is gone
+    taken, path = _taken(path, busy, wait)
+    try:
         if not isinstance(taken, SoftFileLock):  # which says so itself, in the same words
             path.write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
         yield
+    finally:
+        # While it is held: whoever waits on it sees that it is gone. What was done under it is done, even if the file
+        # system fails now.
+        with suppress(OSError):
+            path.unlink()
+        with suppress(OSError):
+            taken.release()
+
+
+def soft_lock(path: Path) -> Path:
+    """Return the file that stands in for the lock ``path`` where the file system has no locks."""
+    return path.with_name(f"{path.stem}.soft{path.suffix}")
+
+
+def _taken(path: Path, busy: Callable[[str], UserError], wait: float) -> tuple[BaseFileLock, Path]:
+    """Return a lock that is held and its file."""
+    try:
+        # The fallback of filelock is not taken: its file has the lock's name, and one that was left there blocks it.
+        hard = FileLock(path, timeout=wait, fallback_to_soft=False)
+        hard.acquire()
+        return hard, path
+    except Timeout:
+        raise busy(_holder(path)) from None
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.filename is not None:  # it could not be opened
+            raise
+        with suppress(OSError):
+            if path.stat().st_size == 0:  # which asking for a lock has just made
+                path.unlink()
+        reason = getattr(error, "strerror", None) or str(error) or "this system has none"
+        if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
+            raise UserError(
+                f"{path.parent}: no lock can be had there ({reason}). Choose a folder on a local disk."
+            ) from None
+    path = soft_lock(path)
+    soft = SoftFileLock(path, timeout=wait)
+    try:
+        soft.acquire()
+    except Timeout:
+        problem = busy(_holder(path))
+        problem.args = (f"{problem} If that process has ended, remove {path}: this file system has no locks.",)
+        raise problem from None
+    _tell_once(path.parent, reason)
+    return soft, path
+
+
+_told: set[Path] = set()
+
+
+def _tell_once(folder: Path, reason: str) -> None:
+    if folder not in _told:
+        _told.add(folder)
+        print(
+            f"note: the file system of {folder} has no locks ({reason}): a file that names this process is the lock. "
+            "A folder on a local disk is safer.",
+            file=sys.stderr,
+        )
 
 
 def _holder(path: Path) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from galaxy_zoo_decals.argument_types import file, positive
+from galaxy_zoo_decals.argument_types import add_version, file, positive
 from galaxy_zoo_decals.ending import run_command
 from galaxy_zoo_decals.errors import FULL, UserError
 from galaxy_zoo_decals.prepare import command
@@ -51,6 +51,7 @@ def _run(options: argparse.Namespace) -> int | None:
 def parser() -> argparse.ArgumentParser:
     """Return the argument parser of all commands."""
     top = argparse.ArgumentParser(prog="galaxy-zoo-decals", description=__doc__)
+    add_version(top)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     command.add_to(commands)

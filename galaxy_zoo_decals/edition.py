@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import hashlib
 import json
 import os
 import re
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +31,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 ENVIRONMENT = "GALAXY_ZOO_DECALS_EDITION"
 HOME_ENVIRONMENT = "GALAXY_ZOO_DECALS_HOME"
+
+ANOTHER_HOME = f"set {HOME_ENVIRONMENT} to a folder that can be written to."
 
 TRUTHS = ("counts", "likelihoods")
 """What the votes of an edition may be: counts of volunteers, or counts made from published likelihoods for an assumed
@@ -81,11 +86,28 @@ class EditionError(UserError):
 
 
 def home() -> Path:
-    """Return the folder of prepared editions: $GALAXY_ZOO_DECALS_HOME, else the user's cache folder."""
-    if os.environ.get(HOME_ENVIRONMENT):
-        return Path(os.environ[HOME_ENVIRONMENT]).expanduser()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Return the folder of prepared editions: $GALAXY_ZOO_DECALS_HOME, else the user's cache folder.
+
+    Raises EditionError for a user who has no home.
+    """
+    try:
+        if os.environ.get(HOME_ENVIRONMENT):
+            return Path(os.environ[HOME_ENVIRONMENT]).expanduser()
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        raise EditionError(f"there is no home folder of this user: {ANOTHER_HOME}") from None
     return cache / "galaxy_zoo_decals"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder below ``home()`` where it is not there; EditionError says what to do where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        problem = "" if os.access(folder, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise EditionError(f"{folder} cannot be written to ({problem}): {ANOTHER_HOME}")
 
 
 def default_path(name: str) -> Path:
@@ -99,31 +121,59 @@ def downloads(record: str) -> Path:
 
 
 def is_edition(path: Path) -> bool:
-    """Return whether the folder holds an edition."""
-    return (path / "edition.json").is_file() and (path / "README.md").is_file()
+    """Return whether the folder holds an edition that can be read."""
+    try:
+        return (path / "edition.json").is_file() and (path / "README.md").is_file()
+    except OSError:
+        return False
 
 
 def available() -> dict[str, Path]:
     """Return the named editions that are ready on this machine."""
-    found = {name: default_path(name) for name in NAMES}
-    folder = home() / "editions"
-    if folder.is_dir():
-        found |= {p.name: p for p in sorted(folder.iterdir()) if p.name not in found and NAME.fullmatch(p.name)}
+    found = {"sample": default_path("sample")}
+    with suppress(EditionError, OSError):  # `find` says what is amiss where another edition is asked for
+        found |= {name: default_path(name) for name in NAMES}
+        folder = home() / "editions"
+        if folder.is_dir():
+            found |= {p.name: p for p in sorted(folder.iterdir()) if p.name not in found and NAME.fullmatch(p.name)}
     return {name: path for name, path in found.items() if is_edition(path)}
+
+
+def _unread() -> str:
+    """Return why the editions of this user cannot be seen, as a sentence with a space before it; else nothing."""
+    try:
+        folder = home() / "editions"
+        if folder.is_dir():
+            next(folder.iterdir(), None)
+    except EditionError as error:
+        return f" {error}"
+    except OSError as error:
+        return f" {error.filename or home()} cannot be read ({error.strerror}): {ANOTHER_HOME}"
+    return ""
 
 
 def in_use() -> str:
     """Return the name or path of the edition in use: the environment's, else the chosen one, else the sample."""
     if os.environ.get(ENVIRONMENT):
         return os.environ[ENVIRONMENT]
-    chosen = home() / "in-use"
-    return (chosen.read_text(encoding="utf-8").strip() if chosen.is_file() else "") or "sample"
+    try:
+        chosen = home() / "in-use"
+        return (chosen.read_text(encoding="utf-8").strip() if chosen.is_file() else "") or "sample"
+    except EditionError:
+        return "sample"
+    except OSError as error:
+        warnings.warn(
+            f"{error.filename}: {error.strerror}, so which edition was chosen is not known: the sample is taken. "
+            f"Choose one with ${ENVIRONMENT}.",
+            stacklevel=2,
+        )
+        return "sample"
 
 
 def use(edition: str) -> Path:
     """Make an edition (a name or a folder) the one in use from now on and return its folder."""
     path = find(edition)
-    home().mkdir(parents=True, exist_ok=True)
+    make_folder(home())
     atomic.write_text(home() / "in-use", edition if edition in available() else str(path))
     return path
 
@@ -156,11 +206,11 @@ def find(edition: str | os.PathLike[str] | None = None) -> Path:
     if wanted in NAMES:
         raise EditionError(
             f"the edition {wanted!r} is not prepared yet. Run `galaxy-zoo-decals prepare {wanted}`; "
-            f"ready: {', '.join(ready)}."
+            f"ready: {', '.join(ready)}.{_unread()}"
         )
     close = difflib.get_close_matches(wanted, [*ready, *NAMES], n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise EditionError(f"there is no edition {wanted!r}.{hint} Ready: {', '.join(ready)}; or give a folder.")
+    raise EditionError(f"there is no edition {wanted!r}.{hint} Ready: {', '.join(ready)}; or give a folder.{_unread()}")
 
 
 def digest(lines: list[str]) -> str:
@@ -183,7 +233,7 @@ class Edition:
     def facts(self) -> dict[str, object]:
         """The content of edition.json."""
         try:
-            facts = json.loads((self.path / "edition.json").read_text())
+            facts = json.loads((self.path / "edition.json").read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
             raise EditionError(f"{self.path / 'edition.json'} is not readable JSON ({error}).") from None
         missing = [key for key in FACTS if not isinstance(facts, dict) or not isinstance(facts.get(key), FACTS[key])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -26,6 +27,7 @@ def run_command(
     ``error`` stands before the message of an error; ``interrupted`` is the line of Ctrl-C; ``failed`` says what an
     OSError is; ``quiet_pipe`` lets a reader that is gone, such as `head`, end it without a word; ``say`` prints a line.
     """
+    _open_streams()
     try:
         interruption.ready()
         return int(run() or 0)
@@ -42,9 +44,26 @@ def run_command(
     except OSError as end:
         say(f"{error}{failed(end)}", end)
         return 1
+    except UnicodeEncodeError as end:
+        if sys.getfilesystemencoding() == "utf-8" or "surrogates" not in end.reason:
+            raise
+        # Python keeps such names as they are; libraries that write files take none but whole letters.
+        letters = end.object.encode(errors="backslashreplace").decode()
+        say(f"{error}this locale has no letters for a name like {letters[-80:]!r}: run it with PYTHONUTF8=1.", end)
+        return mistake
     except KeyboardInterrupt as end:
         say(interrupted if isinstance(interrupted, str) else interrupted(end), end)
         return 130
+
+
+def _open_streams() -> None:
+    """Let words go nowhere where a stream is closed, and letters that it cannot show be written as their codes."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: PTH123, SIM115 - it stays open
+        elif name == "stdout" and isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run_script(run: Callable[[], int | None], program: str, left: str, after: str = "") -> int:

@@ -91,7 +91,10 @@ def _submit(options: argparse.Namespace, truths: Truths) -> int:
     for key, hint in remaining.items():
         print(f"  {key:<22} {hint}")
     if made.code.commit is None:
-        print("The runs were not made from a clean commit: commit your code and train again before you submit.")
+        print(
+            "The runs were not made from a clean commit of a git repository, so they will be refused. What is amiss is "
+            "said by benchmark/run.py before it trains: mend that, and train again before you submit."
+        )
     print(f"Then describe the model in {folder / 'README.md'}, and run")
     print(f"  python -m leaderboard score {slug}\n  python -m leaderboard check {folder}")
     return 0

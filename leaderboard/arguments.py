@@ -6,6 +6,7 @@ import argparse
 from datetime import date, datetime
 from pathlib import Path
 
+from galaxy_zoo_decals.argument_types import add_version
 from galaxy_zoo_decals.schema import VIEWS
 from leaderboard.files import DATA, ROOT
 
@@ -13,6 +14,7 @@ from leaderboard.files import DATA, ROOT
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; what it returns holds the name of the command chosen."""
     out = argparse.ArgumentParser(prog="python -m leaderboard", description="Submissions, checks, scores and the site.")
+    add_version(out)
     commands = out.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(

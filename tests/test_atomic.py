@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import errno
+import fcntl
 import os
 import re
 import socket
+import stat
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -339,24 +342,101 @@ def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
     assert named(tmp_path) == []
 
 
-@pytest.mark.parametrize("problem", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError()])
+NO_LOCKS = [OSError(code, os.strerror(code)) for code in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)]
+
+
+@pytest.mark.parametrize("problem", [*NO_LOCKS, NotImplementedError()], ids=str)
 def test_where_the_file_system_has_no_locks_a_file_is_one(
-    problem: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    problem: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def none(*arguments: object, **named: object) -> None:
         raise problem
 
-    monkeypatch.setattr(atomic, "FileLock", none)
+    monkeypatch.setattr(fcntl, "flock", none)
     lock = tmp_path / "run.lock"
-    said = f"^process {os.getpid()} on "
-    with atomic.lock(lock, UserError), pytest.raises(UserError, match=said), atomic.lock(lock, UserError):
+    lock.write_text("")  # as an older version left it
+    said = f"^process {os.getpid()} on .* remove {re.escape(str(tmp_path / 'run.soft.lock'))}: "
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with atomic.lock(lock, UserError), pytest.raises(UserError, match=said), atomic.lock(lock, UserError):
+            pass
+        assert named(tmp_path) == []
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        (tmp_path / "run.soft.lock").write_text(f"{ended.pid}\n{socket.gethostname()}\n")
+        with atomic.lock(lock, UserError, wait=5):
+            pass
+    assert capsys.readouterr().err.count("has no locks") == 1
+    (tmp_path / "run.soft.lock").write_text("4711\nanother-machine\n")
+    with pytest.raises(UserError, match=r"^process 4711 on another-machine"), atomic.lock(lock, UserError):
+        pass
+    assert named(tmp_path) == ["run.soft.lock"]
+
+
+def test_a_lock_that_fails_is_named_and_one_that_fails_at_the_end_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, wanted = fcntl.flock, fcntl.LOCK_EX
+
+    def failing(descriptor: int, operation: int) -> None:
+        if operation & wanted:
+            raise OSError(errno.EIO, "Input/output error")
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", failing)
+    problem = rf"^{re.escape(str(tmp_path))}: no lock can be had there \(Input/output error\)\. Choose a folder on a"
+    with pytest.raises(UserError, match=problem), atomic.lock(tmp_path / "run.lock", UserError):
+        pass
+    wanted = fcntl.LOCK_UN
+    with atomic.lock(tmp_path / "end.lock", UserError):
         pass
     assert named(tmp_path) == []
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    (tmp_path / "run.soft.lock").write_text(f"{ended.pid}\n{socket.gethostname()}\n")
-    with atomic.lock(lock, UserError, wait=5):
-        pass
-    (tmp_path / "run.soft.lock").write_text("4711\nanother-machine\n")
-    with pytest.raises(UserError, match=r"^process 4711 on another-machine$"), atomic.lock(lock, UserError):
-        pass
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EBADF, errno.EISDIR, errno.EINVAL])
+def test_a_folder_that_cannot_be_synced_takes_files_all_the_same(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def refused(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refused)
+    atomic.write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_a_file_that_does_not_reach_the_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(OSError) as caught:
+        atomic.write_text(tmp_path / "file", "new")
+    assert caught.value.filename == str(tmp_path / "file") and named(tmp_path) == []
+
+
+def test_a_folder_of_a_containers_image_is_replaced_though_it_cannot_be_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, real = tmp_path / "edition", Path.rename
+
+    def rename(path: Path, new: Path) -> Path:
+        if path == target:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return real(path, new)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    for word in ("old", "new"):
+        with atomic.atomic_folder(target) as fresh:
+            (fresh / word).touch()
+    assert named(target) == ["new"] and named(tmp_path) == ["edition"]
+
+
+def test_a_mounted_folder_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == tmp_path)
+    with pytest.raises(UserError, match="Choose a folder inside it"), atomic.atomic_folder(tmp_path):
+        raise AssertionError("the work was begun")

@@ -470,7 +470,7 @@ def test_a_busy_folder_is_no_dead_zenodo(mirrored: World, capsys: pytest.Capture
         with FileLock(mirrored.folder / "downloads" / "downloads.lock"):
             assert mirrored.prepare("--images", "hub-tiny") == 1
         last = capsys.readouterr().err.strip().splitlines()[-1]
-        busy = f"{mirrored.folder / 'downloads'}: another run downloads into this folder. Wait for it to end."
+        busy = f"{mirrored.folder / 'downloads'}: another process downloads into this folder. Wait for it to end."
         assert last == f"galaxy-zoo-decals: {busy}"
     assert not [path for _, path, _, _ in mirrored.hub.requests if HUB_MIRROR in path]
 
@@ -694,7 +694,10 @@ def test_a_number_of_rows_that_is_none_is_not_known(world: World, count: str) ->
     assert hub_repository.ask(HUB_IMAGES, "tiny", world.folder, lambda words: None).rows is None
 
 
-@pytest.mark.parametrize("path", ["tiny/x.parquet/y.parquet", "README.md/y.parquet", "downloads.lock/y.parquet"])
+@pytest.mark.parametrize(
+    "path",
+    ["tiny/x.parquet/y.parquet", "README.md/y.parquet", "downloads.lock/y.parquet", "downloads.soft.lock/y.parquet"],
+)
 def test_a_file_that_is_a_folder_too(world: World, path: str) -> None:
     files = world.dataset.files | {"tiny/x.parquet": b"PAR1", path: b"PAR1", "README.md": head("'**'").encode()}
     world.hub.publish(HUB_IMAGES, files)

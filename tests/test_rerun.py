@@ -43,7 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     settings = [*TINY_CNN, "--set", "epochs=3", "--set", "channels=8,16"]
     with pytest.MonkeyPatch.context() as patch:
         # One commit, whatever somebody does with the working tree meanwhile.
-        patch.setattr(run_folder, "git", lambda: {"commit": "ab" * 20, "dirty": False})
+        patch.setattr(run_folder, "commit", lambda: {"commit": "ab" * 20, "dirty": False})
         for seed in (0, 1):
             arguments = ["--model", "multiclass", "--edition", "sample", "--out", str(out / str(seed))]
             assert training.main([*arguments, "--seed", str(seed), *settings]) == 0

@@ -677,7 +677,7 @@ def test_two_runs_never_download_into_one_folder(
     (tmp_path / "downloads").mkdir()
     with FileLock(tmp_path / "downloads" / "downloads.lock"):
         assert from_server(zenodo, tmp_path) == 1
-    assert "another run downloads into this folder" in capsys.readouterr().err
+    assert "another process downloads into this folder" in capsys.readouterr().err
     assert from_server(zenodo, tmp_path) == 0
     assert contents(tmp_path / "gzd5") == expected
 

@@ -166,7 +166,7 @@ def _counts(facts: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Finding:
 
 
 def _card(edition: Edition, facts: dict[str, Any]) -> Finding:
-    text = (edition.path / "README.md").read_text()
+    text = (edition.path / "README.md").read_text(encoding="utf-8")
     head = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
     try:
         said = yaml.safe_load(head[1]) if head else None

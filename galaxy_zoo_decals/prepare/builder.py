@@ -9,8 +9,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pandas as pd
@@ -131,7 +133,7 @@ def _build(
     facts = _facts(source, name, form, rules, catalogue, report, balance, image_hashes)
     features = edition_features(source.tree, source.extra_columns)
     (fresh / "edition.json").write_text(json.dumps(facts, indent=1) + "\n")
-    (fresh / "README.md").write_text(card(facts, features))
+    (fresh / "README.md").write_text(card(facts, features), encoding="utf-8")
     sync_tree(fresh)
     work.rename(done(out))
     put_in_place(out)
@@ -320,6 +322,21 @@ def _drop_without_image(
     return catalogue[~catalogue["iauname"].isin(problems)].reset_index(drop=True)
 
 
+@contextmanager
+def _unlocked(folder: Path) -> Iterator[None]:
+    """Let `datasets` lock nothing below a folder that is this process's alone: not every file system has locks."""
+    stock = datasets.builder.FileLock
+
+    def lock(path: str, *arguments: Any, **named: Any) -> AbstractContextManager[Any]:
+        return nullcontext() if Path(path).is_relative_to(folder) else stock(path, *arguments, **named)
+
+    datasets.builder.FileLock = lock
+    try:
+        yield
+    finally:
+        datasets.builder.FileLock = stock
+
+
 def _write_shards(
     source: Source,
     catalogue: pd.DataFrame,
@@ -329,13 +346,14 @@ def _write_shards(
     fresh: Path,
 ) -> dict[str, str]:
     """Write data/<split>-00000-of-0000N.parquet and return the sha256 of every image."""
-    builder = EditionBuilder(fresh.parent, source, catalogue, rules, converted)
     shards = fresh.parent / "shards"
     shutil.rmtree(shards, ignore_errors=True)
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     size = ORIGINAL_SHARD if form.original else SHARD
-    builder.download_and_prepare(str(shards), file_format="parquet", max_shard_size=size)
+    with _unlocked(fresh.parent):
+        builder = EditionBuilder(fresh.parent, source, catalogue, rules, converted)
+        builder.download_and_prepare(str(shards), file_format="parquet", max_shard_size=size)
     (fresh / "data").mkdir(parents=True)
     for split in SPLITS:
         parts = sorted(shards.glob(f"*-{split}*.parquet"))

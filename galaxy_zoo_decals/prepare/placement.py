@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from galaxy_zoo_decals import atomic
+from galaxy_zoo_decals import atomic, edition
 from galaxy_zoo_decals.edition import EditionError, is_edition
 
 PARTS = ("README.md", "edition.json", "data")
@@ -40,6 +40,11 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise EditionError(f"{folder} is no folder; choose another --out.") from None
+    except OSError as error:
+        where = folder if error.filename is None else error.filename
+        raise EditionError(
+            f"{where}: {error.strerror}. Choose another --out; without one {edition.ANOTHER_HOME}"
+        ) from None
 
 
 def check_target(out: Path) -> None:
@@ -48,6 +53,7 @@ def check_target(out: Path) -> None:
         return
     if not out.is_dir():
         raise EditionError(f"{out} is a file; an edition is a folder. Choose another --out.")
+    atomic.check_replaceable(out)
     inside = {p.name for p in out.iterdir()}
     if inside and not (is_edition(out) and inside <= set(PARTS)):
         other = sorted(inside - set(PARTS))[:3] or sorted(inside)[:3]

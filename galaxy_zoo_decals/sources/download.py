@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,8 +23,12 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.atomic import put_file
 from galaxy_zoo_decals.errors import UserError
+
+LOCK = "downloads.lock"
+"""File in a folder of downloads that says who fills it."""
 
 BLOCK = 2**20
 LARGEST_RECORD = 2**24
@@ -69,8 +74,26 @@ class DownloadError(UserError):
 class BusyError(DownloadError):
     """A folder that another run downloads into."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder}: another run downloads into this folder. Wait for it to end.")
+    def __init__(self, folder: Path, who: str) -> None:
+        super().__init__(f"{folder}: {who} downloads into this folder. Wait for it to end.")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of downloads; DownloadError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(
+            f"{folder}: what is downloaded cannot be kept there ({error.strerror}): give --downloads another folder."
+        ) from None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let nobody else download into a folder, which is made; BusyError if somebody does."""
+    make_folder(folder)
+    with atomic.lock(folder / LOCK, lambda who: BusyError(folder, who)):
+        yield
 
 
 class AnswerError(DownloadError):

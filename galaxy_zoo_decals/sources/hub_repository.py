@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
 from huggingface_hub import HfApi, constants, get_token, hf_hub_download
 from huggingface_hub.errors import (  # HTTPError is that of the HTTP library the Hub's client is built on
     FileMetadataError,
@@ -33,7 +32,7 @@ from tqdm import tqdm
 
 from galaxy_zoo_decals import addresses, atomic
 from galaxy_zoo_decals.sources import download, hub_card
-from galaxy_zoo_decals.sources.download import BusyError, DownloadError, Say
+from galaxy_zoo_decals.sources.download import LOCK, DownloadError, Say
 
 MOST_SHARDS, LONGEST_PATH, LARGEST_SHARD = 4096, 255, 2**40
 """Parquet files of a repository at most, the characters of a path, and the bytes of a file."""
@@ -44,7 +43,6 @@ TRIES = 6
 FIRST_TRIES = 3
 """Attempts at what someone waits for: the list of files."""
 
-LOCK = "downloads.lock"
 PIN = ".revision.json"
 """How the file is called, after the config's name, that keeps which revision a download began with."""
 
@@ -97,7 +95,7 @@ def pinned(pin: Path, repository: str, config: str, say: Say) -> Snapshot:
     A download of many files that is interrupted so goes on with the revision that it began with.
     """
     try:
-        said = json.loads(pin.read_text())
+        said = json.loads(pin.read_text(encoding="utf-8"))
         if said.pop("asked") == repository and said.pop("config") == config:
             return Snapshot(**said | {"files": tuple(Stored(**file) for file in said["files"])})
     except FileNotFoundError:
@@ -165,6 +163,7 @@ def ask(repository: str, config: str, folder: Path, say: Say) -> Snapshot:
         *chosen,
         hub_card.CARD,
         LOCK,
+        atomic.soft_lock(Path(LOCK)).name,
         *(path.partition("/")[0] for path in chosen if path.partition("/")[0].endswith(PIN)),
     }
     for path in chosen:
@@ -252,14 +251,10 @@ def _hashed(path: Path, modified: int) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Let nobody else download into ``folder``, and remove what a killed download left: the client starts anew."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            for leftover in (folder / ".cache" / "huggingface" / "download").rglob("*.incomplete"):
-                leftover.unlink(missing_ok=True)
-            yield
-    except Timeout:
-        raise BusyError(folder) from None
+    with download.alone(folder):
+        for leftover in (folder / ".cache" / "huggingface" / "download").rglob("*.incomplete"):
+            leftover.unlink(missing_ok=True)
+        yield
 
 
 class _Bar(tqdm):

@@ -11,12 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from filelock import FileLock, Timeout
 
 from galaxy_zoo_decals import atomic
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.sources import download
-from galaxy_zoo_decals.sources.download import BusyError, DownloadError, File
+from galaxy_zoo_decals.sources.download import DownloadError, File
 
 LARGEST_FILE = 10**15
 """Bytes of a file of a record at most."""
@@ -78,18 +77,14 @@ class Record:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let nobody else download into the folder; BusyError if somebody does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self.folder / "downloads.lock", timeout=0):
-                yield
-        except Timeout:
-            raise BusyError(self.folder) from None
+        with download.alone(self.folder):
+            yield
 
 
 def kept_answer(folder: Path) -> object:
     """Return the description of a record that was kept in a folder; None if there is none that can be read."""
     try:
-        return json.loads((folder / KEPT).read_text())
+        return json.loads((folder / KEPT).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
 

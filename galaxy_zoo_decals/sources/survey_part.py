@@ -84,7 +84,7 @@ class SomeOfArchives:
 
         ``side``: the pixels they must have; ``delete``: what was fetched of an archive is removed once it is converted.
         """
-        left = set(json.loads(_note(work).read_text()))
+        left = set(json.loads(_note(work).read_text(encoding="utf-8")))
         for remote in self.archives:
             part = remote.part(left, form, side)
             left -= part.images.keys()

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from galaxy_zoo_decals import git
 from leaderboard.check import allowed_files
 from leaderboard.check.allowed_files import ALLOWED, MOST_FILES, NO_FILE
 from leaderboard.entry import submission
@@ -205,14 +206,28 @@ def _git_bytes(root: Path, *words: str, at: Path | None = None, stdin: str = "",
     # Hooks and helpers that a repository's own settings could name are switched off.
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", str(at or root), *words]
     try:
-        run = subprocess.run(command, input=stdin.encode(), capture_output=True, timeout=60)
+        run = subprocess.run(command, input=stdin.encode(), capture_output=True, env=git.environment(), timeout=60)
     except FileNotFoundError:
         raise LeaderboardError(f"{word} needs git, which is not on PATH.") from None
     except subprocess.TimeoutExpired:
         raise LeaderboardError(f"git {words[0]} took over a minute.") from None
     if run.returncode:
-        raise LeaderboardError(f"{word}: {visible(run.stderr.decode('utf-8', 'replace').strip(), 300)}")
+        said = visible(run.stderr.decode("utf-8", "replace").strip(), 300)
+        raise LeaderboardError(f"{word}: {said or 'the two have no common commit here.'}{_remedy(root, word, said)}")
     return run.stdout
+
+
+def _remedy(root: Path, word: str, said: str) -> str:
+    """Return what to do about what git says: a clone of one branch, or a shallow one, lacks others and their past."""
+    if not word.startswith("--diff") or (said and "Not a valid" not in said):
+        return ""
+    branch = word.partition(" ")[2].removeprefix("origin/")
+    try:
+        shallow = git.ask(root, "rev-parse", "--is-shallow-repository") == "true"
+    except git.GitError:
+        return ""
+    fetch = f"git fetch {'--unshallow ' if shallow else ''}origin {branch}"
+    return f"{'.' if said else ''} If {branch} is a branch there, fetch it: `{fetch}`, then --diff FETCH_HEAD."
 
 
 def _word(status: str) -> str:

@@ -289,7 +289,9 @@ def _agree(path: Path, run: Run, place: tuple[str, str, int], said: Submission |
             f"{path}: is of {run.edition.name}, {', '.join(run.tasks)}, seed {run.seed}: it lies in the wrong place."
         )
     if run.git is None or run.git.dirty is not False or run.git.commit is None:
-        report.faults.append(f"{path}: git: the run was not made from a clean commit: commit, then train again.")
+        named = run.git is not None and run.git.commit is not None
+        why = "commit" if named else "git named none, and benchmark/run.py says why before it trains: mend that"
+        report.faults.append(f"{path}: git: the run was not made from a clean commit: {why}, then train again.")
     elif said and said.code.commit and run.git.commit != said.code.commit:
         report.faults.append(
             f"{path}: git.commit is {run.git.commit[:12]}, submission.yaml says {said.code.commit[:12]}."

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
+from galaxy_zoo_decals import git, scoring
 from galaxy_zoo_decals import predictions as files
-from galaxy_zoo_decals import scoring
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.predictions import Predictions
 from galaxy_zoo_decals.scoring import BOARDS, Result, Truth
@@ -247,15 +247,12 @@ def _difference(key: Key, board: str, old: Result, new: Result, judged: int) -> 
 
 def round_due(root: Path, slug: str) -> int | None:
     """Return the beacon's round for an entry: by the day its folder came to this branch; None where git has no word."""
-    command = ["git", "-C", str(root), "log", "--first-parent", "--diff-filter=A", "--format=%cI", "-1", "--"]
+    log = ("log", "--first-parent", "--diff-filter=A", "--format=%cI", "-1", "--")
     try:
-        told = subprocess.run(
-            [*command, f"submissions/{slug}/submission.yaml"], capture_output=True, text=True, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        day = git.ask(root, *log, f"submissions/{slug}/submission.yaml")
+    except git.GitError:
         return None
-    day = told.stdout.strip()
-    return fresh.due(datetime.fromisoformat(day)) if told.returncode == 0 and day else None
+    return fresh.due(datetime.fromisoformat(day)) if day else None
 
 
 def seed_wanted(due: int | None) -> str:

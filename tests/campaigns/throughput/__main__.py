@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> None:
     found: dict[str, Any] = {
         "recipe": {"name": args.recipe, "set": args.set}, "edition": edition.title,
         "command": " ".join(["python -m", __package__, *map(run_folder.passed_on, sys.argv[1:])]),
-        "git": run_folder.git(), "versions": run_folder.versions(),
+        "git": run_folder.commit(), "versions": run_folder.versions(),
     }  # fmt: skip
     found |= measure(edition, wanted, args.seconds, args.rounds)
     text = table(found)
