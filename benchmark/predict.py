@@ -290,10 +290,9 @@ def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
 
 def _edition(edition: Any) -> tuple[list[str], Iterator[bytes]]:
     from benchmark.image_cache import batches
-    from galaxy_zoo_decals.schema import SPLITS
 
-    shards = [shard for split in SPLITS for shard in edition.shards(split)]
-    names = [name for split in SPLITS for name in edition.table(split, ["iauname"])["iauname"]]
+    shards = [shard for split in edition.splits for shard in edition.shards(split)]
+    names = [name for split in edition.splits for name in edition.table(split, ["iauname"])["iauname"]]
     return names, (data for _, images in batches(shards) for data in images)
 
 

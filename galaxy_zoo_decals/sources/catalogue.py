@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.schema import GZD5, Question, Tree
+from galaxy_zoo_decals.sources import own_split, partial_tree
 
 METADATA: dict[str, str] = {
     "ra": "float64",
@@ -57,7 +58,26 @@ def read(path: Path, tree: Tree = GZD5, extra: tuple[str, ...] = ()) -> pd.DataF
     ``lost_columns`` as int16 and the ``extra`` columns as float32, in the file's order. Raises CatalogueError naming
     file, row and column.
     """
-    table = _read_table(path, tree, extra)
+    return _with_extra(_read_table(path, tree, extra), path, tree, extra)
+
+
+def read_part(
+    path: Path, tree: Tree = GZD5, extra: tuple[str, ...] = (), split_column: str | None = None
+) -> tuple[pd.DataFrame, partial_tree.Part]:
+    """Read a catalogue that may have a part of the tree alone, and return its checked rows with which part that is.
+
+    As ``read``; questions without columns have no votes. What ``split_column`` says stands in the column ``own_split``,
+    in the words of editions.
+    """
+    table = _read_table(path, tree, extra, split_column, partial=True)
+    part = partial_tree.part_of(table.columns, tree)
+    checked = _with_extra(partial_tree.complete(table, tree, part), path, tree, extra)
+    if split_column is not None:
+        checked["own_split"] = own_split.read(table[split_column], split_column, str(path))
+    return checked, part
+
+
+def _with_extra(table: pd.DataFrame, path: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
     checked = check(table, tree, str(path))
     values = {column: _metadata(table, column, "float32", str(path)) for column in extra}
     return pd.concat([checked, pd.DataFrame(values, index=checked.index)], axis=1) if extra else checked
@@ -92,17 +112,22 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _read_table(path: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
+def _read_table(
+    path: Path, tree: Tree, extra: tuple[str, ...], split_column: str | None = None, partial: bool = False
+) -> pd.DataFrame:
     if not path.exists():
         raise CatalogueError(f"{path}: there is no such file.")
-    wanted = {"iauname", *METADATA, *DERIVED.values(), *tree.vote_columns, *extra}
+    wanted = {"iauname", *METADATA, *DERIVED.values(), *tree.vote_columns, *extra, split_column}
     try:
         if path.suffix == ".parquet":
             present = pq.read_schema(path).names
-            _check_columns(present, tree, str(path), extra)
+            _check_columns(present, tree, str(path), extra, partial)
+            _check_split_column(present, split_column, str(path))
             return pd.read_parquet(path, columns=[c for c in present if c in wanted])
         check_last_line(path)
-        _check_columns(list(pd.read_csv(path, nrows=0).columns), tree, str(path), extra)
+        present = list(pd.read_csv(path, nrows=0).columns)
+        _check_columns(present, tree, str(path), extra, partial)
+        _check_split_column(present, split_column, str(path))
         return pd.read_csv(path, usecols=lambda c: c in wanted, dtype={"iauname": str}, low_memory=False)
     except (
         pa.ArrowException,
@@ -139,7 +164,9 @@ def check_end(header: bytes, end: bytes, path: str) -> None:
         )
 
 
-def _check_columns(present: list[str], tree: Tree, where: str, extra: tuple[str, ...] = ()) -> None:
+def _check_columns(
+    present: list[str], tree: Tree, where: str, extra: tuple[str, ...] = (), partial: bool = False
+) -> None:
     missing = [c for c in ("iauname", *tree.vote_columns, *extra) if c not in present]
     if not missing:
         return
@@ -149,10 +176,23 @@ def _check_columns(present: list[str], tree: Tree, where: str, extra: tuple[str,
             "Its volunteers were asked another tree of questions (bar yes or no, three bulge sizes, other answers "
             "about merging), so its votes cannot be mixed with those of GZD-5. Use gz_decals_volunteers_5."
         )
+    if partial:
+        if said := partial_tree.problem(present, tree):
+            raise CatalogueError(f"{where}: {said}.")
+        part = partial_tree.part_of(present, tree)
+        spared = [q for q in tree.questions if q.name in (*part.unknown, *part.summed)]
+        missing = [c for c in missing if not any(c in (q.total, *q.columns) for q in spared)]
+        if not missing:
+            return
     close = difflib.get_close_matches(missing[0], [c for c in present if c not in tree.vote_columns], n=1)
     hint = f"; the nearest column it has is {close[0]!r}" if close else ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     raise CatalogueError(f"{where}: column {missing[0]!r}{more} of the {tree.name} tree is missing{hint}.")
+
+
+def _check_split_column(present: list[str], column: str | None, where: str) -> None:
+    if column is not None:
+        own_split.check_column(present, column, where)
 
 
 def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Series:
