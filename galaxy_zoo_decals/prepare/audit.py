@@ -19,7 +19,7 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.prepare.audited_images import Looked, look_at_images
 from galaxy_zoo_decals.prepare.builder import BLOCK, board_holdings
-from galaxy_zoo_decals.prepare.card import card, version
+from galaxy_zoo_decals.prepare.card import card, loadable, version
 from galaxy_zoo_decals.prepare.edition_columns import edition_features, flag, to_arrow, view_labels
 from galaxy_zoo_decals.prepare.hashes import hashes
 from galaxy_zoo_decals.prepare.near_duplicates import alike
@@ -176,12 +176,13 @@ def _card(edition: Edition, facts: dict[str, Any]) -> Finding:
         said = yaml.safe_load(head[1]) if head else None
         configs = {config["config_name"]: config for config in said["configs"]}  # type: ignore[index]
         infos = {info["config_name"]: info for info in said["dataset_info"]}  # type: ignore[index]
-        problems = [f"there is no view {view}" for view in VIEWS if view not in configs or view not in infos]
-        for view in VIEWS if not problems else ():
+        views = loadable(facts)
+        problems = [f"there is no view {view}" for view in views if view not in configs or view not in infos]
+        for view in views if not problems else ():
             if configs[view]["version"] != version(facts):
                 problems.append(f"{view} is of version {configs[view]['version']}, not {version(facts)}: stale caches")
             counted = {split["name"]: split["num_examples"] for split in infos[view]["splits"]}
-            if counted != {split: facts["counts"][split][view] for split in edition.splits}:
+            if counted != {split: facts["counts"][split][view] for split in views[view]}:
                 problems.append(f"{view} counts {counted}")
     except (yaml.YAMLError, KeyError, TypeError) as error:
         problems = [f"README.md has no head that datasets could load from ({error!r})"]

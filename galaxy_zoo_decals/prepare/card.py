@@ -46,7 +46,7 @@ def card(facts: dict[str, Any], features: Features) -> str:
         view: DatasetInfo(
             features=Features({name: features[name] for name in columns[view]}), splits=_splits(facts, view)
         )
-        for view in VIEWS
+        for view in loadable(facts)
     }
     DatasetInfosDict(infos).to_dataset_card_data(data)
     head = yaml.safe_dump(data.to_dict(), sort_keys=False, allow_unicode=True, width=120)
@@ -71,24 +71,31 @@ def _descriptions(facts: dict[str, Any]) -> dict[str, str]:
     return DESCRIPTIONS if Terms(truth=facts["truth"]).counted_votes else DESCRIPTIONS | OF_LIKELIHOODS
 
 
+def loadable(facts: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the splits of each view that hold a galaxy, views without any left out: datasets refuses to load none."""
+    found = {view: tuple(s for s in SPLITS if facts["counts"][s][view]) for view in VIEWS}
+    return {view: splits for view, splits in found.items() if splits}
+
+
 def _configs(facts: dict[str, Any], columns: dict[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    views = loadable(facts)
     return [
         {
             "config_name": view,
-            **({"default": True} if view == "multiclass" else {}),
+            **({"default": True} if view == next(iter(views)) else {}),
             "version": version(facts),
             "description": _descriptions(facts)[view],
-            "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in _splits_of(facts)],
+            "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in views[view]],
             "columns": list(columns[view]),
             "filters": [[flag(view), "==", True]],
         }
-        for view in VIEWS
+        for view in views
     ]
 
 
 def _splits(facts: dict[str, Any], view: str) -> SplitDict:
     found = SplitDict()
-    for split in _splits_of(facts):
+    for split in loadable(facts)[view]:
         found.add(SplitInfo(name=split, num_examples=facts["counts"][split][view]))
     return found
 
@@ -126,7 +133,7 @@ Load a view with stock `datasets`: `load_dataset(PATH, "multilabel")`, with `str
 |---|---|{"--:|" * len(there)}
 {views}
 
-All views show the same galaxies but for those a view cannot label. Images have {facts["image_size"]} pixels a side
+{_empty(facts)}All views show the same galaxies but for those a view cannot label. Images have {facts["image_size"]} pixels a side
 ({_form(facts)}). A `filters=` of your own replaces the view's; add `("in_multiclass", "==", True)` (or the view's flag)
 to it.
 
@@ -242,6 +249,19 @@ def _split(facts: dict[str, Any]) -> str:
     return _OTHERWISE.get(how, _SPLITS[_kind(facts)])
 
 
+def _empty(facts: dict[str, Any]) -> str:
+    """Return which views have no galaxy, or a split without one: they cannot be loaded."""
+    views, there = loadable(facts), _splits_of(facts)
+    lacking = {view: [s for s in there if s not in views.get(view, ())] for view in VIEWS}
+    said = [
+        f"The view `{view}` has no galaxy{'' if view not in views else ' in ' + ' and '.join(splits)} and is not loaded"
+        f"{'' if view not in views else ' there'}."
+        for view, splits in lacking.items()
+        if splits
+    ]
+    return "\n".join(said) + "\n\n" if said else ""
+
+
 def _splits_of(facts: dict[str, Any]) -> tuple[str, ...]:
     """Return the splits that have galaxies."""
     return tuple(split for split in SPLITS if facts["counts"][split]["galaxies"])
@@ -258,8 +278,8 @@ def _part(facts: dict[str, Any]) -> str:
     text = ""
     if unknown:
         text += (
-            f"\n**The catalogue has no votes for {', '.join(unknown)}.** These questions are unknown for every galaxy, as "
-            "if\nnobody had been asked: their counts are 0, and no label follows from them.\n"
+            f"\n**The catalogue has no votes for {', '.join(unknown)}.**\nThese questions are unknown for every galaxy, as "
+            "if nobody had been asked: their counts are 0, and no label follows from them.\n"
         )
     if summed:
         text += f"\nThe catalogue has no totals of {', '.join(summed)}: they are the sums of the answers.\n"
@@ -302,7 +322,7 @@ _RULES = {
         " The catalogue does not say how its galaxies were chosen, so those\nwith 34 first-question votes are scored; "
         "whoever made the split decided which ones test."
     ),
-    "all": " Every galaxy is, whatever its number of votes.",
+    "all": " Every galaxy is scored, whatever its number of votes.",
 }
 
 _SPLITS = {

@@ -221,7 +221,8 @@ def _run(options: argparse.Namespace) -> None:
     if not report.scored:
         print("\nNo test galaxy is scored, so nothing can be measured on this edition.")
     print(f"\nThe edition {options.name} is ready: {out}")
-    print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
+    view = next(name for name in ("multilabel", *report.views) if report.views[name])
+    print(f'Load it: datasets.load_dataset("{out}", "{view}")')
 
 
 def _check_part(options: argparse.Namespace) -> None:

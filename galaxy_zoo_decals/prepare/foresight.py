@@ -28,6 +28,8 @@ def check_splits(catalogue: pd.DataFrame, report: Report, source: Source) -> Non
     """Raise EditionError if a split that the source needs has no galaxy; it says the least number, and why."""
     needed = source.needed_splits if isinstance(source, Splitting) else SPLITS
     counts = {split: int((catalogue["split"] == split).sum()) for split in SPLITS}
+    if len(catalogue) and not catalogue[source.tree.questions[0].total].any():
+        raise EditionError(f"no galaxy has a vote for the first question, {source.tree.questions[0].name}.")
     empty = [split for split in needed if not counts[split]]
     if not empty:
         return
@@ -115,8 +117,8 @@ def _views(tree: Tree, catalogue: pd.DataFrame, rules: Rules) -> list[str]:
     lacking = [name for name in dict.fromkeys(needed) if not known[:, tree.slices[name]].any()]
     why = f"nobody answered {', '.join(lacking)}" if lacking else "no class is ahead of the others for any of them"
     return [
-        f"No galaxy gets one of the four classes ({why}): the view multiclass will be empty. The labels and votes of "
-        "the other questions are kept."
+        f"No galaxy gets one of the four classes ({why}): there will be no view multiclass. The other views "
+        "hold what is known."
     ]
 
 
