@@ -124,6 +124,13 @@ class Truth:
         return views.totals(self.tree, self.votes)
 
     @cached_property
+    def unanswered(self) -> tuple[str, ...]:
+        """The questions for which no galaxy has a vote, as of a catalogue with a part of the tree."""
+        if self.counted_as is not None:
+            return self.counted_as.unanswered
+        return tuple(q.name for q, votes in zip(self.tree.questions, self.totals.sum(axis=0)) if not votes)
+
+    @cached_property
     def fractions(self) -> np.ndarray:
         """Vote fractions, (galaxies, answers); NaN where nobody answered."""
         return views.fractions(self.tree, self.votes)
