@@ -216,7 +216,9 @@ def score(truth: Truth, predictions: Predictions, where: str = "predictions") ->
         truth, predictions = truth.take(held), predictions.take(held)
     values = {k: v for k, v in board_values(truth.tree, predictions).items() if k in truth.boards}
     if not values:
-        raise PredictionError(f"{where}: there is no {predictions.task} board of {truth.edition}.")
+        asked = ", ".join(truth.unanswered)
+        why = f": no scored test galaxy has votes for {asked}" if asked else ""
+        raise PredictionError(f"{where}: there is no {predictions.task} board of {truth.edition}{why}.")
     shared(len(truth.names))  # before the threads, each of which would make them
     # No more threads than cores: what they work on has to fit the cores' caches.
     with ThreadPoolExecutor(min(len(values), os.cpu_count() or 1)) as pool:

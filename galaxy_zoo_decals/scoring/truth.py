@@ -70,7 +70,7 @@ class Truth:
     terms: Terms = field(default_factory=Terms)
     """What the edition is and what may be shown of it."""
     boards: tuple[str, ...] = VIEWS
-    """The boards there are of these galaxies: all four, unless the benchmark froze fewer."""
+    """The boards there are of these galaxies: all four, unless the benchmark froze fewer or none of them has a class."""
     may_lack: bool = False
     """Whether predictions may lack galaxies: of a survey whose pictures have several sources, not every one of which
     has them all."""
@@ -87,7 +87,9 @@ class Truth:
             raise EditionError(f"{edition.path}: no test galaxy is scored, so there is nothing to measure on.")
         properties = {name: table[name].to_numpy(dtype=float, na_value=np.nan) for name in PROPERTIES}
         known = {name: values for name, values in properties.items() if not np.isnan(values).all()}
-        return replace(cls.of_table(edition, table), properties=known)
+        found = replace(cls.of_table(edition, table), properties=known)
+        classless = not (found.classes.label >= 0).any()
+        return replace(found, boards=tuple(view for view in VIEWS if view != "multiclass" or not classless))
 
     @classmethod
     def of_table(cls, edition: Edition, table: pd.DataFrame) -> Truth:
