@@ -23,7 +23,7 @@ from tests.test_leaderboard_runs import write_run
 from tests.toys import galaxy
 
 FIRST = GZD5.questions[0]
-REAL = Path("/work/shared/data/gzd5-first-question-votes.csv")
+REAL = Path(__file__).parents[2] / "shared" / "data" / "gzd5-first-question-votes.csv"
 
 
 def prepare(out: Path, votes: Path, images: Path, *more: str) -> int:
