@@ -173,7 +173,9 @@ def test_hierarchical_networks_without_examples_stay_silent(
     assert harness.main(["--model", "hierarchical", *words, "--out", str(tmp_path / "run")]) == 0
     assert "merging: no training galaxy has an answer" in capsys.readouterr().out
     file = next((tmp_path / "run" / "predictions").rglob("*.parquet"))
-    said = pd.DataFrame(prediction_files.read(file, GZD5).values, columns=prediction_files.columns("hierarchical", GZD5))
+    said = pd.DataFrame(
+        prediction_files.read(file, GZD5).values, columns=prediction_files.columns("hierarchical", GZD5)
+    )
     assert np.allclose(said[[f"p_{column}" for column in GZD5.question("merging").columns]], 1 / 4)
     assert np.ptp(said[[f"p_{column}" for column in FIRST.columns]].to_numpy(), axis=0).any()
     assert harness.main(["--model", "all", *words, "--out", str(tmp_path / "runs")]) == 2

@@ -132,8 +132,8 @@ Load a view with stock `datasets`: `load_dataset(PATH, "multilabel")`, with `str
 | view | what | {" | ".join(there)} |
 |---|---|{"--:|" * len(there)}
 {views}
-
-{_empty(facts)}All views show the same galaxies but for those a view cannot label. Images have {facts["image_size"]} pixels a side
+{_empty(facts)}
+All views show the same galaxies but for those a view cannot label. Images have {facts["image_size"]} pixels a side
 ({_form(facts)}). A `filters=` of your own replaces the view's; add `("in_multiclass", "==", True)` (or the view's flag)
 to it.
 
@@ -259,7 +259,7 @@ def _empty(facts: dict[str, Any]) -> str:
         for view, splits in lacking.items()
         if splits
     ]
-    return "\n".join(said) + "\n\n" if said else ""
+    return "\n" + "\n".join(said) + "\n" if said else ""
 
 
 def _splits_of(facts: dict[str, Any]) -> tuple[str, ...]:
@@ -278,8 +278,8 @@ def _part(facts: dict[str, Any]) -> str:
     text = ""
     if unknown:
         text += (
-            f"\n**The catalogue has no votes for {', '.join(unknown)}.**\nThese questions are unknown for every galaxy, as "
-            "if nobody had been asked: their counts are 0, and no label follows from them.\n"
+            f"\n**The catalogue has no votes for {', '.join(unknown)}.**\nThese questions are unknown for every galaxy, "
+            "as if nobody had been asked: their counts are 0, and no label follows from them.\n"
         )
     if summed:
         text += f"\nThe catalogue has no totals of {', '.join(summed)}: they are the sums of the answers.\n"

@@ -1,4 +1,4 @@
-"""What a preparation can know before it converts a single image: splits that stay empty, and what cannot be measured."""
+"""What a preparation knows before it converts an image: splits that stay empty, and what cannot be measured."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def notes(catalogue: pd.DataFrame, source: Source, rules: Rules) -> list[str]:
     if said.get("split") == OWN_SPLIT:
         found += [*_missing(catalogue), _twins(catalogue)]
     if not (catalogue["scored"] & (catalogue["split"] == "test")).any() and (catalogue["split"] == "test").any():
-        found.append(f"No test galaxy is scored, so nothing can be measured on this edition: {_unscored(catalogue, said)}")
+        found.append(
+            f"No test galaxy is scored, so nothing can be measured on this edition: {_unscored(catalogue, said)}"
+        )
     return [note for note in found if note]
 
 
@@ -125,7 +127,7 @@ def _views(tree: Tree, catalogue: pd.DataFrame, rules: Rules) -> list[str]:
 def _missing(catalogue: pd.DataFrame) -> Iterable[str]:
     """Return what an edition without one of the splits cannot be used for."""
     uses = {
-        "validation": "benchmark/run.py cannot train on this edition, as it chooses the best epoch by validation galaxies",
+        "validation": "benchmark/run.py cannot train on this edition, as it chooses the best epoch by them",
         "test": "nothing can be measured on this edition",
     }
     for split, use in uses.items():

@@ -70,7 +70,7 @@ class Truth:
     terms: Terms = field(default_factory=Terms)
     """What the edition is and what may be shown of it."""
     boards: tuple[str, ...] = VIEWS
-    """The boards there are of these galaxies: all four, unless the benchmark froze fewer or none of them has a class."""
+    """The boards there are of these galaxies: all four, unless the benchmark froze fewer or none has a class."""
     may_lack: bool = False
     """Whether predictions may lack galaxies: of a survey whose pictures have several sources, not every one of which
     has them all."""

@@ -47,8 +47,8 @@ def problem(present: Collection[str], tree: Tree) -> str:
         there = [column for column in (q.total, *q.columns) if column in present]
         if missing and there:
             return (
-                f"the question {q.name} has {_listed(there)} and lacks {_listed(missing)}. A question needs the columns "
-                "of all its answers; without any of them, and without its total, it is unknown"
+                f"the question {q.name} has {_listed(there)} and lacks {_listed(missing)}. A question needs the "
+                "columns of all its answers; without any of them, and without its total, it is unknown"
             )
         spelled = {column: alike[_plain(column)] for column in q.columns if _plain(column) in alike}
         if missing and spelled:
@@ -69,7 +69,7 @@ def complete(table: pd.DataFrame, tree: Tree, part: Part) -> pd.DataFrame:
 
 
 def _sum(table: pd.DataFrame, question: Question) -> pd.Series:
-    """Return the sum of a question's answers; empty where all are, and cells that are no numbers are named elsewhere."""
+    """Return the sum of a question's answers, empty where all are; cells that are no numbers are named elsewhere."""
     counts = table[list(question.columns)].apply(pd.to_numeric, errors="coerce")
     return counts.sum(axis=1, min_count=1)
 
