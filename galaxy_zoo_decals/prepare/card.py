@@ -278,8 +278,8 @@ def _part(facts: dict[str, Any]) -> str:
     text = ""
     if unknown:
         text += (
-            f"\n**The catalogue has no votes for {', '.join(unknown)}.**\nThese questions are unknown for every galaxy, "
-            "as if nobody had been asked: their counts are 0, and no label follows from them.\n"
+            f"\n**The catalogue has no votes for {', '.join(unknown)}.**\nThese questions are unknown for every "
+            "galaxy, as if nobody had been asked: their counts are 0, and no label follows from them.\n"
         )
     if summed:
         text += f"\nThe catalogue has no totals of {', '.join(summed)}: they are the sums of the answers.\n"

@@ -205,11 +205,13 @@ CASES = [
     ),
     Case(
         "journey", "an own split with an empty cell",
-        _catalogue(_split("train", "val", None), "--split-column", "part"), 1, ("row 3, column 'part' is empty (8 such rows)",),
+        _catalogue(_split("train", "val", None), "--split-column", "part"), 1,
+        ("row 3, column 'part' is empty (8 such rows)",),
     ),
     Case(
         "journey", "a mistyped name of the split's column",
-        _catalogue(_split("train", "test"), "--split-column", "Prat"), 1, ("there is no such column; the nearest column it has is 'part'",),
+        _catalogue(_split("train", "test"), "--split-column", "Prat"), 1,
+        ("there is no such column; the nearest column it has is 'part'",),
     ),
     Case(
         "journey", "an own split of which all galaxies test", _catalogue(_split("test"), "--split-column", "part"), 1,
@@ -226,7 +228,8 @@ CASES = [
     ),
     Case(
         "pixels", "a table that lacks one answer of a question",
-        _catalogue(lambda table: table.drop(columns="bar_weak")), 1, ("the question bar has 'bar_total-votes', 'bar_strong', 'bar_no' and lacks 'bar_weak'",),
+        _catalogue(lambda table: table.drop(columns="bar_weak")), 1,
+        ("the question bar has 'bar_total-votes', 'bar_strong', 'bar_no' and lacks 'bar_weak'",),
     ),
     Case(
         "pixels", "a table that spells a question otherwise", _catalogue(_underscores), 1,
