@@ -196,6 +196,11 @@ def board_predictions(model: GalaxyModel, edition: Edition, seed: int, batch: in
     if model.tree != edition.tree:
         raise BenchmarkError(f"the model predicts answers of {model.tree.name}, the edition has {edition.tree.name}.")
     names = galaxies(edition, "test")["iauname"].tolist()
+    if not names:
+        raise BenchmarkError(f"{edition.path}: no test galaxy is scored, so there is nothing to predict.")
+    counts: Any = edition.facts["counts"]
+    if model.task == "multiclass" and not counts["test"].get("multiclass", 1):
+        raise BenchmarkError(f"{edition.path}: no test galaxy has a class, so there is no board of four classes.")
     wanted = set(names)
     images = (
         data for some, files in batches(edition.shards("test")) for name, data in zip(some, files) if name in wanted

@@ -178,8 +178,8 @@ def check_edition(edition: Edition, models: list[str], where: str) -> None:
         if split not in edition.splits:
             raise BenchmarkError(
                 f"the edition {edition.name} has no {word} galaxies (only {' and '.join(edition.splits)}), so nothing "
-                "can be trained on it. Finished models are judged on it by benchmark/predict.py MODEL --board "
-                f"{where} --out FILE.parquet and galaxy-zoo-decals score."
+                f"can be trained on it. Finished models are judged on it by benchmark/predict.py MODEL {where} --board "
+                "--out FILE.parquet and galaxy-zoo-decals score."
             )
         without = [m for m in models if not counts.get(split, {}).get(recipes.VIEWS_LEARNED[m], 1)]
         if without:

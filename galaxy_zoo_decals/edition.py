@@ -230,6 +230,8 @@ class Edition:
         """The splits that have galaxies, in their order: an edition of one's own may be without some."""
         counts: Any = self.facts["counts"]
         without = [s for s in SPLITS if isinstance(counts.get(s), dict) and counts[s].get("galaxies") == 0]
+        if len(without) == len(SPLITS):
+            raise EditionError(f"{self.path / 'edition.json'} counts no galaxy: prepare the edition again.")
         return tuple(split for split in SPLITS if split not in without)
 
     def shards(self, split: str) -> list[Path]:

@@ -201,3 +201,35 @@ def test_the_real_votes_of_the_first_question_make_an_edition(
     given = rows.set_index("iauname").loc[kept.index]
     assert (kept[list(FIRST.columns)].to_numpy() == given[list(FIRST.columns)].to_numpy()).all()
     assert json.loads((edition.path / "edition.json").read_text())["counts"]["test"]["multilabel"] > 0
+
+
+def test_a_split_that_loses_all_its_images_is_named(
+    table: pd.DataFrame, toy_catalogue: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some = table.head(30).assign(part=["train", "val", "test"] * 10)
+    some.to_csv(tmp_path / "votes.csv", index=False)
+    (tmp_path / "images").mkdir()
+    for name in some["iauname"][some["part"] != "val"]:
+        shutil.copy(toy_catalogue[1] / f"{name}.png", tmp_path / "images")
+    assert prepare(tmp_path / "mine", tmp_path / "votes.csv", tmp_path / "images", "--split-column", "part") == 0
+    assert "No galaxy of the validation split has a usable image" in capsys.readouterr().out
+    assert Edition(tmp_path / "mine").splits == ("train", "test")
+    loaded = load_dataset(str(tmp_path / "mine"), "votes", cache_dir=str(tmp_path / "cache"))
+    assert {split: len(rows) for split, rows in loaded.items()} == {"train": 10, "test": 10}
+
+
+def test_facts_that_count_no_galaxy_end_in_a_sentence(first_question: Path, tmp_path: Path) -> None:
+    shutil.copytree(first_question, tmp_path / "e")
+    facts = json.loads((tmp_path / "e" / "edition.json").read_text())
+    facts["counts"]["test"]["galaxies"] = 0
+    (tmp_path / "e" / "edition.json").write_text(json.dumps(facts))
+    with pytest.raises(EditionError, match="counts no galaxy"):
+        Truth.of(Edition(tmp_path / "e"))
+    assert cli.main(["check", str(tmp_path / "e"), "--processes", "1"]) == 1
+
+
+def test_an_edition_for_tests_alone_does_not_take_the_place_of_the_benchmarks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["prepare", "gz2", "--source", str(tmp_path), "--only-test"]) == 1
+    assert "give it a --name of its own" in capsys.readouterr().err

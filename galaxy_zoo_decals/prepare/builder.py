@@ -135,6 +135,8 @@ def _build(
     report.strangers = dict(sorted(conversion.strangers.items())[: cleaning.NAMED])
     catalogue = _drop_without_image(catalogue, report, conversion.splits)
     foresight.check_splits(catalogue, report, source)
+    for note in foresight.without_images(wanted, catalogue):
+        say(note)
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
     catalogue, balance = _survey(source.tree, catalogue, rules, report)
 

@@ -182,6 +182,11 @@ def _run(options: argparse.Namespace) -> None:
         own = ()  # the bare name is that of Zenodo's images
     if options.name in NAMES and options.name not in own:
         raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
+    if options.source_name == "gz2" and options.only_test and options.name == "gz2":
+        raise UserError(
+            "--only-test makes another edition than the gz2 of the benchmark: give it a --name of its own, such as "
+            "gz2-mine."
+        )
     if _meant(options.name) not in ("", mine):
         raise UserError(
             f"the name {options.name!r} means another edition, {_meant(options.name)}; give this one a name of its own"
