@@ -254,8 +254,8 @@ def _empty(facts: dict[str, Any]) -> str:
     views, there = loadable(facts), _splits_of(facts)
     lacking = {view: [s for s in there if s not in views.get(view, ())] for view in VIEWS}
     said = [
-        f"The view `{view}` has no galaxy{'' if view not in views else ' in ' + ' and '.join(splits)} and is not loaded"
-        f"{'' if view not in views else ' there'}."
+        f"The view `{view}` has no galaxy{' in ' + ' and '.join(splits) if view in views else ''} and cannot be "
+        f"loaded{' there' if view in views else ''}."
         for view, splits in lacking.items()
         if splits
     ]
