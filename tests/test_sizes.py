@@ -233,3 +233,15 @@ def test_an_edition_for_tests_alone_does_not_take_the_place_of_the_benchmarks(
 ) -> None:
     assert cli.main(["prepare", "gz2", "--source", str(tmp_path), "--only-test"]) == 1
     assert "give it a --name of its own" in capsys.readouterr().err
+
+
+def test_test_galaxies_of_an_own_split_lack_votes_alone(
+    table: pd.DataFrame, toy_catalogue: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = table.head(12).drop(columns="upload_group").assign(part=["train", "val", "test"] * 4)
+    few[[FIRST.total, *FIRST.columns]] = [20, 15, 5, 0]
+    few.to_csv(tmp_path / "votes.csv", index=False)
+    assert prepare(tmp_path / "mine", tmp_path / "votes.csv", toy_catalogue[1], "--split-column", "part") == 0
+    said = capsys.readouterr().out
+    assert "Of 4 test galaxies 4 have fewer than 34 first-question votes (the most: 20). With --only-test" in said
+    assert "chosen at random" not in said

@@ -175,14 +175,26 @@ def _unscored(catalogue: pd.DataFrame, said: dict[str, object]) -> str:
         least = splits.MIN_SCORED_VOTES
         counts[f"have fewer than {least} first-question votes (the most: {total.max()})"] = int((total < least).sum())
         counts["have a field of view of the wrong size"] = int(test["wrong_size_warning"].sum())
-        counts |= _selected(catalogue, test)
+        counts |= {} if said.get("scored") == "votes" else _selected(catalogue, test)
     failing = "; ".join(f"{count:,} {what}" for what, count in counts.items() if count)
     own = ""
     if kind == "catalogue":
         own = " With --only-test every galaxy is scored, and nothing is trained."
-        if not splits.says_selection(catalogue):
+        if said.get("split") != OWN_SPLIT and not splits.says_selection(catalogue):
             own += " With --split-column the test galaxies of your own are scored by their votes alone."
-    return f"of {len(test):,} test galaxies {failing}.{own}"
+    rule = _RULES.get(str(kind), _RULE)
+    return f"no galaxy of the test split {rule}. Of {len(test):,} test galaxies {failing or 'none has all of it'}.{own}"
+
+
+_RULE = (
+    f"has {splits.MIN_SCORED_VOTES} first-question votes, a field of view of the right size, and random_selection (or, "
+    "without that column, upload_group pre_active)"
+)
+_RULES = {
+    GALAXY_ZOO_2: f"is of the sample original and has {splits.MIN_SCORED_GALAXY_ZOO_2} first-question votes",
+    "gz2": "has a value in every column",
+}
+"""What scored galaxies have, by the source; a catalogue of one's own is judged as gzd5 is."""
 
 
 def _selected(catalogue: pd.DataFrame, test: pd.DataFrame) -> dict[str, int]:
