@@ -199,6 +199,11 @@ def board_predictions(model: GalaxyModel, edition: Edition, seed: int, batch: in
     if model.tree != edition.tree:
         raise BenchmarkError(f"the model predicts answers of {model.tree.name}, the edition has {edition.tree.name}.")
     names = galaxies(edition, "test")["iauname"].tolist()
+    if not names:
+        raise BenchmarkError(f"{edition.path}: no test galaxy is scored, so there is nothing to predict.")
+    counts: Any = edition.facts["counts"]
+    if model.task == "multiclass" and not counts["test"].get("multiclass", 1):
+        raise BenchmarkError(f"{edition.path}: no test galaxy has a class, so there is no board of four classes.")
     wanted = set(names)
     images = (
         data for some, files in batches(edition.shards("test")) for name, data in zip(some, files) if name in wanted
@@ -306,10 +311,9 @@ def _say_skipped(folder: Path, skipped: dict[str, str]) -> None:
 
 def _edition(edition: Any) -> tuple[list[str], Iterator[bytes]]:
     from benchmark.image_cache import batches
-    from galaxy_zoo_decals.schema import SPLITS
 
-    shards = [shard for split in SPLITS for shard in edition.shards(split)]
-    names = [name for split in SPLITS for name in edition.table(split, ["iauname"])["iauname"]]
+    shards = [shard for split in edition.splits for shard in edition.shards(split)]
+    names = [name for split in edition.splits for name in edition.table(split, ["iauname"])["iauname"]]
     return names, (data for _, images in batches(shards) for data in images)
 
 

@@ -246,6 +246,13 @@ MODELS = tuple(RECIPES["quick"])
 """Names of the models, known without importing torch; ``galaxy_zoo_decals.models`` holds the models themselves."""
 
 
+VIEWS_LEARNED = {
+    "multiclass": "multiclass", "efficientnetv2": "multiclass", "multilabel": "multilabel",
+    "hierarchical": "hierarchical", "dirichlet": "votes",
+}  # fmt: skip
+"""The view whose galaxies a model learns from: it needs one at least to train and one to validate."""
+
+
 def choose(recipe: str, model: str) -> dict[str, Recipe]:
     """Return the settings of the chosen models ("all": every one); BenchmarkError names the choices."""
     by_model = RECIPES[one_of("recipe", old_words.name(recipe), RECIPES)]

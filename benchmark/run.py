@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if not __package__:
     # Run as a script: the clone's root, not benchmark/, is where the packages lie.
@@ -107,6 +107,7 @@ def _run(args: argparse.Namespace) -> None:
         if isinstance(recipe, recipes.Backbone):
             encoders.check(recipe.backbone)
     edition = open_edition(args.edition)
+    check_edition(edition, list(chosen), args.edition or edition.name)
     if args.model == "all" or not args.out:
         root = args.out or Path("runs", edition.name)
         targets = {name: root / name / f"seed{args.seed}" for name in chosen}
@@ -178,6 +179,26 @@ def _due(runs: list[run_folder.Run], args: argparse.Namespace, mine: contextlib.
             )
         due.append(run.model)
     return due
+
+
+def check_edition(edition: Edition, models: list[str], where: str) -> None:
+    """Raise BenchmarkError, before anything is loaded, if an edition (``where``) cannot train these models, and why."""
+    counts: Any = edition.facts["counts"]
+    for split, word in (("train", "training"), ("validation", "validation")):
+        if split not in edition.splits:
+            raise BenchmarkError(
+                f"the edition {edition.name} has no {word} galaxies (only {' and '.join(edition.splits)}), so nothing "
+                f"can be trained on it. Finished models are judged on it by benchmark/predict.py MODEL {where} --board "
+                "--out FILE.parquet and galaxy-zoo-decals score."
+            )
+        without = [m for m in models if not counts.get(split, {}).get(recipes.VIEWS_LEARNED[m], 1)]
+        if without:
+            views = " and ".join(dict.fromkeys(recipes.VIEWS_LEARNED[model] for model in without))
+            others = ", ".join(model for model in recipes.MODELS if recipes.VIEWS_LEARNED[model] not in views)
+            raise BenchmarkError(
+                f"{', '.join(without)} cannot be trained on the edition {edition.name}: none of its {word} galaxies "
+                f"is in the view {views} (`galaxy-zoo-decals info {where}`). Choose --model from {others}."
+            )
 
 
 def open_edition(edition: str | None) -> Edition:

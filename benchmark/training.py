@@ -128,6 +128,10 @@ def train(
                     network.load_state_dict(finished[name]["weights"])
                 done.curves.append(Curve.from_json(finished[name]["curve"]))
                 continue
+            if not len(model.examples(name, train.truth.votes).rows) and len(model.networks()) > 1:
+                model.silence(name)
+                accelerator.print(f"{name}: no training galaxy has an answer, so it says the same of all galaxies")
+                continue
             fit = Fit(accelerator, model, name, network, recipe, (seed, index), train, validation)
             if begun:
                 with _readable(checkpoint):

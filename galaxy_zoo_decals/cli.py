@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from galaxy_zoo_decals.argument_types import add_version, file, positive
 from galaxy_zoo_decals.ending import run_command
@@ -18,6 +19,8 @@ from galaxy_zoo_decals.prepare import command
 from galaxy_zoo_decals.workers import one_thread_of_blas
 
 # Everything else is imported where it is used: --help and a wrong argument answer at once.
+if TYPE_CHECKING:
+    from galaxy_zoo_decals.scoring import Truth
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -236,24 +239,32 @@ def _score(options: argparse.Namespace) -> None:
     results = score(truth, read_for(options.predictions, truth), str(options.predictions))
     content = {k: r.to_json() for k, r in results.items()}
     print("\n\n".join(result.report() for result in results.values()))
+    _name_unanswered(truth)
     if options.ceiling:
         found = ceilings.of_edition(edition)
         print("\nSkill: 0 is the class prior, 1 the noise ceiling of these votes")
         for board, e in ceilings.skills(results, truth, found).items():
-            print(f"   {results[board].primary_title:<28} {e.value:>8.3f}   [{e.low:.3f}, {e.high:.3f}]")
+            print(f"   {results[board].primary_title:<28} {e.text('.3f')}")
             content[board]["skill"] = {"value": e.value, "low": e.low, "high": e.high}
     if options.json:
         _write_json(options.json, content)
 
 
+def _name_unanswered(truth: Truth) -> None:
+    """Say which questions nobody was asked: what needs them is not measured."""
+    if truth.unanswered:
+        print(f"\nNo scored test galaxy has votes for {', '.join(truth.unanswered)}.")
+
+
 def _ceiling(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.edition import Edition
-    from galaxy_zoo_decals.scoring import ceilings
+    from galaxy_zoo_decals.scoring import Truth, ceilings
 
     _check_parent(options.json)
     edition = Edition.open(options.edition)
     found = ceilings.of_edition(edition, options.draws)
     print(ceilings.report(edition, found))
+    _name_unanswered(Truth.of(edition))
     if options.json:
         _write_json(options.json, ceilings.to_json(found))
 

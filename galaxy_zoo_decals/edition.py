@@ -280,10 +280,23 @@ class Edition:
         """Hash of which galaxy lies in which split."""
         return str(self.facts["split_hash"])
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have galaxies, in their order: an edition of one's own may be without some."""
+        counts: Any = self.facts["counts"]
+        without = [s for s in SPLITS if isinstance(counts.get(s), dict) and counts[s].get("galaxies") == 0]
+        if len(without) == len(SPLITS):
+            raise EditionError(f"{self.path / 'edition.json'} counts no galaxy: prepare the edition again.")
+        return tuple(split for split in SPLITS if split not in without)
+
     def shards(self, split: str) -> list[Path]:
         """Return the Parquet files of a split in order; raises EditionError if there are none."""
         if split not in SPLITS:
-            raise EditionError(f"there is no split {split!r}; choose from {', '.join(SPLITS)}.")
+            raise EditionError(f"there is no split {split!r}; choose from {', '.join(self.splits)}.")
+        if split not in self.splits:
+            raise EditionError(
+                f"{self.path}: the edition {self.name} has no {split} galaxies, only {' and '.join(self.splits)}."
+            )
         found = sorted((self.path / "data").glob(f"{split}-*.parquet"))
         if not found:
             raise EditionError(f"{self.path / 'data'} holds no {split}-*.parquet: prepare the edition again.")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from galaxy_zoo_decals.edition import SPLITS, Edition, EditionError, digest
+from galaxy_zoo_decals.edition import Edition, EditionError, digest
 from galaxy_zoo_decals.schema import Tree
 
 
@@ -35,7 +35,7 @@ def check_content(edition: Edition) -> None:
 
     Scores and trainings are bound to that hash. A quarter of a million galaxies take some seconds, once a process.
     """
-    files = [shard for split in SPLITS for shard in edition.shards(split)]
+    files = [shard for split in edition.splits for shard in edition.shards(split)]
     stamps = tuple((str(path), *(path.stat().st_size, path.stat().st_mtime_ns)) for path in files)
     try:
         found = _content_of(edition.path, edition.tree, stamps)
@@ -54,5 +54,5 @@ def check_content(edition: Edition) -> None:
 def _content_of(path: Path, tree: Tree, stamps: tuple[tuple[str, int, int], ...]) -> str:
     """Return the content hash of the files of an edition; the stamps of its files tell when to look again."""
     edition, columns = Edition(path), ["iauname", "scored", *tree.vote_columns]
-    tables = [edition.table(split, columns).assign(split=split) for split in SPLITS]
+    tables = [edition.table(split, columns).assign(split=split) for split in edition.splits]
     return content_hash(tree, pd.concat(tables, ignore_index=True).sort_values("iauname", ignore_index=True))

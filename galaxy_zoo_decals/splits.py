@@ -86,6 +86,15 @@ def neighbours(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     return np.asarray(groups[which.reshape(-1)])
 
 
+def in_two_splits(catalogue: pd.DataFrame) -> list[list[str]]:
+    """Return the names of galaxies within ``TOGETHER`` of each other that are in more than one split, by place."""
+    if catalogue.empty:
+        return []
+    groups = neighbours(catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy())
+    found = catalogue.groupby(groups)[["iauname", "split"]]
+    return [group["iauname"].tolist() for _, group in found if len(group) > 1 and group["split"].nunique() > 1]
+
+
 def at_border(ra: np.ndarray, dec: np.ndarray, names: np.ndarray) -> np.ndarray:
     """Return where a position has a split that a cell within a few times ``TOGETHER`` of it has, bool (n,)."""
     ra, dec = np.asarray(ra, float), np.asarray(dec, float)
@@ -139,3 +148,22 @@ def scored(catalogue: pd.DataFrame) -> np.ndarray:
     else:
         unselected = (catalogue["upload_group"] == "pre_active").fillna(False).to_numpy(dtype=bool)
     return votes & unselected & ~catalogue["wrong_size_warning"].to_numpy(dtype=bool)
+
+
+def scored_by_votes(catalogue: pd.DataFrame) -> np.ndarray:
+    """Return which galaxies of somebody's own test split metrics may use: with 34 votes and no size warning.
+
+    Nothing says how they were chosen, but who names the test galaxies does so.
+    """
+    votes = catalogue["smooth-or-featured_total-votes"].to_numpy() >= MIN_SCORED_VOTES
+    return votes & ~catalogue["wrong_size_warning"].to_numpy(dtype=bool)
+
+
+def scored_all(catalogue: pd.DataFrame) -> np.ndarray:
+    """Return which galaxies of an edition for tests alone metrics may use: all without a size warning."""
+    return ~catalogue["wrong_size_warning"].to_numpy(dtype=bool)
+
+
+def says_selection(catalogue: pd.DataFrame) -> bool:
+    """Return whether a catalogue says of any galaxy how it was chosen."""
+    return bool(catalogue["random_selection"].notna().any() or catalogue["upload_group"].notna().any())

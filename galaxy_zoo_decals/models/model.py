@@ -103,6 +103,12 @@ class GalaxyModel(PreTrainedModel):
         """Return which galaxies a network learns from and what, given votes (galaxies, answers)."""
         raise NotImplementedError
 
+    def silence(self, network: str) -> None:
+        """Let a network that has nothing to learn from give every answer the same share, whatever it is shown."""
+        last = [layer for layer in self.networks()[network].modules() if isinstance(layer, nn.Linear)][-1]
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+
     def loss(self, network: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the loss of each galaxy, float32 (n,)."""
         raise NotImplementedError

@@ -19,13 +19,13 @@ from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.prepare.audited_images import Looked, look_at_images
 from galaxy_zoo_decals.prepare.builder import BLOCK, board_holdings
-from galaxy_zoo_decals.prepare.card import card, version
+from galaxy_zoo_decals.prepare.card import card, loadable, version
 from galaxy_zoo_decals.prepare.edition_columns import edition_features, flag, to_arrow, view_labels
 from galaxy_zoo_decals.prepare.hashes import hashes
 from galaxy_zoo_decals.prepare.near_duplicates import alike
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources.catalogue import too_much_lost
-from galaxy_zoo_decals.sources.folder import PASSED_ON
+from galaxy_zoo_decals.sources.folder import ONLY_TEST, OWN_SPLIT, PASSED_ON, SCORED
 from galaxy_zoo_decals.sources.hub import FromHub
 from galaxy_zoo_decals.sources.kaggle import GZ2Challenge
 from galaxy_zoo_decals.sources.simulated import Simulated
@@ -55,7 +55,7 @@ def check(edition: Edition, processes: int = 1) -> list[Finding]:
     if not all(finding.holds for finding in findings):
         return findings  # nothing below could be read
     columns = [c for c in _flat_columns(edition) if c != "image"]
-    tables = {split: edition.table(split, columns) for split in SPLITS}
+    tables = {split: edition.table(split, columns) for split in edition.splits}
     table = pd.concat(tables.values(), ignore_index=True).sort_values("iauname", ignore_index=True)
     looked = list(look_at_images(edition, processes))
     looks: list[tuple[str, Callable[[], Finding]]] = [
@@ -70,7 +70,7 @@ def check(edition: Edition, processes: int = 1) -> list[Finding]:
         ("scored", lambda: _scored(edition, table)),
         ("labels", lambda: _labels(edition)),
         ("images", lambda: _images(facts, looked)),
-        ("near-duplicates", lambda: _duplicates(looked)),
+        ("near-duplicates", lambda: _duplicates(edition, looked)),
     ]
     findings += [_look_at(name, look) for name, look in looks]
     return findings
@@ -92,18 +92,22 @@ def _finding(name: str, problems: list[str], holds: str) -> Finding:
 def _files(edition: Edition) -> Finding:
     problems = []
     for split in SPLITS:
+        if split not in edition.splits:
+            found = sorted(path.name for path in (edition.path / "data").glob(f"{split}-*.parquet"))
+            problems += [f"edition.json counts no {split} galaxies, and there is {name}" for name in found[:1]]
+            continue
         names = [path.name for path in edition.shards(split)]
         wanted = [f"{split}-{i:05d}-of-{len(names):05d}.parquet" for i in range(len(names))]
         if names != wanted:
             problems.append(f"the {split} shards are {', '.join(names[:3])} where {wanted[-1]} would be the last")
-    return _finding("files", problems, f"{sum(len(edition.shards(s)) for s in SPLITS)} shards")
+    return _finding("files", problems, f"{sum(len(edition.shards(s)) for s in edition.splits)} shards")
 
 
 def _columns(edition: Edition) -> Finding:
     features = edition_features(edition.tree, _extra(edition))
     wanted = features.arrow_schema
     problems = []
-    for path in (path for split in SPLITS for path in edition.shards(split)):
+    for path in (path for split in edition.splits for path in edition.shards(split)):
         try:
             found = pq.read_schema(path)
         except (pa.ArrowException, OSError) as error:
@@ -122,7 +126,7 @@ def _extra(edition: Edition) -> tuple[str, ...]:
 
 
 def _flat_columns(edition: Edition) -> list[str]:
-    schema = pq.read_schema(edition.shards(SPLITS[0])[0])
+    schema = pq.read_schema(edition.shards(edition.splits[0])[0])
     return [field.name for field in schema if not pa.types.is_nested(field.type)]
 
 
@@ -134,7 +138,7 @@ def _names(tables: dict[str, pd.DataFrame]) -> Finding:
             problems.append(f"the galaxies of {split} are not in the order of their names, each once")
         if (table["split"] != split).any():
             problems.append(f"{int((table['split'] != split).sum()):,} rows of {split} say they are of another split")
-    for one, other in combinations(SPLITS, 2):
+    for one, other in combinations(tables, 2):
         shared = set(tables[one]["iauname"]) & set(tables[other]["iauname"])
         if shared:
             problems.append(f"{len(shared):,} galaxies are in {one} and in {other}, as {min(shared)}")
@@ -172,12 +176,13 @@ def _card(edition: Edition, facts: dict[str, Any]) -> Finding:
         said = yaml.safe_load(head[1]) if head else None
         configs = {config["config_name"]: config for config in said["configs"]}  # type: ignore[index]
         infos = {info["config_name"]: info for info in said["dataset_info"]}  # type: ignore[index]
-        problems = [f"there is no view {view}" for view in VIEWS if view not in configs or view not in infos]
-        for view in VIEWS if not problems else ():
+        views = loadable(facts)
+        problems = [f"there is no view {view}" for view in views if view not in configs or view not in infos]
+        for view in views if not problems else ():
             if configs[view]["version"] != version(facts):
                 problems.append(f"{view} is of version {configs[view]['version']}, not {version(facts)}: stale caches")
             counted = {split["name"]: split["num_examples"] for split in infos[view]["splits"]}
-            if counted != {split: facts["counts"][split][view] for split in SPLITS}:
+            if counted != {split: facts["counts"][split][view] for split in views[view]}:
                 problems.append(f"{view} counts {counted}")
     except (yaml.YAMLError, KeyError, TypeError) as error:
         problems = [f"README.md has no head that datasets could load from ({error!r})"]
@@ -259,9 +264,16 @@ def _boards(edition: Edition, table: pd.DataFrame) -> Finding:
 
 def _cells(edition: Edition, table: pd.DataFrame) -> Finding:
     known = (table["ra"].notna() & table["dec"].notna()).to_numpy()
+    rows, how = table[known], edition.facts["source"].get("split")  # type: ignore[attr-defined]
+    if how == ONLY_TEST:
+        wrong = (table["split"] != "test").any()
+        return _finding("sky cells", ["some are none"] if wrong else [], "all galaxies are test galaxies")
+    if how == OWN_SPLIT:
+        several = len(splits.in_two_splits(rows))
+        besides = f"; {several:,} times galaxies within {splits.TOGETHER:g} arcsec are in two splits" if several else ""
+        return Finding("sky cells", True, f"the split is the catalogue's own column{besides}")
     if not known.any():
         return Finding("sky cells", True, "positions are not published; splits go by the name")
-    rows = table[known]
     places, names = (rows["ra"].to_numpy(), rows["dec"].to_numpy()), rows["split"].to_numpy()
     wrong = splits.by_sky_cell(*places) != names
     problems, besides = [], ""
@@ -284,7 +296,7 @@ def _scored(edition: Edition, table: pd.DataFrame) -> Finding:
     problems = []
     if (table["scored"] & (table["split"] == "train")).any():
         problems.append("training galaxies are marked as scored")
-    rules = {"GZD5": splits.scored}
+    rules = {"GZD5": SCORED.get(edition.facts["source"].get("scored"), splits.scored)}  # type: ignore[attr-defined]
     if edition.facts["source"].get("kind") == "galaxyzoo2":  # type: ignore[attr-defined]
         rules["GZ2"] = splits.scored_galaxy_zoo_2
     if edition.tree.name in rules:
@@ -301,7 +313,7 @@ def _labels(edition: Edition) -> Finding:
     """Make the labels of every view again from the votes and compare them value by value."""
     debiased = edition.facts.get("labels") == "debiased"
     problems: list[str] = []
-    for path in (path for split in SPLITS for path in edition.shards(split)):
+    for path in (path for split in edition.splits for path in edition.shards(split)):
         file = pq.ParquetFile(path)
         wanted = [name for name in file.schema_arrow.names if name != "image"]
         for batch in file.iter_batches(columns=wanted, batch_size=BLOCK):
@@ -332,13 +344,13 @@ def _images(facts: dict[str, Any], looked: list[Looked]) -> Finding:
     return _finding("images", problems, f"{count:,} images of {facts['image_size']} pixels, all readable")
 
 
-def _duplicates(looked: list[Looked]) -> Finding:
+def _duplicates(edition: Edition, looked: list[Looked]) -> Finding:
     """Look for images of one split that are, nearly, also in another."""
-    names = {s: [name for group in looked if group.split == s for name in group.names] for s in SPLITS}
-    prints = {s: np.concatenate([group.prints for group in looked if group.split == s]) for s in SPLITS}
+    names = {s: [name for group in looked if group.split == s for name in group.names] for s in edition.splits}
+    prints = {s: np.concatenate([group.prints for group in looked if group.split == s]) for s in edition.splits}
     pairs = [
         (float(value), f"{names[one][i]} in {one} and {names[other][j]} in {other}")
-        for one, other in combinations(SPLITS, 2)
+        for one, other in combinations(edition.splits, 2)
         for i, j, value in alike(prints[one], prints[other])
     ]
     problems = [

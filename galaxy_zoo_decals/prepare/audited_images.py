@@ -18,7 +18,6 @@ from galaxy_zoo_decals import image_files, workers
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.image_files import ImageError
 from galaxy_zoo_decals.prepare.near_duplicates import GRID, fingerprints
-from galaxy_zoo_decals.schema import SPLITS
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def look_at_images(edition: Edition, processes: int) -> Iterator[Looked]:
     """Yield what the images of each row group of an edition are, split by split, in ``processes``."""
     tasks = [
         (split, path, group, int(edition.facts["image_size"]))  # type: ignore[call-overload]
-        for split in SPLITS
+        for split in edition.splits
         for path in edition.shards(split)
         for group in range(pq.ParquetFile(path).metadata.num_row_groups)
     ]

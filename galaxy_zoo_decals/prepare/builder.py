@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow as pa
 from galaxy_zoo_decals import image_files, joins
 from galaxy_zoo_decals.atomic import sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError, is_edition
-from galaxy_zoo_decals.prepare import cleaning
+from galaxy_zoo_decals.prepare import cleaning, foresight
 from galaxy_zoo_decals.prepare.card import card
 from galaxy_zoo_decals.prepare.cleaning import Rules
 from galaxy_zoo_decals.prepare.conversion import Conversion, Converted, convert
@@ -56,6 +56,10 @@ ORIGINAL_SHARD = "250MB"
 """The same where files are kept as they came: 80 GB in smaller shards would be thousands of files."""
 
 
+def _nothing(words: str) -> None:
+    """Say nothing."""
+
+
 def build(
     source: Source,
     out: Path,
@@ -66,8 +70,11 @@ def build(
     original: bool = False,
     rules: Rules = Rules(),  # noqa: B008
     processes: int = 1,
+    say: Callable[[str], object] = _nothing,
 ) -> cleaning.Report:
     """Build the edition ``name`` in ``out`` and return the cleaning report.
+
+    ``say`` is told, before any image is converted, what the edition will lack.
 
     Images become JPEG of ``size`` pixels, or stay the files they are (``original``, all of ``size`` pixels). Work
     goes on in ``out``.partial, which an interrupted run leaves behind for the next one; an edition that lies in
@@ -75,7 +82,7 @@ def build(
     another run works on it.
     """
     with alone(out):
-        return _build(source, out, name, image_files.Form(size, quality, original), rules, processes)
+        return _build(source, out, name, image_files.Form(size, quality, original), rules, processes, say)
 
 
 def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, original: bool, rules: Rules) -> bool:
@@ -99,7 +106,13 @@ def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, or
 
 
 def _build(
-    source: Source, out: Path, name: str, form: image_files.Form, rules: Rules, processes: int
+    source: Source,
+    out: Path,
+    name: str,
+    form: image_files.Form,
+    rules: Rules,
+    processes: int,
+    say: Callable[[str], object],
 ) -> cleaning.Report:
     put_in_place(out)
     check_target(out)
@@ -111,8 +124,10 @@ def _build(
         catalogue, report = cleaning.clean(catalogue, source.tree, rules)
         if isinstance(source, Choosing):
             catalogue = _choose(source, catalogue, report, work)
-        wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}
-        _check_splits(wanted, report, source)
+        foresight.check_splits(catalogue, report, source)
+        for note in foresight.notes(catalogue, source, rules):
+            say(note)
+        wanted = {split: list(catalogue["iauname"][catalogue["split"] == split]) for split in _there(catalogue)}
         conversion = convert(source, listed, wanted, work, form, processes)
         _check_names(conversion)
     except BaseException:
@@ -123,7 +138,9 @@ def _build(
     report.skipped = conversion.skipped
     report.strangers = dict(sorted(conversion.strangers.items())[: cleaning.NAMED])
     catalogue = _drop_without_image(catalogue, report, conversion.splits)
-    _check_splits({split: list(catalogue["iauname"][catalogue["split"] == split]) for split in SPLITS}, report, source)
+    foresight.check_splits(catalogue, report, source)
+    for note in foresight.without_images(wanted, catalogue):
+        say(note)
     report.scored = int((catalogue["scored"] & (catalogue["split"] == "test")).sum())
     catalogue, balance = _survey(source.tree, catalogue, rules, report)
 
@@ -193,19 +210,6 @@ def _check_names(conversion: Conversion) -> None:
         )
 
 
-def _check_splits(names: dict[str, list[str]], report: cleaning.Report, source: Source) -> None:
-    for split in SPLITS:
-        if not names[split]:
-            lost = sum(step.removed for step in report.steps if "image" in step.name)
-            why = (
-                f"{lost:,} galaxies have no usable image{report.first_problem()}"
-                if lost
-                else "the source is too small for an edition"
-            )
-            more = " Ask for more galaxies." if isinstance(source, Choosing) else ""
-            raise EditionError(f"no galaxy is left for the {split} split: {why}.{more}")
-
-
 def _survey(
     tree: Tree, catalogue: pd.DataFrame, rules: Rules, report: cleaning.Report
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Counts]]]:
@@ -217,10 +221,10 @@ def _survey(
     balances: dict[str, dict[str, Counts]] = {}
     report.lost_votes = cleaning.lost_votes(tree, catalogue)
     report.boards = board_holdings(tree, catalogue)
-    for split in SPLITS:
+    for split in SPLITS:  # one without galaxies counts nothing
         rows = catalogue[catalogue["split"] == split]
         found: dict[str, Counts] = {}
-        for start in range(0, len(rows), BLOCK):
+        for start in range(0, max(len(rows), 1), BLOCK):
             block = rows.iloc[start : start + BLOCK]
             labels = view_labels(tree, block, rules.debiased)
             _add(found, balance(tree, labels))
@@ -277,7 +281,7 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
         return datasets.DatasetInfo(features=self.features)
 
     def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
-        return [datasets.SplitGenerator(name=split, gen_kwargs={"split": split}) for split in SPLITS]
+        return [datasets.SplitGenerator(name=split, gen_kwargs={"split": split}) for split in _there(self.catalogue)]
 
     def _generate_tables(self, split: str) -> Iterator[tuple[object, pa.Table]]:
         rows = self.catalogue[self.catalogue["split"] == split].reset_index(drop=True)
@@ -303,6 +307,11 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
             else:
                 columns[part.name] = to_arrow((labels if part.name in labels else rows)[part.name], part.type)
         return pa.table(columns, schema=schema)
+
+
+def _there(catalogue: pd.DataFrame) -> list[str]:
+    """Return the splits that have galaxies, in their order."""
+    return [split for split in SPLITS if (catalogue["split"] == split).any()]
 
 
 def _drop_without_image(
@@ -355,7 +364,7 @@ def _write_shards(
         builder = EditionBuilder(fresh.parent, source, catalogue, rules, converted)
         builder.download_and_prepare(str(shards), file_format="parquet", max_shard_size=size)
     (fresh / "data").mkdir(parents=True)
-    for split in SPLITS:
+    for split in _there(catalogue):
         parts = sorted(shards.glob(f"*-{split}*.parquet"))
         for i, part in enumerate(parts):
             part.rename(fresh / "data" / f"{split}-{i:05d}-of-{len(parts):05d}.parquet")

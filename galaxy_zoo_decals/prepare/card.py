@@ -13,6 +13,7 @@ from huggingface_hub import DatasetCardData
 from galaxy_zoo_decals.edition import Terms
 from galaxy_zoo_decals.prepare.edition_columns import COMMON, flag, label_columns
 from galaxy_zoo_decals.schema import CLASSES, SPLITS, TREES, VIEWS, Tree
+from galaxy_zoo_decals.sources.folder import ONLY_TEST, OWN_SPLIT
 
 DESCRIPTIONS = {
     "multiclass": "one class a galaxy: elliptical, spiral, lenticular or irregular",
@@ -45,7 +46,7 @@ def card(facts: dict[str, Any], features: Features) -> str:
         view: DatasetInfo(
             features=Features({name: features[name] for name in columns[view]}), splits=_splits(facts, view)
         )
-        for view in VIEWS
+        for view in loadable(facts)
     }
     DatasetInfosDict(infos).to_dataset_card_data(data)
     head = yaml.safe_dump(data.to_dict(), sort_keys=False, allow_unicode=True, width=120)
@@ -70,24 +71,31 @@ def _descriptions(facts: dict[str, Any]) -> dict[str, str]:
     return DESCRIPTIONS if Terms(truth=facts["truth"]).counted_votes else DESCRIPTIONS | OF_LIKELIHOODS
 
 
+def loadable(facts: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the splits of each view that hold a galaxy, views without any left out: datasets refuses to load none."""
+    found = {view: tuple(s for s in SPLITS if facts["counts"][s][view]) for view in VIEWS}
+    return {view: splits for view, splits in found.items() if splits}
+
+
 def _configs(facts: dict[str, Any], columns: dict[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    views = loadable(facts)
     return [
         {
             "config_name": view,
-            **({"default": True} if view == "multiclass" else {}),
+            **({"default": True} if view == next(iter(views)) else {}),
             "version": version(facts),
             "description": _descriptions(facts)[view],
-            "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS],
+            "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in views[view]],
             "columns": list(columns[view]),
             "filters": [[flag(view), "==", True]],
         }
-        for view in VIEWS
+        for view in views
     ]
 
 
 def _splits(facts: dict[str, Any], view: str) -> SplitDict:
     found = SplitDict()
-    for split in SPLITS:
+    for split in loadable(facts)[view]:
         found.add(SplitInfo(name=split, num_examples=facts["counts"][split][view]))
     return found
 
@@ -96,8 +104,9 @@ def _text(facts: dict[str, Any], tree: Tree) -> str:
     cleaning = facts["cleaning"]
     counts = facts["counts"]
     words = _descriptions(facts)
+    there = _splits_of(facts)
     views = "\n".join(
-        f"| `{view}` | {words[view]} | {' | '.join(f'{counts[s][view]:,}' for s in SPLITS)} |" for view in VIEWS
+        f"| `{view}` | {words[view]} | {' | '.join(f'{counts[s][view]:,}' for s in there)} |" for view in VIEWS
     )
     steps = "\n".join(f"| {s['name']} | {s['reason']} | {s['removed']:,} | {s['left']:,} |" for s in cleaning["steps"])
     outside = "\n".join(
@@ -107,7 +116,7 @@ def _text(facts: dict[str, Any], tree: Tree) -> str:
         if count
     )
     removed = "\n".join(f"- `{n}`: {p}" for s in cleaning["steps"] for n, p in s["examples"].items())
-    scored = ", ".join(f"{counts[s]['scored']:,} in {s}" for s in SPLITS[1:])
+    scored = ", ".join(f"{counts[s]['scored']:,} in {s}" for s in there if s != "train")
     labels = ", ".join(f"`{name}`" for name in tree.label_names)
     questions = "\n".join(
         f"| {q.name} | {q.text} | {', '.join(q.answers)} | "
@@ -120,10 +129,10 @@ def _text(facts: dict[str, Any], tree: Tree) -> str:
 
 Load a view with stock `datasets`: `load_dataset(PATH, "multilabel")`, with `streaming=True` or without.
 
-| view | what | {" | ".join(SPLITS)} |
-|---|---|--:|--:|--:|
+| view | what | {" | ".join(there)} |
+|---|---|{"--:|" * len(there)}
 {views}
-
+{_empty(facts)}
 All views show the same galaxies but for those a view cannot label. Images have {facts["image_size"]} pixels a side
 ({_form(facts)}). A `filters=` of your own replaces the view's; add `("in_multiclass", "==", True)` (or the view's flag)
 to it.
@@ -142,8 +151,8 @@ to it.
   relevance (the product of the fractions on the way to it), and the path of most voted answers from the root.
 - **votes**: the counts.
 
-`scored` marks the galaxies metrics use: {scored}.
-
+`scored` marks the galaxies metrics use: {scored}.{_rule(facts)}
+{_part(facts)}
 ## The decision tree ({tree.name})
 
 | question | text | answers | asked after |
@@ -234,7 +243,47 @@ def _kind(facts: dict[str, Any]) -> str:
 
 def _split(facts: dict[str, Any]) -> str:
     """Return how galaxies were split; of Galaxy Zoo 2 a table may have positions or not."""
-    return _BY_NAME if facts["source"].get("split") == "dr7objid" else _SPLITS[_kind(facts)]
+    how = facts["source"].get("split")
+    if how == OWN_SPLIT:
+        return f"By the catalogue's own column `{facts['source']['split_column']}`: whoever made the table decided."
+    return _OTHERWISE.get(how, _SPLITS[_kind(facts)])
+
+
+def _empty(facts: dict[str, Any]) -> str:
+    """Return which views have no galaxy, or a split without one: they cannot be loaded."""
+    views, there = loadable(facts), _splits_of(facts)
+    lacking = {view: [s for s in there if s not in views.get(view, ())] for view in VIEWS}
+    said = [
+        f"The view `{view}` has no galaxy{' in ' + ' and '.join(splits) if view in views else ''} and cannot be "
+        f"loaded{' there' if view in views else ''}."
+        for view, splits in lacking.items()
+        if splits
+    ]
+    return "\n" + "\n".join(said) + "\n" if said else ""
+
+
+def _splits_of(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Return the splits that have galaxies."""
+    return tuple(split for split in SPLITS if facts["counts"][split]["galaxies"])
+
+
+def _rule(facts: dict[str, Any]) -> str:
+    """Return by which rule galaxies are scored, where it is not that of Galaxy Zoo DECaLS."""
+    return _RULES.get(facts["source"].get("scored", ""), "")
+
+
+def _part(facts: dict[str, Any]) -> str:
+    """Return what the table lacks of the tree; nothing where it has the whole tree."""
+    unknown, summed = (facts["source"].get(key, []) for key in ("unknown_questions", "summed_totals"))
+    text = ""
+    if unknown:
+        text += (
+            f"\n**The catalogue has no votes for {', '.join(unknown)}.**\nThese questions are unknown for every "
+            "galaxy, as if nobody had been asked: their counts are 0, and no label follows from them.\n"
+        )
+    if summed:
+        text += f"\nThe catalogue has no totals of {', '.join(summed)}: they are the sums of the answers.\n"
+    return text
 
 
 def _checks(facts: dict[str, Any]) -> str:
@@ -261,6 +310,20 @@ _BY_NAME = (
     "By a hash of the dr7objid, as the table has no positions: 70 % train, 10 % validation, 20 % test. Neighbours in "
     "the sky may therefore lie in two splits, and so may a galaxy that was observed twice under two identifiers."
 )
+
+_OTHERWISE = {
+    "dr7objid": _BY_NAME,
+    ONLY_TEST: "All galaxies are test galaxies: this edition is for judging models, and none is trained on it.",
+}
+"""How galaxies were split where it is not as the source does it, by what edition.json says."""
+
+_RULES = {
+    "votes": (
+        " The catalogue does not say how its galaxies were chosen, so those\nwith 34 first-question votes are scored; "
+        "whoever made the split decided which ones test."
+    ),
+    "all": " Every galaxy is scored, whatever its number of votes.",
+}
 
 _SPLITS = {
     "gzd5": _SKY,
@@ -332,10 +395,11 @@ def _balance(facts: dict[str, Any]) -> str:
     """Return how many galaxies have each class and label; older editions do not say."""
     if "balance" not in facts:
         return ""
+    there = _splits_of(facts)
     rows = [
-        f"| {title} | {name} | " + " | ".join(f"{facts['balance'][split][view][name]:,}" for split in SPLITS) + " |"
+        f"| {title} | {name} | " + " | ".join(f"{facts['balance'][split][view][name]:,}" for split in there) + " |"
         for view, title in (("multiclass", "class"), ("multilabel", "label true"))
-        for name in facts["balance"][SPLITS[0]][view]
+        for name in facts["balance"][there[0]][view]
     ]
-    head = f"| view | value | {' | '.join(SPLITS)} |\n|---|---|--:|--:|--:|"
+    head = f"| view | value | {' | '.join(there)} |\n|---|---|{'--:|' * len(there)}"
     return "## Class balance\n\n" + "\n".join([head, *rows]) + "\n\n"

@@ -120,6 +120,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--licence", type=licence, default="other", metavar="SPDX",
         help="licence of table and images, such as CC-BY-4.0; without one that allows it, nothing is redistributed",
     )  # fmt: skip
+    one = catalogue.add_mutually_exclusive_group()
+    one.add_argument(
+        "--split-column", metavar="NAME",
+        help="column of the table with your own split: train, validation or test (default: by the place in the sky)",
+    )  # fmt: skip
+    for group in (one, gz2):
+        group.add_argument(
+            "--only-test", action="store_true",
+            help="all galaxies are test galaxies, to judge models on; no model can be trained on this edition",
+        )  # fmt: skip
     for source in (gzd5, galaxyzoo2, gz2, simulated, catalogue):
         default = source.prog.rsplit(" ", 1)[-1]
         shown = default
@@ -179,6 +189,11 @@ def _run(options: argparse.Namespace) -> None:
         own = ()  # the bare name is that of Zenodo's images
     if options.name in NAMES and options.name not in own:
         raise UserError(f"the name {options.name!r} belongs to another source; give the edition one of its own.")
+    if options.source_name == "gz2" and options.only_test and options.name == "gz2":
+        raise UserError(
+            "--only-test makes another edition than the gz2 of the benchmark: give it a --name of its own, such as "
+            "gz2-mine."
+        )
     if _meant(options.name) not in ("", mine):
         raise UserError(
             f"the name {options.name!r} means another edition, {_meant(options.name)}; give this one a name of its own"
@@ -213,23 +228,13 @@ def _run(options: argparse.Namespace) -> None:
         return
     if survey and options.images != "zenodo":
         source.look()  # type: ignore[attr-defined]
-    report = build(source, out, name=options.name, rules=rules, processes=options.processes, **form)
+    report = build(source, out, name=options.name, rules=rules, processes=options.processes, say=print, **form)
     print(report)
     if not report.scored:
-        print(
-            "\nNo test galaxy is scored, so nothing can be measured on this edition: no galaxy of the test split "
-            + _SCORED.get(options.source_name, _SCORED["gzd5"])
-        )
+        print("\nNo test galaxy is scored, so nothing can be measured on this edition.")
     print(f"\nThe edition {options.name} is ready: {out}")
-    print(f'Load it: datasets.load_dataset("{out}", "multilabel")')
-
-
-_SCORED = {
-    "gzd5": "has 34 first-question votes, a field of view of the right size, and random_selection (or, without that "
-    "column, upload_group pre_active).",
-    "galaxyzoo2": "is of the sample original and has 30 first-question votes.",
-}
-"""What scored galaxies have, by the source; a catalogue of one's own is judged as gzd5 is."""
+    view = next(name for name in ("multilabel", *report.views) if report.views[name])
+    print(f'Load it: datasets.load_dataset("{out}", "{view}")')
 
 
 def _check_part(options: argparse.Namespace) -> None:
@@ -280,7 +285,7 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         from galaxy_zoo_decals.sources.kaggle import GZ2Challenge, read_list
 
         only = read_list(options.only.expanduser()) if options.only else ()
-        return GZ2Challenge(options.source.expanduser(), only=only)
+        return GZ2Challenge(options.source.expanduser(), only=only, only_test=options.only_test)
     if options.source_name == "simulated":
         from galaxy_zoo_decals.sources.simulated import Simulated
 
@@ -289,7 +294,10 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         return Simulated(options.galaxies, options.seed, size=size, quality=options.quality, title=title)
     from galaxy_zoo_decals.sources.folder import Folder
 
-    return Folder(options.votes.expanduser(), options.images.expanduser(), debiased, licence=options.licence)
+    return Folder(
+        options.votes.expanduser(), options.images.expanduser(), debiased, licence=options.licence,
+        split_column=options.split_column, only_test=options.only_test,
+    )  # fmt: skip
 
 
 def _some_of_the_hub(options: argparse.Namespace) -> str:

@@ -23,7 +23,7 @@ from huggingface_hub.errors import (  # HTTPError is that of the HTTP library th
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.prepare.placement import PARTS
-from galaxy_zoo_decals.schema import SPLITS, VIEWS
+from galaxy_zoo_decals.schema import VIEWS
 
 REPO = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 
@@ -69,14 +69,15 @@ def plan(edition: Edition, repo: str, private: bool = True) -> Plan:
             f"images and votes of {edition.title} may not be passed on, not even in a private repository. {why}"
         )
     files = {name: edition.path / name for name in PARTS if (edition.path / name).is_file()}
-    shards = [path for split in SPLITS for path in edition.shards(split)]
+    shards = [path for split in edition.splits for path in edition.shards(split)]
     files |= {f"data/{path.name}": path for path in shards}
     return Plan(repo, private, files, evaluation(edition))
 
 
 def evaluation(edition: Edition) -> str:
-    """Return the text of eval.yaml: one task a view, on the test split."""
-    tasks = [{"id": view, "config": view, "split": "test"} for view in VIEWS]
+    """Return the text of eval.yaml: one task a view that has test galaxies."""
+    counts: dict[str, int] = edition.facts["counts"]["test"]  # type: ignore[index]
+    tasks = [{"id": view, "config": view, "split": "test"} for view in VIEWS if counts[view]]
     content = {
         "name": edition.title,
         "description": (

@@ -32,6 +32,7 @@ from galaxy_zoo_decals.scoring.priors import (
     prior_concentrations,
 )
 from galaxy_zoo_decals.scoring.results import (
+    NOTHING,
     Estimate,
     Result,
     references,
@@ -87,11 +88,11 @@ def ceilings(
 
     def score(priors: tuple[QuestionPrior, ...], into: _Mean, weights: Weights) -> None:
         probabilities = draw_probabilities(tree, priors, votes, rng)
-        panel = drawn_votes.draw(tree, probabilities, votes_first(truth), rng)
+        panel = _panel(truth, probabilities, votes_first(truth), rng)
         fresh = replace(truth, votes=panel, counted_as=truth)
         into.add(CEILING, fresh, probabilities, probabilities * SURE, weights)
         for k in volunteers:
-            said = drawn_votes.draw(tree, probabilities, np.full(n, k), rng)
+            said = _panel(truth, probabilities, np.full(n, k), rng)
             fractions = views.fractions(tree, said)
             unasked = np.isnan(fractions)
             fractions[unasked] = np.broadcast_to(views.fractions(tree, flat[None]), fractions.shape)[unasked]
@@ -120,10 +121,24 @@ def visible_truth(truth: Truth, probabilities: np.ndarray, draws: int = DRAWS, s
     rng, n, found = np.random.default_rng(seed), len(truth.names), _Mean()
     weights = shared(n).take(np.arange(n), 1 + RESAMPLES)
     for _ in range(draws):
-        panel = drawn_votes.draw(truth.tree, probabilities, votes_first(truth), rng)
+        panel = _panel(truth, probabilities, votes_first(truth), rng)
         fresh = replace(truth, votes=panel, counted_as=truth)
         found.add(KNOWN, fresh, probabilities, probabilities * SURE, weights)
     return {board: found.reference(truth, KNOWN, board, []) for board in BOARDS}
+
+
+def _panel(truth: Truth, probabilities: np.ndarray, first_totals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the votes of a fresh panel, int64 (galaxies, answers).
+
+    A question that nobody was asked of any galaxy stays so, with those behind it: nothing says how it is answered.
+    """
+    votes = drawn_votes.draw(truth.tree, probabilities, first_totals, rng)
+    unknown: set[str] = set()
+    for q in truth.tree.questions:
+        if q.name in truth.unanswered or any(parent in unknown for parent, _ in q.parents):
+            unknown.add(q.name)
+            votes[:, truth.tree.slices[q.name]] = 0
+    return votes
 
 
 Draws = tuple[float, np.ndarray]
@@ -173,14 +188,13 @@ def report(edition: Edition, found: dict[str, dict[str, Result]]) -> str:
     lines = [f"{edition.title}: what an oracle scores against a fresh panel of volunteers"]
     for board, rows in found.items():
         lines += ["", BOARDS[board].title]
+        if not all(row.galaxies for row in rows.values()):
+            lines.append(f"  {NOTHING}")
+            continue
         for name, metric in BOARDS[board].metrics.items():
-            cells = [f"{rows[t].metrics[name].value:{metric.format}} " for t in rows]
-            spans = [
-                f"[{rows[t].metrics[name].low:{metric.format}}, {rows[t].metrics[name].high:{metric.format}}]"
-                for t in rows
-            ]
             if name == BOARDS[board].primary or name in ("accuracy", "macro_f1", "exact_path", "mae", "nll"):
-                lines += [f"  {metric.title}"] + [f"    {t:<32} {c} {s}" for t, c, s in zip(rows, cells, spans)]
+                cells = [f"    {t:<32} {rows[t].metrics[name].text(metric.format, 0)}" for t in rows]
+                lines += [f"  {metric.title}", *cells]
     lines += [
         "",
         "Check of the priors: spread of the vote fractions, observed and replicated (p near 0 or 1: a bad fit)",

@@ -23,6 +23,10 @@ DISAGREEMENTS = 24
 """Galaxies named for the largest disagreement, to be looked at."""
 
 
+NOTHING = "nothing is measured: no scored test galaxy has votes that this board asks for"
+"""What is said of a board that has no galaxy."""
+
+
 class Estimate(NamedTuple):
     """A score with its 95 % interval from the bootstrap over test galaxies; NaN where it is undefined."""
 
@@ -39,6 +43,12 @@ class Estimate(NamedTuple):
     def from_json(cls, stored: dict[str, Any]) -> Estimate:
         """Read the JSON form, where null is NaN."""
         return cls(*(float(known(stored[key])) for key in ("value", "low", "high")))
+
+    def text(self, form: str, width: int = 8) -> str:
+        """Return the value, right-aligned, and its interval as text in a format; in words where it is undefined."""
+        if math.isnan(self.value):
+            return f"{'nan':>{width}}   (not defined: too few galaxies or votes)"
+        return f"{self.value:>{width}{form}}   [{self.low:{form}}, {self.high:{form}}]"
 
     def to_json(self) -> dict[str, float | None]:
         """Return value, low and high; null where undefined."""
@@ -160,18 +170,21 @@ class Result:
         if self.lacking:
             what = "scored on the others alone, no place" if self.partial else "the class prior stands in for them"
             lines.append(f"   {self.lacking:,} galaxies were not predicted: {what}")
+        if not self.galaxies:
+            return "\n".join([*lines, f"   {NOTHING}"])
         for name, metric in board.metrics.items():
-            e = self.metrics[name]
             mark = "*" if name == board.primary else " "
-            value, low, high = (format(x, metric.format) for x in (e.value, e.low, e.high))
-            lines.append(f" {mark} {metric.title:<28} {value:>8}   [{low}, {high}]")
+            lines.append(f" {mark} {metric.title:<28} {self.metrics[name].text(metric.format)}")
         main = board.row_metric
         lines.append(f"   {main.replace('_', ' ')}:")
         for row in self.rows:
+            if not row["n"]:
+                lines.append(f"     {row['name']:<26} not measured: no galaxy has votes for it")
+                continue
             few = "" if row["counted"] else "  too few, not in the means"
             count = f"{row['positives']} of {row['n']}" if "positives" in row else str(row["n"])
-            span = f"[{row[f'{main}_low']:.3f}, {row[f'{main}_high']:.3f}]"
-            lines.append(f"     {row['name']:<26} {row[main]:>8.3f}   {span}  {count} galaxies{few}")
+            shown = Estimate(*(row[key] for key in (main, f"{main}_low", f"{main}_high"))).text(".3f")
+            lines.append(f"     {row['name']:<26} {shown}  {count} galaxies{few}")
         return "\n".join(lines)
 
 
@@ -203,7 +216,9 @@ def score(truth: Truth, predictions: Predictions, where: str = "predictions") ->
         truth, predictions = truth.take(held), predictions.take(held)
     values = {k: v for k, v in board_values(truth.tree, predictions).items() if k in truth.boards}
     if not values:
-        raise PredictionError(f"{where}: there is no {predictions.task} board of {truth.edition}.")
+        asked = ", ".join(truth.unanswered)
+        why = f": no scored test galaxy has votes for {asked}" if asked else ""
+        raise PredictionError(f"{where}: there is no {predictions.task} board of {truth.edition}{why}.")
     shared(len(truth.names))  # before the threads, each of which would make them
     # No more threads than cores: what they work on has to fit the cores' caches.
     with ThreadPoolExecutor(min(len(values), os.cpu_count() or 1)) as pool:

@@ -70,7 +70,7 @@ class Truth:
     terms: Terms = field(default_factory=Terms)
     """What the edition is and what may be shown of it."""
     boards: tuple[str, ...] = VIEWS
-    """The boards there are of these galaxies: all four, unless the benchmark froze fewer."""
+    """The boards there are of these galaxies: all four, unless the benchmark froze fewer or none has a class."""
     may_lack: bool = False
     """Whether predictions may lack galaxies: of a survey whose pictures have several sources, not every one of which
     has them all."""
@@ -87,7 +87,9 @@ class Truth:
             raise EditionError(f"{edition.path}: no test galaxy is scored, so there is nothing to measure on.")
         properties = {name: table[name].to_numpy(dtype=float, na_value=np.nan) for name in PROPERTIES}
         known = {name: values for name, values in properties.items() if not np.isnan(values).all()}
-        return replace(cls.of_table(edition, table), properties=known)
+        found = replace(cls.of_table(edition, table), properties=known)
+        classless = not (found.classes.label >= 0).any()
+        return replace(found, boards=tuple(view for view in VIEWS if view != "multiclass" or not classless))
 
     @classmethod
     def of_table(cls, edition: Edition, table: pd.DataFrame) -> Truth:
@@ -122,6 +124,13 @@ class Truth:
     def totals(self) -> np.ndarray:
         """Votes a question, int64 (galaxies, questions)."""
         return views.totals(self.tree, self.votes)
+
+    @cached_property
+    def unanswered(self) -> tuple[str, ...]:
+        """The questions for which no galaxy has a vote, as of a catalogue with a part of the tree."""
+        if self.counted_as is not None:
+            return self.counted_as.unanswered
+        return tuple(q.name for q, votes in zip(self.tree.questions, self.totals.sum(axis=0)) if not votes)
 
     @cached_property
     def fractions(self) -> np.ndarray:

@@ -155,3 +155,13 @@ class Choosing(Protocol):
         It is called before ``parts``, which may rest on what it leaves in ``work``.
         """
         ...
+
+
+@runtime_checkable
+class Splitting(Protocol):
+    """A source whose editions may lack splits: of somebody's own galaxies, which need not be enough for all three."""
+
+    @property
+    def needed_splits(self) -> tuple[str, ...]:
+        """The splits that must have galaxies."""
+        ...

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from galaxy_zoo_decals import joins, tables
 from galaxy_zoo_decals.schema import GZD5, Question, Tree
+from galaxy_zoo_decals.sources import own_split, partial_tree
 from galaxy_zoo_decals.tables import TableError
 from galaxy_zoo_decals.tables.positions import LIMITS, no_position, shown
 
@@ -54,7 +55,31 @@ def read(path: Path, tree: Tree = GZD5, extra: tuple[str, ...] = (), needed: tup
     ``METADATA`` that the file must have. Raises CatalogueError naming file, row and column, TableError for a file that
     is no table or a damaged one.
     """
-    table = _read_table(path, tree, extra, needed)
+    return _with_extra(_read_table(path, tree, extra, needed), path, tree, extra)
+
+
+def read_part(
+    path: Path,
+    tree: Tree = GZD5,
+    extra: tuple[str, ...] = (),
+    needed: tuple[str, ...] = (),
+    split_column: str | None = None,
+    instead: str = "",
+) -> tuple[pd.DataFrame, partial_tree.Part]:
+    """Read a catalogue that may have a part of the tree alone, and return its checked rows with which part that is.
+
+    As ``read``; questions without columns have no votes. What ``split_column`` says stands in the column ``own_split``,
+    in the words of editions; ``instead`` ends the message about a ``needed`` column that is missing.
+    """
+    table = _read_table(path, tree, extra, needed, split_column, instead, partial=True)
+    part = partial_tree.part_of(table.columns, tree)
+    checked = _with_extra(partial_tree.complete(table, tree, part), path, tree, extra)
+    if split_column is not None:
+        checked["own_split"] = own_split.read(table[split_column], split_column, str(path))
+    return checked, part
+
+
+def _with_extra(table: pd.DataFrame, path: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
     checked = check(table, tree, str(path))
     values = {column: _metadata(table, column, "float32", str(path)) for column in extra}
     return pd.concat([checked, pd.DataFrame(values, index=checked.index)], axis=1) if extra else checked
@@ -91,22 +116,35 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
     return checked
 
 
-def _read_table(path: Path, tree: Tree, extra: tuple[str, ...], needed: tuple[str, ...]) -> pd.DataFrame:
+def _read_table(
+    path: Path,
+    tree: Tree,
+    extra: tuple[str, ...],
+    needed: tuple[str, ...],
+    split_column: str | None = None,
+    instead: str = "",
+    partial: bool = False,
+) -> pd.DataFrame:
     wanted = ("iauname", *METADATA, *DERIVED.values(), *tree.vote_columns, *extra)
+    if split_column is not None:
+        wanted = (*wanted, split_column)
     table = tables.look(path, wanted)
     if not set(table.columns) & set(wanted):
         raise CatalogueError(f"{path}: it has none of the columns of a table of votes{table.missing('iauname')}.")
-    _check_columns(table.columns, tree, str(path), extra)
+    _check_columns(table.columns, tree, str(path), extra, partial)
+    _check_split_column(table.columns, split_column, str(path))
     for column in needed:
         if column not in table.columns:
-            raise CatalogueError(f"{path}: column {column!r} is missing{table.missing(column)}.")
+            raise CatalogueError(f"{path}: column {column!r} is missing{table.missing(column)}.{instead}")
     rows = table.read(wanted, texts=("iauname",))
     if "iauname" in rows:
         rows["iauname"] = joins.plain(rows["iauname"]).where(rows["iauname"].notna())
     return rows
 
 
-def _check_columns(present: list[str], tree: Tree, where: str, extra: tuple[str, ...] = ()) -> None:
+def _check_columns(
+    present: list[str], tree: Tree, where: str, extra: tuple[str, ...] = (), partial: bool = False
+) -> None:
     missing = [c for c in ("iauname", *tree.vote_columns, *extra) if c not in present]
     if not missing:
         return
@@ -116,10 +154,23 @@ def _check_columns(present: list[str], tree: Tree, where: str, extra: tuple[str,
             "Its volunteers were asked another tree of questions (bar yes or no, three bulge sizes, other answers "
             "about merging), so its votes cannot be mixed with those of GZD-5. Use gz_decals_volunteers_5."
         )
+    if partial:
+        if said := partial_tree.problem(present, tree):
+            raise CatalogueError(f"{where}: {said}.")
+        part = partial_tree.part_of(present, tree)
+        spared = [q for q in tree.questions if q.name in (*part.unknown, *part.summed)]
+        missing = [c for c in missing if not any(c in (q.total, *q.columns) for q in spared)]
+        if not missing:
+            return
     close = difflib.get_close_matches(missing[0], [c for c in present if c not in tree.vote_columns], n=1)
     hint = f"; the nearest column it has is {close[0]!r}" if close else ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     raise CatalogueError(f"{where}: column {missing[0]!r}{more} of the {tree.name} tree is missing{hint}.")
+
+
+def _check_split_column(present: list[str], column: str | None, where: str) -> None:
+    if column is not None:
+        own_split.check_column(present, column, where)
 
 
 def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Series:

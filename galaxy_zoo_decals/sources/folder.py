@@ -8,6 +8,7 @@ import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePath
 
 import pandas as pd
@@ -16,8 +17,8 @@ from galaxy_zoo_decals import splits
 from galaxy_zoo_decals.errors import UserError
 from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError, same_picture
 from galaxy_zoo_decals.pictures import fits, kinds
-from galaxy_zoo_decals.schema import GZD5, Tree
-from galaxy_zoo_decals.sources import MISSING, Part
+from galaxy_zoo_decals.schema import GZD5, SPLITS, Tree
+from galaxy_zoo_decals.sources import MISSING, Part, partial_tree
 from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
 
@@ -36,6 +37,16 @@ PASSED_ON = (
 """Licences (SPDX) of data that allow to pass on what was made of them; pictures of an edition are encoded anew."""
 
 
+ONLY_TEST, OWN_SPLIT = "only test", "own column"
+"""What edition.json says of a split that is not by the sky."""
+
+NO_POSITIONS = " --split-column and --only-test need no positions."
+"""What is said where a table lacks positions."""
+
+SCORED = {"selection": splits.scored, "votes": splits.scored_by_votes, "all": splits.scored_all}
+"""The rules of who is scored, by what edition.json calls them; it does not say the first, which was the only one."""
+
+
 @dataclass(frozen=True)
 class Folder:
     """A vote table (of any kind) and its images: ``<iauname>`` with any ending, in folders as on Zenodo or without."""
@@ -44,6 +55,10 @@ class Folder:
     images: Path
     debiased: bool = False
     """Read the ``_debiased`` columns too, as labels may be made of them."""
+    split_column: str | None = None
+    """The table's column that says which galaxies train, validate and test; None splits by the sky."""
+    only_test: bool = False
+    """All galaxies are test galaxies, and scored: to judge models by."""
     name: str = "catalogue"
     title: str = "A catalogue of its own"
     tree: Tree = GZD5
@@ -84,23 +99,56 @@ class Folder:
             "kind": "catalogue",
             "description": f"Galaxies of a catalogue with {self.tree.title} columns, prepared from files.",
             "table_sha256": sha256(self.votes),
+            **self._read[1].describe(),
+            **({"split": ONLY_TEST} if self.only_test else {}),
+            **({"split": OWN_SPLIT, "split_column": self.split_column} if self.split_column else {}),
+            **({} if self._rule == "selection" else {"scored": self._rule}),
         }
 
+    @property
+    def needed_splits(self) -> tuple[str, ...]:
+        """The splits that must have galaxies: all three, unless the user said which galaxies test."""
+        if self.only_test:
+            return ("test",)
+        return ("train",) if self.split_column else SPLITS
+
+    @cached_property
+    def _read(self) -> tuple[pd.DataFrame, partial_tree.Part]:
+        """The checked rows, and which part of the tree the table has."""
+        needed = () if self.only_test or self.split_column else ("ra", "dec")
+        return catalogues.read_part(
+            self.votes, self.tree, self._debiased_columns, needed, self.split_column, NO_POSITIONS
+        )
+
+    @property
+    def _rule(self) -> str:
+        """By which rule galaxies are scored (``SCORED``)."""
+        if self.only_test:
+            return "all"
+        return "votes" if self.split_column and not splits.says_selection(self._read[0]) else "selection"
+
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
-        """Return the checked rows; raises CatalogueError, also where a position is missing (splits need it)."""
+        """Return the checked rows; raises CatalogueError, also where splits need a position and there is none."""
         if not self.images.is_dir():
             raise CatalogueError(f"{self.images}: there is no such folder of images.")
-        return read_with_positions(self.votes, self.tree, self._debiased_columns)
+        table = self._read[0]
+        if not self.only_test and not self.split_column:
+            check_positions(table, self.votes, NO_POSITIONS)
+        return table.copy()
 
     def split(self, catalogue: pd.DataFrame) -> pd.Series:
-        """Return the split of each row by its sky cell."""
+        """Return the split of each row: as the user says, or by its sky cell."""
+        if self.only_test:
+            return pd.Series("test", index=catalogue.index)
+        if self.split_column:
+            return catalogue["own_split"]
         return pd.Series(
             splits.by_sky_cell(catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy()), index=catalogue.index
         )
 
     def scored(self, catalogue: pd.DataFrame) -> pd.Series:
-        """Return which rows are unselected and have many votes."""
-        return pd.Series(splits.scored(catalogue), index=catalogue.index)
+        """Return which rows are scored, by the rule that fits how the galaxies were split."""
+        return pd.Series(SCORED[self._rule](catalogue), index=catalogue.index)
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the folder's images as one part."""
@@ -132,11 +180,18 @@ def sha256(path: Path) -> str:
 def read_with_positions(votes: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
     """Return the checked rows of a vote table; CatalogueError where a position is missing: splits go by it."""
     table = catalogues.read(votes, tree, extra, needed=("ra", "dec"))
+    check_positions(table, votes)
+    return table
+
+
+def check_positions(table: pd.DataFrame, votes: Path, instead: str = "") -> None:
+    """Raise CatalogueError where a position is missing: splits go by it; ``instead`` says what to do without."""
     for column in ("ra", "dec"):
         if table[column].isna().any():
             row = int(table[column].isna().to_numpy().argmax()) + 1
-            raise CatalogueError(f"{votes}: row {row} has no {column!r}; splits go by the position in the sky.")
-    return table
+            raise CatalogueError(
+                f"{votes}: row {row} has no {column!r}; splits go by the position in the sky.{instead}"
+            )
 
 
 @dataclass(frozen=True)

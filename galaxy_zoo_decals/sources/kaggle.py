@@ -21,11 +21,11 @@ import pandas as pd
 from galaxy_zoo_decals import drawn_votes, joins, splits, tables
 from galaxy_zoo_decals.edition import digest
 from galaxy_zoo_decals.image_files import Form
-from galaxy_zoo_decals.schema import GZ2, Tree
+from galaxy_zoo_decals.schema import GZ2, SPLITS, Tree
 from galaxy_zoo_decals.sources import Part, archive
 from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources.catalogue import CatalogueError
-from galaxy_zoo_decals.sources.folder import folder_part
+from galaxy_zoo_decals.sources.folder import ONLY_TEST, folder_part
 
 ROOT_VOTES = 40
 """Votes assumed at the first question: the device by which published likelihoods become counts that can be scored."""
@@ -52,6 +52,8 @@ class GZ2Challenge:
     """The test split is the galaxies of the lowest GalaxyIDs."""
     only: tuple[str, ...] = ()
     """GalaxyIDs to take; empty is all of the table."""
+    only_test: bool = False
+    """All galaxies are test galaxies: to judge models by."""
 
     name: str = "gz2"
     title: str = "Kaggle Galaxy Challenge: SDSS images, debiased likelihoods"
@@ -84,7 +86,13 @@ class GZ2Challenge:
             "votes_assumed": ROOT_VOTES,
             "tests": self.tests,
             **({"only": len(self.only), "only_sha256": digest(sorted(self.only))} if self.only else {}),
+            **({"split": ONLY_TEST} if self.only_test else {}),
         }
+
+    @property
+    def needed_splits(self) -> tuple[str, ...]:
+        """The splits that must have galaxies."""
+        return ("test",) if self.only_test else SPLITS
 
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
         """Return the challenge's rows with counts made from the published likelihoods.
@@ -140,6 +148,8 @@ class GZ2Challenge:
 
     def split(self, catalogue: pd.DataFrame) -> pd.Series:
         """Return the split of each row: the lowest GalaxyIDs are test, else by a hash of the GalaxyID."""
+        if self.only_test:
+            return pd.Series("test", index=catalogue.index)
         return pd.Series(splits.by_galaxy_id(catalogue["iauname"].to_numpy(), self.tests), index=catalogue.index)
 
     def scored(self, catalogue: pd.DataFrame) -> pd.Series:

@@ -222,7 +222,7 @@ def freeze(folder: Path, version: str, edition: Edition) -> Path:
     """
     truth = Truth.of(edition)
     table = edition.table("test", ["iauname", "scored", *POSITION])
-    return _freeze(folder, version, truth, table[table["scored"]], "content", list(VIEWS))
+    return _freeze(folder, version, truth, table[table["scored"]], "content", list(truth.boards))
 
 
 def freeze_catalogue(folder: Path, version: str, name: str, source: Source) -> tuple[Path, Truth]:

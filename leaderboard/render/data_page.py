@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from galaxy_zoo_decals import views
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.schema import CLASSES, SPLITS, Question, Tree
+from galaxy_zoo_decals.schema import CLASSES, Question, Tree
 from galaxy_zoo_decals.scoring import Truth
 from leaderboard.render import galaxies, galaxy_bars, svg
 from leaderboard.render.galaxies import Shown
@@ -64,7 +64,7 @@ def balance(edition: Edition) -> dict[str, Any]:
     tree = edition.tree
     classes: dict[str, dict[str, int]] = {name: {} for name in (*CLASSES, "no class")}
     labels: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in tree.label_names}
-    for split in SPLITS:
+    for split in edition.splits:
         votes = edition.votes(split)
         fractions = views.fractions(tree, votes)
         label = views.multiclass(tree, fractions).label
@@ -80,7 +80,7 @@ def balance(edition: Edition) -> dict[str, Any]:
 def nodes(edition: Edition, truth: Truth, images: Images) -> dict[str, Node]:
     """Return the questions of the tree in its order, by name."""
     tree = edition.tree
-    votes = np.concatenate([edition.votes(split) for split in SPLITS])
+    votes = np.concatenate([edition.votes(split) for split in edition.splits])
     fractions = views.fractions(tree, votes)
     asked = views.asked(tree, views.totals(tree, votes))
     found = {}
@@ -126,7 +126,7 @@ def trunk(tree: Tree) -> tuple[list[str], list[str]]:
 def volunteers(edition: Edition) -> list[tuple[str, int]]:
     """Return how many galaxies had how many volunteers at the first question, in steps of ten."""
     tree = edition.tree
-    totals = np.concatenate([views.totals(tree, edition.votes(split))[:, 0] for split in SPLITS])
+    totals = np.concatenate([views.totals(tree, edition.votes(split))[:, 0] for split in edition.splits])
     steps = np.minimum(totals // 10, 9)
     counts = np.bincount(steps, minlength=10)
     last = int(np.flatnonzero(counts).max()) if counts.any() else 0
@@ -137,7 +137,7 @@ def maps(edition: Edition) -> list[tuple[str, int, Markup]]:
     """Return a map of the sky for each split with its galaxies, the others faint; empty where positions are unknown."""
     places: dict[str, list[tuple[float, float]]] = {}
     counts = {}
-    for split in SPLITS:
+    for split in edition.splits:
         table = edition.table(split, ["ra", "dec"]).dropna()
         counts[split] = len(table)
         if len(table) > SPOTS:
@@ -147,9 +147,9 @@ def maps(edition: Edition) -> list[tuple[str, int, Markup]]:
         return []
     return [
         (split, counts[split], svg.sky(
-            places[split], [p for other in SPLITS if other != split for p in places[other]],
+            places[split], [p for other in edition.splits if other != split for p in places[other]],
             f"Positions of the {counts[split]} galaxies of the {split} split on the sky, {edition.title}"))
-        for split in SPLITS
+        for split in edition.splits
     ]  # fmt: skip
 
 

@@ -113,7 +113,9 @@ def edition_pages(
                 tree.name,
                 terms.counted_votes,
             )
-            for task in (truths.frozen[key][1].boards if key in truths.frozen else BOARDS)
+            for task in (
+                truths.frozen[key][1].boards if key in truths.frozen else truth.boards if truth is not None else BOARDS
+            )
         }
         shown = {
             task: t for task, t in tables.items() if t.rows or t.partial or t.reported or t.references or t.retired

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galaxy_zoo_decals.edition import Edition
-from galaxy_zoo_decals.schema import SPLITS
 
 if TYPE_CHECKING:
     from leaderboard.render.galaxies import Shown
@@ -43,7 +42,7 @@ class Images:
         """Write all thumbnails that were asked for and return how many bytes they have."""
         size = 0
         for edition, names in self.wanted.values():
-            for split in reversed(SPLITS):
+            for split in reversed(edition.splits):
                 for name, data in edition.images(split, list(names)).items():
                     path = self.out / names[name]
                     path.parent.mkdir(parents=True, exist_ok=True)

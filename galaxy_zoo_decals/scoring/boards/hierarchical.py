@@ -70,11 +70,13 @@ class Hierarchical(Board):
     def columns(self, truth: Truth, values: np.ndarray) -> Columns:
         """Return the columns of predicted fractions.
 
-        A question that lies on a galaxy's true path but has no votes is unknown: it leaves the predicted path too.
+        A question that lies on a galaxy's true path but has no votes is unknown: it leaves the predicted path too. One
+        that no galaxy has votes for leaves every path.
         """
         tree, top = truth.tree, views.top_answers(truth.tree, values)
         true_sets, sets = path_sets(tree, truth.fractions, truth.top), path_sets(tree, values, top)
         unknown = views.on_path(tree, truth.top) & (truth.top < 0)
+        unknown |= [q.name in truth.unanswered for q in tree.questions]
         hidden = np.column_stack([unknown[:, tree.question_index[q]] for q, _ in tree.answers])
         consistent = valid_paths(tree, sets)
         sets = sets & ~hidden
