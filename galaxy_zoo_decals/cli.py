@@ -74,6 +74,10 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--processes", type=positive, default=os.cpu_count() or 1, metavar="N")
     check.set_defaults(run=_check)
 
+    upgrade = commands.add_parser("upgrade", help="add the columns of today to an older edition, from its own files")
+    upgrade.add_argument("edition", help="a name or a folder")
+    upgrade.set_defaults(run=_upgrade)
+
     doctor = commands.add_parser("doctor", help="test which sources of galaxies answer, how fast, and which to use")
     doctor.add_argument("--record", metavar="URL", help="API of the Zenodo record on another server")
     doctor.add_argument("--json", type=Path, metavar="FILE", help="also write the findings to this file")
@@ -172,6 +176,19 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(options.json, [asdict(finding) for finding in findings])
     return 0 if all(finding.holds for finding in findings) else 1
+
+
+def _upgrade(options: argparse.Namespace) -> None:
+    from galaxy_zoo_decals.edition import Edition
+    from galaxy_zoo_decals.prepare.builder import FORMAT
+    from galaxy_zoo_decals.prepare.upgrade import upgrade
+
+    edition = Edition.open(options.edition)
+    if edition.facts.get("version") == FORMAT:
+        print(f"{edition.path} has today's format, {FORMAT}; nothing is to be done.")
+        return
+    upgrade(edition.path)
+    print(f"{edition.path} has format {FORMAT} now. Galaxies, splits, votes and images are the same.")
 
 
 def _doctor(options: argparse.Namespace) -> int:

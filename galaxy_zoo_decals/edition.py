@@ -303,11 +303,20 @@ class Edition:
         return found
 
     def table(self, split: str, columns: list[str] | None = None) -> pd.DataFrame:
-        """Return the rows of a split in their frozen order (by iauname), without images unless asked for."""
+        """Return the rows of a split in their frozen order (by iauname), without images unless asked for.
+
+        Text and yes or no that are not known are missing values, as in a catalogue; in the shards they are "" and -1.
+        """
         if columns is None:
             columns = [c for c in pq.read_schema(self.shards(split)[0]).names if c != "image"]
         parts = [pd.read_parquet(shard, columns=columns) for shard in self.shards(split)]
-        return pd.concat(parts, ignore_index=True)
+        table = pd.concat(parts, ignore_index=True)
+        if "upload_group" in table:
+            table["upload_group"] = table["upload_group"].mask(table["upload_group"] == "", None)
+        if "random_selection" in table and pd.api.types.is_integer_dtype(table["random_selection"]):
+            known = table["random_selection"].astype("Int8").mask(table["random_selection"] < 0)
+            table["random_selection"] = known.astype("boolean")
+        return table
 
     def votes(self, split: str) -> np.ndarray:
         """Return the vote counts of a split, int64 (galaxies, answers), in the order of ``tree.answers``."""

@@ -46,9 +46,10 @@ def test_every_view_loads_with_stock_datasets_and_has_the_documented_features(to
 
 def test_labels_in_the_shards_are_those_of_the_votes(toy_edition: Path) -> None:
     votes = load_dataset(str(toy_edition), "votes", split="test").with_format("numpy")
-    labels = load_dataset(str(toy_edition), "multilabel", split="test")
-    assert votes["iauname"][:].tolist() == labels["iauname"][:]
-    for i, row in enumerate(labels.remove_columns("image")):
+    wide = load_dataset(str(toy_edition), "multilabel", split="test").remove_columns("image")
+    labels = load_dataset(str(toy_edition), "multilabel", split="test", columns=["iauname", "labels", "asked"])
+    assert votes["iauname"][:].tolist() == labels["iauname"][:] == wide["iauname"][:]
+    for i, (row, fixed) in enumerate(zip(labels, wide)):
         true, asked = set(), set()
         first = int(votes["smooth-or-featured_total-votes"][i])
         for j, label in enumerate(GZD5.labels):
@@ -59,6 +60,11 @@ def test_labels_in_the_shards_are_those_of_the_votes(toy_edition: Path) -> None:
             if total >= 3 and 2 * total >= first:
                 asked.add(j)
         assert (set(row["labels"]), set(row["asked"])) == (true, asked)
+        positions = range(len(GZD5.labels))
+        assert fixed["multi_hot"] == [float(j in true) for j in positions]
+        assert fixed["asked_mask"] == [float(j in asked) for j in positions]
+        fractions = [fixed["fractions"][j] if j in asked else -1 for j in positions]
+        assert fixed["top_label"] == fractions.index(max(fractions))
 
 
 def test_a_view_never_shows_galaxies_without_its_flag(toy_edition: Path) -> None:
@@ -237,7 +243,7 @@ def test_an_image_that_was_changed_between_two_runs_is_converted_anew(
     shutil.copytree(toy_catalogue[1], images)
     monkeypatch.setattr(conversion, "PIECE", 20)
     with monkeypatch.context() as patch:
-        patch.setattr(builder, "_write_shards", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(builder, "write_shards", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             build(Folder(toy_catalogue[0], images), tmp_path / "out", name="toy", size=32)
     other, *_, changed = sorted(images.iterdir(), key=lambda path: path.stat().st_size)

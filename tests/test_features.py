@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datasets import Features
 
-from galaxy_zoo_decals.prepare.edition_columns import COMMON, edition_features, label_columns
+from galaxy_zoo_decals.prepare.edition_columns import COMMON, edition_features, label_columns, list_columns
 from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
 
 HEAD = """\
@@ -29,8 +29,16 @@ In editions of Galaxy Zoo 2 `iauname` is the dr7objid and `upload_group` the sam
 
 `ra` and `dec` are in degrees. `mag_r` is the apparent magnitude in r. `petro_th50` and `petro_th90` are the radii that
 hold half and 90 % of the Petrosian flux, `petro_theta` is the Petrosian radius, all in arcsec. `upload_group` says why
-the galaxy was shown to volunteers. `random_selection` says whether it was chosen at random, `wrong_size_warning`
+the galaxy was shown to volunteers. `random_selection` says whether it was chosen at random (1, 0), `wrong_size_warning`
 whether the field of view may be wrong, and `scored` whether metrics use it.
+
+No column holds nulls. What is not known is NaN in columns of floats, "" in `upload_group`, and -1 in
+`random_selection`, `top_label`, `answers` and `path_answers`. So every view goes through the default collate of torch.
+In multilabel, `multi_hot` (1: true) and `asked_mask` (1: known) have the order of the names of `top_label`, which is
+the known label with the largest fraction. In hierarchical, `path_answers` has the order of the questions of `answers`,
+and its numbers are positions in their names; -1 is not on the path. `labels`, `asked` and `path` are lists of varying
+length, which no batch can be made of: they are loaded by name, `columns=["image", "labels", "asked"]`
+([datasets](datasets.md)).
 """
 
 
@@ -50,6 +58,8 @@ def columns_page() -> str:
             features = view_features(view, tree)
             lines += ["", f"## {view}, {tree.name} tree", "", "| column | type |", "|---|---|"]
             lines += [f"| `{name}` | {features[name]} |" for name in label_columns(view, tree)]
+            every = edition_features(tree)
+            lines += [f"| `{name}`, by name only | {every[name]} |" for name in list_columns(view)]
     return "\n".join(lines) + "\n"
 
 

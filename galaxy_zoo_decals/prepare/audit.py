@@ -18,11 +18,12 @@ from galaxy_zoo_decals import splits
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.prepare.audited_images import Looked, look_at_images
-from galaxy_zoo_decals.prepare.builder import BLOCK, board_holdings
+from galaxy_zoo_decals.prepare.builder import BLOCK, FORMAT, board_holdings
 from galaxy_zoo_decals.prepare.card import card, loadable, version
 from galaxy_zoo_decals.prepare.edition_columns import edition_features, flag, to_arrow, view_labels
 from galaxy_zoo_decals.prepare.hashes import hashes
 from galaxy_zoo_decals.prepare.near_duplicates import alike
+from galaxy_zoo_decals.prepare.upgrade import is_older
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources.catalogue import too_much_lost
 from galaxy_zoo_decals.sources.folder import ONLY_TEST, OWN_SPLIT, PASSED_ON, SCORED
@@ -104,6 +105,12 @@ def _files(edition: Edition) -> Finding:
 
 
 def _columns(edition: Edition) -> Finding:
+    if is_older(edition):
+        said = (
+            f"they are of format {edition.facts['version']}, without the columns that {FORMAT} has beside. It loads, "
+            f"trains and is scored as before; `galaxy-zoo-decals upgrade {edition.path}` adds them without a download"
+        )
+        return Finding("columns", False, said)
     features = edition_features(edition.tree, _extra(edition))
     wanted = features.arrow_schema
     problems = []
@@ -330,6 +337,8 @@ def _equal(one: pa.Array, other: pa.Array) -> bool:
     """Return whether two arrays hold the same values; NaN equals NaN."""
     if pa.types.is_struct(one.type):
         return all(_equal(a, b) for a, b in zip(one.flatten(), other.flatten()))
+    if pa.types.is_fixed_size_list(one.type):
+        return _equal(one.flatten(), other.flatten())
     if pa.types.is_list(one.type):
         return bool(one.value_lengths().equals(other.value_lengths())) and _equal(one.flatten(), other.flatten())
     if pa.types.is_floating(one.type):

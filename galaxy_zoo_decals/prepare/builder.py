@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -40,7 +40,7 @@ from galaxy_zoo_decals.prepare.placement import alone, check_target, done, put_i
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Tree
 from galaxy_zoo_decals.sources import MISSING, Choosing, Source
 
-FORMAT = "1.1"
+FORMAT = "1.2"
 """Version of the edition format; a change of columns raises it."""
 
 ROW_GROUP = 100
@@ -85,8 +85,18 @@ def build(
         return _build(source, out, name, image_files.Form(size, quality, original), rules, processes, say)
 
 
-def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, original: bool, rules: Rules) -> bool:
-    """Return whether ``out`` holds the edition that ``build`` would make of these votes, in this form."""
+def is_made(
+    source: Source,
+    out: Path,
+    *,
+    name: str,
+    size: int,
+    quality: int,
+    original: bool,
+    rules: Rules,
+    formats: Collection[str] = (FORMAT,),
+) -> bool:
+    """Return whether ``out`` holds the edition that ``build`` would make of these votes, in one of some formats."""
     if not is_edition(out):
         return False
     try:
@@ -95,14 +105,13 @@ def is_made(source: Source, out: Path, *, name: str, size: int, quality: int, or
         return False
     wanted = {
         "name": name,
-        "version": FORMAT,
         "source": source.describe(),
         "pictures": source.pictures,
         "image_size": size,
         "image_quality": None if original else quality,
     }
     found = {key: facts.get(key) for key in wanted}
-    return found == wanted and facts["cleaning"].get("rules") == asdict(rules)  # type: ignore[attr-defined]
+    return found == wanted and facts.get("version") in formats and facts["cleaning"].get("rules") == asdict(rules)  # type: ignore[attr-defined]
 
 
 def _build(
@@ -146,7 +155,9 @@ def _build(
 
     fresh = work / "edition"
     shutil.rmtree(fresh, ignore_errors=True)
-    image_hashes = _write_shards(source, catalogue, rules, form, conversion.splits, fresh)
+    image_hashes = write_shards(
+        source.tree, tuple(source.extra_columns), catalogue, rules, form, conversion.splits, fresh
+    )
     facts = _facts(source, name, form, rules, catalogue, report, balance, image_hashes)
     features = edition_features(source.tree, source.extra_columns)
     (fresh / "edition.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -266,13 +277,14 @@ class EditionBuilder(datasets.ArrowBasedBuilder):
     def __init__(
         self,
         work: Path,
-        source: Source,
+        tree: Tree,
+        extra: tuple[str, ...],
         catalogue: pd.DataFrame,
         rules: Rules,
         converted: dict[str, Converted],
     ) -> None:
-        self.features = edition_features(source.tree, source.extra_columns)
-        self.tree, self.catalogue, self.rules = source.tree, catalogue, rules
+        self.features = edition_features(tree, extra)
+        self.tree, self.catalogue, self.rules = tree, catalogue, rules
         self.converted = converted
         self.image_hashes: dict[str, str] = {}
         super().__init__(cache_dir=str(work / "datasets"), dataset_name="edition")
@@ -346,8 +358,9 @@ def _unlocked(folder: Path) -> Iterator[None]:
         datasets.builder.FileLock = stock
 
 
-def _write_shards(
-    source: Source,
+def write_shards(
+    tree: Tree,
+    extra: tuple[str, ...],
     catalogue: pd.DataFrame,
     rules: Rules,
     form: image_files.Form,
@@ -361,7 +374,7 @@ def _write_shards(
         datasets.disable_progress_bars()
     size = ORIGINAL_SHARD if form.original else SHARD
     with _unlocked(fresh.parent):
-        builder = EditionBuilder(fresh.parent, source, catalogue, rules, converted)
+        builder = EditionBuilder(fresh.parent, tree, extra, catalogue, rules, converted)
         builder.download_and_prepare(str(shards), file_format="parquet", max_shard_size=size)
     (fresh / "data").mkdir(parents=True)
     for split in _there(catalogue):

@@ -11,7 +11,7 @@ from datasets.splits import SplitDict, SplitInfo
 from huggingface_hub import DatasetCardData
 
 from galaxy_zoo_decals.edition import Terms
-from galaxy_zoo_decals.prepare.edition_columns import COMMON, flag, label_columns
+from galaxy_zoo_decals.prepare.edition_columns import COMMON, flag, label_columns, list_columns
 from galaxy_zoo_decals.schema import CLASSES, SPLITS, TREES, VIEWS, Tree
 from galaxy_zoo_decals.sources.folder import ONLY_TEST, OWN_SPLIT
 
@@ -33,6 +33,8 @@ def card(facts: dict[str, Any], features: Features) -> str:
     """Return the text of README.md from the content of edition.json and the features of all columns."""
     tree = TREES[facts["tree"]]
     columns = {view: (*COMMON, *label_columns(view, tree, tuple(facts["extra_columns"]))) for view in VIEWS}
+    # Lists are known to datasets, so that columns= of one's own may name them, and shown only then.
+    known = {view: (*columns[view], *list_columns(view)) for view in VIEWS}
     galaxies = sum(counts["galaxies"] for counts in facts["counts"].values())
     data = DatasetCardData(
         pretty_name=facts["title"],
@@ -44,13 +46,43 @@ def card(facts: dict[str, Any], features: Features) -> str:
     )
     infos = {
         view: DatasetInfo(
-            features=Features({name: features[name] for name in columns[view]}), splits=_splits(facts, view)
+            features=Features({name: features[name] for name in known[view]}), splits=_splits(facts, view)
         )
         for view in loadable(facts)
     }
     DatasetInfosDict(infos).to_dataset_card_data(data)
+    # datasets reads them back into ds.info, but writes none of them itself.
+    for info in data.get("dataset_info"):
+        info |= {
+            "description": _description(facts, tree, info["config_name"]),
+            "citation": facts["citation"],
+            "license": facts["licence"],
+            "homepage": HOMEPAGES[_kind(facts)],
+        }
     head = yaml.safe_dump(data.to_dict(), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{head}---\n{_text(facts, tree)}"
+
+
+HOMEPAGES = {
+    "gzd5": "https://doi.org/10.5281/zenodo.4573248",
+    "galaxyzoo2": "https://data.galaxyzoo.org",
+    "gz2": "https://www.kaggle.com/c/galaxy-zoo-the-galaxy-challenge",
+    "simulated": "https://www.galaxyzoo.org",
+    "catalogue": "https://www.galaxyzoo.org",
+}
+"""Where the galaxies come from; of simulated ones and of a table of one's own, whose questions they are."""
+
+
+def _description(facts: dict[str, Any], tree: Tree, view: str) -> str:
+    """Return what ``ds.info.description`` says: what the edition is, what the view holds, how to read its columns."""
+    columns = {
+        "multilabel": f" Order of labels: {', '.join(tree.label_names)}.",
+        "hierarchical": " path_answers are positions in the names of answers, question by question.",
+    }.get(view, "")
+    return (
+        f"{facts['title']}. {facts['source']['description']}\n\n{view}: {_descriptions(facts)[view]}.{columns} "
+        "Unknown is NaN, empty or -1. Every column: docs/columns.md."
+    )
 
 
 def _size_category(galaxies: int) -> str:
@@ -135,7 +167,7 @@ Load a view with stock `datasets`: `load_dataset(PATH, "multilabel")`, with `str
 {_empty(facts)}
 All views show the same galaxies but for those a view cannot label. Images have {facts["image_size"]} pixels a side
 ({_form(facts)}). A `filters=` of your own replaces the view's; add `("in_multiclass", "==", True)` (or the view's flag)
-to it.
+to it. What is not known of a galaxy is NaN, "" or -1, never null.
 
 ## What the labels mean
 
@@ -146,9 +178,13 @@ to it.
   most edge-on discs are really spirals. `label` is given where one share is larger than the artifact share and than
   the second largest plus all that is undetermined; `confident` where it is over 0.6.
 - **multilabel** ({labels}): `labels` are true (fraction over 0.5), `asked` are known: an unasked question is
-  unknown, not negative. A question counts as asked from max(3, half of the first question's) votes.
+  unknown, not negative. A question counts as asked from max(3, half of the first question's) votes. `multi_hot` and
+  `asked_mask` say the same as 1 and 0 per label, in the order of the names of `top_label` (the asked label of the
+  largest fraction). The lists `labels` and `asked` are loaded by name, `columns=["image", "labels", "asked"]`: no batch
+  can be made of lists that differ in length.
 - **hierarchical**: the most voted answer of each question that was asked (else -1), its fraction, the question's
-  relevance (the product of the fractions on the way to it), and the path of most voted answers from the root.
+  relevance (the product of the fractions on the way to it), and the path of most voted answers from the root
+  (`path_answers`, -1 where a question is not on it; as a list of words by name, `columns=["image", "path"]`).
 - **votes**: the counts.
 
 `scored` marks the galaxies metrics use: {scored}.{_rule(facts)}

@@ -174,6 +174,7 @@ def _run(options: argparse.Namespace) -> None:
     from galaxy_zoo_decals.prepare.builder import build, is_made
     from galaxy_zoo_decals.prepare.cleaning import PRESETS
     from galaxy_zoo_decals.prepare.placement import check_target, settle
+    from galaxy_zoo_decals.prepare.upgrade import OLDER, upgrade
 
     survey = options.source_name in SURVEYS
     if survey:
@@ -225,6 +226,10 @@ def _run(options: argparse.Namespace) -> None:
     # 104 GB are not downloaded again because someone is not sure whether the command has run.
     if survey and not options.again and is_made(source, out, name=options.name, rules=rules, **form):
         print(f"The edition {options.name} is there already: {out}\n--again makes it anew.")
+        return
+    if survey and not options.again and is_made(source, out, name=options.name, rules=rules, formats=OLDER, **form):
+        upgrade(out)
+        print(f"The edition {options.name} was there in an older format. It has today's columns now: {out}")
         return
     if survey and options.images != "zenodo":
         source.look()  # type: ignore[attr-defined]

@@ -25,6 +25,9 @@ Counts = dict[str, int]
 
 SHARES = (*CLASSES, "artifact", "undetermined")
 
+SELECTION = "random_selection"
+"""The one column of metadata that says yes, no or unknown: 1, 0 or -1."""
+
 
 def flag(view: str) -> str:
     """Return the boolean column that says whether a galaxy is in a view."""
@@ -35,20 +38,28 @@ def label_columns(view: str, tree: Tree, extra: tuple[str, ...] = ()) -> tuple[s
     """Return the columns of a view beyond the common ones; ``extra`` are the source's own (in the votes view)."""
     return {
         "multiclass": ("label", *(f"share_{name}" for name in SHARES), "confidence", "confident"),
-        "multilabel": ("labels", "asked", "fractions"),
-        "hierarchical": ("answers", "answer_fractions", "relevance", "path"),
+        "multilabel": ("top_label", "multi_hot", "asked_mask", "fractions"),
+        "hierarchical": ("answers", "answer_fractions", "relevance", "path_answers"),
         "votes": (*tree.vote_columns, *extra),
     }[view]
+
+
+def list_columns(view: str) -> tuple[str, ...]:
+    """Return the columns of a view whose lists vary in length, which it shows only where they are asked for by name.
+
+    No default collate, of torch or of a Trainer, makes a batch of lists that differ in length.
+    """
+    return {"multilabel": ("labels", "asked"), "hierarchical": ("path",)}.get(view, ())
 
 
 def edition_features(tree: Tree, extra: tuple[str, ...] = ()) -> datasets.Features:
     """Return the features of all columns of an edition, in the order they stand in its shards."""
     from datasets import ClassLabel, Features, Image, List, Value
 
-    types: dict[str, object] = {"iauname": Value("string"), "image": Image()}
+    types: dict[str, object] = {"iauname": Value("string"), "image": Image(mode="RGB")}
     types |= {name: Value("float64") for name in ("ra", "dec")}
     types |= {name: Value("float32") for name in ("redshift", "mag_r", "petro_th50", "petro_th90", "petro_theta")}
-    types |= {"upload_group": Value("string"), "random_selection": Value("bool")}
+    types |= {"upload_group": Value("string"), SELECTION: Value("int8")}
     types |= {"wrong_size_warning": Value("bool"), "split": Value("string"), "scored": Value("bool")}
     types |= {column: Value("int16") for column in tree.vote_columns}
     types |= {column: Value("int16" if column in tree.lost_columns else "float32") for column in extra}
@@ -56,12 +67,15 @@ def edition_features(tree: Tree, extra: tuple[str, ...] = ()) -> datasets.Featur
     types |= {f"share_{name}": Value("float32") for name in SHARES}
     types |= {"confidence": Value("float32"), "confident": Value("bool")}
     labels = ClassLabel(names=list(tree.label_names))
-    types |= {"labels": List(labels), "asked": List(labels), "fractions": List(Value("float32"))}
+    wide = List(Value("float32"), length=len(tree.label_names))
+    types |= {"labels": List(labels), "asked": List(labels), "multi_hot": wide, "asked_mask": wide, "fractions": wide}
+    types |= {"top_label": labels}
     types |= {
         "answers": {q.name: ClassLabel(names=list(q.answers)) for q in tree.questions},
         "answer_fractions": {q.name: Value("float32") for q in tree.questions},
         "relevance": {q.name: Value("float32") for q in tree.questions},
         "path": List(Value("string")),
+        "path_answers": List(Value("int8"), length=len(tree.questions)),
     }
     types |= {flag(view): Value("bool") for view in VIEWS}
     return Features(types)
@@ -87,7 +101,10 @@ def view_labels(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False) -> 
 
     ``debiased`` makes the labels of the catalogue's debiased fractions; what counts as asked stays with the votes.
     In the hierarchical view ``answers`` holds the most voted answer of each question that was asked, else -1,
-    and ``answer_fractions`` its fraction (NaN there); ``path`` follows the most voted answers from the root.
+    and ``answer_fractions`` its fraction (NaN there); ``path`` follows the most voted answers from the root, and
+    ``path_answers`` holds the same per question, -1 for those that are not on it. ``multi_hot`` and ``asked_mask`` are
+    ``labels`` and ``asked`` as 1 and 0 per label; ``top_label`` is the asked label of the largest fraction, of equal
+    ones the first, -1 where none was asked.
     """
     votes = catalogue[list(tree.answer_columns)].to_numpy(dtype=np.int64)
     fractions = label_fractions(tree, catalogue, debiased)
@@ -101,11 +118,17 @@ def view_labels(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False) -> 
 
     of_labels = views.label_fractions(tree, fractions)
     label_asked = views.label_asked(tree, asked)
-    columns["labels"] = [np.flatnonzero(row) for row in views.labels(tree, fractions)]
+    true = views.labels(tree, fractions)
+    columns["labels"] = [np.flatnonzero(row) for row in true]
     columns["asked"] = [np.flatnonzero(row) for row in label_asked]
+    columns["multi_hot"] = list(true.astype(np.float32))
+    columns["asked_mask"] = list(label_asked.astype(np.float32))
     columns["fractions"] = list(of_labels.astype(np.float32))
+    asked_fractions = np.where(label_asked, of_labels, -1)
+    columns["top_label"] = np.where(label_asked.any(axis=1), asked_fractions.argmax(axis=1), -1)
 
-    top = np.where(asked, views.top_answers(tree, fractions), -1)
+    most_voted = views.top_answers(tree, fractions)
+    top = np.where(asked, most_voted, -1)
     top_fractions = np.full(top.shape, np.nan)
     for i, q in enumerate(tree.questions):
         rows = np.flatnonzero(top[:, i] >= 0)
@@ -116,6 +139,7 @@ def view_labels(tree: Tree, catalogue: pd.DataFrame, debiased: bool = False) -> 
     columns["answer_fractions"] = [dict(zip(names, row)) for row in top_fractions.tolist()]
     columns["relevance"] = [dict(zip(names, row)) for row in relevance.tolist()]
     columns["path"] = views.paths(tree, fractions)
+    columns["path_answers"] = list(np.where(views.on_path(tree, most_voted), most_voted, -1).astype(np.int8))
 
     columns[flag("multiclass")] = classes.label >= 0
     columns[flag("multilabel")] = label_asked.any(axis=1)
@@ -190,15 +214,18 @@ def _count(names: Sequence[str], positions: object) -> Counts:
 
 
 def to_arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:
-    """Return a column as it stands in a shard; missing metadata (pandas NA) becomes null, NaN labels stay NaN."""
+    """Return a column as it stands in a shard, which holds no null, as no batch can be made of nulls.
+
+    Metadata that is missing (pandas NA) becomes NaN, "" or, of yes and no, -1; NaN labels stay NaN.
+    """
     import pyarrow as pa
 
     if pa.types.is_nested(kind):
         return pa.array(values.tolist(), kind)
-    missing = values.isna().to_numpy() if values.name in _NULLABLE else None
-    if missing is not None and missing.any():
-        return pa.array([None if gone else v for v, gone in zip(values, missing)], kind)
+    if values.name == SELECTION:
+        return pa.array(values.astype("boolean").astype("Int8").fillna(-1).to_numpy(dtype=np.int8), kind)
+    if pa.types.is_string(kind):
+        return pa.array(values.astype("string").fillna("").tolist(), kind)
+    if pa.types.is_floating(kind):
+        return pa.array(values.to_numpy(dtype=float, na_value=np.nan), pa.float64()).cast(kind)
     return pa.array(values.to_numpy(), kind)
-
-
-_NULLABLE = frozenset(COMMON) - {"iauname", "image", "wrong_size_warning", "split", "scored"}

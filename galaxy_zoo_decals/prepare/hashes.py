@@ -41,7 +41,7 @@ def metadata_hash(tree: Tree, extra: tuple[str, ...], catalogue: pd.DataFrame) -
         values, kind = catalogue[name], str(features[name].dtype)
         if kind == "string":
             data = "\n".join(values.fillna("").astype(str)).encode()
-        elif kind == "bool":
+        elif METADATA.get(name) == "boolean":
             data = values.astype("boolean").astype("Int8").fillna(2).to_numpy(dtype=np.int8).tobytes()
         else:
             numbers = values.to_numpy(dtype=float, na_value=np.nan).astype(kind.replace("int16", "float32"))

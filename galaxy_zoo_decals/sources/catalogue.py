@@ -136,7 +136,7 @@ def _read_table(
     for column in needed:
         if column not in table.columns:
             raise CatalogueError(f"{path}: column {column!r} is missing{table.missing(column)}.{instead}")
-    rows = table.read(wanted, texts=("iauname",))
+    rows = table.read(wanted, texts=("iauname", *([split_column] if split_column is not None else [])))
     if "iauname" in rows:
         rows["iauname"] = joins.plain(rows["iauname"]).where(rows["iauname"].notna())
     return rows

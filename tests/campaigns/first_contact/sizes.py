@@ -191,7 +191,7 @@ CASES = [
     Case(
         "journey", "a table without positions, split by the sky",
         _catalogue(lambda table: table.drop(columns=["ra", "dec"])), 1,
-        ("row 1 has no 'ra'", "--split-column and --only-test need no positions"),
+        ("column 'ra' is missing", "--split-column and --only-test need no positions"),
     ),
     Case(
         "journey", "an own split in a column: Train, VAL, holdout",
