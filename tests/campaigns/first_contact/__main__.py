@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from galaxy_zoo_decals import git
 from galaxy_zoo_decals.atomic import atomic_file
 from tests.campaigns import first_contact
 from tests.campaigns.first_contact.case import KINDS, Case, Outcome, problems
@@ -46,7 +47,8 @@ def main() -> int:
                 print(f"{case.kind}: {case.situation}: {problem}\n{outcome.said}", file=sys.stderr)
                 wrong += 1
             lines.append(f"| {case.situation} | {case.found} | {_cell(outcome.said)} | {outcome.status} |")
-    head = "# First contact: what people bring, and what happens\n\nWritten by `make campaign-first-contact`. "
+    head = "# First contact: what people bring, and what happens\n\nMade by `make campaign-first-contact` at "
+    head += f"commit {git.ask(OUT.parent, 'rev-parse', '--short=12', 'HEAD')}. "
     head += f"{len(cases())} cases, each also a test. Status 0: it works; what is said is shown as it is, shortened.\n"
     with atomic_file(OUT) as beside:
         beside.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
