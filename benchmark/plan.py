@@ -23,9 +23,9 @@ if not __package__:
     # Run as a script: the clone's root, not benchmark/, is where the packages lie.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmark import BenchmarkError, run_folder
+from benchmark import BenchmarkError
 from benchmark.recipes import MODELS, RECIPES
-from benchmark.submittable import LEADERBOARD, frozen
+from benchmark.submittable import LEADERBOARD, frozen, without_commit
 from galaxy_zoo_decals import old_words
 from galaxy_zoo_decals.edition import Edition, available
 from galaxy_zoo_decals.ending import run_script
@@ -206,7 +206,7 @@ def make(plan: Plan, entry: Entry, runs: Path, leaderboard: Path, truths: list[s
     if (entry.edition, entry.name) not in standing(leaderboard, plan.signed):
         if not plan.signed.authors or not plan.signed.contact:
             raise BenchmarkError("nobody signs the entries: fill in authors and contact under `signed` of the plan.")
-        if why := run_folder.without_commit():
+        if why := without_commit():
             raise BenchmarkError(f"results have to be found again, and these could not be: {why}")
         train(plan, entry, runs, leaderboard)
         given = runs / entry.edition / entry.runs / "facts.yaml"

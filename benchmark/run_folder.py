@@ -175,42 +175,13 @@ def commit() -> dict[str, Any]:
     try:
         top = git.ask(ROOT, "rev-parse", "--show-toplevel")
         changes = git.ask(ROOT, "status", "--porcelain", "--untracked-files=no")
-        return {"commit": git.ask(ROOT, "rev-parse", "HEAD"), "dirty": bool(changes)} if _is_clone(top) else NO_COMMIT
+        return {"commit": git.ask(ROOT, "rev-parse", "HEAD"), "dirty": bool(changes)} if is_clone(top) else NO_COMMIT
     except git.GitError:
         return NO_COMMIT
 
 
-def without_commit() -> str:
-    """Return why a run made now would name no clean commit, as a submission needs it, and what to do; else nothing."""
-    try:
-        top = git.ask(ROOT, "rev-parse", "--show-toplevel")
-        if not _is_clone(top):
-            return f"{ROOT} lies in another repository, {top}, and is none itself. `git clone` makes one."
-        changes = git.ask(ROOT, "status", "--porcelain", "--untracked-files=no").splitlines()
-        git.ask(ROOT, "rev-parse", "--verify", "HEAD^{commit}")
-    except git.GitError as error:
-        return _refused(str(error))
-    if not changes:
-        return ""
-    named = ", ".join(line.strip().partition(" ")[2].strip() for line in changes[:3])
-    return f"{named}{' and more' if len(changes) > 3 else ''} differ from the last commit. Commit before you train."
-
-
-def _refused(words: str) -> str:
-    """Return what git's refusal means, in its own words, and what to do."""
-    first = words.splitlines()[0].removeprefix("fatal: ") if words else "no word"
-    if "dubious ownership" in words:
-        return f"git says: {first}. `git config --global --add safe.directory {shlex.quote(str(ROOT))}`."
-    if "not a git repository" in words:
-        return f"{ROOT} is no git repository (a zip download is none). `git clone` makes one."
-    if "single revision" in words:
-        return f"{ROOT} has no commit. Commit before you train."
-    if "not on PATH" in words:
-        return f"{first}. Install it before you train."
-    return f"git says: {first}."
-
-
-def _is_clone(top: str) -> bool:
+def is_clone(top: str) -> bool:
+    """Return whether the repository that git names is the one that this code lies in."""
     return Path(top).resolve() == ROOT
 
 

@@ -300,3 +300,13 @@ def test_every_module_that_contributing_names_is_there() -> None:
     assert len(named) > 40
     absent = [str(path.relative_to(ROOT)) for path in named if not (path.is_dir() or path.with_suffix(".py").is_file())]
     assert not absent
+
+
+def test_the_help_of_prepare_names_todays_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    from galaxy_zoo_decals import cli
+    from galaxy_zoo_decals.image_files import QUALITY, SIZE
+
+    with pytest.raises(SystemExit):
+        cli.main(["prepare", "catalogue", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"JPEG quality ({QUALITY})" in said and f"side of the images in pixels ({SIZE})" in said

@@ -308,7 +308,7 @@ def _no_commit_in_common(folder: Path) -> Outcome:
 
 def _other_edition(folder: Path) -> Outcome:
     other = mock.patch.object(edition.Edition, "content_hash", "f" * 64)
-    with other, mock.patch.object(run_folder, "without_commit", lambda: ""):
+    with other, mock.patch.object(submittable, "without_commit", lambda: ""):
         return _train(folder)
 
 
