@@ -104,6 +104,9 @@ campaign-numerics: setup  ## numerical accuracy of the scorer against exact frac
 campaign-first-contact: setup  ## what people bring, tried (a minute; docs/evidence/first-contact.md)
 	$(BIN)/python -m tests.campaigns.first_contact
 
+campaign-first-hour: setup  ## clone, install, train, predict, submit, with a stranger's mistakes (minutes; docs/evidence/first-hour.md)
+	$(BIN)/python -m tests.campaigns.first_hour
+
 campaign-scale: setup  ## 107,000 galaxies through the whole path (half an hour, 20 GB; docs/evidence/scale.md)
 	$(BIN)/python tests/campaigns/scale.py
 
@@ -131,5 +134,5 @@ lock:            ## resolve the versions in requirements.lock and leaderboard/re
 clean:           ## remove the environment and everything made
 	rm -rf .venv build dist runs
 
-.PHONY: help setup benchmark boards report notebook site serve test campaign-coverage campaign-ranks campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-real-votes campaign-first-contact campaign-throughput lock clean
+.PHONY: help setup benchmark boards report notebook site serve test campaign-coverage campaign-ranks campaign-scoring campaign-volunteers campaign-simulation campaign-transfer campaign-site campaign-mutations campaign-cheating campaign-kills campaign-gz2 campaign-image-size campaign-learning campaign-scale campaign-lost-votes campaign-numerics campaign-real-votes campaign-first-contact campaign-first-hour campaign-throughput lock clean
 .DEFAULT_GOAL := help
