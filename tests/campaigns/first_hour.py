@@ -42,7 +42,7 @@ STEPS = (
     Step("install it", "make setup"),
     Step("what is there?", "galaxy-zoo-decals info"),
     Step("load galaxies with their labels",
-         f'python -c "{LOAD.format("multilabel")}print(galaxies[\'train\'][0][\'multi_hot\'], len(galaxies[\'train\']))"'),
+         f'python -c "{LOAD.format("multilabel")}print(galaxies[\'train\'][0][\'multi_hot\'])"'),
     Step("the same with a typo", f'python -c "{LOAD.format("multilabels")}"', mistake=True),
     Step("look at some", "galaxy-zoo-decals show sample --out galaxies.png"),
     Step("an edition that is not there", "galaxy-zoo-decals show gzd5", mistake=True),
@@ -61,7 +61,7 @@ STEPS = (
     Step("score a file of predictions",
          "galaxy-zoo-decals score sample runs/sample/multiclass/seed0/predictions/sample/multiclass/seed0.parquet"),
     Step("score my table instead", "galaxy-zoo-decals score sample mine.csv", mistake=True),
-    Step("submit", "python -m leaderboard submit runs/sample/multiclass/seed* --name Mine --authors Me --date 20260101"),
+    Step("submit", "python -m leaderboard submit runs/sample/multiclass/seed* --name Mine --authors Me"),
     Step("is the submission in order?", "python -m leaderboard check", mistake=True),
     Step("see my model beside the others", "python -m leaderboard site --runs runs --out build/site"),
 )  # fmt: skip
@@ -81,8 +81,8 @@ def main() -> int:
     commit = git.ask(ROOT, "rev-parse", "--short=12", "HEAD")
     head = (
         "# The first hour of somebody who has never seen the project\n\n"
-        f"Made by `make campaign-first-hour` at commit {commit} on {os.cpu_count()} cores without a GPU; the machine may "
-        "have had other work, so that processor time says more than the clock. Steps with a mistake end with a status "
+        f"Made by `make campaign-first-hour` at commit {commit} on {os.cpu_count()} cores without a GPU; the "
+        "machine may have had other work, so that processor time says more than the clock. Steps with a mistake end with a status "
         "above 0 and say what to do.\n\n"
         "| what is wanted | command | seconds | processor seconds | status | the last that is said |\n"
         "|---|---|--:|--:|--:|---|\n"
