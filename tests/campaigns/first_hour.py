@@ -82,8 +82,8 @@ def main() -> int:
     head = (
         "# The first hour of somebody who has never seen the project\n\n"
         f"Made by `make campaign-first-hour` at commit {commit} on {os.cpu_count()} cores without a GPU; the "
-        "machine may have had other work, so that processor time says more than the clock. Steps with a mistake end with a status "
-        "above 0 and say what to do.\n\n"
+        "machine may have had other work, so that processor time says more than the clock. Steps with a mistake "
+        "end with a status above 0 and say what to do.\n\n"
         "| what is wanted | command | seconds | processor seconds | status | the last that is said |\n"
         "|---|---|--:|--:|--:|---|\n"
     )
