@@ -27,7 +27,7 @@ def load_first_weights(model: GalaxyModel, recipe: Recipe) -> str:
     found = weights.find(recipe)
     if found is None:
         return "none"
-    state, own = _read(found.path), model.networks()
+    state, own = _bare(_read(found.path)), model.networks()
     places = {id(module): place for place, module in model.named_modules()}
     parts = {name: _under(state, places[id(network)]) for name, network in own.items()}
     if not any(parts.values()):
@@ -39,6 +39,14 @@ def load_first_weights(model: GalaxyModel, recipe: Recipe) -> str:
             _fill(own[name], part, recipe, found.source)
     fresh = ", ".join(name for name, part in parts.items() if not part)
     return f"{found.source} ({fresh}: random)" if fresh else found.source
+
+
+def _bare(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return tensors without what DistributedDataParallel and torch.compile put before all of their names."""
+    for wrapper in ("module", "_orig_mod"):
+        if state and all(key.startswith(f"{wrapper}.") for key in state):
+            return _bare(_under(state, wrapper))
+    return state
 
 
 def _under(state: dict[str, torch.Tensor], place: str) -> dict[str, torch.Tensor]:

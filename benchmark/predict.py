@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from benchmark import BenchmarkError, hub, run_folder
 from galaxy_zoo_decals.atomic import atomic_file
 from galaxy_zoo_decals.ending import run_script
+from galaxy_zoo_decals.errors import letters
 
 # torch and transformers are imported where they are needed: --help and wrong arguments are answered without them.
 if TYPE_CHECKING:
@@ -76,6 +79,9 @@ def _run(args: argparse.Namespace) -> int:
         raise BenchmarkError(f"--out {args.out}: name a table that ends in .csv or .parquet.")
     if args.out.exists() and not args.overwrite:
         raise BenchmarkError(f"{args.out} is there already. Choose another --out, or replace it with --overwrite.")
+    if args.out.is_dir():
+        raise BenchmarkError(f"--out {args.out} is a folder: name a table.")
+    _check_place(args.out)
     if args.batch < 1:
         raise BenchmarkError(f"--batch must be at least 1, not {args.batch}.")
     if args.board:
@@ -88,6 +94,20 @@ def _run(args: argparse.Namespace) -> int:
         print(f"not predicted: {row.name}: {row.problem}", file=sys.stderr)
     print(f"{len(table) - len(bad):,} of {len(table):,} images predicted; written to {args.out}")
     return 3 if len(bad) else 0
+
+
+def _check_place(out: Path) -> None:
+    """Raise BenchmarkError where no table can be written to ``out``: better now than after the predictions."""
+    existing = next(parent for parent in out.absolute().parents if parent.exists())
+    # Of some file systems, such as /proc, only the attempt tells.
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise BenchmarkError(
+            f"--out {out}: {existing} is no folder that can be written to ({error.strerror or error}). Choose another "
+            "--out."
+        ) from None
 
 
 def _run_board(args: argparse.Namespace) -> int:
@@ -117,7 +137,7 @@ def load(model: str) -> GalaxyModel:
         folder = folder / "model"
     if folder.exists() and not (folder / "config.json").is_file():
         raise BenchmarkError(f"{folder} holds no model (no config.json): name a run's folder or a saved model's.")
-    if not folder.exists() and model.count("/") != 1:
+    if not folder.exists() and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model, re.ASCII):
         raise BenchmarkError(f"there is no model {model!r}: name a run's folder, a saved model's, or owner/name.")
 
     import torch
@@ -298,7 +318,7 @@ def _source(images: list[str]) -> tuple[list[str], Iterable[bytes | Path]]:
         else:
             raise BenchmarkError(f"there is no image, folder or edition {name!r}. Editions: {', '.join(available())}.")
     check_readable(paths)
-    return [str(path) for path in paths], paths
+    return [letters(path) for path in paths], paths
 
 
 def _say_skipped(folder: Path, skipped: dict[str, str]) -> None:

@@ -32,6 +32,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ENVIRONMENT = "GALAXY_ZOO_DECALS_EDITION"
 HOME_ENVIRONMENT = "GALAXY_ZOO_DECALS_HOME"
 
+PARQUET = b"PAR1"
+"""How a Parquet file begins and ends."""
+
 ANOTHER_HOME = f"set {HOME_ENVIRONMENT} to a folder that can be written to."
 
 TRUTHS = ("counts", "likelihoods")
@@ -300,6 +303,8 @@ class Edition:
         found = sorted((self.path / "data").glob(f"{split}-*.parquet"))
         if not found:
             raise EditionError(f"{self.path / 'data'} holds no {split}-*.parquet: prepare the edition again.")
+        for shard in found:
+            _check_end(shard)
         return found
 
     def table(self, split: str, columns: list[str] | None = None) -> pd.DataFrame:
@@ -352,3 +357,16 @@ class Edition:
                     if wanted is None or name in wanted:
                         found[name] = image["bytes"]
         return found
+
+
+def _check_end(shard: Path) -> None:
+    """Raise EditionError if a Parquet file does not end as one: every reader would fail on it in words of its own."""
+    with shard.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(PARQUET)))
+        whole = size > 2 * len(PARQUET) and file.read() == PARQUET
+    if not whole:
+        raise EditionError(
+            f"{shard}: this file of the edition does not end as Parquet does: it may be cut short. Copy it once more "
+            "from where the edition came from, or prepare the edition again."
+        )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from galaxy_zoo_decals import interruption
-from galaxy_zoo_decals.errors import UserError, failure
+from galaxy_zoo_decals.errors import UserError, failure, letters
 
 
 def run_command(
@@ -45,11 +45,14 @@ def run_command(
         say(f"{error}{failed(end)}", end)
         return 1
     except UnicodeEncodeError as end:
-        if sys.getfilesystemencoding() == "utf-8" or "surrogates" not in end.reason:
+        if "surrogates" not in end.reason:
             raise
         # Python keeps such names as they are; libraries that write files take none but whole letters.
-        letters = end.object.encode(errors="backslashreplace").decode()
-        say(f"{error}this locale has no letters for a name like {letters[-80:]!r}: run it with PYTHONUTF8=1.", end)
+        name = letters(end.object)[-80:]
+        if sys.getfilesystemencoding() == "utf-8":
+            say(f"{error}a name like '{name}' is not written in UTF-8: give it another name.", end)
+        else:
+            say(f"{error}this locale has no letters for a name like '{name}': run it with PYTHONUTF8=1.", end)
         return mistake
     except KeyboardInterrupt as end:
         say(interrupted if isinstance(interrupted, str) else interrupted(end), end)

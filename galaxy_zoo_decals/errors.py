@@ -17,6 +17,11 @@ class UserError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
+def letters(name: object) -> str:
+    """Return the name of a file in whole letters: bytes of it that are no UTF-8 are written as their codes."""
+    return str(name).encode(errors="backslashreplace").decode()
+
+
 def failure(error: OSError) -> str:
     """Return one sentence on a failure of the system: the file and the reason, or what to look at if none is named."""
     reason = (error.strerror or str(error) or type(error).__name__).rstrip(".")

@@ -44,12 +44,15 @@ class Form:
     quality: int = QUALITY
     original: bool = False
 
-    def make(self, data: bytes, side: int | None = None) -> bytes:
+    def make(self, data: bytes, side: int | None = None, blank: bool = True) -> bytes:
         """Return the image file in this form; ``side`` is how many pixels a side the source's images have.
 
-        Raises ImageError if the file is damaged, not square, or of another size than ``side``.
+        Raises ImageError if the file is damaged, not square, or of another size than ``side``, and unless ``blank`` if
+        all its pixels are alike.
         """
         image = decode(data)
+        if not blank and all(low == high for low, high in image.getextrema()):  # type: ignore[misc]
+            raise ImageError("all its pixels are alike, as where a server has no picture of a field")
         if side is not None and image.size != (side, side):
             raise ImageError(f"{image.width} x {image.height} pixels where this source has {side} x {side}")
         if not self.original:

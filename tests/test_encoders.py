@@ -19,6 +19,8 @@ from timm.models import save_for_hf
 from transformers import AutoModelForImageClassification
 
 from benchmark import BenchmarkError, encoders, recipes, run, trained_parts
+from benchmark.first_weights import load_first_weights
+from galaxy_zoo_decals.models import MODELS
 from galaxy_zoo_decals.schema import GZD5
 from leaderboard.entry import draft
 from tests.harness import TINY
@@ -203,3 +205,17 @@ def test_every_network_of_one_channel_is_shown_the_mean(zoobot: Path) -> None:
     x = torch.rand(1, 3, 32, 32)
     np.testing.assert_allclose(model.see(x).numpy(), x.mean(dim=1, keepdim=True).numpy())
     assert torch.equal(model.see(model.see(x)), model.see(x))
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_weights_saved_within_what_wraps_a_network_are_taken(wrapper: str, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    network = timm.create_model("test_resnet", num_classes=0)
+    path = tmp_path / "trained.pt"
+    torch.save({f"{wrapper}{key}": value for key, value in network.state_dict().items()}, path)
+    settings = ["backbone=test_resnet", f"weights={path}"]
+    recipe = recipes.override(recipes.choose("quick", "efficientnetv2"), settings)["efficientnetv2"]
+    model = MODELS["efficientnetv2"].from_recipe(recipe, GZD5)
+    assert load_first_weights(model, recipe) == "trained.pt"
+    now = model.network.state_dict()
+    assert all(torch.equal(value, now[key]) for key, value in network.state_dict().items())

@@ -145,7 +145,16 @@ class GalaxyModel(PreTrainedModel):
         raise NotImplementedError
 
     def forward(self, pixel_values: torch.Tensor) -> ImageClassifierOutput:
-        """Return the logits of what ``predict`` returns, so that a pipeline gives the model's own predictions."""
+        """Return the logits of what ``predict`` returns, so that a pipeline gives the model's own predictions.
+
+        ``pixel_values`` are float (n, 3, size, size), as ``image_processor`` makes them; ModelError for others.
+        """
+        side = self.config.image_size
+        if pixel_values.shape[1:] != (3, side, side) or not pixel_values.is_floating_point():
+            raise ModelError(
+                f"pixel_values are {pixel_values.dtype} of shape {tuple(pixel_values.shape)}; this model takes floats "
+                f"of shape (n, 3, {side}, {side}), as its image processor makes them of pictures."
+            )
         return ImageClassifierOutput(logits=self.logits(self.predict(pixel_values)))
 
     def image_processor(self) -> GalaxyImageProcessor:

@@ -57,9 +57,14 @@ def check_target(out: Path) -> None:
     inside = {p.name for p in out.iterdir()}
     if inside and not (is_edition(out) and inside <= set(PARTS)):
         other = sorted(inside - set(PARTS))[:3] or sorted(inside)[:3]
+        if is_edition(out):
+            raise EditionError(
+                f"{out} is an edition and holds {', '.join(other)} beside it, which would be lost; nothing in it was "
+                "touched. Move what is not the edition's to another folder, then run the same command again."
+            )
         raise EditionError(
             f"{out} exists and is not an edition (it holds {', '.join(other)}); nothing in it was touched. "
-            "Choose another --out, or remove the folder."
+            "Choose another --out."
         )
 
 

@@ -135,12 +135,25 @@ def compute_metrics(
 
     def of_logits(outcome: Any) -> dict[str, float]:
         logits, labels = outcome
-        logits = np.asarray(logits[0] if isinstance(logits, tuple | list) else logits, float)
+        logits = _array(logits[0] if isinstance(logits, tuple | list) else logits).astype(float)
+        labels = _array(labels)
+        if not np.isfinite(logits).all():
+            raise UserError(
+                "the logits hold NaN or infinite values: the training has diverged, or float16 was too small for it. "
+                "Try a lower learning rate, or bf16 in place of fp16."
+            )
         if task == "multiclass":
             return multiclass(softmax(logits, axis=1), labels, min_positives=min_positives)
         return multilabel(expit(logits), labels, tree=tree, min_positives=min_positives)
 
     return of_logits
+
+
+def _array(values: Any) -> np.ndarray:
+    """Return numbers as an array, tensors too: NumPy has no bfloat16, and no gradients."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().double().numpy()
+    return np.asarray(values)
 
 
 def _tree(name: str) -> Tree:

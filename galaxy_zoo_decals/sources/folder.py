@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from galaxy_zoo_decals import splits
-from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.errors import UserError, letters
 from galaxy_zoo_decals.image_files import MAX_BYTES, Form, ImageError, same_picture
 from galaxy_zoo_decals.pictures import fits, kinds
 from galaxy_zoo_decals.schema import GZD5, SPLITS, Tree
@@ -130,6 +130,10 @@ class Folder:
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
         """Return the checked rows; raises CatalogueError, also where splits need a position and there is none."""
         if not self.images.is_dir():
+            if self.images.is_file():
+                with self.images.open("rb") as file:
+                    what = kinds.kind(file.read(kinds.HEAD))
+                raise CatalogueError(f"{self.images}: this is a file ({what}); --images is the folder of the images.")
             raise CatalogueError(f"{self.images}: there is no such folder of images.")
         table = self._read[0]
         if not self.only_test and not self.split_column:
@@ -152,7 +156,7 @@ class Folder:
 
     def parts(self, work: Path, form: Form) -> Iterator[Part]:
         """Yield the folder's images as one part."""
-        yield folder_part(self.images, form)
+        yield folder_part(self.images, form, blank=False)
 
 
 def find(folder: Path, downloads: Path | None, names: Sequence[str], say: Callable[[str], object]) -> Path | None:
@@ -253,12 +257,12 @@ def look(folder: Path, skip: Collection[str] = ()) -> Found:
                             "needed, remove the link."
                         )
                     if image:
-                        others[os.path.relpath(path, folder)] = "a link to a file that is not there"
+                        others[letters(os.path.relpath(path, folder))] = "a link to a file that is not there"
                 elif entry.is_file():
                     if next(peeks) < PEEKS:
                         reasons[path.suffix.lower()] = _peek(path)
                     if why := reasons.get(path.suffix.lower()):
-                        others[os.path.relpath(path, folder)] = why
+                        others[letters(os.path.relpath(path, folder))] = why
             except OSError as error:
                 if error.errno != errno.ELOOP:  # a link to itself is none to a file
                     raise FolderError(
@@ -293,13 +297,13 @@ def is_hidden(place: PurePath) -> bool:
     return place.name.startswith(".") or "__MACOSX" in place.parts
 
 
-def folder_part(folder: Path, form: Form, side: int | None = None) -> Part:
-    """Return the image files below a folder, named by iauname, as one part; ``side``: the pixels they must have."""
+def folder_part(folder: Path, form: Form, blank: bool = True) -> Part:
+    """Return the image files below a folder, named by iauname, as one part; ``blank``: also those of one colour."""
     found = look(folder)
-    return replace(files_part(folder.name, found.images, form, side), skipped=found.skipped)
+    return replace(files_part(folder.name, found.images, form, blank=blank), skipped=found.skipped)
 
 
-def files_part(label: str, files: Iterable[Path], form: Form, side: int | None = None) -> Part:
+def files_part(label: str, files: Iterable[Path], form: Form, side: int | None = None, blank: bool = True) -> Part:
     """Return image files, named by iauname, as one part; ``side``: the pixels they must have.
 
     All files of a galaxy are kept, those of the earlier ending first: they must show one picture.
@@ -313,7 +317,7 @@ def files_part(label: str, files: Iterable[Path], form: Form, side: int | None =
     paths = {name: tuple(map(str, several)) for name, several in found.items()}
     states = {name: [path.stat() for path in several] for name, several in found.items()}
     images = {name: " ".join(f"{s.st_size} {s.st_mtime_ns}" for s in several) for name, several in states.items()}
-    return Part(label, images, lambda names: FileEncoder({n: paths[n] for n in names}, form, side))
+    return Part(label, images, lambda names: FileEncoder({n: paths[n] for n in names}, form, side, blank))
 
 
 @dataclass(frozen=True)
@@ -325,6 +329,8 @@ class FileEncoder:
     form: Form
     side: int | None = None
     """Pixels a side that the files must have, if that is known."""
+    blank: bool = True
+    """Whether files of one colour are taken; a survey's own archives are taken as they are."""
 
     def __call__(self, names: Sequence[str]) -> list[bytes | ImageError]:
         """Return the images of some galaxies, or what is wrong with them."""
@@ -338,7 +344,7 @@ class FileEncoder:
                     return ImageError(
                         f"there are two different images of it, {_apart(paths[0], other)}: move one of them away"
                     )
-            return self.form.make(data, self.side)
+            return self.form.make(data, self.side, self.blank)
         except FileNotFoundError:
             return ImageError(MISSING)
         except OSError as error:
@@ -362,7 +368,7 @@ def _alike(path: Path, data: bytes, other: Path, more: bytes) -> bool:
 def _apart(one: Path, other: Path) -> str:
     """Return two paths from the folder that both are in: an edition that names them says nothing of the machine."""
     folder = os.path.commonpath([one.parent, other.parent])
-    return f"{os.path.relpath(one, folder)} and {os.path.relpath(other, folder)}"
+    return letters(f"{os.path.relpath(one, folder)} and {os.path.relpath(other, folder)}")
 
 
 def _read(path: Path) -> bytes:

@@ -119,6 +119,45 @@ def _older(command: str) -> Callable[[Path], Outcome]:
     return run
 
 
+def _older_with(change: Callable[[Path], None]) -> Callable[[Path], Outcome]:
+    """Return a case: something happened to an older edition before it is upgraded."""
+
+    def run(folder: Path) -> Outcome:
+        zipfile.ZipFile(OLD).extractall(folder)
+        change(folder / "old")
+        return call(cli.main, "upgrade", folder / "old")
+
+    return run
+
+
+def _cut_shard(edition: Path) -> None:
+    shard = sorted((edition / "data").glob("*.parquet"))[0]
+    shard.write_bytes(shard.read_bytes()[:-100])
+
+
+def _trainer(logits: object) -> Callable[[Path], Outcome]:
+    from galaxy_zoo_decals.scoring.label_metrics import compute_metrics
+
+    return lambda folder: _said(lambda: compute_metrics("multiclass", min_positives=1)((logits, np.array([0, 1]))))
+
+
+def _tensors_of_bfloat16(folder: Path) -> Outcome:
+    import torch
+
+    return _trainer(torch.eye(4, requires_grad=True)[:2].bfloat16() * 9)(folder)
+
+
+def _other_pixels(folder: Path) -> Outcome:
+    import torch
+
+    from benchmark import recipes
+    from galaxy_zoo_decals.models import MulticlassCNN
+    from galaxy_zoo_decals.schema import GZD5
+
+    model = MulticlassCNN.from_recipe(recipes.choose("quick", "multiclass")["multiclass"], GZD5)
+    return _said(lambda: model(torch.zeros(2, 3, 224, 224)))
+
+
 CASES = [
     *(
         Case("journey", f"torch's DataLoader on the {view} view of the sample", _collate(_sample, view), 0,
@@ -159,4 +198,14 @@ CASES = [
          ("loads, trains and is scored as before", "galaxy-zoo-decals upgrade", "without a download")),
     Case("journey", "an edition that an older version prepared, written anew", _older("upgrade"), 0,
          ("Galaxies, splits, votes and images are the same",)),
+    Case("library text", "an older edition with a shard cut short, upgraded", _older_with(_cut_shard), 1,
+         ("test-00000-of-00001.parquet: this file of the edition does not end as Parquet does",)),
+    Case("journey", "an older edition with one's own notes in it, upgraded",
+         _older_with(lambda edition: (edition / "notes.txt").write_text("mine")), 1,
+         ("is an edition and holds notes.txt beside it", "Move what is not the edition's"), lacks=("is not an",)),
+    Case("journey", "logits of a training that has diverged", _trainer(np.full((2, 4), np.nan)), 1,
+         ("the logits hold NaN",), lacks=("probabilities",)),
+    Case("journey", "logits as tensors of bfloat16", _tensors_of_bfloat16, 0, ("'accuracy': 1.0",)),
+    Case("library text", "images of another size given to a model", _other_pixels, 1,
+         ("(2, 3, 224, 224)", "image processor makes them"), lacks=("mat1",)),
 ]  # fmt: skip

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from galaxy_zoo_decals import cli
@@ -240,6 +243,107 @@ def _looked_at(folder: Path) -> Outcome:
     return call(take, images)
 
 
+def _latin_folder(path: Path, image: Image.Image) -> None:
+    """Put another picture of the galaxy into a folder whose name is in Latin-1, as old disks have it."""
+    other = Path(os.fsdecode(os.fsencode(path.parent) + b"/\xe9t\xe9"))
+    other.mkdir()
+    (other / path.name).write_bytes(path.with_name("J000001.00+010000.0.png").read_bytes())
+
+
+def _latin_predicted(folder: Path) -> Outcome:
+    from benchmark import predict
+
+    _, images = write_catalogue(folder, galaxies=1)
+    (images / f"{FIRST}.png").rename(os.fsdecode(os.fsencode(images) + b"/caf\xe9.png"))
+
+    def take(words: list[str]) -> int:
+        names, _ = predict._source(words)
+        predict._write(pd.DataFrame({"name": names}), folder / "a.parquet")
+        print(Path(pd.read_parquet(folder / "a.parquet")["name"][0]).name)
+        return 0
+
+    return call(take, images)
+
+
+def _table_at(out: str) -> Callable[[Path], Outcome]:
+    """Return a case: the table of predictions is to go where none can be written."""
+
+    def run(folder: Path) -> Outcome:
+        from benchmark import predict
+
+        (folder / "file").write_text("notes")
+        said = call(predict.main, folder / "model", folder / "a.png", "--out", folder / out)
+        return Outcome(said.status, said.said.replace(str(folder), "."))
+
+    return run
+
+
+def _blank(path: Path, image: Image.Image) -> None:
+    Image.new("RGB", image.size).save(path)
+
+
+def _all_blank(path: Path, image: Image.Image) -> None:
+    for one in path.parent.glob("*.png"):
+        _blank(one, image)
+
+
+def _one_pixel(path: Path, image: Image.Image) -> None:
+    Image.new("RGB", (1, 1), "white").save(path)
+
+
+def _images_zipped(folder: Path) -> Outcome:
+    votes, _ = write_catalogue(folder, galaxies=2)
+    (folder / "images.zip").write_bytes(b"PK\x03\x04" + bytes(99))
+    words = ["--votes", votes, "--images", folder / "images.zip", "--out", folder / "mine"]
+    return call(cli.main, "prepare", "catalogue", *words)
+
+
+def _processed(bring: Callable[[Path, Image.Image], object]) -> Callable[[Path], Outcome]:
+    """Return a case: what GalaxyImageProcessor makes of something, beside what it makes of the picture opened."""
+
+    def run(folder: Path) -> Outcome:
+        from galaxy_zoo_decals.models import GalaxyImageProcessor
+
+        _, images = write_catalogue(folder, galaxies=1)
+        path, processor = images / f"{FIRST}.png", GalaxyImageProcessor(image_size=24)
+        with Image.open(path) as opened:
+            plain = opened.convert("RGB")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                values = processor(bring(path, plain.copy()), return_tensors="np")["pixel_values"]
+            except ImageError as error:
+                return Outcome(1, str(error).replace(str(folder), "."))
+        same = (
+            SAME if np.abs(values - processor(plain, return_tensors="np")["pixel_values"]).max() < 0.1 else "Another."
+        )
+        return Outcome(0, " ".join([f"{values.shape}", same, *(str(one.message) for one in told)]))
+
+    return run
+
+
+def _opened_cut(path: Path, image: Image.Image) -> Image.Image:
+    _cut_short(path, image)
+    return Image.open(path)
+
+
+def _clipped(path: Path, image: Image.Image) -> Image.Image:
+    """What transformers' load_image makes of a 16-bit file."""
+    from transformers.image_utils import load_image
+
+    _sixteen_bits(path, image)
+    return load_image(str(path))
+
+
+def _sixteen_path(path: Path, image: Image.Image) -> str:
+    _sixteen_bits(path, image)
+    return str(path)
+
+
+def _grid(image: Image.Image) -> np.ndarray:
+    return np.asarray(image)
+
+
 CASES = [
     Case(
         "pixels", "a galaxy as 16-bit grey PNG", _prepared(_sixteen_bits), 0, (f"{GALAXIES} galaxies.", SAME), "review"
@@ -317,4 +421,44 @@ CASES = [
         "library text", "bytes that nobody knows, called .png", _read(_bytes(b"\x01\x02\xff" * 99)), 1,
         ("its bytes are of no known format",), lacks=("cannot identify", "<_io"),
     ),
+    Case(
+        "pixels", "two pictures of one galaxy, one in a folder named in Latin-1", _prepared(_latin_folder), 0,
+        (f"{GALAXIES - 1} galaxies.", "\\udce9t\\udce9", "move one of them away"),
+    ),
+    Case("library text", "predict.py on a file named in Latin-1", _latin_predicted, 0, ("caf\\udce9.png",)),
+    Case(
+        "late", "predictions to a folder that is a file", _table_at("file/a.csv"), 2,
+        ("./file is no folder that can be written to",),
+    ),
+    Case("late", "predictions to /proc", _table_at("/proc/a.csv"), 2, ("/proc is no folder that can be written to",)),
+    Case("late", "predictions to a folder", _table_at("."), 2, ("name a table",)),
+    Case(
+        "pixels", "a black picture, as a server sends of a field it has not", _prepared(_blank), 0,
+        (f"{GALAXIES - 1} galaxies.", f"{FIRST}: all its pixels are alike"),
+    ),
+    Case("pixels", "black pictures alone", _prepared(_all_blank), 1, ("have no usable image", "pixels are alike")),
+    Case("pixels", "a picture of one pixel", _prepared(_one_pixel), 0, ("all its pixels are alike",)),
+    Case("format", "--images is an archive", _images_zipped, 1, ("this is a file (a zip archive", "the folder of")),
+    Case("pixels", "the processor on a file's path", _processed(lambda path, image: str(path)), 0, (SAME,)),
+    Case("pixels", "the processor on a file's bytes", _processed(lambda path, image: path.read_bytes()), 0, (SAME,)),
+    Case("pixels", "the processor on the path of a 16-bit file", _processed(_sixteen_path), 0, ("(1, 3, 24, 24)",),
+         lacks=("white",)),
+    Case("pixels", "a 16-bit file that transformers' pipeline has opened", _processed(_clipped), 0,
+         ("white in more than half of its pixels", "predict.py")),
+    Case("pixels", "the processor on a batch of torch's DataLoader",
+         _processed(lambda path, image: np.stack([_grid(image).transpose(2, 0, 1)] * 2)), 0, ("(2, 3, 24, 24)", SAME)),
+    Case("pixels", "the processor on a grey plane with one channel",
+         _processed(lambda path, image: _grid(image.convert("L"))[None]), 0, ("(1, 3, 24, 24)",)),
+    Case("pixels", "the processor on four channels",
+         _processed(lambda path, image: _grid(image.convert("RGBA"))), 0, (SAME,)),
+    Case("pixels", "the processor on floats from 0 to 1", _processed(lambda path, image: _grid(image) / 255), 1,
+         ("float64", "(255 * image).round()")),
+    Case("library text", "the processor on no picture", _processed(lambda path, image: []), 1, ("no picture",)),
+    Case("library text", "the processor on a file cut short, opened before",
+         _processed(_opened_cut), 1, ("cut short or damaged",), lacks=("truncated",)),
+    Case("pixels", "one picture of three that is not square",
+         _processed(lambda path, image: [image, image, image.crop((0, 0, 9, 5))]), 1,
+         ("picture 3 of 3: 9 x 5 pixels",)),
+    Case("library text", "the processor on a path that is not there",
+         _processed(lambda path, image: "gone.png"), 1, ("gone.png: there is no such file",)),
 ]  # fmt: skip
