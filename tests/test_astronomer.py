@@ -117,7 +117,7 @@ def test_what_the_system_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("GALAXY_ZOO_DECALS_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(download, "FIRST_TRIES", 1)
     monkeypatch.setattr(zenodo.Record, "files", {TABLE: None})
-    with pytest.raises(UserError, match=f"{tmp_path}/file.*: (Not a directory|File exists)"):
+    with pytest.raises(UserError, match=rf"{tmp_path}/file.*\((Not a directory|File exists)\)"):
         galaxy_zoo_decals.catalogue("gzd5")
 
 
@@ -463,7 +463,7 @@ def test_an_unknown_galaxy_and_a_broken_picture_are_named() -> None:
 
 def test_the_names_are_there_and_nothing_is_loaded_for_them() -> None:
     code = (
-        "import sys, galaxy_zoo_decals as g; print(all(callable(getattr(g, n)) for n in g.__all__));"
+        "import sys, galaxy_zoo_decals as g; print(all(callable(getattr(g, n)) for n in g.__all__ if n != '__version__'));"
         "heavy = {'pandas', 'numpy', 'scipy', 'astropy', 'pyarrow', 'PIL', 'yaml'};"
         "print(sorted({m.split('.')[0] for m in sys.modules} & heavy))"
     )

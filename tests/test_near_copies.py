@@ -100,10 +100,10 @@ ATTACKS: dict[str, tuple[Callable[[Predictions], Predictions], str]] = {
     "as it is": (lambda p: p, "refused"),
     "one galaxy moved": (lambda p: moved(p, slice(7, 8)), "refused"),
     "one galaxy in twenty another": (lambda p: moved(p, slice(None, None, 20)), "refused"),
-    "half of the galaxies another seed's": (lambda p: mixed(p), "is it made of copied rows"),
-    "to the power 1.03": (lambda p: normalised(p, p.values**1.03), "nearly the order"),
+    "half of the galaxies another seed's": (lambda p: mixed(p), "Were rows copied?"),
+    "to the power 1.03": (lambda p: normalised(p, p.values**1.03), "orders the galaxies almost as"),
     "to the power 2": (lambda p: normalised(p, p.values**2), "other seeds do not"),
-    "with little noise": (lambda p: noisy(p, 0.05, p.seed), "nearly the order"),
+    "with little noise": (lambda p: noisy(p, 0.05, p.seed), "orders the galaxies almost as"),
     "with noise": (lambda p: noisy(p, 0.15, p.seed), "other seeds do not"),
 }
 
@@ -137,7 +137,7 @@ def test_seeds_that_are_one_training_are_seen(tmp_path: Path) -> None:
         plausibility.check(Path("seed1"), replace(moved(one, slice(3, 4)), seed=1), seen)
     mine = forged(entry, tmp_path, lambda seed: replace(noisy(one, 0.05, seed), seed=seed))
     told = near_copies.flags(mine, [], truths())
-    assert len(told) == 3 and all("nearly the order of multiclass, seed" in words for words in told)
+    assert len(told) == 3 and all("orders the galaxies almost as multiclass, seed" in words for words in told)
 
 
 def test_a_file_made_of_another_tasks_is_seen(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_stock_datasets_loads_the_views_that_hold_galaxies(
 
 
 def test_the_default_view_is_one_that_holds_galaxies(first_question: Path, tmp_path: Path) -> None:
-    assert "labels" in load_dataset(str(first_question), split="test", cache_dir=str(tmp_path)).column_names
+    assert "multi_hot" in load_dataset(str(first_question), split="test", cache_dir=str(tmp_path)).column_names
 
 
 def test_questions_without_votes_are_on_no_path_and_in_no_panel(first_question: Path) -> None:

@@ -326,7 +326,7 @@ def test_who_chooses_what_to_lack_has_no_place(survey: Path, editions: dict[str,
         entry, here = read()
         assert entry.slug == slug and (entry.ranked(key, "multilabel") is not None) == ranked
         assert entry.score(key, "multilabel") is not None
-        assert ("has no place" in " ".join(left_out.flags(entry, [entry], here))) != ranked
+        assert ("has no rank" in " ".join(left_out.flags(entry, [entry], here))) != ranked
         table = board_table.table(key, "gzd5", "gzd5-multilabel", "multilabel", [entry], {}, [], "GZD5")
         assert (len(table.rows), len(table.partial)) == ((1, 0) if ranked else (0, 1))
 

@@ -369,7 +369,7 @@ def _(place: Place) -> None:
     _copy(place, _one_moved)
 
 
-@kind("copied from another entry, to the power 1.03", "in nearly the order of", MERGED, told=True)
+@kind("copied from another entry, to the power 1.03", "orders the galaxies almost as", MERGED, told=True)
 def _(place: Place) -> None:
     _copy(place, _sharpened)
 
