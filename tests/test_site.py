@@ -858,18 +858,24 @@ def test_any_two_entries_are_compared(browser: Browser, site: Path) -> None:
 def test_a_comparison_says_its_answer_first(browser: Browser, site: Path) -> None:
     page, complaints = visit(browser, site / "compare/toy-hierarchical.html")
     rows = {row["slug"]: row for row in json.loads((site / "boards/toy-hierarchical.json").read_text())["rows"]}
+    payload = json.loads(page.locator("script#pairs").text_content() or "")
+    held = {entry["slug"]: entry["letters"] for entry in payload["entries"]}
     seen = []
     for _ in range(2):
         first, second = (rows[page.locator(f"select[name={side}]").input_value()] for side in "ab")
         gap, interval = page.locator("[data-metrics] tr.first td").all_inner_texts()[2:4]
         low, high = (float(v.replace("−", "-")) for v in interval.split(" to "))
         better = "A" if first["hierarchical_f1"] > second["hierarchical_f1"] else "B"
-        apart, tied = low > 0 or high < 0, ties.share(first["tie"], second["tie"])
-        words = f"{'Statistically tied' if tied else f'{better} is significantly better'} in Hierarchical F1"
+        apart, letters = low > 0 or high < 0, [held[row["slug"]] for row in (first, second)]
+        ranked, tied = all(letters), all(letters) and ties.share(*letters)
+        headline = f"{better} is better on these galaxies" if apart else "No significant difference"
+        if ranked:
+            headline = "Statistically tied" if tied else f"{better} is significantly better"
+        words = f"{headline} in Hierarchical F1"
         verdict = page.locator("[data-verdict]").inner_text()
         assert verdict.startswith(f"{words}: A\u00a0−\u00a0B is {gap}, 95 % interval {interval}.")
         assert ("does not include 0" in verdict) == (apart and tied)
-        assert ("includes 0" in verdict) == (not apart and not tied)
+        assert ("includes 0" in verdict) == (ranked and not apart and not tied)
         seen.append(verdict)
         page.get_by_role("button", name="Swap").click()
     assert seen[0] != seen[1] and complaints == []
