@@ -372,8 +372,8 @@ def write(result: dict[str, Any]) -> None:
         "",
         "## Leaked votes",
         "",
-        "A z-score a file says how far it follows the random part of the published votes given the probabilities they were "
-        "drawn with; the larger of two, by vote fractions and by the labels they make. "
+        "A z-score per file says how far it follows the random part of the published votes given the probabilities "
+        "they were drawn with; the larger of two, by vote fractions and by the labels they make. "
         f"Above {result['limits']['suspect']:g} a person is told. The {len(zs)} committed files on simulated editions "
         f"come to {min(zs):.1f} to {max(zs):.1f}; {sum(z > result['limits']['suspect'] for z in zs)} are flagged.",
         "",
