@@ -156,7 +156,7 @@ def test_of_the_committed_entries_ensembles_alone_are_named_and_as_what_they_may
     told = {slug: near_copies.flags(entry, list(committed().values()), truths()) for slug, entry in committed().items()}
     for slug, words in told.items():
         assert len(words) == ("together" in slug), words
-        assert all("or an ensemble that holds it" in word for word in words)
+        assert all("or an ensemble that contains it" in word for word in words)
     assert sum(map(bool, told.values())) == 2
 
 
