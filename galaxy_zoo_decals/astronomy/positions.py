@@ -171,7 +171,7 @@ def _frame(table: Any, which: str) -> pd.DataFrame:
     except (TypeError, ValueError):
         pass
     raise MatchError(
-        f"the {which} table is no table with names of columns that can be read ({type(table).__name__}). Give "
+        f"the {which} table is no table that can be read ({type(table).__name__}): it has no names of columns. Give "
         'a DataFrame, an astropy Table, a SkyCoord or {"ra": [...], "dec": [...]}, in degrees; a file is read by '
         "pandas or astropy first."
     )

@@ -117,7 +117,10 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
     # Names become file names: nothing that could leave a folder.
     odd = ~names.str.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
     if odd.any():
-        raise CatalogueError(f"{where}: row {_first(odd)}: {names[odd].iloc[0]!r} cannot be the name of a galaxy.")
+        raise CatalogueError(
+            f"{where}: row {_first(odd)}: {names[odd].iloc[0]!r} cannot be the name of a galaxy: it "
+            "has at most 64 letters, digits and . + - _, without a folder before it."
+        )
     repeated = names.duplicated(keep=False)
     if repeated.any():
         name = names[repeated].iloc[0]
@@ -172,6 +175,12 @@ def _check_columns(
             f"{where}: this is the catalogue of Galaxy Zoo DECaLS 1 and 2 (it has {', '.join(map(repr, other))}). "
             "Its volunteers were asked another tree of questions (bar yes or no, three bulge sizes, other answers "
             "about merging), so its votes cannot be mixed with those of GZD-5. Use gz_decals_volunteers_5."
+        )
+    if tree is GZD5 and (dr5 := [c for c in present if "-dr5_" in c]):
+        raise CatalogueError(
+            f"{where}: these are the columns of the package galaxy-datasets ({dr5[0]!r}). Rename id_str iauname, and "
+            "take -dr5 out of the others' names; totals are summed. The published table has all: "
+            "`galaxy-zoo-decals prepare gzd5`."
         )
     if partial:
         if said := partial_tree.problem(present, tree):
@@ -231,17 +240,19 @@ _KINDS = {"boolean": "true or false", "float64": "number", "float32": "number"}
 
 
 def _check_hours(table: pd.DataFrame, where: str) -> None:
-    """Raise CatalogueError if right ascensions are in hours: names that are made of positions tell."""
+    """Raise CatalogueError if right ascensions are in hours or radians: names that are made of positions tell."""
     ra = table["ra"].to_numpy(float, na_value=np.nan)
     parts = table["iauname"].str.extract(r"^J(\d\d)(\d\d)(\d\d(?:\.\d+)?)[+-]\d{6}").astype(float)
     hours = (parts[0] + parts[1] / 60 + parts[2] / 3600).to_numpy()
     known = np.isfinite(hours) & np.isfinite(ra) & (hours > 0.1)
-    if known.sum() >= 3 and (np.abs(ra - hours)[known] < 0.01).mean() > 0.9:
-        row = int(known.argmax())
-        raise CatalogueError(
-            f"{where}: column 'ra' is in hours: row {row + 1}, {table['iauname'].iloc[row]}, lies at "
-            f"{15 * hours[row]:.4f} degrees, and the column holds {ra[row]:g}. Multiply it by 15: 'ra' is in degrees."
-        )
+    for unit, scale, factor in (("hours", 1.0, "15"), ("radians", np.pi / 12, "180 / pi")):
+        if known.sum() >= 3 and (np.abs(ra - scale * hours)[known] < 0.01 * scale).mean() > 0.9:
+            row = int(known.argmax())
+            raise CatalogueError(
+                f"{where}: column 'ra' is in {unit}: row {row + 1}, {table['iauname'].iloc[row]}, lies at "
+                f"{15 * hours[row]:.4f} degrees, and the column holds {ra[row]:g}. Multiply it by {factor}: 'ra' is in "
+                "degrees."
+            )
 
 
 def _votes(table: pd.DataFrame, tree: Tree, where: str) -> dict[str, pd.Series]:

@@ -130,6 +130,8 @@ class Folder:
     def catalogue(self, work: Path, processes: int) -> pd.DataFrame:
         """Return the checked rows; raises CatalogueError, also where splits need a position and there is none."""
         if not self.images.is_dir():
+            if self.images.is_file():
+                raise CatalogueError(f"{self.images}: this is a file; give the folder of the images, unpacked.")
             raise CatalogueError(f"{self.images}: there is no such folder of images.")
         table = self._read[0]
         if not self.only_test and not self.split_column:

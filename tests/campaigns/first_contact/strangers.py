@@ -112,6 +112,25 @@ def _anything(value: object) -> Any:
     return value
 
 
+def _changed(change: Callable[[pd.DataFrame], pd.DataFrame], folder: Path) -> Outcome:
+    return _prepare(folder, change, "--only-test")
+
+
+def _galaxy_datasets(table: pd.DataFrame) -> pd.DataFrame:
+    names = {c: c.replace("_", "-dr5_", 1) for c in GZD5.answer_columns}
+    return table.drop(columns=[q.total for q in GZD5.questions]).rename(columns=names | {"iauname": "id_str"})
+
+
+def _radians(table: pd.DataFrame) -> pd.DataFrame:
+    names = [f"J{h:02d}3000.00+000000.0" for h in range(len(table))]
+    return table.assign(iauname=names, ra=np.radians(15 * (np.arange(len(table)) + 0.5)), dec=0.0)
+
+
+def _given(votes: str, images: str, folder: Path) -> Outcome:
+    words = ["prepare", "catalogue", "--votes", votes, "--images", images, "--out", folder / "mine"]
+    return call(cli.main, *words)
+
+
 def _only_test(folder: Path) -> Outcome:
     """The table and one galaxy of an edition that has no training galaxies."""
     outcome = _prepare(folder, lambda t: t, "--only-test")
@@ -122,6 +141,20 @@ def _only_test(folder: Path) -> Outcome:
 
 CASES = [
     Case("journey", "catalogue and galaxy of an edition for tests alone", _only_test, 0, ("24 galaxies, test",)),
+    Case(
+        "format", "the columns of galaxy-datasets (-dr5)", partial(_changed, _galaxy_datasets), 1,
+        ("the columns of the package galaxy-datasets", "take -dr5 out"),
+    ),
+    Case(
+        "format", "right ascensions in radians", partial(_changed, _radians), 1,
+        ("column 'ra' is in radians", "Multiply it by 180 / pi"),
+    ),
+    Case(
+        "join", "paths of images as names of galaxies",
+        partial(_changed, lambda t: t.assign(iauname="images/" + t["iauname"])), 1, ("without a folder before it",),
+    ),
+    Case("format", "the address of a table", partial(_given, "https://zenodo.org/a.csv", "."), 1, ("an address",)),
+    Case("format", "a file in place of the images", partial(_given, "a.csv", __file__), 1, ("this is a file; give",)),
     _works("a machine-readable table of the AAS (MRT)", _mrt, "votes.txt"),
     _works("a title above the header", _text(lambda x: ["Votes of my galaxies", "", *x])),
     _works("a title above the header, as a spreadsheet saves it", _text(lambda x: ["Votes" + "," * 52, *x])),
@@ -198,11 +231,11 @@ CASES = [
     ),
     _python(
         "a match of the path of a file", lambda: galaxy_zoo_decals.match("mine.csv", PLACE),
-        "no table with names of columns that can be read (str)",
+        "no table that can be read (str)",
     ),
     _python(
         "a match of an array", lambda: galaxy_zoo_decals.match(np.array([[150.0, 2.0]]), PLACE),
-        "no table with names of columns that can be read (ndarray)",
+        "no table that can be read (ndarray)",
     ),
     _python(
         "select of the name of an edition", lambda: galaxy_zoo_decals.select(_anything("sample"), "disk"),
