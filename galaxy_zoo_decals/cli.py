@@ -120,7 +120,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _info(options: argparse.Namespace) -> None:
-    from galaxy_zoo_decals.edition import Edition, available, in_use, is_edition
+    from galaxy_zoo_decals.edition import Edition, available, expanded, in_use, is_edition
 
     if options.edition is None:
         chosen = in_use()
@@ -132,7 +132,7 @@ def _info(options: argparse.Namespace) -> None:
             except UserError as error:
                 print(f"{mark} {name:<12} cannot be read: {error}")
         if chosen not in available():
-            print(f"* {chosen}{'' if is_edition(Path(chosen).expanduser()) else ' (not found)'}")
+            print(f"* {chosen}{'' if is_edition(expanded(chosen)) else ' (not found)'}")
         print("\n* in use. Others are made by `galaxy-zoo-decals prepare` and chosen by `galaxy-zoo-decals use`.")
         return
     edition = Edition.open(options.edition)

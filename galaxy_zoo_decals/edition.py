@@ -181,14 +181,26 @@ def use(edition: str) -> Path:
     return path
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with the user's home for ~; with a ~ of somebody who is not there it stays as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def find(edition: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder of an edition, given by name or folder; None is the one in use.
 
     Raises EditionError that names the editions there are and how to prepare the others.
     """
+    if not isinstance(edition, (str, os.PathLike, type(None))):
+        raise EditionError(
+            f"an edition is given by its name or its folder; this is of the type {type(edition).__name__}."
+        )
     wanted = str(edition) if edition is not None else in_use()
     ready = available()
-    if edition is None and wanted not in ready and not is_edition(Path(wanted).expanduser()):
+    if edition is None and wanted not in ready and not is_edition(expanded(wanted)):
         chosen = f"${ENVIRONMENT}" if os.environ.get(ENVIRONMENT) else "`galaxy-zoo-decals use`"
         raise EditionError(
             f"the edition in use, {wanted!r} (chosen by {chosen}), is not there. Choose another, as in "
@@ -198,7 +210,7 @@ def find(edition: str | os.PathLike[str] | None = None) -> Path:
         raise EditionError(f"an edition needs a name or a folder; ready: {', '.join(ready)}.")
     if wanted in ready:
         return ready[wanted].resolve()
-    path = Path(wanted).expanduser()
+    path = expanded(wanted)
     if path.is_dir():
         if is_edition(path):
             return path.resolve()
@@ -330,7 +342,7 @@ class Edition:
     def galaxy(self, name: str) -> tuple[str, dict[str, Any]]:
         """Return the split and the stored row, image included, of one galaxy; EditionError names near ones."""
         known: list[str] = []
-        for split in SPLITS:
+        for split in self.splits:
             for shard in self.shards(split):
                 with pq.ParquetFile(shard) as file:
                     for group in range(file.num_row_groups):

@@ -14,6 +14,7 @@ from galaxy_zoo_decals import joins, predictions, tables
 from galaxy_zoo_decals.predictions import PredictionError, Predictions
 from galaxy_zoo_decals.schema import TREES, VIEWS, Tree
 from galaxy_zoo_decals.scoring.truth import Truth
+from galaxy_zoo_decals.tables.positions import shown
 
 LARGEST = 2**29
 """Bytes of a table of predictions at most."""
@@ -67,7 +68,7 @@ class PredictionTable:
         if np.isnan(values).any():
             row, column = np.argwhere(np.isnan(values))[0]
             raise PredictionError(
-                f"{self.path}: {galaxies[row]}, column {names[column]!r}: empty or no number: fill it in."
+                f"{self.path}: {galaxies[row]}, column {names[column]!r} {_held(ordered[names[column]].iloc[row])}."
             )
         if self.rows[names[0]].dtype == np.uint16:
             values = values / predictions.SCALE
@@ -77,9 +78,29 @@ class PredictionTable:
                 row = int(np.argmax(np.abs(total - 1)))
                 raise PredictionError(
                     f"{self.path}: {galaxies[row]}: {', '.join(names[group])} sum to {total[row]:.4f}, not 1."
+                    f"{_likely(values[:, group])}"
                 )
             values[:, group] /= total[:, None]
         return values
+
+
+def _held(value: object) -> str:
+    """Return what is said of a cell that is no number."""
+    return "is empty: fill it in" if pd.isna(value) else f"holds {shown(value)}, which is no number"  # type: ignore[call-overload]
+
+
+def _likely(values: np.ndarray) -> str:
+    """Return in a sentence what values of a question that do not sum to 1 seem to be, "" where nothing tells."""
+    totals = values.sum(axis=1)
+    if not np.isfinite(values).all():
+        return ""
+    if (np.abs(totals - 100) < 100 * OFF).mean() > 0.9 and (values >= 0).all():
+        return " They seem to be percents: divide them by 100."
+    if (values < 0).mean() > 0.1 or (values > 1).mean() > 0.1:
+        return " They seem to be logits or counts: softmax makes probabilities of logits."
+    if (np.abs(totals - 1) > OFF).mean() > 0.5:
+        return " The answers of a question exclude each other: softmax over them, not a sigmoid for each, sums to 1."
+    return ""
 
 
 def read(path: Path) -> PredictionTable:

@@ -234,9 +234,9 @@ def test_text_is_read_whatever_its_dialect(
 def test_exact_names_come_before_another_case_and_doubles_are_named(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("RA,ra,Dec,dec_1,DEC\n1,2,3,4,5\n")
-    table = tables.look(path, ("ra", "dec"))
-    assert table.read(("ra",))["ra"].tolist() == [2] and "dec" not in table.columns, "Dec or DEC: which one?"
-    assert "nearest column it has is 'Dec'" in table.missing("dec") or "'DEC'" in table.missing("dec")
+    assert tables.look(path, ("ra",)).read(("ra",))["ra"].tolist() == [2]
+    with pytest.raises(TableError, match="there are the columns 'Dec' and 'DEC'; which one is 'dec'"):
+        tables.look(path, ("ra", "dec"))
     path.write_text("ra,ra\n1,2\n")
     with pytest.raises(TableError, match="'ra' stands there twice, as columns 1 and 2"):
         tables.look(path, ("ra",))

@@ -104,6 +104,19 @@ def select(table: pd.DataFrame, *names: str) -> pd.DataFrame:
     The table has the columns of GZD-5 (``bar_total-votes``, ``bar_strong``), as ``catalogue`` returns them. Fractions
     are made of the votes. Raises CutError for an unknown name, which names near ones, and for a missing column.
     """
+    if not isinstance(table, pd.DataFrame):
+        raise CutError(
+            f"select takes a table of votes as a DataFrame; this is of the type {type(table).__name__}: "
+            'select(galaxy_zoo_decals.catalogue(...), "disk"). Tables of astropy and datasets have to_pandas().'
+        )
+    if table.columns.has_duplicates:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise CutError(f"the table has several columns called {twice!r}; which one is meant?")
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise CutError(
+            f"a cut is given by its name; this one is of the type {type(wrong[0]).__name__}: "
+            'select(table, "strong-bar", "spiral-arms").'
+        )
     if not names:
         raise CutError(f"select needs the name of at least one cut: {', '.join(load())}.")
     if OTHER_TREE in table.columns:

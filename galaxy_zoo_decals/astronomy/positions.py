@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,21 @@ from scipy.spatial import cKDTree
 
 from galaxy_zoo_decals import splits
 from galaxy_zoo_decals.errors import UserError
+from galaxy_zoo_decals.tables.positions import shown
 
 NAMES = {
     "ra": ("ra", "raj2000", "ra_j2000", "_raj2000", "alpha_j2000", "ra_deg", "radeg", "ra_icrs", "right_ascension"),
-    "dec": ("dec", "dej2000", "decj2000", "dec_j2000", "_dej2000", "delta_j2000", "dec_deg", "decdeg", "de_icrs",
-            "declination"),
+    "dec": ("dec", "dej2000", "decj2000", "dec_j2000", "_dej2000", "delta_j2000", "dec_deg", "decdeg", "dedeg",
+            "de_icrs", "dec_icrs", "declination"),
 }  # fmt: skip
 """What tables call positions, in lower case and in the order in which they are looked for."""
+
+PAIRS = {
+    "ra": ("dec",), "raj2000": ("dej2000", "decj2000"), "ra_j2000": ("dec_j2000",), "_raj2000": ("_dej2000",),
+    "alpha_j2000": ("delta_j2000",), "ra_deg": ("dec_deg",), "radeg": ("dedeg", "decdeg"),
+    "ra_icrs": ("de_icrs", "dec_icrs"), "right_ascension": ("declination",),
+}  # fmt: skip
+"""Which of these names belong together: a table may have positions of several kinds."""
 
 LIMITS = {"ra": 360.0, "dec": 90.0}
 """Degrees, either way."""
@@ -46,9 +55,9 @@ def match(
     ra and dec, RA and DEC, RAJ2000 and DEJ2000; units of an astropy Table are respected. Raises MatchError.
     """
     try:
-        radius = float(radius)
-    except (TypeError, ValueError):
-        raise MatchError(f"the radius {radius!r} is no number of arcsec.") from None
+        radius = float(radius.to_value("arcsec") if hasattr(radius, "to_value") else radius)
+    except (TypeError, ValueError):  # astropy's error for a unit that is no angle is a ValueError
+        raise MatchError(f"the radius {shown(radius)} is no number of arcsec.") from None
     if not 0 < radius <= LARGEST:
         raise MatchError(f"the radius is {radius:g}; it has to be above 0 and at most {LARGEST:,.0f} arcsec.")
     ours, theirs = _frame(table, "first"), _frame(other, "second")
@@ -102,8 +111,13 @@ def _position_columns(table: pd.DataFrame, which: str) -> dict[str, Any]:
     for column in table.columns:
         lower.setdefault(str(column).lower(), []).append(column)
     found = {}
+    of_one_kind = next(
+        (
+            {"ra": ra, "dec": dec} for ra, decs in PAIRS.items() for dec in decs if ra in lower and dec in lower
+        ), {},
+    )  # fmt: skip
     for axis, names in NAMES.items():
-        name = next((name for name in names if name in lower), None)
+        name = of_one_kind.get(axis) or next((name for name in names if name in lower), None)
         if name is None:
             shown = ", ".join(map(str, list(table.columns)[:12])) + (" ..." if len(table.columns) > 12 else "")
             raise MatchError(
@@ -142,18 +156,25 @@ def _frame(table: Any, which: str) -> pd.DataFrame:
     if hasattr(table, "icrs"):  # a SkyCoord, in any frame
         return pd.DataFrame({"ra": np.ravel(table.icrs.ra.deg), "dec": np.ravel(table.icrs.dec.deg)})
     try:
-        if hasattr(table, "colnames"):  # an astropy Table
+        if hasattr(table, "colnames") and hasattr(table, "to_pandas"):  # an astropy Table
             return _of_astropy(table)
         if isinstance(table, np.ndarray) and table.dtype.names is not None:
             flat = [name for name in table.dtype.names if table[name].ndim == 1]
             # FITS is big-endian, which pandas cannot index.
             return pd.DataFrame({n: table[n].astype(table[n].dtype.newbyteorder("=")) for n in flat})
-        return pd.DataFrame(table)
-    except (TypeError, ValueError) as error:
-        raise MatchError(
-            f"the {which} table is no table that can be read ({type(table).__name__}: {error}). Give a DataFrame, an "
-            "astropy Table or a SkyCoord."
-        ) from None
+        if isinstance(table, Mapping):
+            return pd.DataFrame({name: np.atleast_1d(values) for name, values in table.items()})
+        if hasattr(table, "to_pandas"):  # a table of pyarrow, polars or datasets
+            frame = table.to_pandas()
+            if isinstance(frame, pd.DataFrame):
+                return frame
+    except (TypeError, ValueError):
+        pass
+    raise MatchError(
+        f"the {which} table is no table that can be read ({type(table).__name__}): it has no names of columns. Give "
+        'a DataFrame, an astropy Table, a SkyCoord or {"ra": [...], "dec": [...]}, in degrees; a file is read by '
+        "pandas or astropy first."
+    )
 
 
 def _of_astropy(table: Any) -> pd.DataFrame:
@@ -163,6 +184,8 @@ def _of_astropy(table: Any) -> pd.DataFrame:
         unit = getattr(table[name], "unit", None)
         if unit is not None and str(name).lower() in (*NAMES["ra"], *NAMES["dec"]) and unit.is_equivalent("deg"):
             frame[name] = frame[name].to_numpy(dtype=float, na_value=np.nan) * unit.to("deg")
+        elif str(unit) == "h" and str(name).lower() in NAMES["ra"]:  # of a right ascension hours are no time
+            frame[name] = frame[name].to_numpy(dtype=float, na_value=np.nan) * 15
     return frame
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.edition import NAMES, Edition, EditionError, available, downloads, is_edition
+from galaxy_zoo_decals.edition import NAMES, Edition, EditionError, available, downloads, expanded, is_edition
 from galaxy_zoo_decals.errors import failure
-from galaxy_zoo_decals.schema import GZ2, GZD5, SPLITS, Tree
+from galaxy_zoo_decals.schema import GZ2, GZD5, Tree
 from galaxy_zoo_decals.sources import catalogue as catalogues
 from galaxy_zoo_decals.sources import galaxyzoo2, hart16, zenodo
 from galaxy_zoo_decals.sources.download import DownloadError
@@ -36,8 +37,16 @@ def read(name: str | os.PathLike[str]) -> pd.DataFrame:
 
     See ``galaxy_zoo_decals.catalogue``.
     """
+    if not isinstance(name, (str, os.PathLike)):
+        raise catalogues.CatalogueError(
+            'a catalogue is given by a name ("gzd5", "sample") or by the path of a file; this is of the type '
+            f"{type(name).__name__}."
+        )
+    text = os.fspath(name)
+    if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
+        raise catalogues.CatalogueError(f"{text[:200]}: an address. Download the file and give its path.")
     try:
-        return _read(os.fspath(name))
+        return _read(text)
     except OSError as error:  # no access, a name that no file system takes, a full disk
         raise catalogues.CatalogueError(failure(error)) from None
 
@@ -47,7 +56,9 @@ def _read(text: str) -> pd.DataFrame:
         return _gzd5()
     if text == "galaxyzoo2":
         return _galaxy_zoo_2()
-    path = Path(text).expanduser()
+    path = expanded(text)
+    if text.lower() in PUBLISHED and text not in available():
+        return _read(text.lower())
     if text not in available() and not is_edition(path):
         if path.is_file():
             return _of_file(path)
@@ -106,11 +117,11 @@ def _of_file(path: Path) -> pd.DataFrame:
 
 def _of_edition(edition: Edition) -> pd.DataFrame:
     tree, facts = edition.tree, edition.facts
-    present = set(pq.read_schema(edition.shards(SPLITS[0])[0]).names)
+    present = set(pq.read_schema(edition.shards(edition.splits[0])[0]).names)
     extra = [str(column) for column in facts["extra_columns"]]  # type: ignore[attr-defined]
     wanted = ["iauname", *catalogues.METADATA, "split", "scored", *tree.vote_columns, *extra]
     columns = [column for column in dict.fromkeys(wanted) if column in present]
-    rows = pd.concat([edition.table(split, columns) for split in SPLITS], ignore_index=True)
+    rows = pd.concat([edition.table(split, columns) for split in edition.splits], ignore_index=True)
     terms = edition.terms
     told = {"title": edition.title, "tree": tree.name, "truth": terms.truth, "licence": terms.licence}
     return _finished(rows, tree, told | {"simulated": terms.simulated, "credit": terms.credit})

@@ -169,7 +169,7 @@ def _preset(text: str) -> str:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from galaxy_zoo_decals.edition import NAMES, default_path
+    from galaxy_zoo_decals.edition import NAMES, default_path, expanded
     from galaxy_zoo_decals.image_files import QUALITY, SIZE
     from galaxy_zoo_decals.prepare.builder import build, is_made
     from galaxy_zoo_decals.prepare.cleaning import PRESETS
@@ -184,7 +184,7 @@ def _run(options: argparse.Namespace) -> None:
         options.name = options.name or mine
     else:
         mine = ""
-    out = (options.out or default_path(options.name)).expanduser().absolute()
+    out = expanded(options.out or default_path(options.name)).absolute()
     own: tuple[str, ...] = {"simulated": ("simulated", "sample")}.get(options.source_name, (options.source_name,))
     if survey and options.images != "zenodo":
         own = ()  # the bare name is that of Zenodo's images
@@ -258,6 +258,8 @@ def _check_part(options: argparse.Namespace) -> None:
 
 
 def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
+    from galaxy_zoo_decals.edition import expanded
+
     if options.source_name == "gzd5":
         from galaxy_zoo_decals.edition import downloads as default_folder
         from galaxy_zoo_decals.sources.zenodo import RECORD, Downloaded, OnDisk, SurveyPart
@@ -267,8 +269,8 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
         if options.source is not None:
             if options.downloads is not None or options.record is not None:
                 raise UserError("--source is for files that are there; --downloads and --record are for downloads.")
-            return OnDisk(*given, folder=options.source.expanduser(), downloads=downloads)
-        folder = (options.downloads or downloads).expanduser()
+            return OnDisk(*given, folder=expanded(options.source), downloads=downloads)
+        folder = expanded(options.downloads or downloads)
         record = options.record or RECORD
         if options.images != "zenodo":
             from galaxy_zoo_decals.sources.hub import FromHub
@@ -289,8 +291,8 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     if options.source_name == "gz2":
         from galaxy_zoo_decals.sources.kaggle import GZ2Challenge, read_list
 
-        only = read_list(options.only.expanduser()) if options.only else ()
-        return GZ2Challenge(options.source.expanduser(), only=only, only_test=options.only_test)
+        only = read_list(expanded(options.only)) if options.only else ()
+        return GZ2Challenge(expanded(options.source), only=only, only_test=options.only_test)
     if options.source_name == "simulated":
         from galaxy_zoo_decals.sources.simulated import Simulated
 
@@ -300,7 +302,7 @@ def _source(options: argparse.Namespace, size: int, debiased: bool) -> Source:
     from galaxy_zoo_decals.sources.folder import Folder
 
     return Folder(
-        options.votes.expanduser(), options.images.expanduser(), debiased, licence=options.licence,
+        expanded(options.votes), expanded(options.images), debiased, licence=options.licence,
         split_column=options.split_column, only_test=options.only_test,
     )  # fmt: skip
 
@@ -315,6 +317,7 @@ def _some_of_the_hub(options: argparse.Namespace) -> str:
 def _galaxy_zoo_2(options: argparse.Namespace) -> Source:
     from galaxy_zoo_decals import addresses
     from galaxy_zoo_decals.edition import downloads as default_folder
+    from galaxy_zoo_decals.edition import expanded
     from galaxy_zoo_decals.sources import galaxyzoo2
 
     downloads = default_folder("3565489")
@@ -323,9 +326,9 @@ def _galaxy_zoo_2(options: argparse.Namespace) -> Source:
             raise UserError(
                 "--source is for files that are there; --downloads, --record and --table are for downloads."
             )
-        return galaxyzoo2.OnDisk(options.debiased, folder=options.source.expanduser(), downloads=downloads)
+        return galaxyzoo2.OnDisk(options.debiased, folder=expanded(options.source), downloads=downloads)
     places = {
-        "folder": (options.downloads or downloads).expanduser(),
+        "folder": expanded(options.downloads or downloads),
         "record": options.record or addresses.GALAXY_ZOO_2,
         "votes": options.table or addresses.GALAXY_ZOO_2_VOTES,
         "delete_archives": options.delete_archives,

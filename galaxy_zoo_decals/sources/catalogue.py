@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,12 @@ METADATA: dict[str, str] = {
 }
 """What every edition knows of a galaxy beside its votes, with pandas dtypes: degrees, magnitudes, arcsec.
 Null where unknown; for ``random_selection`` null means that the catalogue does not have the column."""
+
+POSSIBLE = {
+    "redshift": (-0.1, 20.0), "mag_r": (-30.0, 60.0), "petro_th50": (0.0, 1e4), "petro_th90": (0.0, 1e4),
+    "petro_theta": (0.0, 1e4),
+}  # fmt: skip
+"""What a galaxy can have; what lies outside, such as -999 or 99, is a placeholder for an unknown number."""
 
 DERIVED = {"mag_r": "sersic_nmgy_r"}
 """Metadata that a file without its column may hold in another form: the magnitude as a flux in nanomaggies."""
@@ -68,15 +73,29 @@ def read_part(
 ) -> tuple[pd.DataFrame, partial_tree.Part]:
     """Read a catalogue that may have a part of the tree alone, and return its checked rows with which part that is.
 
-    As ``read``; questions without columns have no votes. What ``split_column`` says stands in the column ``own_split``,
-    in the words of editions; ``instead`` ends the message about a ``needed`` column that is missing.
+    As ``read``; questions without columns have no votes, and placeholders such as a redshift of -999 are null. What
+    ``split_column`` says stands in the column ``own_split``, in the words of editions; ``instead`` ends the message
+    about a ``needed`` column that is missing.
     """
     table = _read_table(path, tree, extra, needed, split_column, instead, partial=True)
     part = partial_tree.part_of(table.columns, tree)
-    checked = _with_extra(partial_tree.complete(table, tree, part), path, tree, extra)
+    checked = _without_placeholders(_with_extra(partial_tree.complete(table, tree, part), path, tree, extra), path)
     if split_column is not None:
         checked["own_split"] = own_split.read(table[split_column], split_column, str(path))
     return checked, part
+
+
+def _without_placeholders(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return rows with null in place of the numbers that stand for an unknown one, as surveys write them; says so."""
+    for column, (low, high) in POSSIBLE.items():
+        odd = ((rows[column] < low) | (rows[column] > high)).fillna(False)
+        if odd.any():
+            example = f"{rows[column][odd].iloc[0]:g}"
+            rows[column] = rows[column].mask(odd)
+            tables.say(
+                f"{path}: column {column!r} holds {example} or the like for {int(odd.sum()):,} galaxies: unknown."
+            )
+    return rows
 
 
 def _with_extra(table: pd.DataFrame, path: Path, tree: Tree, extra: tuple[str, ...]) -> pd.DataFrame:
@@ -98,7 +117,10 @@ def check(table: pd.DataFrame, tree: Tree, where: str) -> pd.DataFrame:
     # Names become file names: nothing that could leave a folder.
     odd = ~names.str.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
     if odd.any():
-        raise CatalogueError(f"{where}: row {_first(odd)}: {names[odd].iloc[0]!r} cannot be the name of a galaxy.")
+        raise CatalogueError(
+            f"{where}: row {_first(odd)}: {names[odd].iloc[0]!r} cannot be the name of a galaxy: it "
+            "has at most 64 letters, digits and . + - _, without a folder before it."
+        )
     repeated = names.duplicated(keep=False)
     if repeated.any():
         name = names[repeated].iloc[0]
@@ -154,6 +176,12 @@ def _check_columns(
             "Its volunteers were asked another tree of questions (bar yes or no, three bulge sizes, other answers "
             "about merging), so its votes cannot be mixed with those of GZD-5. Use gz_decals_volunteers_5."
         )
+    if tree is GZD5 and (dr5 := [c for c in present if "-dr5_" in c]):
+        raise CatalogueError(
+            f"{where}: these are the columns of the package galaxy-datasets ({dr5[0]!r}). Rename id_str iauname, and "
+            "take -dr5 out of the others' names; totals are summed. The published table has all: "
+            "`galaxy-zoo-decals prepare gzd5`."
+        )
     if partial:
         if said := partial_tree.problem(present, tree):
             raise CatalogueError(f"{where}: {said}.")
@@ -162,8 +190,11 @@ def _check_columns(
         missing = [c for c in missing if not any(c in (q.total, *q.columns) for q in spared)]
         if not missing:
             return
-    close = difflib.get_close_matches(missing[0], [c for c in present if c not in tree.vote_columns], n=1)
-    hint = f"; the nearest column it has is {close[0]!r}" if close else ""
+    close = tables.nearest(missing[0], [c for c in present if c not in tree.vote_columns])
+    hint = f"; the nearest column it has is {close!r}" if close else ""
+    if missing[0] == "iauname":
+        hint = hint or f"; it has {', '.join(map(repr, present[:6]))}"
+        raise CatalogueError(f"{where}: column 'iauname', the names of the galaxies, is missing{hint}.")
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     raise CatalogueError(f"{where}: column {missing[0]!r}{more} of the {tree.name} tree is missing{hint}.")
 
@@ -199,24 +230,29 @@ def _metadata(table: pd.DataFrame, column: str, dtype: str, where: str) -> pd.Se
     return values.fillna(False) if column == "wrong_size_warning" else values
 
 
-_BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+_BOOLEANS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
+}
 
 
 _KINDS = {"boolean": "true or false", "float64": "number", "float32": "number"}
 
 
 def _check_hours(table: pd.DataFrame, where: str) -> None:
-    """Raise CatalogueError if right ascensions are in hours: names that are made of positions tell."""
+    """Raise CatalogueError if right ascensions are in hours or radians: names that are made of positions tell."""
     ra = table["ra"].to_numpy(float, na_value=np.nan)
     parts = table["iauname"].str.extract(r"^J(\d\d)(\d\d)(\d\d(?:\.\d+)?)[+-]\d{6}").astype(float)
     hours = (parts[0] + parts[1] / 60 + parts[2] / 3600).to_numpy()
     known = np.isfinite(hours) & np.isfinite(ra) & (hours > 0.1)
-    if known.sum() >= 3 and (np.abs(ra - hours)[known] < 0.01).mean() > 0.9:
-        row = int(known.argmax())
-        raise CatalogueError(
-            f"{where}: column 'ra' is in hours: row {row + 1}, {table['iauname'].iloc[row]}, lies at "
-            f"{15 * hours[row]:.4f} degrees, and the column holds {ra[row]:g}. Multiply it by 15: 'ra' is in degrees."
-        )
+    for unit, scale, factor in (("hours", 1.0, "15"), ("radians", np.pi / 12, "180 / pi")):
+        if known.sum() >= 3 and (np.abs(ra - scale * hours)[known] < 0.01 * scale).mean() > 0.9:
+            row = int(known.argmax())
+            raise CatalogueError(
+                f"{where}: column 'ra' is in {unit}: row {row + 1}, {table['iauname'].iloc[row]}, lies at "
+                f"{15 * hours[row]:.4f} degrees, and the column holds {ra[row]:g}. Multiply it by {factor}: 'ra' is in "
+                "degrees."
+            )
 
 
 def _votes(table: pd.DataFrame, tree: Tree, where: str) -> dict[str, pd.Series]:
@@ -232,6 +268,9 @@ def _votes(table: pd.DataFrame, tree: Tree, where: str) -> dict[str, pd.Series]:
         values = np.column_stack([_counts(table, name, where) for name in names])
         empty = np.isnan(values)
         values[empty.all(axis=1)] = 0
+        # Tables that are counted from single votes have nothing where nobody voted so: the total tells.
+        summed = ~np.isnan(values[:, 0]) & (values[:, 0] == np.nansum(values[:, 1:], axis=1))
+        values[summed] = np.nan_to_num(values[summed])
         for problem, bad in (
             ("is empty though others of its question are not", np.isnan(values)),
             ("is negative", values < 0),

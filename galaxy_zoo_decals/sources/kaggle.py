@@ -126,7 +126,11 @@ class GZ2Challenge:
         bad_id = ~table["GalaxyID"].astype(object).str.fullmatch(r"\d+").fillna(False).astype(bool)
         if bad_id.any():
             row = int(np.flatnonzero(bad_id)[0])
-            raise CatalogueError(f"{path}: row {row + 1}: GalaxyID {table['GalaxyID'].iloc[row]!r} is no number.")
+            rounded = re.fullmatch(r"\d+(?:[.,]\d+)?[eE]\+?\d+", str(table["GalaxyID"].iloc[row]))
+            lost = ": a spreadsheet rounded it; take the table as Kaggle has it" if rounded else ""
+            raise CatalogueError(
+                f"{path}: row {row + 1}: GalaxyID {table['GalaxyID'].iloc[row]!r} has other signs than digits{lost}."
+            )
         if self.only:
             chosen = table["GalaxyID"].isin(self.only)
             if missing := sorted(set(self.only) - set(table["GalaxyID"]), key=int):
@@ -187,6 +191,8 @@ class GZ2Challenge:
             return zipped, None
         if outer is not None and (member := archive.find_member(outer, zipped.name)):
             return outer, member
+        if not self._place.exists():
+            raise CatalogueError(f"{self._place}: there is no such folder or file.")
         raise CatalogueError(
             f"{folder}: there is no such folder, and no {zipped.name}; one of them should hold the challenge's "
             "<GalaxyID>.jpg."

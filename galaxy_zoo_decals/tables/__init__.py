@@ -2,7 +2,7 @@
 
 from galaxy_zoo_decals.tables.columns import nearest
 from galaxy_zoo_decals.tables.formats import TableError
-from galaxy_zoo_decals.tables.table import Table, look
+from galaxy_zoo_decals.tables.table import Table, look, say
 from galaxy_zoo_decals.tables.text import text_of
 from galaxy_zoo_decals.tables.unpacking import Contents, called, contents, contents_of
 
@@ -15,5 +15,6 @@ __all__ = [
     "contents_of",
     "look",
     "nearest",
+    "say",
     "text_of",
 ]

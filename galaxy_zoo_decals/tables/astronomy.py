@@ -1,4 +1,4 @@
-"""Tables as astronomers keep them (FITS, VOTable, ECSV), read by astropy."""
+"""Tables as astronomers keep them (FITS, VOTable, ECSV, IPAC, MRT), read by astropy."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def find(contents: Contents, wanted: Collection[str]) -> Found:
         import astropy  # noqa: F401
     except ImportError:
         raise TableError(f"{contents.path}: {contents.what}; {INSTALL}") from None
-    reader = {"fits": _fits, "votable": _votable, "ecsv": _ecsv}[contents.format.name]
+    reader = {"fits": _fits, "votable": _votable}.get(contents.format.name, _of_lines)
     with _quiet():
         titles, best, table = reader(contents, wanted)
     title = titles[best]
@@ -240,11 +240,11 @@ def _check_xml(contents: Contents, data: bytes) -> None:
         )
 
 
-def _ecsv(contents: Contents, wanted: Collection[str]) -> Chosen:
+def _of_lines(contents: Contents, wanted: Collection[str]) -> Chosen:
     from astropy.table import Table
 
     try:
-        return [""], 0, Table.read(text_of(contents).splitlines(), format="ascii.ecsv")
+        return [""], 0, Table.read(text_of(contents).splitlines(), format=f"ascii.{contents.format.name}")
     except (TableError, MemoryError):
         raise
     except Exception:

@@ -18,16 +18,21 @@ OTHER_NAMES = {
 """What other catalogues call a column."""
 
 
+def folded(name: str) -> str:
+    """Return a name of a column in lower case and without the unit degrees behind it, as in RA (deg)."""
+    return re.sub(r"\s*(?:\(deg(?:rees?)?\)|\[deg(?:rees?)?\])$", "", name.casefold())
+
+
 def match(names: Sequence[str], wanted: Collection[str], path: Path) -> dict[str, int]:
     """Return where each wanted column stands among a table's names: as it is spelled, else in another case.
 
-    Raises TableError where a wanted column stands there twice.
+    Raises TableError where a wanted column stands there twice, or in two other cases and not as it is.
     """
     places: dict[str, list[int]] = {}
-    folded: dict[str, list[int]] = {}
+    alike: dict[str, list[int]] = {}
     for i, name in enumerate(names):
         places.setdefault(name, []).append(i)
-        folded.setdefault(name.casefold(), []).append(i)
+        alike.setdefault(folded(name), []).append(i)
     ours: dict[str, int] = {}
     for name in wanted:
         found = places.get(name, [])
@@ -35,7 +40,10 @@ def match(names: Sequence[str], wanted: Collection[str], path: Path) -> dict[str
             where = " and ".join(str(i + 1) for i in found[:3])
             raise TableError(f"{path}: column {name!r} stands there twice, as columns {where}; which one is meant?")
         if not found:
-            found = folded.get(name.casefold(), [])
+            found = alike.get(folded(name), [])
+            if len(found) > 1:
+                spelled = " and ".join(repr(names[i][:40]) for i in found[:3])
+                raise TableError(f"{path}: there are the columns {spelled}; which one is {name!r}?")
         if len(found) == 1:
             ours[name] = found[0]
     return ours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class Format:
     @property
     def is_read(self) -> bool:
         """Whether tables of this format are read here."""
-        return self.name in ("text", "parquet", "fits", "votable", "ecsv")
+        return self.name in ("text", "parquet", "fits", "votable", "ecsv", "ipac", "mrt")
 
 
 TEXT = Format("text", "a text table")
@@ -42,6 +43,11 @@ PARQUET = Format("parquet", "a Parquet table")
 FITS = Format("fits", "a FITS file")
 VOTABLE = Format("votable", "a VOTable")
 ECSV = Format("ecsv", "an ECSV table")
+IPAC = Format("ipac", "an IPAC table")
+MRT = Format("mrt", "a machine-readable table of the AAS (MRT)")
+REGION = Format(
+    "region", "a region file of DS9", "Give a table with a header and ra and dec in degrees, one position a row."
+)
 UNKNOWN = Format(
     "unknown", "no table that is known here (its bytes are no text)", f"{SAVE}; FITS, VOTable and ECSV are read too."
 )
@@ -201,4 +207,17 @@ def _of_text(text: str) -> Format:
         return Format(PAGE.name, named, PAGE.advice)
     if re.match(r"\[\s*[\[{\"\d\]-]|\{\s*[\"}]", start):
         return JSON
+    if low.startswith("# region file format"):
+        return REGION
+    if re.search(r"^Byte-by-byte Description of file", text, re.MULTILINE):
+        return MRT
+    if _is_ipac(text):
+        return IPAC
     return TEXT if start else Format("blank", "empty: it holds no text but blanks and line breaks", EMPTY.advice)
+
+
+def _is_ipac(text: str) -> bool:
+    """Return whether a text is an IPAC table: a header between vertical bars, and rows that none part."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("\\")]
+    header = list(itertools.takewhile(lambda line: line.startswith("|") and line.endswith("|"), lines))
+    return 2 <= len(header) <= 4 and len(lines) > len(header) and "|" not in lines[len(header)]

@@ -48,6 +48,8 @@ class Table:
     def missing(self, column: str) -> str:
         """Return in half a sentence what the table has in place of a missing column: the nearest one, or the first."""
         close = nearest(column, self.columns)
+        if not close and column == "iauname" and self.columns[0] == "":
+            return "; its first column has no name: if it holds the names of the galaxies, call it iauname"
         return f"; the nearest column it has is {close!r}" if close else f"; it has {text.shown(self.columns)}"
 
 

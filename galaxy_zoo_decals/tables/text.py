@@ -7,11 +7,13 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from galaxy_zoo_decals.tables.columns import folded
 from galaxy_zoo_decals.tables.formats import HEAD, TableError, decoded, encoding_of
 from galaxy_zoo_decals.tables.unpacking import Contents
 
@@ -26,6 +28,14 @@ NULLS = (
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+
+UNITS = frozenset(
+    ["deg", "degree", "degrees", "arcsec", "mag", "double", "float", "real", "int", "integer", "long", "char", "string"]
+)
+"""Words of a line below the header that says units or types, as VizieR and others write it."""
+
+TITLES = 20
+"""Lines before the header at most, where it is known by its names."""
 
 SAMPLE = 200
 """Rows that tell how numbers are written."""
@@ -46,6 +56,8 @@ class Dialect:
     after: int = 0
     """Empty columns behind the last that the header names, where every row ends in a separator."""
     decimal_comma: bool = False
+    escaped: bool = False
+    """Whether a quotation mark in a value has a backslash before it, as Spark and MySQL write it, not a second one."""
     numeric: frozenset[int] = frozenset()
     """Columns whose first cells are all numbers or empty."""
     values_first: bool = False
@@ -81,15 +93,32 @@ def dialect_of(contents: Contents, wanted: Collection[str]) -> Dialect:
         other, commented = _header(lines[start - 1].lstrip("#"), wanted, given)
         if _known(commented, wanted) > _known(names, wanted):  # the header is a comment, as topcat and numpy write it
             separator, names, start = other, commented, start - 1
+    if wanted and not _known(names, wanted):  # lines of words may stand before it
+        for i in range(start + 1, min(start + TITLES, len(lines) - 1)):
+            found_separator, found_names = _header(lines[i], wanted, given)
+            if _known(found_names, wanted) >= min(2, len(wanted)):
+                separator, names, start = found_separator, found_names, i
+                break
     rows = lines[start + 1 :]
     skipped = start + 1
-    if rows and rows[0].strip() and not rows[0].strip(" -+|:="):  # a line drawn under the header
+    if len(rows) > 1 and _says_units(contents, rows[0], separator, names):
         rows, skipped = rows[1:], skipped + 1
-    cells = [_split(row, separator) for row in rows[:SAMPLE] if row.strip() and not row.startswith("#")]
+    if rows and rows[0].strip() and not rows[0].strip(" -+|:=\t"):  # a line drawn under the header
+        rows, skipped = rows[1:], skipped + 1
+    rows = [row for row in rows[:SAMPLE] if row.strip() and not row.startswith("#")]
+    cells = [_split(row, separator) for row in rows]
+    escaped = False
+    if separator != " " and any('\\"' in row for row in rows) and any(len(row) != len(names) for row in cells):
+        others = [_split(row, separator, escaped=True) for row in rows]
+        if escaped := all(len(row) == len(names) for row in others[:-1] or others):
+            cells = others
     more = {len(row) - len(names) for row in cells[:-1] or cells}
     before = after = 0
     if more == {1}:
-        before, after = (0, 1) if not any(row[-1].strip() for row in cells) else (1, 0)
+        if not any(row[-1].strip() for row in cells):
+            after = 1
+        elif _are_row_names(rows, [row[0].strip() for row in cells]):
+            before = 1
     values = [cell.strip() for row in cells for cell in row]
     commas = any(COMMA_NUMBER.fullmatch(value) for value in values)
     points = any("." in value and NUMBER.fullmatch(value) for value in values)
@@ -101,7 +130,7 @@ def dialect_of(contents: Contents, wanted: Collection[str]) -> Dialect:
         if all(NUMBER.fullmatch(c.strip()) or number.fullmatch(c.strip()) or c.strip() in NULLS for c in column)
     )
     return Dialect(
-        encoding_of(contents.head), separator, names, skipped, before, after, decimal_comma, numeric,
+        encoding_of(contents.head), separator, names, skipped, before, after, decimal_comma, escaped, numeric,
         any(NUMBER.fullmatch(name) for name in names) and not _known(names, wanted),
     )  # fmt: skip
 
@@ -119,15 +148,36 @@ def _header(line: str, wanted: Collection[str], given: str) -> tuple[str, tuple[
 
 
 def _known(names: Sequence[str], wanted: Collection[str]) -> int:
-    lower = {name.casefold() for name in names}
+    lower = {folded(name) for name in names}
     return sum(name.casefold() in lower for name in wanted)
 
 
-def _split(line: str, separator: str) -> list[str]:
+def _are_row_names(rows: Sequence[str], first: Sequence[str]) -> bool:
+    """Return whether the first cells of rows, which the header does not name, are names of rows as R writes them."""
+    quoted = all(row.lstrip()[:1] in ("'", '"') for row in rows)
+    return len(set(first)) == len(first) and (quoted or all(cell.isdecimal() for cell in first))
+
+
+def _says_units(contents: Contents, line: str, separator: str, names: Sequence[str]) -> bool:
+    """Return whether a line below the header says units or types; TableError where a position is not in degrees."""
+    cells = [cell.strip() for cell in _split(line, separator)]
+    if any(NUMBER.fullmatch(cell) for cell in cells) or not any(cell.casefold() in UNITS for cell in cells):
+        return False
+    for name, cell in zip(names, cells):
+        if folded(name) in ("ra", "dec") and cell and cell.casefold() not in UNITS - {"arcsec", "mag"}:
+            raise TableError(
+                f"{contents.path}: the line below the header says that column {name!r} is in {cell[:40]!r}; it should "
+                "be in degrees."
+            )
+    return True
+
+
+def _split(line: str, separator: str, escaped: bool = False) -> list[str]:
     if separator == " ":
         return [a or b or c for a, b, c in re.findall(r'"([^"]*)"|\'([^\']*)\'|(\S+)', line)]
     try:
-        return next(csv.reader([line], delimiter=separator), [])
+        sign = "\\" if escaped else None
+        return next(csv.reader([line], delimiter=separator, escapechar=sign, doublequote=not escaped), [])
     except csv.Error:  # a cell of more than 128 KiB
         return line.split(separator)
 
@@ -153,7 +203,30 @@ def read(contents: Contents, dialect: Dialect, places: Sequence[int], texts: Col
             column = pc.if_else(pc.is_in(column, value_set=pa.array(NULLS)), pa.scalar(None, pa.string()), column)
             found.append(_text(column) if place in texts else numbers(column, dialect.decimal_comma))
         table = table.drop_columns([name])
-    return found
+    _check_one_header(contents, found, [dialect.names[place] for place in places])
+    return _without_empty_end(contents, found)
+
+
+def _check_one_header(contents: Contents, columns: Sequence[pd.Series], names: Sequence[str]) -> None:
+    """Raise TableError for a row that is the header once more, as where files were put together."""
+    if not columns or any(column.dtype != object for column in columns):
+        return
+    again = np.logical_and.reduce([(column == name).to_numpy() for column, name in zip(columns, names)])
+    if again.any():
+        raise TableError(
+            f"{contents.path}: row {int(again.argmax()) + 1} is the header once more: were tables put together? "
+            "Put their rows together and the header before them once, as pandas.concat does."
+        )
+
+
+def _without_empty_end(contents: Contents, columns: list[pd.Series]) -> list[pd.Series]:
+    """Return columns without the rows at their end of which every cell is empty, as spreadsheets write them."""
+    if not columns or not all(pd.isna(column.iloc[-1]) for column in columns):
+        return columns
+    filled = np.flatnonzero(np.logical_or.reduce([column.notna().to_numpy() for column in columns]))
+    if not len(filled):
+        raise TableError(f"{contents.path}: it has a header and no rows.")
+    return [column.iloc[: filled[-1] + 1] for column in columns]
 
 
 def _text(column: pa.ChunkedArray) -> pd.Series:
@@ -163,6 +236,7 @@ def _text(column: pa.ChunkedArray) -> pd.Series:
 def numbers(column: pa.ChunkedArray, decimal_comma: bool = False) -> pd.Series:
     """Return texts as float64 if all of them are numbers, else as they are (object); null is NaN, or None."""
     plain = pc.replace_substring_regex(column, r"^\+", "")
+    plain = pc.replace_substring_regex(plain, "^[\u2212\u2013]", "-")  # signs for minus of word processors
     if decimal_comma:
         plain = pc.replace_substring(plain, ",", ".")
     try:
@@ -183,6 +257,7 @@ def _parsed(contents: Contents, dialect: Dialect, places: Sequence[int], plain: 
     )  # fmt: skip
     parse = pacsv.ParseOptions(
         delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=bad.look_at,
+        escape_char="\\" if dialect.escaped else False, double_quote=not dialect.escaped,
     )  # fmt: skip
     kinds = {name: pa.float64() if place in plain else pa.string() for name, place in zip(chosen, places)}
     convert = pacsv.ConvertOptions(
@@ -222,6 +297,7 @@ class _BadRows:
     def __init__(self) -> None:
         self.first: tuple[int, int, int] | None = None
         self.count = self.others = 0
+        self.lines = 1
 
     def look_at(self, row: pacsv.InvalidRow) -> str:
         if row.text.lstrip().startswith("#") or not row.text.strip(" \t\x1a"):
@@ -230,6 +306,7 @@ class _BadRows:
         self.count += 1
         if self.first is None:
             self.first = (row.number or 0, row.actual_columns, row.expected_columns)
+            self.lines = len(row.text.splitlines())
         return "skip"
 
     def check(self, contents: Contents, dialect: Dialect, good: int) -> None:
@@ -238,6 +315,10 @@ class _BadRows:
         number, found, expected = self.first
         row = number - dialect.skipped
         where = f"{contents.path}: row {row} has {found} of {expected} columns"
+        if self.lines > 1:
+            raise TableError(
+                f"{contents.path}: row {row} goes on over {self.lines:,} lines: a quotation mark may lack its end."
+            )
         if self.count == 1 and found < expected and row > good + self.others:
             raise TableError(
                 f"{where}, and it is the last: the file may be cut short. Compare its size with that of the file it "
@@ -262,7 +343,7 @@ def _parsed_blanks(contents: Contents, dialect: Dialect, places: Sequence[int]) 
     count = 0
     bad: tuple[int, int] | None = None
     for line in re.split(r"\r\n|\n|\r", text_of(contents))[dialect.skipped :]:
-        if not line.strip(" \t\x1a") or line.startswith("#"):
+        if not line.strip(" \t\x1a-+=") or line.startswith("#"):  # nothing, a comment, or a line drawn below the rows
             continue
         count += 1
         cells = _split(line, " ")

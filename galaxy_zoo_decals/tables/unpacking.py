@@ -75,6 +75,8 @@ def contents(path: Path) -> Contents:
         inside = f" It holds {', '.join(map(printable, held[:5]))}." if held else ""
         raise TableError(f"{path}: this is a folder; give the file of the table.{inside}")
     if not path.is_file():
+        if path.parts and path.parts[0] in ("http:", "https:", "ftp:", "s3:", "file:", "hf:"):
+            raise TableError(f"{path}: an address; download the file and give its path.")
         raise TableError(f"{path}: there is no such file.")
     size = path.stat().st_size
     if size > LARGEST:

@@ -53,8 +53,7 @@ def read(path: Path) -> pd.DataFrame:
         return pd.DataFrame({"iauname": names[names != ""].reset_index(drop=True), "ra": np.nan, "dec": np.nan})
     table = tables.look(path, COLUMNS, contents=contents)
     if "iauname" not in table.columns and not {"ra", "dec"} <= set(table.columns):
-        absent = "iauname" if not {"ra", "dec"} & set(table.columns) else "ra" if "dec" in table.columns else "dec"
-        raise LeaderboardError(f"{path}: needs a column iauname, or ra and dec in degrees{table.missing(absent)}.")
+        raise LeaderboardError(f"{path}: needs a column iauname, or ra and dec in degrees{_instead(table)}.")
     held = table.read(COLUMNS, texts=("iauname",))
     found = pd.DataFrame({"iauname": joins.plain(held.get("iauname", pd.Series("", index=held.index)))})
     for column in ("ra", "dec"):
@@ -71,15 +70,29 @@ def read(path: Path) -> pd.DataFrame:
     return found[(found["iauname"] != "") | (found["ra"].notna() & found["dec"].notna())]
 
 
+def _instead(table: tables.Table) -> str:
+    """Return in half a sentence what a table has in place of names and positions: positions say more than numbers."""
+    held = {axis: axis if axis in table.columns else tables.nearest(axis, table.columns) for axis in ("ra", "dec")}
+    if held["ra"] and held["dec"] and held["ra"] != held["dec"]:
+        return f"; the nearest columns it has are {held['ra']!r} and {held['dec']!r}"
+    one = "iauname" if not {"ra", "dec"} & set(table.columns) else "ra" if "dec" in table.columns else "dec"
+    return table.missing(one)
+
+
 def _lines(contents: tables.Contents) -> list[str] | None:
     """Return the lines of a plain list of names; None for a table, whose first line names columns.
 
-    In a .csv of one column a line without a digit is the name of a column.
+    In a .csv of one column a line without a digit is the name of a column. Raises LeaderboardError for positions
+    without a header, which would be taken for names that nothing is called.
     """
     if contents.format.name != "text":
         return None
     lines = [line.strip() for line in tables.text_of(contents).splitlines()]
     first = next((line for line in lines if line and not line.startswith("#")), "")
+    if len(re.findall(r"(?<!\S)[+-]?(?:\d+\.?\d*|\.\d+)(?!\S)", first)) > 1 and not re.search(r"[A-Za-z]", first):
+        raise LeaderboardError(
+            f"{contents.path}: its first line holds numbers. Positions need a header with the columns ra and dec."
+        )
     if re.search(r"[,;\t|]", first) or {word.casefold() for word in re.split(r"[\s\"]+", first)} & set(COLUMNS):
         return None
     if ".csv" in contents.path.suffixes and not re.search(r"\d", first):
