@@ -131,13 +131,9 @@ class Folder:
         """Return the checked rows; raises CatalogueError, also where splits need a position and there is none."""
         if not self.images.is_dir():
             if self.images.is_file():
-<<<<<<< HEAD
                 with self.images.open("rb") as file:
                     what = kinds.kind(file.read(kinds.HEAD))
-                raise CatalogueError(f"{self.images}: this is a file ({what}); --images is the folder of the images.")
-=======
-                raise CatalogueError(f"{self.images}: this is a file; give the folder of the images, unpacked.")
->>>>>>> adv-a
+                raise CatalogueError(f"{self.images}: this is a file ({what}); give the folder of the images, unpacked.")
             raise CatalogueError(f"{self.images}: there is no such folder of images.")
         table = self._read[0]
         if not self.only_test and not self.split_column:
