@@ -133,7 +133,9 @@ class Folder:
             if self.images.is_file():
                 with self.images.open("rb") as file:
                     what = kinds.kind(file.read(kinds.HEAD))
-                raise CatalogueError(f"{self.images}: this is a file ({what}); give the folder of the images, unpacked.")
+                raise CatalogueError(
+                    f"{self.images}: this is a file ({what}); give the folder of the images, unpacked."
+                )
             raise CatalogueError(f"{self.images}: there is no such folder of images.")
         table = self._read[0]
         if not self.only_test and not self.split_column:
