@@ -211,7 +211,7 @@ def read(contents: Contents, dialect: Dialect, places: Sequence[int], texts: Col
 
 
 def _is_utf8(contents: Contents) -> bool:
-    """Return whether a text is UTF-8 to its end: of what is not, pyarrow cannot show a row that has too many columns."""
+    """Return whether a text is UTF-8 to its end: else pyarrow cannot show a row that has too many columns."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with contents.open() as stream:
         try:
