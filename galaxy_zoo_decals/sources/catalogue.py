@@ -178,7 +178,7 @@ def _check_columns(
         )
     if tree is GZD5 and (dr5 := [c for c in present if "-dr5_" in c]):
         raise CatalogueError(
-            f"{where}: these are the columns of the package galaxy-datasets ({dr5[0]!r}). Rename id_str iauname, and "
+            f"{where}: these are the columns of the package galaxy-datasets ({dr5[0]!r}). Call id_str iauname, and "
             "take -dr5 out of the others' names; totals are summed. The published table has all: "
             "`galaxy-zoo-decals prepare gzd5`."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Collection, Sequence
@@ -189,6 +190,8 @@ def read(contents: Contents, dialect: Dialect, places: Sequence[int], texts: Col
     fewer columns than the header.
     """
     _check_end(contents, dialect.encoding)
+    if dialect.encoding.startswith("utf-8") and not _is_utf8(contents):  # a letter of Latin-1 far below
+        dialect = replace(dialect, encoding="latin-1")
     plain = {place for place in places if place in dialect.numeric and place not in texts}
     table = _parsed(contents, dialect, places, plain)
     if not len(table):
@@ -205,6 +208,19 @@ def read(contents: Contents, dialect: Dialect, places: Sequence[int], texts: Col
         table = table.drop_columns([name])
     _check_one_header(contents, found, [dialect.names[place] for place in places])
     return _without_empty_end(contents, found)
+
+
+def _is_utf8(contents: Contents) -> bool:
+    """Return whether a text is UTF-8 to its end: else pyarrow cannot show a row that has too many columns."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with contents.open() as stream:
+        try:
+            while block := stream.read(2**20):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _check_one_header(contents: Contents, columns: Sequence[pd.Series], names: Sequence[str]) -> None:
@@ -270,8 +286,6 @@ def _parsed(contents: Contents, dialect: Dialect, places: Sequence[int], plain: 
     except pa.ArrowInvalid as error:
         if plain and "conversion error to double" in str(error):
             return _parsed(contents, dialect, places, ())
-        if "UTF8" in str(error) and dialect.encoding.startswith("utf-8"):  # a letter of Latin-1 far below
-            return _parsed(contents, replace(dialect, encoding="latin-1"), places, plain)
         if "Empty CSV" in str(error):
             raise TableError(f"{contents.path}: it has a header and no rows.") from None
         raise TableError(f"{contents.path}: {_unread(str(error), dialect)}") from None

@@ -30,6 +30,11 @@ def _text(change: Callable[[list[str]], list[str]]) -> Write:
     return lambda table, path: path.write_text("\n".join(change(table.to_csv(index=False).splitlines())) + "\n")
 
 
+def _far_below(table: pd.DataFrame, path: Path) -> None:
+    lines = pd.concat([table] * 1000).to_csv(index=False).encode()
+    path.write_bytes(lines + "ü".encode("latin-1") + b"," * 53 + b"\n")
+
+
 def _typographic(lines: list[str]) -> list[str]:
     return [line.replace(",-", ",\u2212") for line in lines]
 
@@ -167,6 +172,10 @@ CASES = [
     _named(
         "a value with a comma and no quotes in every row", _text(lambda x: [x[0], *[f"{line},b" for line in x[1:]]]),
         "has 54 columns and the header 53", "no quotes around it",
+    ),
+    _named(
+        "a row too long with a Latin-1 letter far below", _far_below, "row 6001 has 54 columns and the header 53",
+        "no quotes around it",
     ),
     _named("two tables one after the other", _text(lambda x: [*x[:3], *x]), "row 3 is the header once more"),
     _named(
