@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 
@@ -98,8 +99,10 @@ def settle(environ: MutableMapping[str, str] = os.environ) -> list[str]:
             del environ[name]
     if one_of(environ) == 1:
         notes += _alone(environ)
-    elif not re.fullmatch(WHOLE, environ.get("LOCAL_WORLD_SIZE", "1")):
-        del environ["LOCAL_WORLD_SIZE"]
+    else:
+        if not re.fullmatch(WHOLE, environ.get("LOCAL_WORLD_SIZE", "1")):
+            del environ["LOCAL_WORLD_SIZE"]
+        notes += _unknown_host(environ["MASTER_ADDR"])
     # accelerate takes it for a whole number. It is overruled anyway: a process uses all cores that are its own.
     if not re.fullmatch(WHOLE, environ.get("OMP_NUM_THREADS", "1")):
         notes.append(f"OMP_NUM_THREADS={environ.pop('OMP_NUM_THREADS')} is no whole number and was not used")
@@ -154,6 +157,15 @@ def _alone(environ: MutableMapping[str, str]) -> list[str]:
     for name in MPI:
         environ.pop(name, None)
     return notes
+
+
+def _unknown_host(name: str) -> list[str]:
+    """Return a note where nobody knows the first machine: torch asks again for minutes, as it may yet come up."""
+    try:
+        socket.getaddrinfo(name, None)
+    except (OSError, UnicodeError):
+        return [f"MASTER_ADDR={name}: no machine of this name is known here. It is waited for; Ctrl-C ends that"]
+    return []
 
 
 def _stray(words: str) -> BenchmarkError:

@@ -39,8 +39,9 @@ def check_content(edition: Edition) -> None:
     stamps = tuple((str(path), *(path.stat().st_size, path.stat().st_mtime_ns)) for path in files)
     try:
         found = _content_of(edition.path, edition.tree, stamps)
-    except (pa.ArrowException, KeyError) as error:
-        said = str(error).split(". ")[0]
+    except (pa.ArrowException, OSError, KeyError) as error:
+        damaged = "its end is not as it was written, or the disk does not answer"
+        said = damaged if isinstance(error, OSError) else str(error).split(". ")[0]
         raise EditionError(f"{edition.path}: a shard cannot be read ({said}); prepare the edition again.") from None
     if found != edition.content_hash:
         raise EditionError(

@@ -559,6 +559,10 @@ def test_edited_votes_are_noticed_where_they_are_used(toy_edition: Path, tmp_pat
     pq.write_table(table, shard)
     with pytest.raises(EditionError, match="its votes, names or splits are not those it was made with"):
         Truth.of(Edition(copied))
+    data = shard.read_bytes()
+    shard.write_bytes(data[: len(data) // 2] + b"\xff" * (len(data) - len(data) // 2 - 8) + data[-8:])
+    with pytest.raises(EditionError, match=r"a shard cannot be read .*prepare the edition again"):
+        Truth.of(Edition(copied))
     os.truncate(shard, shard.stat().st_size // 2)
-    with pytest.raises(EditionError, match=r"may be cut short.*prepare the edition again"):
+    with pytest.raises(EditionError, match=r"does not end as Parquet does: .*prepare the edition again"):
         Truth.of(Edition(copied))

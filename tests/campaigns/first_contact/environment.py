@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
-from benchmark import image_cache, recipes, run, run_folder, submittable
+from benchmark import environment, image_cache, recipes, run, run_folder, submittable
 from galaxy_zoo_decals import cli, edition
 from galaxy_zoo_decals.ending import run_command
 from leaderboard.__main__ import main as leaderboard
@@ -62,6 +62,22 @@ def _trains(**given: str) -> Callable[[Path], Outcome]:
             return _train(folder)
 
     return begun
+
+
+def _first_machine(name: str) -> Callable[[Path], Outcome]:
+    """Return a case: one of two processes is told where the first one is."""
+
+    def settled(folder: Path) -> Outcome:
+        one = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": name, "MASTER_PORT": "29500"}
+        return Outcome(0, "; ".join(environment.settle(one)) or "nothing")
+
+    return settled
+
+
+def _module(folder: Path) -> Outcome:
+    command = [sys.executable, "-m", "galaxy_zoo_decals", "--version"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return Outcome(done.returncode, done.stdout + done.stderr)
 
 
 def _prepare(folder: Path) -> Outcome:
@@ -425,4 +441,9 @@ CASES = [
          ("is not the benchmark's edition sample (content ffffffffffff", BEGINS)),
     Case("late", "a disk without room for the checkpoints", _no_room, 2, ("need 0.90 GB", "0.05 GB left")),
     Case("late", "--out is a file", _into_a_file, 2, ("is a file; a run is a folder",), lacks=(BEGINS,)),
+    Case("environment", "a first machine whose name nobody knows", _first_machine("nowhere.invalid"), 0,
+         ("MASTER_ADDR=nowhere.invalid: no machine of this name", "waited for")),
+    Case("environment", "a first machine that is this one", _first_machine("127.0.0.1"), 0, ("nothing",)),
+    Case("environment", "python -m galaxy_zoo_decals, where scripts are not on PATH", _module, 0,
+         ("galaxy-zoo-decals",)),
 ]  # fmt: skip
