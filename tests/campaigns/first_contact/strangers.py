@@ -159,7 +159,7 @@ CASES = [
         partial(_changed, lambda t: t.assign(iauname="images/" + t["iauname"])), 1, ("without a folder before it",),
     ),
     Case("format", "the address of a table", partial(_given, "https://zenodo.org/a.csv", "."), 1, ("an address",)),
-    Case("format", "a file in place of the images", partial(_given, "a.csv", __file__), 1, ("this is a file; give",)),
+    Case("format", "a file in place of the images", partial(_given, "a.csv", __file__), 1, ("this is a file (",)),
     _works("a machine-readable table of the AAS (MRT)", _mrt, "votes.txt"),
     _works("a title above the header", _text(lambda x: ["Votes of my galaxies", "", *x])),
     _works("a title above the header, as a spreadsheet saves it", _text(lambda x: ["Votes" + "," * 52, *x])),
