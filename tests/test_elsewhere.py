@@ -104,7 +104,7 @@ def test_a_template_filled_in_is_taken(toy_edition: Path, tmp_path: Path, capsys
     assert "need parameters, run in the file" in capsys.readouterr().err
     facts = str(write_facts(tmp_path))
     assert main([*words, "--facts", facts]) == 1
-    assert "column 'p_elliptical': empty or no number" in capsys.readouterr().err
+    assert "column 'p_elliptical' is empty: fill it in" in capsys.readouterr().err
     table[["p_elliptical", "p_spiral", "p_lenticular", "p_irregular"]] = [0.4, 0.3, 0.2, 0.1]
     table.to_csv(tmp_path / "mine" / "predictions.csv", index=False)
     assert main([*words, "--facts", facts]) == 0
