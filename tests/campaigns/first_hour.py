@@ -93,7 +93,7 @@ def main() -> int:
 
 
 def _run(step: Step, home: Path, clone: Path) -> tuple[int, float, float, str]:
-    """Return exit status, seconds on the clock and of the processor, and what was said, of a step."""
+    """Return exit status, seconds on the clock and of the processor, and the output, of a step."""
     place = clone if clone.is_dir() else home
     caches = {"HF_HOME": str(home / "hf"), "GALAXY_ZOO_DECALS_HOME": str(home / "editions"), "HF_HUB_OFFLINE": "1"}
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
@@ -110,7 +110,7 @@ def _run(step: Step, home: Path, clone: Path) -> tuple[int, float, float, str]:
 
 
 def _cell(said: str, home: str) -> str:
-    """Return the last lines of what was said as a cell of the table, without the folders of this machine."""
+    """Return the last lines of the output as a cell of the table, without the folders of this machine."""
     text = re.sub(
         r"\s+", " ", said.replace(f"{home}/galaxies/", "").replace(home, "~").replace(str(ROOT), "REPOSITORY")
     )

@@ -29,7 +29,7 @@ def cases() -> list[Case]:
 
 
 def attempt(case: Case) -> Outcome:
-    """Run a case in a folder of its own; the folder's name is taken out of what was said."""
+    """Run a case in a folder of its own; the folder's name is taken out of the output."""
     with tempfile.TemporaryDirectory(prefix="first-contact-") as folder:
         outcome = case.run(Path(folder))
         return Outcome(outcome.status, outcome.said.replace(f"{folder}/", "").replace(folder, "."))

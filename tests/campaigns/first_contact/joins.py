@@ -119,6 +119,16 @@ def _case(
     return Case(kind, situation, run, status, holds, found)
 
 
+class _GalaxyIDs:
+    """Names as the Kaggle challenge has them: the n-th galaxy that is asked about has the n-th GalaxyID."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        return self.known.setdefault(name, str(100008 + 15 * len(self.known)))
+
+
 CASES = [
     _case(
         "predictions whose names end in .jpg, submitted",
@@ -142,7 +152,7 @@ CASES = [
     _case("predictions of all galaxies but 30", _score_part, "lacks", "and 29 more", "410"),
     _case(
         "predictions of the Kaggle challenge on another edition",
-        partial(_score, lambda n: str(abs(hash(n)) % 900000 + 100000)),
+        partial(_score, _GalaxyIDs()),
         "a GalaxyID of the Kaggle challenge",
         "another edition",
     ),

@@ -136,6 +136,12 @@ def _given(votes: str, images: str, folder: Path) -> Outcome:
     return call(cli.main, *words)
 
 
+def _file_for_images(folder: Path) -> Outcome:
+    notes = folder / "notes.txt"
+    notes.write_text("galaxies of last year\n")
+    return _given("a.csv", str(notes), folder)
+
+
 def _only_test(folder: Path) -> Outcome:
     """The table and one galaxy of an edition that has no training galaxies."""
     outcome = _prepare(folder, lambda t: t, "--only-test")
@@ -159,7 +165,7 @@ CASES = [
         partial(_changed, lambda t: t.assign(iauname="images/" + t["iauname"])), 1, ("without a folder before it",),
     ),
     Case("format", "the address of a table", partial(_given, "https://zenodo.org/a.csv", "."), 1, ("an address",)),
-    Case("format", "a file in place of the images", partial(_given, "a.csv", __file__), 1, ("this is a file (",)),
+    Case("format", "a file in place of the images", _file_for_images, 1, ("this is a file (",)),
     _works("a machine-readable table of the AAS (MRT)", _mrt, "votes.txt"),
     _works("a title above the header", _text(lambda x: ["Votes of my galaxies", "", *x])),
     _works("a title above the header, as a spreadsheet saves it", _text(lambda x: ["Votes" + "," * 52, *x])),
