@@ -229,7 +229,7 @@ def test_a_name_as_long_as_the_file_system_allows_can_be_written(tmp_path: Path)
 RENAMES = {
     "builder.py: work.rename(done(out))": "a folder, of which atomic.put_folder does the rest",
     "upgrade.py: work.rename(done(path))": "a folder, of which atomic.put_folder does the rest",
-    "builder.py: part.rename(fresh / 'data' / f'{split}-{i:05d}-of-{len(parts):05d}.parquet')": (
+    "shards.py: part.rename(fresh / 'data' / f'{split}-{i:05d}-of-{len(parts):05d}.parquet')": (
         "within a folder that is not in its place yet, and is synced whole before"
     ),
 }

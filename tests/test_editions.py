@@ -17,7 +17,7 @@ import pytest
 from datasets import load_dataset
 
 from galaxy_zoo_decals.edition import Edition, EditionError
-from galaxy_zoo_decals.prepare import audit, builder, conversion, placement
+from galaxy_zoo_decals.prepare import audit, builder, conversion, placement, shards
 from galaxy_zoo_decals.prepare.builder import build
 from galaxy_zoo_decals.schema import GZD5, SPLITS, VIEWS
 from galaxy_zoo_decals.scoring import Truth
@@ -75,16 +75,16 @@ def test_a_view_never_shows_galaxies_without_its_flag(toy_edition: Path) -> None
 
 def test_shards_hold_images_once_in_small_row_groups(toy_edition: Path) -> None:
     file = pq.ParquetFile(Edition(toy_edition).shards("train")[0])
-    assert max(file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)) <= builder.ROW_GROUP
+    assert max(file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)) <= shards.ROW_GROUP
     assert sorted(p.name for p in toy_edition.iterdir()) == ["README.md", "data", "edition.json"]
 
 
 def test_many_shards_hold_what_one_holds(
     toy_catalogue: tuple[Path, Path], toy_edition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builder, "SHARD", "100KB")
-    monkeypatch.setattr(builder, "ROW_GROUP", 10)
-    monkeypatch.setattr(builder.EditionBuilder, "DEFAULT_WRITER_BATCH_SIZE", 10)
+    monkeypatch.setattr(shards, "SHARD", "100KB")
+    monkeypatch.setattr(shards, "ROW_GROUP", 10)
+    monkeypatch.setattr(shards.EditionBuilder, "DEFAULT_WRITER_BATCH_SIZE", 10)
     build(Folder(*toy_catalogue, licence="CC0-1.0"), tmp_path / "many", name="toy")
     many, one = Edition(tmp_path / "many"), Edition(toy_edition)
     assert len(many.shards("train")) > 1 == len(one.shards("train"))

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from galaxy_zoo_decals import argument_types, cli, splits
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.image_files import Form
-from galaxy_zoo_decals.prepare import cleaning
-from galaxy_zoo_decals.prepare import command as prepare_command
+from galaxy_zoo_decals.prepare import chosen_source, cleaning
 from galaxy_zoo_decals.schema import SPLITS
 from galaxy_zoo_decals.sources import archive, download, runs
 from galaxy_zoo_decals.sources.download import DownloadError, File
@@ -600,8 +599,8 @@ def test_a_part_never_takes_the_name_of_the_survey_or_of_another_part(monkeypatc
         [],
     ):
         options = cli.parser().parse_args(["prepare", "gzd5", *words])
-        prepare_command._check_part(options)
-        options.name = options.name or prepare_command._name_of_survey(options)
+        chosen_source.check_part(options)
+        options.name = options.name or chosen_source.name_of_survey(options)
         names.append(options.name)
     assert names == ["gzd5-50", "gzd5-50-seed3", "mine", "gzd5"]
 
@@ -623,13 +622,13 @@ def test_numbers_of_galaxies_and_seeds_that_no_edition_can_have(
         cli.main(["prepare", "simulated", "--seed", "-1"])
     assert not zenodo.requests
     options = cli.parser().parse_args(["prepare", "gzd5", "--galaxies", "1000000", "--seed", str(2**32 - 1)])
-    assert argument_types.edition_name(prepare_command._name_of_survey(options)), (
+    assert argument_types.edition_name(chosen_source.name_of_survey(options)), (
         "the longest name is one that an edition can have"
     )
 
 
 def test_which_edition_a_name_stands_for() -> None:
-    meant = prepare_command._meant
+    meant = chosen_source.meant
     names = ("gzd5", "gzd5-tiny", "gzd5-hub", "gzd5-hub-4", "gzd5-100", "gzd5-100-seed3")
     assert [meant(name) for name in names] == list(names)
     assert meant("gzd5-hub-4-mine") == "gzd5-hub-4" and meant("gzd5-100-seed3-x") == "gzd5-100-seed3"

@@ -21,7 +21,7 @@ from benchmark import run as training
 from benchmark.recipes import RECIPES, Backbone
 from galaxy_zoo_decals import cli
 from galaxy_zoo_decals.edition import Edition, digest
-from galaxy_zoo_decals.prepare import command
+from galaxy_zoo_decals.prepare import chosen_source
 from galaxy_zoo_decals.prepare.card import card
 from galaxy_zoo_decals.prepare.edition_columns import edition_features
 from galaxy_zoo_decals.scoring.boards import multiclass
@@ -206,7 +206,7 @@ def test_the_commands_of_the_readme_are_understood() -> None:
     assert [command[0] for command in commands] == ["galaxy-zoo-decals"] * 3 + ["accelerate"]
     first, second, third = (cli.parser().parse_args(command[1:]) for command in commands[:3])
     assert first.images == "hub-tiny" and third.out.name == "contact-sheet.png"
-    assert second.edition == command._name_of_survey(first)
+    assert second.edition == chosen_source.name_of_survey(first)
     assert commands[3][1:4] == ["launch", "--quiet", "benchmark/run.py"]
     assert training.parser().parse_args(commands[3][4:]).model == "multiclass"
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from galaxy_zoo_decals import joins, tables
 from galaxy_zoo_decals.tables import TableError, unpacking
-from galaxy_zoo_decals.tables.text import NULLS
+from galaxy_zoo_decals.tables.dialect import NULLS
 
 fits = pytest.importorskip("astropy.io.fits")
 from astropy import units  # noqa: E402

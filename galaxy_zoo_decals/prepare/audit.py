@@ -18,11 +18,12 @@ from galaxy_zoo_decals import splits
 from galaxy_zoo_decals.edition import Edition
 from galaxy_zoo_decals.prepare import cleaning
 from galaxy_zoo_decals.prepare.audited_images import Looked, look_at_images
-from galaxy_zoo_decals.prepare.builder import BLOCK, FORMAT, board_holdings
+from galaxy_zoo_decals.prepare.builder import FORMAT, board_holdings
 from galaxy_zoo_decals.prepare.card import card, loadable, version
 from galaxy_zoo_decals.prepare.edition_columns import edition_features, flag, to_arrow, view_labels
 from galaxy_zoo_decals.prepare.hashes import hashes
 from galaxy_zoo_decals.prepare.near_duplicates import alike
+from galaxy_zoo_decals.prepare.shards import BLOCK
 from galaxy_zoo_decals.prepare.upgrade import is_older
 from galaxy_zoo_decals.schema import SPLITS, VIEWS, Question
 from galaxy_zoo_decals.sources.catalogue import too_much_lost

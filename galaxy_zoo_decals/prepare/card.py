@@ -11,22 +11,10 @@ from datasets.splits import SplitDict, SplitInfo
 from huggingface_hub import DatasetCardData
 
 from galaxy_zoo_decals.edition import Terms
+from galaxy_zoo_decals.prepare import card_words
 from galaxy_zoo_decals.prepare.edition_columns import COMMON, flag, label_columns, list_columns
 from galaxy_zoo_decals.schema import CLASSES, SPLITS, TREES, VIEWS, Tree
-from galaxy_zoo_decals.sources.folder import ONLY_TEST, OWN_SPLIT
-
-DESCRIPTIONS = {
-    "multiclass": "one class a galaxy: elliptical, spiral, lenticular or irregular",
-    "multilabel": "binary labels, with the ones that volunteers were asked about",
-    "hierarchical": "the answers, fractions and relevance of every question, and the path through the tree",
-    "votes": "the vote counts of every answer",
-}
-
-OF_LIKELIHOODS = {
-    "multilabel": "binary labels, with the ones whose question was asked",
-    "votes": "counts of every answer, made of the published likelihoods",
-}
-"""What views are called where the truth is no counts of volunteers."""
+from galaxy_zoo_decals.sources.folder import OWN_SPLIT
 
 
 def card(facts: dict[str, Any], features: Features) -> str:
@@ -100,7 +88,8 @@ def version(facts: dict[str, Any]) -> str:
 
 
 def _descriptions(facts: dict[str, Any]) -> dict[str, str]:
-    return DESCRIPTIONS if Terms(truth=facts["truth"]).counted_votes else DESCRIPTIONS | OF_LIKELIHOODS
+    words = card_words.DESCRIPTIONS
+    return words if Terms(truth=facts["truth"]).counted_votes else words | card_words.OF_LIKELIHOODS
 
 
 def loadable(facts: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -171,7 +160,7 @@ to it. What is not known of a galaxy is NaN, "" or -1, never null.
 
 ## What the labels mean
 
-{_COUNTED if Terms(truth=facts["truth"]).counted_votes else _MADE}
+{card_words.COUNTED if Terms(truth=facts["truth"]).counted_votes else card_words.MADE}
 
 - **multiclass** ({", ".join(CLASSES)}): shares multiplied down the tree, so that with `share_artifact` and
   `share_undetermined` they sum to 1. A *lenticular* is here a disc without visible arms, or a disc seen edge-on;
@@ -204,7 +193,7 @@ to it. What is not known of a galaxy is NaN, "" or -1, never null.
 {steps}
 {removed and chr(10) + removed + chr(10)}
 Images without a row in the catalogue, ignored: {cleaning["unlisted_images"]:,}.
-{_strangers(cleaning)}{outside and _OUTSIDE + outside + chr(10)}
+{_strangers(cleaning)}{outside and card_words.OUTSIDE + outside + chr(10)}
 {_checks(facts)}{_lost(cleaning, tree)}{_boards(cleaning)}{_balance(facts)}## How it was split
 
 {_split(facts)} The split of a galaxy never changes; classes are balanced, where a training asks for it, after
@@ -218,14 +207,6 @@ the split. `galaxy-zoo-decals check` looks for galaxies, sky cells and images th
 
 {facts["licence"]}. {facts["citation"]}
 """
-
-
-_COUNTED = "All labels are functions of the volunteers' votes; a fraction is votes / total, from one vote upward."
-
-_MADE = (
-    "All labels are functions of counts that were made of the published likelihoods; a fraction is count / total, from "
-    "one\nupward."
-)
 
 
 def _strangers(cleaning: dict[str, Any]) -> str:
@@ -260,21 +241,13 @@ def _boards(cleaning: dict[str, Any]) -> str:
     return f"### What the boards hold\n\n| | {' | '.join(boards)} |\n|---|{'--:|' * len(boards)}\n{rows}\n\n"
 
 
-_OUTSIDE = """
-Galaxies of the edition that a view leaves out:
-
-| view | why | galaxies |
-|---|---|--:|
-"""
-
-
 def _form(facts: dict[str, Any]) -> str:
     return "the files as they came" if facts["image_quality"] is None else f"JPEG of quality {facts['image_quality']}"
 
 
 def _kind(facts: dict[str, Any]) -> str:
     kind = str(facts["source"]["kind"])
-    return kind if kind in _SPLITS else "catalogue"
+    return kind if kind in card_words.SPLIT else "catalogue"
 
 
 def _split(facts: dict[str, Any]) -> str:
@@ -282,7 +255,7 @@ def _split(facts: dict[str, Any]) -> str:
     how = facts["source"].get("split")
     if how == OWN_SPLIT:
         return f"By the catalogue's own column `{facts['source']['split_column']}`: whoever made the table decided."
-    return _OTHERWISE.get(how, _SPLITS[_kind(facts)])
+    return card_words.OTHERWISE.get(how, card_words.SPLIT[_kind(facts)])
 
 
 def _empty(facts: dict[str, Any]) -> str:
@@ -305,7 +278,7 @@ def _splits_of(facts: dict[str, Any]) -> tuple[str, ...]:
 
 def _rule(facts: dict[str, Any]) -> str:
     """Return by which rule galaxies are scored, where it is not that of Galaxy Zoo DECaLS."""
-    return _RULES.get(facts["source"].get("scored", ""), "")
+    return card_words.RULES.get(facts["source"].get("scored", ""), "")
 
 
 def _part(facts: dict[str, Any]) -> str:
@@ -337,88 +310,9 @@ def _checks(facts: dict[str, Any]) -> str:
     )
 
 
-_SKY = (
-    "By the sky: cells of half a degree go to train (70 %), validation (10 %) or test (20 %) by a hash, so that "
-    "neighbours and repeated observations stay together."
-)
-
-_BY_NAME = (
-    "By a hash of the dr7objid, as the table has no positions: 70 % train, 10 % validation, 20 % test. Neighbours in "
-    "the sky may therefore lie in two splits, and so may a galaxy that was observed twice under two identifiers."
-)
-
-_OTHERWISE = {
-    "dr7objid": _BY_NAME,
-    ONLY_TEST: "All galaxies are test galaxies: this edition is for judging models, and none is trained on it.",
-}
-"""How galaxies were split where it is not as the source does it, by what edition.json says."""
-
-_RULES = {
-    "votes": (
-        " The catalogue does not say how its galaxies were chosen, so those\nwith 34 first-question votes are scored; "
-        "whoever made the split decided which ones test."
-    ),
-    "all": " Every galaxy is scored, whatever its number of votes.",
-}
-
-_SPLITS = {
-    "gzd5": _SKY,
-    "galaxyzoo2": f"{_SKY} Where the border of a cell runs between entries within 5 arcsec of each other, they stay "
-    "together: one galaxy may stand in two samples.",
-    "simulated": _SKY,
-    "catalogue": _SKY,
-    "gz2": (
-        "The test split is the galaxies of the lowest GalaxyIDs, as positions are not published; a tenth of the "
-        "others, by a hash of the GalaxyID, is validation."
-    ),
-}
-
-_HUMAN = """\
-- Labels are opinions of volunteers about an image, not measurements of a galaxy. What seeing and depth hide, they could
-  not see: at larger redshift arms and bars vanish and galaxies are called smooth. Do not read a trend with redshift,
-  size or magnitude off these fractions without correcting for that.
-- A fraction of 40 votes is uncertain by 0.08 at one half, a fraction of 5 votes by 0.22. Compare models with the noise
-  ceilings (`galaxy-zoo-decals ceiling`), not with 100 %."""
-
-_BIASES = {
-    "gzd5": _HUMAN
-    + """
-- Who got many votes is not random: after active learning began, galaxies that a model found informative got about 40
-  votes and the others about 5. Metrics use galaxies chosen before (`scored`); training on galaxies with many votes
-  alone trains on what that model found interesting.
-- Galaxies are bright (mostly r < 17.77), near (z < 0.15) and at least 3 arcsec in Petrosian radius: nothing here tells
-  of faint, small or distant ones. Every cutout is scaled to its galaxy, so apparent size is only in the catalogue.
-- Volunteers who called everything an artifact have been removed by the authors of the catalogue, and galaxies that were
-  uploaded twice have the votes of both times.
-- Debiased fractions of the published catalogue are for populations, not for single galaxies, and over-correct the first
-  question and the bulge size, as its authors say. Labels here are made of them only where this card says so.""",
-    "galaxyzoo2": _HUMAN
-    + """
-- Galaxies are bright (mostly r < 17) and near: nothing here tells of faint, small or distant ones. The samples extra
-  and stripe82 were chosen otherwise, and stripe82 holds fainter galaxies: metrics use the sample original alone
-  (`scored`); `upload_group` is the sample.
-- Votes are raw: nobody's are weighed, and nothing is corrected for redshift. Published debiased fractions are for
-  populations; they are in an edition only as columns beside the votes, where they were asked for.
-- These are SDSS images with the tree of Galaxy Zoo 2: results do not carry over to DECaLS.""",
-    "gz2": """\
-- The published values are likelihoods, not votes: the fractions of Galaxy Zoo 2, moved by a correction for redshift,
-  size and luminosity (Willett et al. 2013). A picture says none of these, so a part of every value cannot be seen in
-  it, and how well the values can be predicted at all is not known. That models are ranked by how well they predict them
-  is fair to all of them. Nothing about people's votes, their noise or what they allow follows from this edition.
-- Counts are made for an assumed number of votes (see above): whatever rests on that number, such as the likelihood of
-  the counts and the coverage of predictive intervals, is assumed too.
-- These are SDSS images with the tree of Galaxy Zoo 2: results do not carry over to DECaLS.""",
-    "simulated": """\
-- No galaxy here exists. Use it to test methods, where the truth must be known, and never as evidence about galaxies or
-  about how well a model does on real ones: simulated galaxies lack what nobody thought of.
-- Votes follow one model of volunteers, without fatigue, mood or learning.""",
-    "catalogue": _HUMAN,
-}
-
-
 def _biases(facts: dict[str, Any]) -> str:
     """Return what the card says of biases, and of what the data are not for."""
-    words = _BIASES[_kind(facts)]
+    words = card_words.BIASES[_kind(facts)]
     if facts.get("labels") == "debiased":
         words += (
             "\n- **The labels of this edition are made of debiased fractions**, and galaxies without them were left "

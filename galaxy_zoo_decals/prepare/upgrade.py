@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 from galaxy_zoo_decals.atomic import sync_tree
 from galaxy_zoo_decals.edition import Edition, EditionError
 from galaxy_zoo_decals.image_files import Form
-from galaxy_zoo_decals.prepare.builder import FORMAT, ROW_GROUP, write_shards
+from galaxy_zoo_decals.prepare.builder import FORMAT
 from galaxy_zoo_decals.prepare.card import card
 from galaxy_zoo_decals.prepare.cleaning import Rules
 from galaxy_zoo_decals.prepare.conversion import Converted
 from galaxy_zoo_decals.prepare.edition_columns import edition_features, flag
 from galaxy_zoo_decals.prepare.hashes import hashes
 from galaxy_zoo_decals.prepare.placement import alone, check_target, done, put_in_place
+from galaxy_zoo_decals.prepare.shards import ROW_GROUP, write_shards
 from galaxy_zoo_decals.schema import VIEWS
 from galaxy_zoo_decals.sources.catalogue import METADATA
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from galaxy_zoo_decals.tables import astronomy, parquet, text, unpacking
 from galaxy_zoo_decals.tables.columns import match, nearest
+from galaxy_zoo_decals.tables.dialect import dialect_of
 from galaxy_zoo_decals.tables.formats import TableError
 from galaxy_zoo_decals.tables.unpacking import Contents
 
@@ -100,7 +101,7 @@ def _table(
 
 
 def _text(found: Contents, wanted: Collection[str], whole: bool, tell: Callable[[str], object]) -> Table:
-    dialect = text.dialect_of(found, wanted)
+    dialect = dialect_of(found, wanted)
     known = match(dialect.names, wanted, found.path)
     if dialect.values_first:
         raise TableError(
