@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmark import BenchmarkError
 from benchmark.recipes import Backbone, Recipe
-from galaxy_zoo_decals.value_kinds import TEXT, choice, number, several
+from galaxy_zoo_decals.value_kinds import CHANNELS, TEXT, number, several
 
 PATIENCE = 3.0
 """Seconds that the Hub has to say what an encoder is."""
@@ -127,7 +127,7 @@ def _read(path: Path, place: str, from_hub: bool) -> Encoder:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         what = f"it has no {error}" if isinstance(error, KeyError) else "it is no such JSON file"
         raise BenchmarkError(f"{path}: not the config.json of an encoder in timm's layout ({what}).") from None
-    problem = TEXT.problem("architecture", architecture) or _channels_problem(channels)
+    problem = TEXT.problem("architecture", architecture) or CHANNELS.problem("in_chans", channels)
     if changed := sorted(set(map(str, arguments)) - PLAIN):
         problem = problem or f"model_args changes the architecture ({', '.join(changed)}), which is not supported"
     levels: dict[str, tuple[float, ...] | None] = {}
@@ -140,11 +140,6 @@ def _read(path: Path, place: str, from_hub: bool) -> Encoder:
     _known(str(architecture), str(architecture))
     mean, std = (_three(levels[key]) for key in ("mean", "std"))
     return Encoder(str(architecture), int(channels), mean, std, place, from_hub)
-
-
-def _channels_problem(channels: object) -> str:
-    """Return what is wrong with a number of channels; empty if a network of galaxies can have it."""
-    return choice("1", "3").problem("in_chans", str(channels))
 
 
 def _three(levels: tuple[float, ...] | None) -> tuple[float, float, float] | None:

@@ -60,6 +60,9 @@ FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 
 TEXT = Kind("a name of at most 200 characters", lambda value: isinstance(value, str) and 0 < len(value) <= 200)
 
+CHANNELS = Kind("1 or 3", lambda value: isinstance(value, int) and not isinstance(value, bool) and value in (1, 3))
+"""Channels that a network of galaxies sees: their mean, or the three colours."""
+
 MIN_CONCENTRATION = number(1e-6, 1e3)
 """Smallest concentration of a Dirichlet model: what it predicts, up to 100 more, and every mixture of that stays inside
 what a prediction file may hold."""

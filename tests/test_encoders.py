@@ -20,7 +20,8 @@ from transformers import AutoModelForImageClassification
 
 from benchmark import BenchmarkError, encoders, recipes, run, trained_parts
 from benchmark.first_weights import load_first_weights
-from galaxy_zoo_decals.models import MODELS
+from galaxy_zoo_decals.models import MODELS, saved_config
+from galaxy_zoo_decals.models.dirichlet import DirichletConfig
 from galaxy_zoo_decals.schema import GZD5
 from leaderboard.entry import draft
 from tests.harness import TINY
@@ -129,7 +130,7 @@ def _edit(**changes: object) -> Callable[[Path], None]:
         (lambda path: path.write_bytes(b" " * 2_000_000), "not the config.json of an encoder"),
         (_edit(architecture=7), "architecture is 7, not a name"),
         (_edit(architecture="convnext_nanno"), "no backbone 'convnext_nanno'"),
-        (_edit(model_args={"in_chans": 7}), "in_chans is '7'"),
+        (_edit(model_args={"in_chans": 7}), "in_chans is 7, not 1 or 3"),
         (_edit(model_args={"depths": [1, 2]}), "changes the architecture .depths."),
         (_edit(pretrained_cfg={"mean": ["x"]}), "mean is"),
         (_edit(pretrained_cfg=3), "not the config.json of an encoder"),
@@ -191,6 +192,12 @@ def test_weights_that_saw_galaxy_zoos_votes_declare_it() -> None:
     assert seen["status"] == "declared" and "may include the test galaxies" in str(seen["note"])
     for other in ("none", "timm/convnext_nano.in12k (Hugging Face Hub)", "Dirichlet on Lite0, trained on simulated"):
         assert draft._overlap(other) == {"status": None, "note": None}
+
+
+@pytest.mark.parametrize("channels", [0, 2, 4, True, "3", None])
+def test_a_saved_config_has_one_channel_or_three(channels: object) -> None:
+    config = DirichletConfig(in_chans=channels)
+    assert saved_config.problem(config).startswith("in_chans is")
 
 
 def test_every_network_of_one_channel_is_shown_the_mean(zoobot: Path) -> None:

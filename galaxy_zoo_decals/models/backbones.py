@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from galaxy_zoo_decals.models.model import ModelError
+from galaxy_zoo_decals.models.model import ModelError, config_values
+from galaxy_zoo_decals.schema import CLASSES, Tree
 
 NAMES = {
     "tf_efficientnet_lite0": "EfficientNet-Lite0",
@@ -77,6 +78,12 @@ def image_form(name: str) -> dict[str, tuple[float, ...]]:
 
     form = timm.get_pretrained_cfg(name)
     return {"image_mean": tuple(form.mean), "image_std": tuple(form.std)} if form else {}
+
+
+def backbone_values(recipe: Any, tree: Tree, form: dict[str, Any]) -> dict[str, Any]:
+    """Return the config entries of a model of classes on a backbone; ``form`` is what an encoder decides of them."""
+    own = {"backbone": recipe.backbone, "dropout": recipe.dropout, "drop_path": recipe.drop_path}
+    return {**own, **image_form(recipe.backbone), **config_values(recipe, tree, CLASSES), **form}
 
 
 def backbone_title(name: str) -> str:

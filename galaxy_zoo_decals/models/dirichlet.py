@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from galaxy_zoo_decals import views
-from galaxy_zoo_decals.models.backbones import backbone, backbone_title, image_form
-from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, config_values, log_shares
+from galaxy_zoo_decals.models.backbones import backbone, backbone_title, backbone_values
+from galaxy_zoo_decals.models.model import Examples, GalaxyConfig, GalaxyModel, log_shares
 from galaxy_zoo_decals.predictions import LEAST_CONCENTRATION, MOST_CONCENTRATION
-from galaxy_zoo_decals.schema import CLASSES, Tree
+from galaxy_zoo_decals.schema import Tree
 from galaxy_zoo_decals.scoring import BOARDS, Truth
 from galaxy_zoo_decals.scoring.bootstrap import plain
 
@@ -55,15 +55,8 @@ class DirichletModel(GalaxyModel):
     @classmethod
     def from_recipe(cls, recipe: Any, tree: Tree, **form: Any) -> Self:
         """Return the network with random weights and one output an answer of the tree."""
-        return cls(
-            DirichletConfig(
-                backbone=recipe.backbone,
-                dropout=recipe.dropout,
-                drop_path=recipe.drop_path,
-                min_concentration=recipe.min_concentration,
-                **{**image_form(recipe.backbone), **config_values(recipe, tree, CLASSES), **form},
-            )
-        )
+        values = backbone_values(recipe, tree, form)
+        return cls(DirichletConfig(min_concentration=recipe.min_concentration, **values))
 
     @classmethod
     def title(cls, recipe: Any) -> str:

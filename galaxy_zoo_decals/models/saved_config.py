@@ -8,7 +8,7 @@ from typing import Any
 from galaxy_zoo_decals.image_files import JPEG_QUALITY, LARGEST, SIDE
 from galaxy_zoo_decals.models.model import GalaxyConfig
 from galaxy_zoo_decals.schema import TREES
-from galaxy_zoo_decals.value_kinds import FLAG, MIN_CONCENTRATION, TEXT, Kind, choice, number, several, whole
+from galaxy_zoo_decals.value_kinds import CHANNELS, FLAG, MIN_CONCENTRATION, TEXT, Kind, choice, number, several, whole
 
 KINDS: dict[str, Kind] = {
     "tree": choice(*TREES),
@@ -23,7 +23,7 @@ KINDS: dict[str, Kind] = {
     "edition_size": SIDE,
     "edition_quality": JPEG_QUALITY,
     "backbone": TEXT,
-    "in_chans": whole(1, 3),
+    "in_chans": CHANNELS,
     "channels": several(whole(1, 65_536), 1, 12),
     "hidden": whole(1, 1_048_576),
     "batch_norm": FLAG,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from galaxy_zoo_decals.models.backbones import backbone, backbone_title, image_form
-from galaxy_zoo_decals.models.model import GalaxyConfig, config_values
+from galaxy_zoo_decals.models.backbones import backbone, backbone_title, backbone_values
+from galaxy_zoo_decals.models.model import GalaxyConfig
 from galaxy_zoo_decals.models.multiclass import ClassModel
 from galaxy_zoo_decals.schema import CLASSES, Tree
 
@@ -35,14 +35,7 @@ class EfficientNetClassifier(ClassModel):
     @classmethod
     def from_recipe(cls, recipe: Any, tree: Tree, **form: Any) -> Self:
         """Return the network with random weights; ``first_weights.load_first_weights`` gives it others."""
-        return cls(
-            EfficientNetConfig(
-                backbone=recipe.backbone,
-                dropout=recipe.dropout,
-                drop_path=recipe.drop_path,
-                **{**image_form(recipe.backbone), **config_values(recipe, tree, CLASSES), **form},
-            )
-        )
+        return cls(EfficientNetConfig(**backbone_values(recipe, tree, form)))
 
     @classmethod
     def title(cls, recipe: Any) -> str:
